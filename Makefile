@@ -1,0 +1,71 @@
+# `make` alone lists what there is. CI runs the same targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help serve test test-all lint fmt bench lock wheel clean
+
+PYTHON ?= python3
+PORT ?= 8080
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+
+# Shell text: stops with one line when $(PYTHON) is missing or older than 3.11.
+PYTHON_IS_NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	{ echo "Understudy needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(READY) ## Start the gateway (PORT=8080 ARGS="--speed 1 --seed 7")
+	@exec $(BIN)/understudy serve --port $(PORT) $(ARGS)
+
+test: $(READY) ## Run the tests but the slow ones (ARGS="-k webhook" to choose)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-all: $(READY) ## Run all the tests
+	$(BIN)/python -m pytest -n 2 -m "" $(ARGS)
+
+lint: $(READY) ## Check style, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(READY) ## Format the code and fix what can be fixed safely
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: $(READY) ## Measure polls and submits against the bare server
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## Pin every dependency in requirements.lock (ARGS=--upgrade for the newest)
+	@$(PYTHON_IS_NEW_ENOUGH)
+	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	echo "Installing uv aside ..."; \
+	$(PYTHON) -m venv "$$scratch"; \
+	PIP_DISABLE_PIP_VERSION_CHECK=1 "$$scratch/bin/python" -m pip install --quiet uv; \
+	echo "Resolving ..."; \
+	if [ -f requirements.lock ]; then cp requirements.lock "$$scratch/lock"; fi; \
+	"$$scratch/bin/uv" pip compile pyproject.toml --extra media --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet $(ARGS) -o "$$scratch/lock"; \
+	{ echo "# Made by 'make lock' from pyproject.toml: runtime, media and dev. Not edited by hand."; cat "$$scratch/lock"; } > requirements.lock; \
+	echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+
+wheel: $(READY) ## Build the wheel into dist/
+	$(BIN)/python -m hatchling build --target wheel
+
+clean: ## Remove the environment, caches and build results
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON_IS_NEW_ENOUGH)
+	@if [ ! -x $(BIN)/pip ]; then echo "Creating $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv --clear $(VENV); fi
+	@echo "Installing the packages of requirements.lock into $(VENV) (a minute or so, once) ..."
+	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@echo "Installing Understudy itself, editable ..."
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+	@echo "Ready: $(BIN)/understudy"
