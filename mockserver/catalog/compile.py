@@ -1,0 +1,239 @@
+"""Turn a bundled document into operations and models: every route, key, body check, price and file rule."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from mockserver.catalog.bundle import follow
+from mockserver.catalog.load import SpecError, escape
+from mockserver.domain.conditions import Violation
+from mockserver.domain.model import (
+    BodyCheck,
+    Credential,
+    MediaRule,
+    Model,
+    Operation,
+    SizeRule,
+    parse_pixels,
+)
+from mockserver.domain.money import Price, Rate, micro_usd
+from mockserver.domain.planning import Course
+from mockserver.domain.timeline import State
+
+_JSON = "application/json"
+
+
+def compile_operations(joined: dict[str, Any], files: Mapping[str, str], *, strict: bool) -> list[Operation]:
+    """Compile every operation of a bundled document.
+
+    `files` tells which file an `operationId` came from, for errors. `strict` takes the documented types
+    alone, refuses unknown parameters and enforces ranges that are only advice. Raises SpecError.
+    """
+    places = [
+        (f"/paths/{escape(path)}/{method}", path, method, operation)
+        for path, item in joined["paths"].items()
+        for method, operation in item.items()
+    ]
+    models: dict[str, Model] = {}
+    for pointer, _, _, operation in places:
+        if "x-model" in operation:
+            file = files[operation["operationId"]]
+            model = _model(joined, operation, file, pointer)
+            if model.id in models:
+                raise SpecError(file, f"{pointer}/x-model/id", f"the model {model.id} is described already")
+            models[model.id] = model
+    return [
+        _operation(joined, path, method, operation, models, files[operation["operationId"]], pointer, strict)
+        for pointer, path, method, operation in places
+    ]
+
+
+def _operation(
+    joined: dict[str, Any],
+    path: str,
+    method: str,
+    operation: dict[str, Any],
+    models: Mapping[str, Model],
+    file: str,
+    pointer: str,
+    strict: bool,
+) -> Operation:
+    does = operation["x-operation"]
+    if does["role"] == "submit" and "x-model" not in operation:
+        raise SpecError(file, pointer, "a submit needs x-model")
+    model_id = operation["x-model"]["id"] if "x-model" in operation else does.get("model")
+    if model_id is not None and model_id not in models:
+        raise SpecError(file, f"{pointer}/x-operation/model", f"no operation submits to a model {model_id}")
+    parameters = [follow(joined, parameter) for parameter in operation.get("parameters", [])]
+    webhooks = {p["in"]: p["name"] for p in parameters if "webhook" in p["name"].lower()}
+    schema = _body_schema(joined, operation)
+    return Operation(
+        id=operation["operationId"],
+        provider=joined["x-provider"],
+        method=method.upper(),
+        path=path,
+        role=does["role"],
+        answers=does.get("answers", "job"),
+        model=models[model_id] if model_id is not None else None,
+        job=does.get("job", ""),
+        credentials=_credentials(joined, operation),
+        body=_body_check(joined, schema, file, pointer, strict) if schema is not None else None,
+        statuses=frozenset(int(status) for status in operation["responses"]),
+        needs_json_type=does.get("content_type") == "json",
+        alias=does.get("alias", False),
+        poll_seconds=does.get("poll_seconds"),
+        webhook_query=webhooks.get("query", ""),
+        webhook_header="header" in webhooks,
+    )
+
+
+def _credentials(joined: dict[str, Any], operation: dict[str, Any]) -> tuple[Credential, ...]:
+    schemes = joined["components"].get("securitySchemes", {})
+    found = []
+    for alternative in operation.get("security", []):
+        for name in alternative:
+            scheme = schemes[name]
+            if scheme["type"] == "http":
+                found.append(Credential("bearer", b"authorization"))
+            elif scheme["in"] == "header":
+                found.append(Credential("header", scheme["name"].lower().encode()))
+            else:
+                found.append(Credential("query", scheme["name"].encode()))
+    return tuple(found)
+
+
+# -- bodies
+
+
+def _body_schema(joined: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get(_JSON, {}).get("schema")
+    return follow(joined, schema) if schema is not None else None
+
+
+def _body_check(
+    joined: dict[str, Any], schema: dict[str, Any], file: str, pointer: str, strict: bool
+) -> BodyCheck:
+    properties = {name: follow(joined, p) for name, p in schema.get("properties", {}).items()}
+    narrow = {name: p["x-strict"] for name, p in properties.items() if "x-strict" in p}
+    if strict:
+        schema = {**schema, "properties": {**properties, **narrow}, "additionalProperties": False}
+    whole = {**schema, "components": joined["components"]}
+    try:
+        validator = jsonschema_rs.validator_for(whole)
+        documented = {name: jsonschema_rs.validator_for(s) for name, s in narrow.items()}
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        raise SpecError(file, f"{pointer}/requestBody", f"is not a usable schema: {error}") from None
+    order = list(properties)
+    required = frozenset(schema.get("required", ()))
+
+    def violations(body: Any) -> tuple[Violation, ...]:
+        found: dict[str, Violation] = {}
+        for error in validator.iter_errors(body):
+            for violation in _explain(error, required, body):
+                found.setdefault(violation.name, violation)
+        return tuple(sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1))
+
+    known = frozenset(properties)
+
+    def advice(body: Mapping[str, Any]) -> list[str]:
+        unknown = [f"undocumented parameter: {name}" for name in body if name not in known]
+        loose = [
+            f"{name} is documented otherwise: {error.message}"
+            for name, check in documented.items()
+            if name in body
+            for error in check.iter_errors(body[name])
+        ]
+        return unknown + loose
+
+    return BodyCheck(allows=validator.is_valid, violations=violations, advice=advice)
+
+
+def _explain(error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any) -> list[Violation]:
+    if not error.instance_path:
+        match error.kind:
+            case jsonschema_rs.ValidationErrorKind.Required(property=name):
+                return [Violation(str(name), missing=True, reason="is required")]
+            case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
+                return [Violation(name, missing=False, reason="is not a known parameter") for name in names]
+            case _:
+                return [Violation("", missing=False, reason=error.message)]
+    name = str(error.instance_path[0])
+    value = body[name]
+    blank = value is None or (isinstance(value, str) and not value.strip())
+    # A message quotes the value, which may be megabytes long.
+    reason = textwrap.shorten(error.message, 200, placeholder=" …")
+    return [Violation(name, missing=name in required and blank, reason=reason)]
+
+
+# -- models
+
+
+def _model(joined: dict[str, Any], operation: dict[str, Any], file: str, pointer: str) -> Model:
+    told = operation["x-model"]
+    schema = _body_schema(joined, operation) or {}
+    properties = {name: follow(joined, p) for name, p in schema.get("properties", {}).items()}
+    media, price = told["media"], told["price"]
+
+    def parameter(name: str, where: str) -> str:
+        if name not in properties:
+            raise SpecError(file, f"{pointer}/x-model/{where}", f"the body has no parameter {name!r}")
+        return name
+
+    for rate in price["rates"]:
+        for name in rate.get("when", {}):
+            parameter(name, "price/rates")
+    for key in ("count", "faces", "prompt", "seed"):
+        if key in media:
+            parameter(media[key], f"media/{key}")
+    for key, name in media.get("length", {}).items():
+        parameter(name, f"media/length/{key}")
+    for key in ("width", "height", "parameter", "aspect"):
+        if key in media.get("size", {}):
+            parameter(media["size"][key], f"media/size/{key}")
+    length = media.get("length", {})
+    if price["per"] == "second" and "seconds" not in length:
+        raise SpecError(file, f"{pointer}/x-model/price/per", "a price per second needs media/length/seconds")
+    fixed = isinstance(media["format"], str)
+    return Model(
+        id=told["id"],
+        provider=joined["x-provider"],
+        summary=told["summary"],
+        course=Course(float(told["course"]["queued"]), float(told["course"]["processing"])),
+        price=Price(
+            rates=tuple(
+                Rate(micro_usd(rate["usd"]), tuple(rate.get("when", {}).items())) for rate in price["rates"]
+            ),
+            per_second=length["seconds"] if price["per"] == "second" else None,
+            refunds=frozenset(State(name) for name in price.get("refunds", ("ERROR",))),
+        ),
+        price_assumed="assumed" in price,
+        media=MediaRule(
+            format=media["format"] if fixed else None,
+            format_parameter="" if fixed else parameter(media["format"]["parameter"], "media/format"),
+            size=_size(media["size"]) if "size" in media else None,
+            frames=length.get("frames", ""),
+            seconds=length.get("seconds", ""),
+            count=media.get("count", ""),
+            faces=media.get("faces", ""),
+            prompt=media.get("prompt", ""),
+            seed=media.get("seed", ""),
+            random_seed=media.get("random_seed"),
+        ),
+        defaults={name: p["default"] for name, p in properties.items() if p.get("default") is not None},
+    )
+
+
+def _size(told: dict[str, Any]) -> SizeRule:
+    values = {name: parse_pixels(text) for name, text in told.get("values", {}).items()}
+    return SizeRule(
+        width=told.get("width", ""),
+        height=told.get("height", ""),
+        parameter=told.get("parameter", ""),
+        aspect=told.get("aspect", ""),
+        values={name: pixels for name, pixels in values.items() if pixels is not None},
+    )
