@@ -1,0 +1,87 @@
+"""Time, the only module that reads the wall clock.
+
+Instants are whole milliseconds since the Unix epoch; durations are whole milliseconds. Floats made
+correct programs fail at their boundaries, so none are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the gateway knows of time."""
+
+    def now(self) -> int:
+        """Tell the instant, in ms since the epoch. Never goes back."""
+
+    async def sleep_until(self, instant: int) -> None:
+        """Return when `now()` has reached `instant` (ms since the epoch)."""
+
+
+class SystemClock:
+    """Real time, made monotonic: a correction of the machine's clock does not reach the jobs."""
+
+    def __init__(self) -> None:
+        self._offset = time.time_ns() - time.monotonic_ns()
+
+    def now(self) -> int:
+        """Tell the instant, in ms since the epoch."""
+        return (self._offset + time.monotonic_ns()) // 1_000_000
+
+    async def sleep_until(self, instant: int) -> None:
+        """Sleep in real time until `instant`."""
+        # Rounding may wake it a moment early, hence the loop.
+        while (left := instant - self.now()) > 0:  # noqa: ASYNC110 (nothing else would set an event)
+            await asyncio.sleep(left / 1000)
+
+
+class ManualClock:
+    """Time that moves only when told. A wait inside a request moves it, or the request would hang."""
+
+    def __init__(self, start: int = 1_790_000_000_000) -> None:
+        self._now = start
+        self._moved = asyncio.Event()
+
+    def now(self) -> int:
+        """Tell the instant, in ms since the epoch."""
+        return self._now
+
+    def advance(self, seconds: float) -> int:
+        """Move on by `seconds` and return the new instant. Raises ValueError for a negative number."""
+        step = round(seconds * 1000)
+        if step < 0:
+            raise ValueError(f"time does not go back: {seconds}")
+        self._set(self._now + step)
+        return self._now
+
+    async def sleep_until(self, instant: int) -> None:
+        """Move to `instant` if that is still to come."""
+        self._set(max(self._now, instant))
+        await asyncio.sleep(0)
+
+    async def moved(self) -> None:
+        """Return after the next move; what waits for due deliveries listens here."""
+        await self._moved.wait()
+
+    def _set(self, instant: int) -> None:
+        self._now = instant
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+
+def iso_ms(instant: int) -> str:
+    """Write an instant as ISO 8601 with milliseconds, UTC: `2026-05-22T13:17:32.110Z`."""
+    seconds, ms = divmod(instant, 1000)
+    moment = time.gmtime(seconds)
+    return (
+        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
+        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}.{ms:03d}Z"
+    )
+
+
+def sql_stamp(instant: int) -> str:
+    """Write an instant as `YYYY-MM-DD HH:MM:SS`, UTC, as SQL databases print it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(instant // 1000))

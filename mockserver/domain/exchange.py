@@ -1,0 +1,56 @@
+"""One call and what was answered: what a decision sees, and an answer before it is bytes on a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mockserver.domain.scenario import Entry
+
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+HTML = (b"content-type", b"text/html; charset=utf-8")
+
+_encode = msgspec.json.encode
+
+
+class Answer(msgspec.Struct):
+    """What a call gets. `headers` come without Content-Length. `fault` is done to the wire while sending."""
+
+    status: int
+    body: bytes
+    headers: Headers
+    fault: Entry | None = None
+
+
+def json_answer(status: int, value: Any, *headers: tuple[bytes, bytes]) -> Answer:
+    """Answer `value` as compact JSON."""
+    return Answer(status, _encode(value), [JSON, *headers])
+
+
+class Call(msgspec.Struct):
+    """One request to a documented operation.
+
+    `headers` holds the last value of each name, in lower case. `params` are the path parameters.
+    `oversize` tells that the body was too large to be read; `body` is then empty.
+    `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
+    decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: dict[bytes, bytes]
+    body: bytes
+    origin: str
+    media_origin: str
+    params: Mapping[str, str]
+    oversize: bool = False
+    key: str = ""
+    account: str = ""
+    job: str = ""
+    scenario: str = ""
+    warnings: list[str] = []
