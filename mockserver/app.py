@@ -1,0 +1,49 @@
+"""The composition root: settings in, ASGI app out. Everything is made here and passed on."""
+
+from __future__ import annotations
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from mockserver.catalog import Catalog, open_catalog
+from mockserver.domain.clock import Clock, ManualClock, SystemClock
+from mockserver.gateway.world import Files, World
+from mockserver.media import Studio
+from mockserver.recording.har import write_har
+from mockserver.settings import Settings
+from mockserver.web.admin import make_admin
+from mockserver.web.front import Front
+
+
+def create_world(
+    settings: Settings,
+    *,
+    catalog: Catalog | None = None,
+    clock: Clock | None = None,
+    files: Files | None = None,
+) -> World:
+    """Make the world of one gateway. Raises SpecError or ScenarioError for what is not understood."""
+    if clock is None:
+        clock = ManualClock() if settings.pace == "manual" else SystemClock()
+    return World(
+        settings=settings,
+        catalog=catalog or open_catalog(settings.specs, strict=settings.strict),
+        clock=clock,
+        files=files or Studio(small=settings.media == "small"),
+    )
+
+
+def create_app(settings: Settings | None = None, *, world: World | None = None) -> ASGIApp:
+    """Make a gateway. Give a `world` to keep hold of its clock, jobs and journal."""
+    if world is None:
+        world = create_world(settings or Settings())
+    app: ASGIApp = Front(world, make_admin(world, write_har))
+    if world.settings.cors is not None:
+        app = CORSMiddleware(
+            app,
+            allow_origins=[world.settings.cors],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    return app

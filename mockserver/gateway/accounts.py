@@ -1,0 +1,83 @@
+"""Accounts: a key is a namespace of its own, with its money, its limits and what its provider does to it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from mockserver.domain.draw import account_name
+from mockserver.domain.limits import Limit, Window
+from mockserver.domain.money import Wallet, micro_usd
+from mockserver.domain.scenario import Scenario
+from mockserver.settings import MAX_ACCOUNTS
+
+_MAX_BODIES = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """What belongs to one key. A missing wallet or window means that there is no such limit."""
+
+    key: str
+    name: str
+    wallet: Wallet | None = None
+    window: Window | None = None
+    disabled_models: frozenset[str] = frozenset()
+    scenario: Scenario | None = None
+    quirks: frozenset[str] = frozenset()
+    submits: dict[str, int] = field(default_factory=dict)
+    """How many submits have met each scenario, by its name."""
+    _bodies: dict[int, int] = field(default_factory=dict)
+
+    def nth(self, body: int) -> int:
+        """Tell which job (from 0) with this body comes next, and count it. `body` is a hash."""
+        nth = self._bodies.get(body, 0)
+        if len(self._bodies) >= _MAX_BODIES and body not in self._bodies:
+            del self._bodies[next(iter(self._bodies))]
+        self._bodies[body] = nth + 1
+        return nth
+
+    def limit(self, text: str | None) -> None:
+        """Set the rate limit, `N/SECONDS`; None lifts it. Raises ValueError."""
+        self.window = None if text is None else Window(Limit.parse(text))
+
+    def fund(self, balance: float | None) -> None:
+        """Set the balance in USD; None turns the wallet off."""
+        self.wallet = None if balance is None else Wallet(micro_usd(balance))
+
+
+class Accounts:
+    """Every account in use, at most 10,000: the least recently used one is forgotten first."""
+
+    def __init__(self, balance: float | None, rate_limit: str | None) -> None:
+        self._balance = balance
+        self._rate_limit = rate_limit
+        self._accounts: OrderedDict[str, Account] = OrderedDict()
+        self._by_name: dict[str, Account] = {}
+
+    def of(self, key: str) -> Account:
+        """The account of a key, made at the first call."""
+        account = self._accounts.get(key)
+        if account is None:
+            account = Account(key, account_name(key))
+            account.fund(self._balance)
+            account.limit(self._rate_limit)
+            self._accounts[key] = self._by_name[account.name] = account
+            if len(self._accounts) > MAX_ACCOUNTS:
+                _, oldest = self._accounts.popitem(last=False)
+                self._by_name.pop(oldest.name, None)
+        else:
+            self._accounts.move_to_end(key)
+        return account
+
+    def named(self, name: str) -> Account | None:
+        """The account with this `acct_` name, if it is in use."""
+        return self._by_name.get(name)
+
+    def clear(self, name: str | None) -> None:
+        """Forget one account, or all."""
+        if name is None:
+            self._accounts.clear()
+            self._by_name.clear()
+        elif (account := self._by_name.pop(name, None)) is not None:
+            self._accounts.pop(account.key, None)

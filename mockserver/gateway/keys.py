@@ -1,0 +1,44 @@
+"""Read the key of a call where the spec says it stands, and find its account."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from mockserver.domain.conditions import Condition, Refusal
+from mockserver.domain.exchange import Call
+from mockserver.domain.model import Credential
+from mockserver.gateway.accounts import Account
+from mockserver.gateway.world import World
+
+_LONGEST_KEY = 1024
+
+
+def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) -> Account:
+    """Find the account of a call. Raises Refusal when there is no key, or one that is not known."""
+    key = _presented(credentials, call)
+    call.key = key
+    if not key:
+        raise Refusal(Condition.MISSING_KEY)
+    known = world.settings.api_keys
+    if (known and key not in known) or len(key) > _LONGEST_KEY:
+        raise Refusal(Condition.INVALID_KEY)
+    account = world.accounts.of(key)
+    call.account = account.name
+    return account
+
+
+def _presented(credentials: tuple[Credential, ...], call: Call) -> str:
+    """The first key that is there. Headers are bytes; latin-1 gives every byte a character."""
+    for credential in credentials:
+        if credential.place == "query":
+            wanted = credential.name.decode()
+            found = parse_qsl(call.query.decode("latin-1"), max_num_fields=1000) if call.query else []
+            key = next((value for name, value in found if name == wanted), "")
+        else:
+            key = call.headers.get(credential.name, b"").decode("latin-1").strip()
+            if credential.place == "bearer":
+                scheme, _, key = key.partition(" ")
+                key = key.strip() if scheme.lower() == "bearer" else ""
+        if key:
+            return key
+    return ""

@@ -1,0 +1,59 @@
+"""Read the webhook of a submit and refuse the addresses that can be refused at once."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from mockserver.domain.conditions import Detail, Refusal, Trouble
+from mockserver.domain.exchange import Call
+from mockserver.domain.model import Operation
+from mockserver.domain.webhook import Receiver
+from mockserver.gateway.world import World
+
+_MODE = b"x-webhook-mode"
+
+
+def read_receiver(world: World, operation: Operation, call: Call) -> Receiver | None:
+    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed."""
+    if operation.webhook_header:
+        name, url = "X-Webhook-URL", call.headers.get(b"x-webhook-url", b"").decode("latin-1").strip()
+    elif operation.webhook_query and call.query:
+        name = operation.webhook_query
+        given = parse_qsl(call.query.decode("latin-1"), max_num_fields=1000)
+        url = next((value for key, value in given if key == name), "").strip()
+    else:
+        return None
+    if not url:
+        return None
+    if problem := _problem(world, url):
+        raise Refusal(Trouble.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
+    return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
+
+
+def _problem(world: World, url: str) -> str:
+    """Say what is wrong with an address, "" when nothing is."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("http", "https") or not host or any(c <= " " for c in url):
+        return "must be an absolute https:// URL"
+    if parts.scheme == "http" and not world.settings.allow_http_webhooks:
+        return "must use https://"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""  # a name: where it leads is known only when the callback is sent
+    if address.is_loopback or host in world.settings.allow_webhook_hosts:
+        return ""
+    return "must not leave this machine; start the gateway with --allow-webhook-host to allow it"
+
+
+def _mode(call: Call) -> Literal["terminal", "sync"]:
+    mode = call.headers.get(_MODE, b"").decode("latin-1").strip().lower()
+    if mode not in ("", "terminal", "sync"):
+        call.warnings.append(f"X-Webhook-Mode {mode[:40]!r} is not documented; read as terminal")
+    return "sync" if mode == "sync" else "terminal"

@@ -1,0 +1,97 @@
+"""Calls about a job that is there already: where it is, and what it made. A poll reads, it never decides."""
+
+from __future__ import annotations
+
+from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
+from mockserver.domain.exchange import Answer, Call
+from mockserver.domain.job import Job
+from mockserver.domain.model import Operation
+from mockserver.domain.rendition import Rendition
+from mockserver.domain.scenario import Entry, met
+from mockserver.domain.timeline import State
+from mockserver.gateway.choose import entry_for_code, preferred_code
+from mockserver.gateway.keys import authenticate
+from mockserver.gateway.play import Struck
+from mockserver.gateway.submit import read_body
+from mockserver.gateway.world import World
+
+
+async def status(world: World, operation: Operation, call: Call) -> Answer:
+    """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
+    account = authenticate(world, operation.credentials, call)
+    _prefer(world, operation, call)
+    job = await _find(world, operation, call, account.name)
+    entry = await meet(world, job, "poll")
+    if entry is not None and entry.fault is None:
+        raise Struck(entry)
+    answer = await _tell(world, operation, job)
+    answer.fault = entry
+    if entry is None:
+        await world.polled(job)
+    return answer
+
+
+async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Rendition, bytes, Entry | None]:
+    """Find the file `name` of a job; it needs no key. Raises Refusal when there is none (yet)."""
+    job = await world.store.get(job_id)
+    if job is None:
+        raise Refusal(Condition.NOT_FOUND)
+    call.job, call.account = job.id, job.account
+    call.scenario = job.scenario.name if job.scenario is not None else ""
+    index = next((index for index in range(job.outputs) if job.file_name(index) == name), None)
+    if index is None or (await world.step(job)).state is not State.COMPLETED:
+        raise Refusal(Condition.NOT_FOUND)
+    entry = await meet(world, job, "media")
+    if entry is not None and entry.fault is None:
+        raise Struck(entry)
+    rendition = job.rendition(index)
+    return rendition, await world.files.file(rendition), entry
+
+
+async def meet(world: World, job: Job, surface: str) -> Entry | None:
+    """Tell what a call to this surface of the job meets, and count it."""
+    scenario = job.scenario
+    if scenario is None:
+        return None
+    entries = scenario.poll if surface == "poll" else scenario.media
+    if not entries:
+        return None
+    entry = met(entries, await world.store.count(job.id, surface))
+    await world.store.counted(job.id, surface)
+    return entry
+
+
+def _prefer(world: World, operation: Operation, call: Call) -> None:
+    if b"prefer" not in call.headers:
+        return
+    choice = preferred_code(call)
+    if choice.mistake:
+        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+    if choice.code is not None and (entry := entry_for_code(operation, world, choice.code)) is not None:
+        raise Struck(entry)
+
+
+async def _find(world: World, operation: Operation, call: Call, account: str) -> Job:
+    job_id = call.params.get(operation.job)
+    if job_id is None:
+        body = read_body(operation, call)
+        if operation.body is not None and not operation.body.allows(body):
+            raise Refusal(Condition.INVALID_REQUEST, Detail(violations=operation.body.violations(body)))
+        job_id = body[operation.job]
+    job = await world.visible_job(job_id, account)
+    if job is None or job.model.provider != operation.provider:
+        raise Refusal(Condition.NOT_FOUND)
+    if operation.model is not None and job.model is not operation.model:
+        raise Refusal(Condition.NOT_FOUND)
+    call.job = job.id
+    call.scenario = job.scenario.name if job.scenario is not None else ""
+    return job
+
+
+async def _tell(world: World, operation: Operation, job: Job) -> Answer:
+    provider = world.provider(operation.provider)
+    step = await world.step(job)
+    if operation.role == "status":
+        return provider.status(job, step)
+    file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
+    return provider.result(job, step, len(file))

@@ -1,0 +1,64 @@
+"""Turn a scenario's entry into the answer it stands for."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from http import HTTPStatus
+
+from mockserver.domain.conditions import Detail, Refusal
+from mockserver.domain.exchange import HTML, JSON, Answer, json_answer
+from mockserver.domain.scenario import Entry
+from mockserver.gateway.world import World
+from mockserver.providers.base import Place, Provider
+
+_DATE_WAIT = 2
+"""Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
+
+
+def strike(
+    world: World, provider: Provider, entry: Entry, place: Place, quirks: frozenset[str], model: str
+) -> Answer:
+    """Word an entry that names a condition or a status. Faults are not worded: they are done to an answer."""
+    answer = _worded(world, provider, entry, place, quirks, model)
+    if entry.body is not None:
+        answer.body = entry.body.encode()
+        kind = HTML if entry.body.lstrip().startswith("<") else JSON
+        answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
+    if entry.retry_after is not None:
+        others = [pair for pair in answer.headers if pair[0] != provider.retry_header]
+        own = [pair for pair in answer.headers if pair[0] == provider.retry_header]
+        answer.headers = others + _retry_header(world, provider, entry, own)
+    return answer
+
+
+def _worded(
+    world: World, provider: Provider, entry: Entry, place: Place, quirks: frozenset[str], model: str
+) -> Answer:
+    wait = entry.retry_after if isinstance(entry.retry_after, int) else None
+    detail = Detail(
+        retry_after=wait,
+        resets_at=world.clock.now() + (1 if wait is None else wait) * 1000,
+        model=model,
+        balance=0,
+    )
+    condition = entry.condition or provider.conditions.get(entry.status or 0)
+    if condition is not None:
+        answer = provider.refusal(Refusal(condition, detail), place, quirks)
+        answer.status = entry.status or answer.status
+        return answer
+    status = entry.status or 500
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
+    return json_answer(status, {"error": phrase}) if status >= 400 else Answer(status, b"", [])
+
+
+def _retry_header(
+    world: World, provider: Provider, entry: Entry, own: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    if entry.retry_after == "none":
+        return []
+    if provider.retry_header != b"retry-after":
+        return own  # told as an instant already
+    if entry.retry_after == "http-date":
+        instant = -(-world.clock.now() // 1000) + _DATE_WAIT
+        return [(b"retry-after", formatdate(instant, usegmt=True).encode())]
+    return [(b"retry-after", str(entry.retry_after).encode())]

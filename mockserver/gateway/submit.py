@@ -1,0 +1,204 @@
+"""A submit, from the key to the answer. Read this first: everything else serves it.
+
+The order of checks is Pixazo's (key, rate and quota, body, webhook, model, balance) and serves all
+providers; the route was found before. Each check raises a `Refusal`, which the web layer has worded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
+from mockserver.domain.draw import Draw
+from mockserver.domain.exchange import Answer, Call
+from mockserver.domain.job import Job
+from mockserver.domain.model import Model, Operation
+from mockserver.domain.planning import COMPLETES, Ending, plan
+from mockserver.domain.scenario import Job as Wish
+from mockserver.domain.scenario import Scenario
+from mockserver.domain.timeline import State
+from mockserver.domain.webhook import Receiver
+from mockserver.gateway import messages
+from mockserver.gateway.accounts import Account
+from mockserver.gateway.keys import authenticate
+from mockserver.gateway.play import Play, open_play
+from mockserver.gateway.receivers import read_receiver
+from mockserver.gateway.world import World
+
+_decode = msgspec.json.decode
+_encode_canonical = msgspec.json.Encoder(order="sorted").encode
+_AS_DOCUMENTED = Wish()
+
+
+async def submit(world: World, operation: Operation, call: Call) -> Answer:
+    """Accept a job and answer as documented, or raise the Refusal that says why not."""
+    model = operation.model
+    assert model is not None  # the catalog compiles no submit without one
+    account = authenticate(world, operation.credentials, call)
+    play = open_play(world, operation, call, account)
+    play.strike("key")
+    limit(world, account)
+    play.strike("limit")
+    asked = validate(operation, call, play)
+    play.strike("body")
+    receiver = read_receiver(world, operation, call)
+    allow_model(account, model)
+    play.strike("model")
+    price = afford(world, account, model, asked)
+    play.strike("balance")
+    play.strike("end")
+    job = plan_job(world, operation, call, account, asked, price, play.scenario, receiver)
+    return await accept(world, operation, call, account, job, play)
+
+
+def limit(world: World, account: Account) -> None:
+    """Count the submit in the account's rate window."""
+    if account.window is None:
+        return
+    now = world.clock.now()
+    wait = account.window.enter(now)
+    if wait:
+        raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=now + wait * 1000))
+
+
+def validate(operation: Operation, call: Call, play: Play) -> dict[str, Any]:
+    """Read the body and find everything that the spec does not allow, in one pass."""
+    play.refuse_mistake()
+    body = read_body(operation, call)
+    check = operation.body
+    if check is not None:
+        if not check.allows(body):
+            raise Refusal(Condition.INVALID_REQUEST, Detail(violations=check.violations(body)))
+        call.warnings.extend(check.advice(body))
+    return body
+
+
+def read_body(operation: Operation, call: Call) -> dict[str, Any]:
+    """Decode a JSON object, whatever its Content-Type says unless the spec asks for JSON."""
+    if operation.needs_json_type:
+        declared = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if declared != b"application/json":
+            raise Refusal(Trouble.WRONG_CONTENT_TYPE)
+    if call.oversize:
+        raise Refusal(Trouble.BODY_TOO_LARGE)
+    try:
+        body = _decode(call.body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Refusal(Trouble.NOT_JSON) from None
+    if not isinstance(body, dict):
+        violation = Violation("", missing=False, reason="is not a JSON object")
+        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
+    return body
+
+
+def allow_model(account: Account, model: Model) -> None:
+    """Refuse a model that the account may not use."""
+    if model.id in account.disabled_models:
+        raise Refusal(Condition.MODEL_NOT_FOUND, Detail(model=model.id))
+
+
+def afford(world: World, account: Account, model: Model, asked: dict[str, Any]) -> int:
+    """Price the job, in micro-USD, and refuse what the wallet cannot pay."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    price = model.price.of({**model.defaults, **given})
+    if account.wallet is not None:
+        balance = account.wallet.balance(world.clock.now())
+        if balance < price:
+            raise Refusal(Condition.INSUFFICIENT_BALANCE, Detail(balance=balance, price=price))
+    return price
+
+
+def plan_job(
+    world: World,
+    operation: Operation,
+    call: Call,
+    account: Account,
+    asked: dict[str, Any],
+    price: int,
+    scenario: Scenario | None,
+    receiver: Receiver | None,
+) -> Job:
+    """Plan the job's whole life. Nothing about it is decided later."""
+    model = operation.model
+    assert model is not None  # as above
+    provider = world.provider(operation.provider)
+    body = _encode_canonical(asked)
+    nth = account.nth(hash((operation.id, body)))
+    draw = Draw.of_job(world.settings.seed, account.name, operation.id, body, nth)
+    created = world.clock.now()
+    wish = scenario.job if scenario is not None else _AS_DOCUMENTED
+    ending = _ending(world, wish, provider.unsafe_end, draw)
+    quirks = world.quirks | account.quirks
+    return Job(
+        id=provider.mint_id(model, created, draw),
+        account=account.name,
+        model=model,
+        body=body,
+        root=draw.root,
+        created=created,
+        timeline=plan(model.course, wish, ending, world.settings.speed),
+        origin=call.origin,
+        media_origin=call.media_origin,
+        price=price,
+        held=account.wallet is not None,
+        outputs=wish.outputs or model.media.count_of(asked),
+        format=model.media.format_of({**model.defaults, **asked}),
+        scenario=scenario,
+        quirks=quirks | frozenset(scenario.quirks) if scenario is not None else quirks,
+        receiver=receiver,
+        by_polls=world.settings.pace == "polls" and receiver is None and operation.answers == "job",
+    )
+
+
+def _ending(world: World, wish: Wish, unsafe_end: State, draw: Draw) -> Ending:
+    """Decide how the job ends where its scenario does not: by the safety checker, by chance, or well."""
+    if wish.end in ("FAILED", "ERROR"):
+        word = messages.failure if wish.end == "FAILED" else messages.system_error
+        return Ending(State(wish.end), word(draw) if wish.error is None else wish.error)
+    if wish.nsfw and unsafe_end is not State.COMPLETED:
+        return Ending(unsafe_end, "Content policy violation: the output was blocked by the safety checker")
+    fails, errs = world.settings.fail_rate, world.settings.error_rate
+    if fails or errs:
+        chance = draw.fraction("ending")
+        if chance < fails:
+            return Ending(State.FAILED, messages.failure(draw))
+        if chance < fails + errs:
+            return Ending(State.ERROR, messages.system_error(draw))
+    return COMPLETES
+
+
+async def accept(
+    world: World, operation: Operation, call: Call, account: Account, job: Job, play: Play
+) -> Answer:
+    """Keep the job and answer; a fault without `accept` answers as if it had been kept."""
+    if play.keeps_job:
+        if account.wallet is not None:
+            account.wallet.hold(job.price, world.clock.now())
+        await world.put(job)
+        call.job = job.id
+    play.count()
+    play.strike_accepted()
+    provider = world.provider(operation.provider)
+    if operation.answers == "job":
+        answer = provider.accepted(job)
+    else:
+        answer = await _wait_for(world, job, play) if play.keeps_job else await _finished(world, job)
+    return play.deface(answer)
+
+
+async def _wait_for(world: World, job: Job, play: Play) -> Answer:
+    """Answer a synchronous submit when its job has ended."""
+    end = job.timeline.end
+    if end is not None and end.state is State.COMPLETED:
+        await world.files.file(job.rendition(0))  # made while the caller waits anyway
+    return await _finished(world, await world.ended(job))
+
+
+async def _finished(world: World, job: Job) -> Answer:
+    step = job.timeline.steps[-1]
+    file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
+    wallet = world.wallet_of(job)
+    balance = wallet.balance(world.clock.now()) if wallet is not None else None
+    return world.provider(job.model.provider).finished(job, step, file, balance)

@@ -1,0 +1,151 @@
+"""The world of one gateway: everything that changes, made by a factory and passed in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from mockserver.catalog import Catalog
+from mockserver.domain.clock import Clock
+from mockserver.domain.conditions import Condition, Refusal
+from mockserver.domain.job import Job
+from mockserver.domain.money import Wallet
+from mockserver.domain.rendition import Rendition
+from mockserver.domain.scenario import Scenario
+from mockserver.domain.timeline import State, Step
+from mockserver.gateway.accounts import Accounts
+from mockserver.gateway.journal import Journal
+from mockserver.gateway.store import MemoryStore, Store
+from mockserver.providers import PROVIDERS, Provider
+from mockserver.settings import Settings
+
+_PATIENCE = 600
+"""Provider seconds that a synchronous call waits for a job that never ends."""
+
+
+class Files(Protocol):
+    """What makes result files."""
+
+    async def file(self, rendition: Rendition) -> bytes:
+        """Make the file, or fetch it from the cache."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+@dataclass(eq=False)
+class World:
+    """One gateway's settings, time, knowledge and memory."""
+
+    settings: Settings
+    catalog: Catalog
+    clock: Clock
+    files: Files
+    scenarios: dict[str, Scenario] = field(default_factory=dict)
+    scenario: Scenario | None = None
+    """The server's own scenario: holds where nothing nearer to the call names one."""
+
+    def __post_init__(self) -> None:
+        self.started = self.clock.now()
+        self.quirks = frozenset(self.settings.quirks)
+        self.journal = Journal(self.settings.journal)
+        self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
+        self.store: Store = MemoryStore(self.settings.keep_jobs)
+        self._traces = 0
+        self._ended_by_hand: dict[str, asyncio.Event] = {}
+
+    def provider(self, name: str) -> Provider:
+        """The wording of a provider."""
+        return PROVIDERS[name]
+
+    def learn(self, scenario: Scenario) -> None:
+        """Make a scenario known by its name."""
+        self.scenarios[scenario.name] = scenario
+
+    async def step(self, job: Job) -> Step:
+        """Tell where the job is now."""
+        return job.timeline.at(await self.store.age(job, self.clock.now()))
+
+    async def visible_job(self, job_id: str, account: str) -> Job | None:
+        """Find a job; that of another account does not exist for this one."""
+        job = await self.store.get(job_id)
+        return job if job is not None and job.account == account else None
+
+    async def put(self, job: Job) -> None:
+        """Keep a new job, and plan its refund where its end gives one."""
+        if job.held and job.refunded and (wallet := self.wallet_of(job)) is not None:
+            end = job.timeline.end
+            assert end is not None  # refunded tells that it ends
+            wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
+        for forgotten in await self.store.put(job, self.clock.now()):
+            # Nobody can move a forgotten job to its end any more, so what it would give back comes now.
+            if forgotten.by_polls and forgotten.held and (wallet := self.wallet_of(forgotten)) is not None:
+                wallet.refund(forgotten.id)
+
+    def wallet_of(self, job: Job) -> Wallet | None:
+        """The wallet that paid for the job, if its account is still in use."""
+        account = self.accounts.named(job.account)
+        return account.wallet if account is not None else None
+
+    async def end(self, job: Job, state: State, error: str | None) -> Job:
+        """End a job now, by hand. Raises ValueError when it has ended already."""
+        age = await self.store.age(job, self.clock.now())
+        ended = msgspec.structs.replace(job, timeline=job.timeline.ended(age, state, error))
+        await self.store.replace(ended)
+        if job.id in self._ended_by_hand:
+            self._ended_by_hand[job.id].set()
+        if job.held and (wallet := self.wallet_of(job)) is not None:
+            wallet.keep(job.id)
+            if ended.refunded:
+                wallet.expect_refund(job.id, job.price, None)
+                wallet.refund(job.id)
+        return ended
+
+    async def ended(self, job: Job) -> Job:
+        """Wait until the job has ended, by plan or by hand, and give it as it then is.
+
+        One that never ends is given up after ten provider minutes (assumed): Refusal, timeout.
+        """
+        end = job.timeline.end
+        patience = round(_PATIENCE * 1000 / self.settings.speed)
+        event = self._ended_by_hand.setdefault(job.id, asyncio.Event())
+        by_plan = asyncio.ensure_future(
+            self.clock.sleep_until(job.created + (end.at if end is not None else patience))
+        )
+        by_hand = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait({by_plan, by_hand}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            by_plan.cancel()
+            by_hand.cancel()
+            self._ended_by_hand.pop(job.id, None)
+        job = await self.store.get(job.id) or job
+        if job.timeline.end is None:
+            raise Refusal(Condition.TIMEOUT)
+        return job
+
+    async def polled(self, job: Job) -> None:
+        """Move a job on that polls move, after its poll was answered."""
+        if job.by_polls:
+            await self.store.step_on(job)
+            if job.held and (await self.step(job)).state in job.model.price.refunds:
+                wallet = self.wallet_of(job)
+                if wallet is not None:
+                    wallet.refund(job.id)
+
+    async def reset(self, account: str | None) -> int:
+        """Forget jobs, journal, money and limits of one account, or of all."""
+        forgotten = await self.store.clear(account)
+        self.journal.clear(account)
+        self.accounts.clear(account)
+        return forgotten
+
+    def trace(self) -> str:
+        """Draw a UUID for an error that carries one."""
+        self._traces += 1
+        digest = hashlib.blake2b(f"{self.settings.seed}\0{self._traces}".encode(), digest_size=16).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"

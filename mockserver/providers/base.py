@@ -1,0 +1,54 @@
+"""What a provider's module must be able to word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mockserver.domain.conditions import Condition, Refusal
+from mockserver.domain.draw import Draw
+from mockserver.domain.exchange import Answer
+from mockserver.domain.job import Job
+from mockserver.domain.model import Model
+from mockserver.domain.timeline import State, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a refused call was made, for errors that say so. `trace` is a UUID of this call."""
+
+    host: str
+    path: str
+    trace: str
+
+
+class Provider(Protocol):
+    """The wording of one provider. Every function is pure."""
+
+    name: str
+    unsafe_end: State
+    """How a job ends whose result the safety checker stops."""
+
+    retry_header: bytes
+    """The header that tells a refused caller when to come back."""
+
+    conditions: dict[int, Condition]
+    """What each error status of the provider stands for."""
+
+    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+        """Name a new job."""
+
+    def accepted(self, job: Job) -> Answer:
+        """Answer a submit that is queued."""
+
+    def status(self, job: Job, step: Step) -> Answer:
+        """Answer where the job is."""
+
+    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+        """Answer what the job made, to a call of the role `result`. `file_size` is in bytes, 0 until then."""
+
+    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+        """Answer a submit that waited for its job. `balance` is in micro-USD, None when none is kept."""
+
+    def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
+        """Word a refusal."""

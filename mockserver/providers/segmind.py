@@ -1,0 +1,121 @@
+"""Segmind's wording: the file itself as the answer, accounting in headers, `{"error": …}` for the rest."""
+
+from __future__ import annotations
+
+from mockserver.domain.clock import iso_ms
+from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
+from mockserver.domain.draw import Draw, uuid7
+from mockserver.domain.exchange import HTML, Answer, json_answer
+from mockserver.domain.job import Job
+from mockserver.domain.model import Model
+from mockserver.domain.money import usd
+from mockserver.domain.rendition import MEDIA_TYPES
+from mockserver.domain.timeline import State, Step
+from mockserver.providers.base import Place
+
+# Statuses: Segmind Hunyuan Video, Common Error Codes. Texts: the vendor's error reference where it shows
+# one, else the page's own explanation of the code; those beyond the page are assumed.
+_ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
+    Condition.MISSING_KEY: (401, "Missing Authorization or x-api-key in header"),
+    Condition.INVALID_KEY: (401, "Unauthorized. API key is invalid or may have expired"),
+    Condition.FORBIDDEN: (403, "Insufficient permissions"),
+    Condition.QUOTA_EXCEEDED: (403, "Quota exceeded"),
+    Condition.MODEL_NOT_FOUND: (404, "Model or endpoint not found"),
+    Condition.NOT_FOUND: (404, "Request not found"),
+    Condition.INTERNAL_ERROR: (500, "Internal server error"),
+    Condition.BAD_GATEWAY: (502, "Service temporarily unavailable"),
+    Condition.UNAVAILABLE: (503, "Service unavailable"),
+    Condition.TIMEOUT: (504, "Request timed out"),
+    Trouble.NO_ROUTE: (404, "Model or endpoint not found"),
+    Trouble.NOT_JSON: (400, "Invalid request format: the body is not a JSON object"),
+    Trouble.WRONG_CONTENT_TYPE: (406, "Invalid content type"),
+    Trouble.BODY_TOO_LARGE: (413, "Request body is too large"),
+    Trouble.HEADERS_TOO_LARGE: (431, "Request headers are too large"),
+}
+
+_METHOD_PAGE = b"<html><body><h1>405 Method Not Allowed</h1></body></html>"
+
+
+class Segmind:
+    """The wording of api.segmind.com."""
+
+    name = "segmind"
+    unsafe_end = State.FAILED
+    retry_header = b"x-rate-limit-reset-at-utc"
+    conditions = {  # noqa: RUF012 (a constant of the protocol)
+        400: Condition.INVALID_REQUEST,
+        401: Condition.INVALID_KEY,
+        403: Condition.FORBIDDEN,
+        404: Condition.MODEL_NOT_FOUND,
+        406: Condition.INSUFFICIENT_BALANCE,
+        429: Condition.RATE_LIMITED,
+        500: Condition.INTERNAL_ERROR,
+        502: Condition.BAD_GATEWAY,
+        503: Condition.UNAVAILABLE,
+        504: Condition.TIMEOUT,
+    }
+
+    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+        """Name a call with a UUID."""
+        return uuid7(created, draw.id_bits)
+
+    def accepted(self, job: Job) -> Answer:
+        """Answer a queued submit. The documented operation waits instead."""
+        return json_answer(200, {"request_id": job.id, "status": "QUEUED"})
+
+    def status(self, job: Job, step: Step) -> Answer:
+        """Answer where the job is."""
+        return json_answer(200, {"request_id": job.id, "status": step.state})
+
+    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+        """Answer what the job made."""
+        return self.status(job, step)
+
+    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+        """Answer the video's bytes; a job that failed is a 500 with its reason (assumed)."""
+        if step.state is not State.COMPLETED:
+            return json_answer(500, {"error": job.timeline.error or "Internal server error"})
+        wish = job.scenario.job if job.scenario else None
+        course = job.model.course
+        queued = course.queued if wish is None or wish.queued is None else wish.queued
+        worked = course.processing if wish is None or wish.processing is None else wish.processing
+        headers = [
+            (b"content-type", MEDIA_TYPES[job.format].encode()),
+            (b"x-request-id", job.id.encode()),
+            (b"x-generation-time", f"{queued + worked:g}".encode()),
+            (b"x-cost", f"{usd(job.price):g}".encode()),
+            (b"x-seed-value", str(job.seed).encode()),
+        ]
+        if balance is not None:
+            headers.append((b"x-remaining-credits", f"{usd(balance):g}".encode()))
+        return Answer(200, file, headers)
+
+    def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
+        """Word a refusal."""
+        what, detail = refusal.what, refusal.detail
+        match what:
+            case Condition.RATE_LIMITED:
+                # There is no Retry-After; the format of this header is assumed.
+                reset = (b"x-rate-limit-reset-at-utc", iso_ms(detail.resets_at or 0).encode())
+                return json_answer(429, {"error": "Rate limit exceeded"}, reset)
+            case Condition.INSUFFICIENT_BALANCE:
+                has, needs = usd(detail.balance or 0), usd(detail.price)
+                text = f"Insufficient credits: the balance is {has:g} credits, the request needs {needs:g}"
+                return json_answer(406, {"error": text})
+            case Condition.INVALID_REQUEST:
+                return json_answer(400, {"error": _invalid(detail.violations)})
+            case Trouble.WRONG_METHOD:
+                allow = (b"allow", ", ".join(detail.allowed).encode())
+                return Answer(405, _METHOD_PAGE, [HTML, allow])
+            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
+                return json_answer(400, {"error": detail.text})
+            case _:
+                status, text = _ERRORS[what]
+                return json_answer(status, {"error": text})
+
+
+def _invalid(violations: tuple[Violation, ...]) -> str:
+    texts = [
+        f"{v.name or 'body'} {'is required' if v.missing else f'is invalid: {v.reason}'}" for v in violations
+    ]
+    return "Invalid parameters: " + "; ".join(texts) if texts else "Invalid parameters or request format"

@@ -1,0 +1,150 @@
+"""WaveSpeed's wording: everything in the envelope `{code, message, data}`, errors without `data`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.domain.clock import iso_ms
+from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
+from mockserver.domain.draw import Draw, uuid7
+from mockserver.domain.exchange import Answer, json_answer
+from mockserver.domain.job import Job
+from mockserver.domain.model import Model
+from mockserver.domain.timeline import State, Step
+from mockserver.providers.base import Place
+
+_STATES = {
+    State.QUEUED: "created",
+    State.PROCESSING: "processing",
+    State.COMPLETED: "completed",
+    State.FAILED: "failed",
+    State.ERROR: "failed",
+}
+
+# Codes inside a failed prediction: https://wavespeed.ai/docs/error-codes
+_TASK_FAILED, _INTERNAL = 1405, 5000
+
+# The envelope and the statuses are documented (https://wavespeed.ai/docs/rest-api and
+# https://wavespeed.ai/docs/errors-retries-timeouts); the texts, and 402, 405, 413 and 431, are assumed.
+_ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
+    Condition.MISSING_KEY: (401, "invalid authentication: no API key"),
+    Condition.INVALID_KEY: (401, "invalid authentication: unknown API key"),
+    Condition.FORBIDDEN: (403, "account suspended"),
+    Condition.QUOTA_EXCEEDED: (403, "quota exceeded"),
+    Condition.INSUFFICIENT_BALANCE: (402, "Insufficient credits. Please top up"),
+    Condition.MODEL_NOT_FOUND: (404, "model not found"),
+    Condition.NOT_FOUND: (404, "prediction not found"),
+    Condition.INTERNAL_ERROR: (500, "internal server error"),
+    Condition.BAD_GATEWAY: (502, "bad gateway"),
+    Condition.UNAVAILABLE: (503, "service unavailable"),
+    Condition.TIMEOUT: (504, "gateway timeout"),
+    Trouble.NO_ROUTE: (404, "not found"),
+    Trouble.WRONG_METHOD: (405, "method not allowed"),
+    Trouble.NOT_JSON: (400, "the body is not a JSON object"),
+    Trouble.WRONG_CONTENT_TYPE: (400, "the body is not JSON"),
+    Trouble.BODY_TOO_LARGE: (413, "request body is too large"),
+    Trouble.HEADERS_TOO_LARGE: (431, "request headers are too large"),
+}
+
+
+class WaveSpeed:
+    """The wording of api.wavespeed.ai."""
+
+    name = "wavespeed"
+    unsafe_end = State.COMPLETED
+    retry_header = b"retry-after"
+    conditions = {  # noqa: RUF012 (a constant of the protocol)
+        400: Condition.INVALID_REQUEST,
+        401: Condition.INVALID_KEY,
+        402: Condition.INSUFFICIENT_BALANCE,
+        403: Condition.FORBIDDEN,
+        404: Condition.NOT_FOUND,
+        429: Condition.RATE_LIMITED,
+        500: Condition.INTERNAL_ERROR,
+        502: Condition.BAD_GATEWAY,
+        503: Condition.UNAVAILABLE,
+        504: Condition.TIMEOUT,
+    }
+
+    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+        """Name a prediction with 32 hexadecimal digits, as the vendor's samples do."""
+        return uuid7(created, draw.id_bits).replace("-", "")
+
+    def accepted(self, job: Job) -> Answer:
+        """Answer 200 with the new prediction."""
+        return self._envelope(self.prediction(job, job.timeline.steps[0]))
+
+    def status(self, job: Job, step: Step) -> Answer:
+        """Answer 200 in any state; a failed prediction is a successful answer."""
+        return self._envelope(self.prediction(job, step))
+
+    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+        """Answer what the status answers: outputs are in the prediction."""
+        return self.status(job, step)
+
+    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+        """Answer a submit that waited."""
+        return self.status(job, step)
+
+    def prediction(self, job: Job, step: Step) -> dict[str, Any]:
+        """Describe a prediction; callbacks carry it bare."""
+        state = step.state
+        completed = state is State.COMPLETED
+        worked = 0
+        if completed:
+            steps = job.timeline.steps
+            worked = step.at - (steps[-2].at if len(steps) > 1 else 0)
+        name = _STATES[state]
+        if state is State.PROCESSING and job.timeline.processing_as:
+            name = job.timeline.processing_as
+        told = {
+            "id": job.id,
+            "model": job.model.id,
+            "outputs": [job.media_url(index) for index in range(job.outputs)] if completed else [],
+            "urls": {"get": f"{job.origin}/api/v3/predictions/{job.id}/result"},
+            "has_nsfw_contents": [job.timeline.nsfw] * job.outputs if completed else [],
+            "status": name,
+            "created_at": iso_ms(job.created),
+            "error": "",
+            "executionTime": worked,
+            "timings": {"inference": worked},
+        }
+        if state in (State.FAILED, State.ERROR):
+            default = _TASK_FAILED if state is State.FAILED else _INTERNAL
+            told["error"] = job.timeline.error or "task failed"
+            told["code"] = default if job.timeline.code is None else job.timeline.code
+        return told
+
+    def _envelope(self, data: dict[str, Any]) -> Answer:
+        return json_answer(200, {"code": 200, "message": "success", "data": data})
+
+    def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
+        """Word a refusal."""
+        what, detail = refusal.what, refusal.detail
+        match what:
+            case Condition.RATE_LIMITED:
+                wait = str(detail.retry_after or 1)
+                return _error(
+                    429, f"rate limit exceeded, retry after {wait}s", (b"retry-after", wait.encode())
+                )
+            case Condition.INSUFFICIENT_BALANCE if "credits-as-200" in quirks:
+                return json_answer(200, {"code": 400, "message": _ERRORS[what][1]})
+            case Condition.INVALID_REQUEST:
+                return _error(400, _invalid(detail.violations))
+            case Trouble.WRONG_METHOD:
+                return _error(405, _ERRORS[what][1], (b"allow", ", ".join(detail.allowed).encode()))
+            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
+                return _error(400, detail.text)
+            case _:
+                return _error(*_ERRORS[what])
+
+
+def _error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
+    return json_answer(status, {"code": status, "message": message}, *headers)
+
+
+def _invalid(violations: tuple[Violation, ...]) -> str:
+    texts = [
+        f"{v.name or 'body'} {'is required' if v.missing else f'is invalid: {v.reason}'}" for v in violations
+    ]
+    return "; ".join(texts) or "invalid request"

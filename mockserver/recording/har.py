@@ -1,0 +1,119 @@
+"""Write journal entries as HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec/)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from mockserver import __version__
+from mockserver.domain.clock import iso_ms
+from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.redact import REDACTED, SECRET_HEADERS, redact_headers, redact_text, redact_url
+
+
+def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
+    """Make a HAR document of journal entries. What HAR has no field for is in `_understudy` keys."""
+    return {
+        "log": {
+            "version": "1.2",
+            "creator": {"name": "understudy", "version": __version__},
+            "pages": [],
+            "entries": [_entry(entry) for entry in entries],
+        }
+    }
+
+
+def _entry(entry: JournalEntry) -> dict[str, Any]:
+    own = {
+        "number": entry.number,
+        "kind": entry.kind,
+        "account": entry.account,
+        "provider": entry.provider,
+        "operation": entry.operation,
+        "job": entry.job,
+        "scenario": entry.scenario,
+        "fault": entry.fault,
+        "error": entry.error,
+        "warnings": list(entry.warnings),
+    }
+    return {
+        "startedDateTime": iso_ms(entry.at),
+        "time": round(entry.duration, 3),
+        "request": _request(entry),
+        "response": _response(entry),
+        "cache": {},
+        "timings": {"send": 0, "wait": round(entry.duration, 3), "receive": 0},
+        "_understudy": {name: value for name, value in own.items() if value},
+    }
+
+
+def _request(entry: JournalEntry) -> dict[str, Any]:
+    url = redact_url(_absolute(entry), entry.key)
+    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    request: dict[str, Any] = {
+        "method": entry.method,
+        "url": url,
+        "httpVersion": f"HTTP/{entry.http_version}",
+        "cookies": [],
+        "headers": _pairs(redact_headers(entry.request_headers, entry.key)),
+        "queryString": _pairs(query),
+        "headersSize": -1,
+        "bodySize": entry.request_size,
+    }
+    if entry.request_size:
+        text, encoding = _text(entry.request_body, entry.key)
+        kind = _header(entry.request_headers, b"content-type", "application/octet-stream")
+        # postData has no field for an encoding in HAR 1.2; ours is named like the response's.
+        extra = {"_encoding": encoding} if encoding else {}
+        request["postData"] = {"mimeType": kind, "params": [], "text": text, **extra}
+    return request
+
+
+def _response(entry: JournalEntry) -> dict[str, Any]:
+    text, encoding = _text(entry.response_body, entry.key)
+    content: dict[str, Any] = {
+        "size": entry.response_size,
+        "mimeType": _header(entry.response_headers, b"content-type", ""),
+    }
+    if entry.response_body:
+        content["text"] = text
+        if encoding:
+            content["encoding"] = encoding
+    return {
+        "status": entry.status,
+        "statusText": "",
+        "httpVersion": f"HTTP/{entry.http_version}",
+        "cookies": [],
+        "headers": _pairs(redact_headers(entry.response_headers, entry.key)),
+        "content": content,
+        "redirectURL": _header(entry.response_headers, b"location", ""),
+        "headersSize": -1,
+        "bodySize": entry.response_size,
+    }
+
+
+def _absolute(entry: JournalEntry) -> str:
+    if entry.url.startswith(("http://", "https://")):
+        return entry.url
+    return f"http://{_header(entry.request_headers, b'host', 'localhost')}{entry.url}"
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes, default: str) -> str:
+    if name in SECRET_HEADERS:
+        return REDACTED
+    return next((value.decode("latin-1") for key, value in headers if key == name), default)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _text(body: bytes, key: str) -> tuple[str, str]:
+    """Give a body as text; bytes that are not UTF-8 as base64, with the name of that encoding."""
+    try:
+        return redact_text(body.decode(), key), ""
+    except UnicodeDecodeError:
+        raw = redact_text(body.decode("latin-1"), key).encode("latin-1")
+        return base64.b64encode(raw).decode(), "base64"

@@ -1,0 +1,224 @@
+"""The one ASGI app that all provider traffic goes through: find, decide, send, write the journal."""
+
+from __future__ import annotations
+
+import logging
+import re
+from itertools import chain
+from time import perf_counter
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
+from mockserver.domain.exchange import Answer, Call
+from mockserver.gateway.journal import JournalEntry, cut
+from mockserver.gateway.play import Struck
+from mockserver.gateway.status import fetch, status
+from mockserver.gateway.strike import strike
+from mockserver.gateway.submit import submit
+from mockserver.gateway.world import World
+from mockserver.providers.base import Place
+from mockserver.settings import MAX_BODY, MAX_HEADERS
+from mockserver.web.files import answer_file
+from mockserver.web.routes import Found, Routes
+
+_log = logging.getLogger("understudy")
+
+_HOST = re.compile(rb"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$")
+_ORIGINS_KEPT = 1000
+
+
+class Front:
+    """The gateway as an ASGI app. `admin` serves what is below `/_mock`."""
+
+    def __init__(self, world: World, admin: ASGIApp) -> None:
+        self.world = world
+        self._admin = admin
+        self._routes = Routes(world.catalog)
+        self._origins: dict[tuple[str, bytes | None, bytes | None, bytes | None], tuple[str, str, str]] = {}
+        public = world.settings.public_url
+        self._prefix = "/" + "/".join(public.split("/")[3:]).strip("/") if public else "/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path.startswith("/_mock/") or path == "/_mock":
+                await self._admin(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send, path)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._lifespan(receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                self.world.files.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        began = perf_counter()
+        at = self.world.clock.now()
+        raw = scope["headers"]
+        head_size = sum(map(len, chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
+        headers: dict[bytes, bytes] = dict(raw)
+        origin, media_origin, host = self._origin(scope, headers)
+        if self._prefix != "/" and path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        method = scope["method"]
+        found = self._routes.find(method, path, host)
+        call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
+        if head_size > MAX_HEADERS:
+            answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
+        else:
+            if method in ("POST", "PUT") and found.operation is not None:
+                body = await _read(receive, headers)
+                if body is None:
+                    call.oversize = True
+                else:
+                    call.body = body
+            answer = await self._decide(found, call, host)
+        await _send(answer, method, send)
+        self._write(scope, found, call, answer, at, (perf_counter() - began) * 1000, head_size)
+
+    async def _decide(self, found: Found, call: Call, host: str) -> Answer:
+        try:
+            if found.operation is not None:
+                serve = submit if found.operation.role == "submit" else status
+                return await serve(self.world, found.operation, call)
+            if found.file is not None and call.method in found.allowed:
+                rendition, file, fault = await fetch(self.world, *found.file, call)
+                answer = answer_file(file, rendition, call)
+                answer.fault = fault
+                return answer
+            what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
+            raise Refusal(what, Detail(allowed=found.allowed))
+        except Refusal as refusal:
+            return self._refuse(refusal, found, call, host)
+        except Struck as struck:
+            provider = self.world.provider(found.provider)
+            model = found.operation.model.id if found.operation and found.operation.model else ""
+            place = Place(host, call.path, self.world.trace())
+            return strike(self.world, provider, struck.entry, place, self._quirks(call), model)
+        except Exception:
+            # A bug of ours must not look like a dead server; the traceback is for its maintainer.
+            _log.exception("the gateway failed at %s %s", call.method, call.path)
+            return self._refuse(Refusal(Condition.INTERNAL_ERROR), found, call, host)
+
+    def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
+        place = Place(host, call.path, self.world.trace())
+        return self.world.provider(found.provider).refusal(refusal, place, self._quirks(call))
+
+    def _quirks(self, call: Call) -> frozenset[str]:
+        quirks = self.world.quirks
+        if (account := self.world.accounts.named(call.account)) is not None:
+            quirks |= account.quirks
+        scenario = self.world.scenarios.get(call.scenario)
+        return quirks | frozenset(scenario.quirks) if scenario is not None else quirks
+
+    def _origin(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, str, str]:
+        """Tell how absolute addresses to this caller begin, those of files, and the bare host it called."""
+        forwarded = headers.get(b"x-forwarded-proto")
+        asked = (scope["scheme"], headers.get(b"host"), forwarded, headers.get(b"x-forwarded-host"))
+        known = self._origins.get(asked)
+        if known is None:
+            known = self._make_origin(scope, *asked)
+            if len(self._origins) >= _ORIGINS_KEPT:
+                self._origins.clear()
+            self._origins[asked] = known
+        return known
+
+    def _make_origin(
+        self, scope: Scope, scheme: str, host: bytes | None, proto: bytes | None, outer: bytes | None
+    ) -> tuple[str, str, str]:
+        settings = self.world.settings
+        if proto is not None:
+            first = proto.split(b",")[0].strip().lower()
+            scheme = first.decode() if first in (b"http", b"https") else scheme
+        named = next((h.split(b",")[0].strip() for h in (outer, host) if h), b"")
+        if not _HOST.match(named):
+            server = scope.get("server") or ("127.0.0.1", None)
+            named = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
+        address = named.decode("latin-1")
+        bare = re.sub(r":\d+$", "", address).lower()
+        origin = (settings.public_url or f"{scheme}://{address}").rstrip("/")
+        provider = self._routes.provider_of_host(bare)
+        real = self._routes.media_host_of(provider) if provider is not None else None
+        files = settings.media_url or (f"{scheme}://{real}" if real and not settings.public_url else origin)
+        return origin, files.rstrip("/"), bare
+
+    def _write(
+        self, scope: Scope, found: Found, call: Call, answer: Answer, at: int, took: float, head_size: int
+    ) -> None:
+        journal = self.world.journal
+        query = scope["query_string"]
+        request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
+        target = scope.get("raw_path") or scope["path"].encode()
+        journal.append(
+            JournalEntry(
+                number=journal.next_number,
+                kind="call",
+                at=at,
+                duration=took,
+                key=call.key,
+                account=call.account,
+                provider=found.provider,
+                operation=found.operation.id if found.operation is not None else "",
+                method=call.method,
+                url=(target + b"?" + query if query else target).decode("latin-1"),
+                http_version=scope["http_version"],
+                request_headers=scope["headers"],
+                request_body=request_body,
+                request_size=len(call.body),
+                status=answer.status,
+                response_headers=answer.headers,
+                response_body=response_body,
+                response_size=len(answer.body),
+                kept=head_size + len(request_body) + len(response_body),
+                job=call.job,
+                scenario=call.scenario,
+                fault=str(answer.fault.fault) if answer.fault is not None else "",
+                warnings=tuple(call.warnings),
+            )
+        )
+
+
+def _is_text(answer: Answer) -> bool:
+    """Tell text from media: the journal keeps no part of a file."""
+    kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
+    return kind.startswith((b"application/json", b"text/"))
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
+    """Read a request body; None when it is too large, which is told before it is read where possible."""
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and int(declared) > MAX_BODY:
+        return None
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    await send(start)
+    end: dict[str, Any] = {"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body}
+    await send(end)

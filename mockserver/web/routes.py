@@ -1,0 +1,111 @@
+"""Find the operation of a request, at a cost that does not grow with the number of models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from mockserver.catalog import Catalog
+from mockserver.domain.model import Operation
+
+_FILE = re.compile(r"^/v1/([^/]+)/(output[^/]*)$")
+_SEGMIND = re.compile(r"^/v[12]/([^/]+|requests/.*)$")
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+
+
+class Found(NamedTuple):
+    """What a request is for. Without an operation it is for nothing; `allowed` are the methods there are.
+
+    `file` is the job and the name of a result file that is asked for.
+    """
+
+    provider: str
+    operation: Operation | None = None
+    params: Mapping[str, str] = _NO_PARAMS
+    allowed: tuple[str, ...] = ()
+    file: tuple[str, str] | None = None
+
+
+class _Node:
+    """One step of the paths that have parameters."""
+
+    __slots__ = ("inner", "methods", "wild")
+
+    def __init__(self) -> None:
+        self.inner: dict[str, _Node] = {}
+        self.wild: _Node | None = None
+        self.methods: dict[str, Operation] = {}
+
+
+class Routes:
+    """All routes of all providers, on one port."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._plain: dict[str, dict[str, Operation]] = {}
+        self._tree = _Node()
+        for operation in catalog.operations:
+            if "{" in operation.path:
+                self._plant(operation)
+            else:
+                self._plain.setdefault(operation.path, {})[operation.method] = operation
+        self._hosts = {host: name for name in catalog.providers for host in catalog.hosts(name)}
+        self._file_hosts = {host: name for name in catalog.providers for host in catalog.media_hosts(name)}
+
+    def provider_of_host(self, host: str) -> str | None:
+        """Tell whose real host this is."""
+        return self._hosts.get(host)
+
+    def media_host_of(self, provider: str) -> str | None:
+        """Tell the real host of a provider's files."""
+        return next((host for host, name in self._file_hosts.items() if name == provider), None)
+
+    def find(self, method: str, path: str, host: str) -> Found:
+        """Find what a request is for. At a provider's real host only its own routes answer."""
+        only = self._hosts.get(host)
+        methods = self._plain.get(path)
+        params: dict[str, str] = {}
+        if methods is None:
+            methods, params = self._walk(path)
+        if methods and (only is None or next(iter(methods.values())).provider == only):
+            operation = methods.get(method)
+            provider = next(iter(methods.values())).provider
+            return Found(provider, operation, params, tuple(methods))
+        file = _FILE.match(path)
+        if file is not None and (only is None or host in self._file_hosts):
+            return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
+        return Found(only or _owner(path))
+
+    def _plant(self, operation: Operation) -> None:
+        node = self._tree
+        for part in operation.path.split("/")[1:]:
+            if part.startswith("{"):
+                node.wild = node = node.wild or _Node()
+            else:
+                node = node.inner.setdefault(part, _Node())
+        node.methods[operation.method] = operation
+
+    def _walk(self, path: str) -> tuple[dict[str, Operation], dict[str, str]]:
+        values = []
+        node = self._tree
+        for part in path.split("/")[1:]:
+            inner = node.inner.get(part)
+            if inner is not None:
+                node = inner
+            elif node.wild is not None and part:
+                node = node.wild
+                values.append(part)
+            else:
+                return {}, {}
+        if not node.methods:
+            return {}, {}
+        names = re.findall(r"\{([^}]+)\}", next(iter(node.methods.values())).path) if values else []
+        return node.methods, dict(zip(names, values, strict=True))
+
+
+def _owner(path: str) -> str:
+    """Tell which provider a path would belong to, so that its refusal is worded by that one."""
+    if path.startswith("/api/v"):
+        return "wavespeed"
+    return "segmind" if _SEGMIND.match(path) else "pixazo"
