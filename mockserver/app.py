@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from mockserver.catalog import Catalog, open_catalog
 from mockserver.domain.clock import Clock, ManualClock, SystemClock
+from mockserver.gateway.book import find, read_book
 from mockserver.gateway.world import Files, World
 from mockserver.media import Studio
 from mockserver.recording.har import write_har
@@ -22,14 +23,20 @@ def create_world(
     clock: Clock | None = None,
     files: Files | None = None,
 ) -> World:
-    """Make the world of one gateway. Raises SpecError or ScenarioError for what is not understood."""
+    """Make the world of one gateway. Raises SpecError or BookError for what is not understood."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
+    book = read_book()
+    chosen = find(book, settings.scenario) if settings.scenario is not None else None
+    if chosen is not None:
+        book[chosen.name] = chosen
     return World(
         settings=settings,
         catalog=catalog or open_catalog(settings.specs, strict=settings.strict),
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
+        scenarios=book,
+        scenario=chosen,
     )
 
 

@@ -58,6 +58,12 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def read_yaml(text: bytes) -> Any:
+    """Read YAML with the safe loader, which here refuses a key that stands twice. Raises yaml.YAMLError."""
+    # S506 is about unsafe loaders; this one derives from the safe one.
+    return yaml.load(text, _Loader)  # noqa: S506
+
+
 def bundled_specs() -> Path:
     """Tell where the documents that ship with Understudy are: in the wheel, or in the checkout."""
     package = Path(str(resources.files("mockserver")))
@@ -79,8 +85,7 @@ def read_documents(directories: list[Path]) -> list[Document]:
 
 def _read(file: Path, check: jsonschema_rs.Validator) -> Document:
     try:
-        # S506 is about unsafe loaders; this one derives from the safe one.
-        data = yaml.load(file.read_bytes(), _Loader)  # noqa: S506
+        data = read_yaml(file.read_bytes())
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SpecError(file, "", f"is not YAML: {' '.join(str(error).split())}") from None
     except OSError as error:

@@ -1,0 +1,60 @@
+"""The named scenarios: those that ship with Understudy, and files given by their path."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mockserver.catalog.load import read_yaml
+from mockserver.domain.scenario import Scenario, ScenarioError, read_scenario
+
+
+class BookError(Exception):
+    """A scenario file that is not understood, or a name that is not known."""
+
+
+def bundled_scenarios() -> Path:
+    """Tell where the scenarios that ship with Understudy are: in the wheel, or in the checkout."""
+    package = Path(str(resources.files("mockserver")))
+    inside = package / "_data" / "fixtures" / "scenarios"
+    return inside if inside.is_dir() else package.parent / "fixtures" / "scenarios"
+
+
+def read_book(directory: Path | None = None) -> dict[str, Scenario]:
+    """Read every scenario of a directory, by name. Raises BookError."""
+    scenarios = {}
+    for file in sorted((directory or bundled_scenarios()).glob("*.yaml")):
+        scenario = read_file(file)
+        if scenario.name != file.stem:
+            raise BookError(f"{file}: /name: is {scenario.name!r}, but the file is called {file.stem!r}")
+        scenarios[scenario.name] = scenario
+    return scenarios
+
+
+def read_file(file: Path) -> Scenario:
+    """Read one scenario. Raises BookError with file and pointer."""
+    try:
+        data: Any = read_yaml(file.read_bytes())
+        return read_scenario(data)
+    except OSError as error:
+        raise BookError(f"{file}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise BookError(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
+    except ScenarioError as error:
+        raise BookError(f"{file}: {error}") from None
+
+
+def find(book: dict[str, Scenario], name_or_file: str) -> Scenario:
+    """Find a scenario by its name, else read it from a file. Raises BookError."""
+    known = book.get(name_or_file)
+    if known is not None:
+        return known
+    file = Path(name_or_file)
+    if file.is_file():
+        return read_file(file)
+    raise BookError(
+        f"no scenario and no file is called {name_or_file!r}; known are {', '.join(book) or 'none'}"
+    )

@@ -1,0 +1,232 @@
+"""The gateway's options: from the command line, else an `UNDERSTUDY_*` variable, else `understudy.toml`.
+
+One parser for all three: what is unknown or malformed is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mockserver.domain.limits import Limit
+from mockserver.domain.quirks import QUIRKS
+from mockserver.settings import Settings
+
+PREFIX = "UNDERSTUDY_"
+FILE = "understudy.toml"
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _RateLimit(click.ParamType[str]):
+    name = "N/SECONDS"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(Limit.parse(str(value)))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Url(click.ParamType[str]):
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        scheme, _, rest = str(value).partition("://")
+        if scheme not in ("http", "https") or not rest or any(c.isspace() for c in rest):
+            self.fail(f"{value!r} is not an http:// or https:// URL", param, ctx)
+        return str(value).rstrip("/")
+
+
+_RATE = click.FloatRange(0, 1)
+_COUNT = click.IntRange(0, 10_000_000)
+
+_LISTENING = (
+    click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.Option(
+        ["--port"],
+        default=8080,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+        help="Port to listen on; 0 picks a free one.",
+    ),
+)
+
+_GATEWAY = (
+    click.Option(
+        ["--scenario"],
+        metavar="NAME|FILE",
+        help="What the provider does to every call that names nothing else.",
+    ),
+    click.Option(
+        ["--speed"],
+        default=30.0,
+        show_default=True,
+        type=click.FloatRange(0.001, 1_000_000),
+        help="Divides the documented durations: at 30 a job of 111 s takes 3.7 s, at 1 it is faithful.",
+    ),
+    click.Option(
+        ["--pace"],
+        default="clock",
+        show_default=True,
+        type=click.Choice(["clock", "polls", "manual"]),
+        help="What moves jobs on: time, one step a poll, or the admin API alone.",
+    ),
+    click.Option(
+        ["--seed"], type=int, help="Repeats what is drawn: ids, outputs, failures. [default: drawn]"
+    ),
+    click.Option(
+        ["--balance"],
+        type=click.FloatRange(0, 1e9),
+        metavar="USD",
+        help="Gives each key a wallet. [default: nothing is charged]",
+    ),
+    click.Option(["--rate-limit"], type=_RateLimit(), help="Submits a key may make, for instance 10/60."),
+    click.Option(
+        ["quirks", "--quirk"],
+        multiple=True,
+        type=click.Choice(list(QUIRKS)),
+        metavar="NAME",
+        help="Follow the other reading where the documentation contradicts itself; see `understudy quirks`.",
+    ),
+    click.Option(
+        ["api_keys", "--api-key"], multiple=True, metavar="K", help="Accept this key; others get 401. [any]"
+    ),
+    click.Option(
+        ["specs", "--specs"],
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Read more specs: a model from one YAML file.",
+    ),
+    click.Option(
+        ["--strict"],
+        is_flag=True,
+        help="Take documented types alone, refuse unknown parameters, enforce advisory ranges.",
+    ),
+    click.Option(["--public-url"], type=_Url(), help="What absolute URLs in answers begin with."),
+    click.Option(["--media-url"], type=_Url(), help="What URLs of result files begin with."),
+    click.Option(
+        ["--media"],
+        default="real",
+        show_default=True,
+        type=click.Choice(["real", "small"]),
+        help="Make result files as asked, or serve one tiny file a format.",
+    ),
+    click.Option(["--journal"], default=10_000, show_default=True, type=_COUNT, help="Exchanges to keep."),
+    click.Option(
+        ["--keep-jobs"],
+        default=100_000,
+        show_default=True,
+        type=click.IntRange(1, 10_000_000),
+        help="Jobs to keep; the oldest finished go first.",
+    ),
+    click.Option(
+        ["--fail-rate"], default=0.0, type=_RATE, metavar="P", help="Share of jobs that end FAILED."
+    ),
+    click.Option(
+        ["--error-rate"], default=0.0, type=_RATE, metavar="P", help="Share of jobs that end in ERROR."
+    ),
+    click.Option(["--allow-http-webhooks"], is_flag=True, help="Accept http:// webhook addresses."),
+    click.Option(
+        ["allow_webhook_hosts", "--allow-webhook-host"],
+        multiple=True,
+        metavar="H",
+        help="Send webhooks to this host, too. [loopback only]",
+    ),
+    click.Option(
+        ["--webhook-ca"],
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Trust this CA for https:// webhook addresses, too.",
+    ),
+    click.Option(
+        ["--admin-token"], metavar="T", help="Open the admin API to those who show T. [this machine only]"
+    ),
+    click.Option(
+        ["--cors"], metavar="ORIGIN", help="Let pages of this origin call the provider routes. [off]"
+    ),
+)
+
+
+def gateway_options(command: _Command) -> _Command:
+    """Give a command all of the gateway's options."""
+    return _attach(command, _GATEWAY)
+
+
+def listening_options(command: _Command) -> _Command:
+    """Give a command the options of where to listen."""
+    return _attach(command, _LISTENING)
+
+
+def _attach(command: _Command, options: tuple[click.Option, ...]) -> _Command:
+    # What click's own decorators do, once for a list.
+    held: list[click.Parameter] = getattr(command, "__click_params__", [])
+    for option in options:
+        option.envvar = variable(option)
+        held.insert(0, option)
+    command.__click_params__ = held  # type: ignore[attr-defined]
+    return command
+
+
+def variable(option: click.Option) -> str:
+    """Name the environment variable of an option: `--keep-jobs` is UNDERSTUDY_KEEP_JOBS."""
+    return PREFIX + option.opts[-1].lstrip("-").replace("-", "_").upper()
+
+
+def read_settings(values: dict[str, Any]) -> Settings:
+    """Make settings of the parsed options. Raises click.UsageError for what does not fit together."""
+    values = dict(values)
+    if values["seed"] is None:
+        values["seed"] = secrets.randbelow(2**31)
+    if values["fail_rate"] + values["error_rate"] > 1:
+        raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
+    return Settings(**values)
+
+
+def refuse_unknown_variables(environment: Mapping[str, str], known: set[str]) -> None:
+    """Refuse an UNDERSTUDY_* variable that stands for nothing. Raises click.UsageError."""
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            raise click.UsageError(f"unknown environment variable {name}{_nearest(name, known)}")
+
+
+def read_file(known: Mapping[str, click.Option]) -> dict[str, Any]:
+    """Read `understudy.toml` of the working directory, if there is one, as values by parameter name.
+
+    `known` holds the options by their names in the file. Raises click.UsageError.
+    """
+    file = Path(FILE)
+    if not file.is_file():
+        return {}
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise click.UsageError(f"{FILE}: {error}") from None
+    values = {}
+    for name, value in told.items():
+        option = known.get(name)
+        if option is None:
+            raise click.UsageError(f"{FILE}: /{name}: unknown option{_nearest(name, set(known))}")
+        if isinstance(value, dict) or isinstance(value, list) is not option.multiple:
+            kind = "a list" if option.multiple else "one value"
+            raise click.UsageError(f"{FILE}: /{name}: must be {kind}")
+        values[str(option.name)] = value
+    return values
+
+
+def environment() -> Mapping[str, str]:
+    """The environment, read in this one place."""
+    return os.environ
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known))}"

@@ -1,0 +1,55 @@
+"""What all tests share: the event loop, Hypothesis profiles, and gateways over ASGI on a manual clock."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from mockserver.app import create_world
+from mockserver.catalog import Catalog, open_catalog
+from mockserver.media import Studio
+from mockserver.settings import Settings
+from tests.support import Gateway, MakeGateway
+
+settings.register_profile("default", deadline=None, print_blob=True)
+settings.register_profile(
+    "ci", deadline=None, print_blob=True, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    return open_catalog()
+
+
+@pytest.fixture
+def make_gateway(catalog: Catalog) -> MakeGateway:
+    """Make a gateway on a manual clock; keywords are its settings."""
+
+    def make(**options: Any) -> Gateway:
+        options.setdefault("pace", "manual")
+        options.setdefault("media", "small")
+        made = Settings(**options)
+        own = None if made.strict or made.specs else catalog
+        return Gateway(create_world(made, catalog=own))
+
+    return make
+
+
+@pytest.fixture
+def gateway(make_gateway: MakeGateway) -> Gateway:
+    return make_gateway()
+
+
+@pytest.fixture(scope="session")
+def studio() -> Studio:
+    return Studio(small=False)
