@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from mockserver.app import create_app, create_world
 from mockserver.catalog import SpecError, open_catalog
 from mockserver.catalog.describe import describe, example_request
-from mockserver.gateway.book import BookError
+from mockserver.domain.quirks import QUIRKS
+from mockserver.domain.scenario import write_scenario
+from mockserver.gateway.book import BookError, find, read_book
 from mockserver.gateway.world import World
 from mockserver.options import gateway_options, listening_options, read_settings
 from mockserver.web.server import address_of, bind
@@ -117,4 +120,36 @@ def spec(provider: str | None, assumed: bool, specs: tuple[Path, ...]) -> None:
             click.echo(describe(catalog, operation))
 
 
-COMMANDS = (serve, spec)
+@click.command()
+@click.argument("name", required=False)
+def scenarios(name: str | None) -> None:
+    """List what a provider can be made to do, or show the scenario NAME as a file to start your own from.
+
+    \b
+    A call chooses one, the first of these that names one:
+      header        Prefer: scenario=fails    (Prefer: code=402 for one answer)
+      prompt        "a cat [scenario:fails]"
+      key           scenario:fails or scenario:fails:anything
+      account       PUT /_mock/accounts/KEY {"scenario": "fails"}
+      server        --scenario fails
+    """
+    try:
+        book = read_book()
+        if name is not None:
+            click.echo(yaml.safe_dump(write_scenario(find(book, name)), sort_keys=False, width=100), nl=False)
+            return
+    except BookError as error:
+        raise CannotRun(str(error)) from None
+    for scenario in book.values():
+        click.echo(f"{click.style(scenario.name, bold=True)}\n  {scenario.summary}\n  > {scenario.advice}")
+
+
+@click.command()
+def quirks() -> None:
+    """List where the documentation contradicts itself, and the other readings that can be switched on."""
+    for quirk in QUIRKS.values():
+        click.echo(f"{click.style(quirk.name, bold=True)} ({', '.join(quirk.providers)})\n  {quirk.summary}")
+        click.echo(f"  source: {quirk.source}")
+
+
+COMMANDS = (serve, spec, scenarios, quirks)

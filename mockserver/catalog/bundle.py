@@ -24,6 +24,7 @@ def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
         _add(joined, document)
     for document in documents:
         _check_references(joined, document)
+    _inline_callbacks(joined)
     return joined
 
 
@@ -57,6 +58,19 @@ def _rewrite(value: Any) -> Any:
             for key, inner in value.items()
         }
     return [_rewrite(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _inline_callbacks(joined: dict[str, Any]) -> None:
+    # Client generators (openapi-python-client 0.29) read no reference here. An operationId may stand only
+    # once, so the copies have none.
+    for operation in (operation for item in joined["paths"].values() for operation in item.values()):
+        callbacks = operation.get("callbacks", {})
+        for name, callback in callbacks.items():
+            if "$ref" in callback:
+                callbacks[name] = {
+                    address: {"post": {k: v for k, v in told["post"].items() if k != "operationId"}}
+                    for address, told in follow(joined, callback).items()
+                }
 
 
 def _check_references(joined: dict[str, Any], document: Document) -> None:

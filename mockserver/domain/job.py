@@ -9,9 +9,9 @@ import msgspec
 
 from mockserver.domain.draw import Draw
 from mockserver.domain.model import Model
-from mockserver.domain.rendition import Format, Rendition
+from mockserver.domain.rendition import MEDIA_TYPES, Format, Rendition
 from mockserver.domain.scenario import Scenario
-from mockserver.domain.timeline import TERMINAL, Timeline
+from mockserver.domain.timeline import TERMINAL, State, Step, Timeline
 from mockserver.domain.webhook import Receiver
 
 _decode = msgspec.json.decode
@@ -29,8 +29,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     `body` is the canonical JSON of what was asked, `root` the root of the job's generator, `created` an
     instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the absolute
-    addresses that the provider's answers hold. `held` tells whether a wallet paid. `by_polls` tells
-    that polls, not the clock, move the job on.
+    addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether the
+    submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     scenario: Scenario | None = None
     quirks: frozenset[str] = frozenset()
     receiver: Receiver | None = None
+    waits: bool = False
     by_polls: bool = False
 
     @property
@@ -70,11 +71,26 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     def file_name(self, index: int) -> str:
         """Name output number `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
-        return f"output{'' if index == 0 else f'_{index + 1}'}.{self.format}"
+        return f"output{'' if index == 0 else f'_{index + 1}'}.{'ext' if self._placeholder else self.format}"
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type of the files."""
+        return "application/octet-stream" if self._placeholder else MEDIA_TYPES[self.format]
+
+    @property
+    def _placeholder(self) -> bool:
+        return "placeholder-media" in self.quirks
 
     def media_url(self, index: int) -> str:
         """Tell where output number `index` can be fetched."""
         return f"{self.media_origin}/v1/{self.id}/{self.file_name(index)}"
+
+    def media_urls(self, step: Step) -> list[str]:
+        """Tell where the files can be fetched: nowhere until the job is COMPLETED."""
+        if step.state is not State.COMPLETED:
+            return []
+        return [self.media_url(index) for index in range(self.outputs)]
 
     @property
     def refunded(self) -> bool:

@@ -157,4 +157,4 @@ def read_scenario(data: Any) -> Scenario:
 def write_scenario(scenario: Scenario) -> dict[str, Any]:
     """Turn a scenario into plain data that `read_scenario` takes back unchanged."""
     data: dict[str, Any] = msgspec.to_builtins(scenario)
-    return data
+    return {name: value for name, value in data.items() if value != {}}

@@ -26,7 +26,7 @@ def bundled_scenarios() -> Path:
 def read_book(directory: Path | None = None) -> dict[str, Scenario]:
     """Read every scenario of a directory, by name. Raises BookError."""
     scenarios = {}
-    for file in sorted((directory or bundled_scenarios()).glob("*.yaml")):
+    for file in sorted((directory or bundled_scenarios()).glob("*.yaml"), key=lambda file: file.stem):
         scenario = read_file(file)
         if scenario.name != file.stem:
             raise BookError(f"{file}: /name: is {scenario.name!r}, but the file is called {file.stem!r}")

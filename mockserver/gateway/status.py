@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.job import Job
 from mockserver.domain.model import Operation
-from mockserver.domain.rendition import Rendition
 from mockserver.domain.scenario import Entry, met
-from mockserver.domain.timeline import State
+from mockserver.domain.timeline import State, Step
 from mockserver.gateway.choose import entry_for_code, preferred_code
 from mockserver.gateway.keys import authenticate
 from mockserver.gateway.play import Struck
@@ -31,8 +32,11 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     return answer
 
 
-async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Rendition, bytes, Entry | None]:
-    """Find the file `name` of a job; it needs no key. Raises Refusal when there is none (yet)."""
+async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, int, Entry | None]:
+    """Find the file `name` of a job, its number and what is done to it; it needs no key.
+
+    Raises Refusal when there is none (yet).
+    """
     job = await world.store.get(job_id)
     if job is None:
         raise Refusal(Condition.NOT_FOUND)
@@ -44,8 +48,7 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Rendi
     entry = await meet(world, job, "media")
     if entry is not None and entry.fault is None:
         raise Struck(entry)
-    rendition = job.rendition(index)
-    return rendition, await world.files.file(rendition), entry
+    return job, index, entry
 
 
 async def meet(world: World, job: Job, surface: str) -> Entry | None:
@@ -91,7 +94,17 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
 async def _tell(world: World, operation: Operation, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
+    urls = await _urls(world, job, step)
     if operation.role == "status":
-        return provider.status(job, step)
+        return provider.status(job, step, urls)
     file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
-    return provider.result(job, step, len(file))
+    return provider.result(job, step, urls, len(file))
+
+
+async def _urls(world: World, job: Job, step: Step) -> list[str]:
+    """Tell where the files are; under the quirk `data-uri` with sync_mode they are inside their addresses."""
+    urls = job.media_urls(step)
+    if "data-uri" not in job.quirks or not urls or not job.values.get("sync_mode"):
+        return urls
+    files = [await world.files.file(job.rendition(index)) for index in range(job.outputs)]
+    return [f"data:{job.media_type};base64,{base64.b64encode(file).decode()}" for file in files]

@@ -131,8 +131,11 @@ def plan_job(
     wish = scenario.job if scenario is not None else _AS_DOCUMENTED
     ending = _ending(world, wish, provider.unsafe_end, draw)
     quirks = world.quirks | account.quirks
+    if scenario is not None:
+        quirks |= frozenset(scenario.quirks)
+    waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
     return Job(
-        id=provider.mint_id(model, created, draw),
+        id=provider.mint_id(model, created, draw, quirks),
         account=account.name,
         model=model,
         body=body,
@@ -146,9 +149,10 @@ def plan_job(
         outputs=wish.outputs or model.media.count_of(asked),
         format=model.media.format_of({**model.defaults, **asked}),
         scenario=scenario,
-        quirks=quirks | frozenset(scenario.quirks) if scenario is not None else quirks,
+        quirks=quirks,
         receiver=receiver,
-        by_polls=world.settings.pace == "polls" and receiver is None and operation.answers == "job",
+        waits=waits,
+        by_polls=world.settings.pace == "polls" and receiver is None and not waits,
     )
 
 
@@ -181,14 +185,14 @@ async def accept(
     play.count()
     play.strike_accepted()
     provider = world.provider(operation.provider)
-    if operation.answers == "job":
+    if not job.waits:
         answer = provider.accepted(job)
     else:
-        answer = await _wait_for(world, job, play) if play.keeps_job else await _finished(world, job)
+        answer = await _wait_for(world, job) if play.keeps_job else await _finished(world, job)
     return play.deface(answer)
 
 
-async def _wait_for(world: World, job: Job, play: Play) -> Answer:
+async def _wait_for(world: World, job: Job) -> Answer:
     """Answer a synchronous submit when its job has ended."""
     end = job.timeline.end
     if end is not None and end.state is State.COMPLETED:

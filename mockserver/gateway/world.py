@@ -55,6 +55,9 @@ class World:
         self.journal = Journal(self.settings.journal)
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
         self.store: Store = MemoryStore(self.settings.keep_jobs)
+        self.direct_models = frozenset(
+            operation.model for operation in self.catalog.operations if operation.role == "result"
+        )
         self._traces = 0
         self._ended_by_hand: dict[str, asyncio.Event] = {}
 

@@ -35,16 +35,16 @@ class Provider(Protocol):
     conditions: dict[int, Condition]
     """What each error status of the provider stands for."""
 
-    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+    def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a new job."""
 
     def accepted(self, job: Job) -> Answer:
         """Answer a submit that is queued."""
 
-    def status(self, job: Job, step: Step) -> Answer:
-        """Answer where the job is."""
+    def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
+        """Answer where the job is. `urls` lead to its files; there are none until it is COMPLETED."""
 
-    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
         """Answer what the job made, to a call of the role `result`. `file_size` is in bytes, 0 until then."""
 
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:

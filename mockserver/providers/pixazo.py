@@ -14,7 +14,6 @@ from mockserver.domain.draw import Draw, uuid7
 from mockserver.domain.exchange import JSON, Answer, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
-from mockserver.domain.rendition import MEDIA_TYPES
 from mockserver.domain.timeline import TERMINAL, State, Step
 from mockserver.providers.base import Place
 
@@ -63,14 +62,18 @@ class Pixazo:
         504: Condition.TIMEOUT,
     }
 
-    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+    def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a job `{model_id}_{uuid7}`."""
-        return f"{model.id}_{uuid7(created, draw.id_bits)}"
+        made = uuid7(created, draw.id_bits)
+        if "odd-request-id" in quirks:
+            # As an address seen at the provider: another variant digit, and one digit too many.
+            made = f"{made[:19]}5{made[20:]}{draw.root[10] % 16:x}"
+        return f"{model.id}_{made}"
 
     def accepted(self, job: Job) -> Answer:
         """Answer 202: the job is queued, and where to ask for it."""
         return json_answer(
-            202,
+            200 if "submit-200" in job.quirks else 202,
             {
                 "request_id": job.id,
                 "status": "QUEUED",
@@ -78,49 +81,48 @@ class Pixazo:
             },
         )
 
-    def status(self, job: Job, step: Step) -> Answer:
+    def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer 200 in any state; what is not known yet is null."""
-        return json_answer(200, self.job_object(job, step))
+        return json_answer(200, self.job_object(job, step, urls))
 
-    def job_object(self, job: Job, step: Step, *, callback: bool = False) -> dict[str, Any]:
+    def job_object(self, job: Job, step: Step, urls: list[str], *, callback: bool = False) -> dict[str, Any]:
         """Describe a job. Callbacks write the later stamps as SQL does (page: Callback Payload)."""
-        state = step.state
-        stamp = sql_stamp if callback else iso_ms
-        updated = stamp(job.created + step.at)
+        state, quirks = step.state, job.quirks
         done = state in TERMINAL
-        output = None
-        if state is State.COMPLETED:
-            urls = [job.media_url(index) for index in range(job.outputs)]
-            output = {"media_url": urls, "media_type": MEDIA_TYPES[job.format]}
-        return {
+        told = {
             "request_id": job.id,
             "status": (job.timeline.processing_as or state) if state is State.PROCESSING else state,
             "model_id": job.model.id,
             "error": job.timeline.error if done else None,
-            "output": output,
-            "created_at": iso_ms(job.created),
-            "updated_at": updated,
-            "completed_at": updated if done else None,
+            "output": {"media_url": urls, "media_type": job.media_type} if urls else None,
         }
+        if done and not urls and "bare-failures" in quirks:
+            return told
+        as_sql = "iso-timestamps" not in quirks if callback else "sql-timestamps" in quirks
+        updated = (sql_stamp if as_sql else iso_ms)(job.created + step.at)
+        told["created_at"] = iso_ms(job.created)
+        told["updated_at"] = updated
+        told["completed_at"] = updated if done else None
+        return told
 
-    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
         """Answer the image-to-video page's result call: the video, or the job while there is none.
 
         The page declares application/octet-stream for a file called output.mp4.
         """
         if step.state is not State.COMPLETED:
-            return json_answer(200 if step.state in TERMINAL else 202, self.job_object(job, step))
+            return json_answer(200 if step.state in TERMINAL else 202, self.job_object(job, step, urls))
         video = {
             "file_size": file_size,
             "file_name": job.file_name(0),
             "content_type": "application/octet-stream",
-            "url": job.media_url(0),
+            "url": urls[0],
         }
         return json_answer(200, {"video": video})
 
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited: what the result call answers."""
-        return self.result(job, step, len(file))
+        return self.result(job, step, job.media_urls(step), len(file))
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal in its layer's form."""

@@ -9,7 +9,6 @@ from mockserver.domain.exchange import HTML, Answer, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.money import usd
-from mockserver.domain.rendition import MEDIA_TYPES
 from mockserver.domain.timeline import State, Step
 from mockserver.providers.base import Place
 
@@ -55,7 +54,7 @@ class Segmind:
         504: Condition.TIMEOUT,
     }
 
-    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+    def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a call with a UUID."""
         return uuid7(created, draw.id_bits)
 
@@ -63,13 +62,13 @@ class Segmind:
         """Answer a queued submit. The documented operation waits instead."""
         return json_answer(200, {"request_id": job.id, "status": "QUEUED"})
 
-    def status(self, job: Job, step: Step) -> Answer:
+    def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer where the job is."""
         return json_answer(200, {"request_id": job.id, "status": step.state})
 
-    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
         """Answer what the job made."""
-        return self.status(job, step)
+        return self.status(job, step, urls)
 
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
         """Answer the video's bytes; a job that failed is a 500 with its reason (assumed)."""
@@ -80,7 +79,6 @@ class Segmind:
         queued = course.queued if wish is None or wish.queued is None else wish.queued
         worked = course.processing if wish is None or wish.processing is None else wish.processing
         headers = [
-            (b"content-type", MEDIA_TYPES[job.format].encode()),
             (b"x-request-id", job.id.encode()),
             (b"x-generation-time", f"{queued + worked:g}".encode()),
             (b"x-cost", f"{usd(job.price):g}".encode()),
@@ -88,7 +86,16 @@ class Segmind:
         ]
         if balance is not None:
             headers.append((b"x-remaining-credits", f"{usd(balance):g}".encode()))
-        return Answer(200, file, headers)
+        if "json-video" in job.quirks:
+            url = job.media_url(0)
+            video = {
+                "url": url,
+                "content_type": job.media_type,
+                "file_name": job.file_name(0),
+                "file_size": len(file),
+            }
+            return json_answer(200, {"status": "COMPLETED", "output": url, "video": video}, *headers)
+        return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

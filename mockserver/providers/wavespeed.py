@@ -66,27 +66,27 @@ class WaveSpeed:
         504: Condition.TIMEOUT,
     }
 
-    def mint_id(self, model: Model, created: int, draw: Draw) -> str:
+    def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a prediction with 32 hexadecimal digits, as the vendor's samples do."""
         return uuid7(created, draw.id_bits).replace("-", "")
 
     def accepted(self, job: Job) -> Answer:
         """Answer 200 with the new prediction."""
-        return self._envelope(self.prediction(job, job.timeline.steps[0]))
+        return self._envelope(self.prediction(job, job.timeline.steps[0], []))
 
-    def status(self, job: Job, step: Step) -> Answer:
+    def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer 200 in any state; a failed prediction is a successful answer."""
-        return self._envelope(self.prediction(job, step))
+        return self._envelope(self.prediction(job, step, urls))
 
-    def result(self, job: Job, step: Step, file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
         """Answer what the status answers: outputs are in the prediction."""
-        return self.status(job, step)
+        return self.status(job, step, urls)
 
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited."""
-        return self.status(job, step)
+        return self.status(job, step, job.media_urls(step))
 
-    def prediction(self, job: Job, step: Step) -> dict[str, Any]:
+    def prediction(self, job: Job, step: Step, urls: list[str]) -> dict[str, Any]:
         """Describe a prediction; callbacks carry it bare."""
         state = step.state
         completed = state is State.COMPLETED
@@ -100,9 +100,9 @@ class WaveSpeed:
         told = {
             "id": job.id,
             "model": job.model.id,
-            "outputs": [job.media_url(index) for index in range(job.outputs)] if completed else [],
+            "outputs": urls,
             "urls": {"get": f"{job.origin}/api/v3/predictions/{job.id}/result"},
-            "has_nsfw_contents": [job.timeline.nsfw] * job.outputs if completed else [],
+            "has_nsfw_contents": [job.timeline.nsfw] * len(urls),
             "status": name,
             "created_at": iso_ms(job.created),
             "error": "",

@@ -6,12 +6,11 @@ import logging
 import re
 from itertools import chain
 from time import perf_counter
-from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
-from mockserver.domain.exchange import Answer, Call
+from mockserver.domain.exchange import JSON, Answer, Call
 from mockserver.gateway.journal import JournalEntry, cut
 from mockserver.gateway.play import Struck
 from mockserver.gateway.status import fetch, status
@@ -20,7 +19,10 @@ from mockserver.gateway.submit import submit
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place
 from mockserver.settings import MAX_BODY, MAX_HEADERS
+from mockserver.web.extras import add_fields
+from mockserver.web.faults import FAULTS, Wire
 from mockserver.web.files import answer_file
+from mockserver.web.protocol import transport_of
 from mockserver.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -85,8 +87,22 @@ class Front:
                 else:
                     call.body = body
             answer = await self._decide(found, call, host)
-        await _send(answer, method, send)
-        self._write(scope, found, call, answer, at, (perf_counter() - began) * 1000, head_size)
+        if self._bending(call):
+            answer = self._bend(answer, call)
+        try:
+            if answer.fault is None:
+                await _send(answer, method, send)
+            else:
+                answer = await self._play(answer, scope, receive, send)
+        finally:
+            self._write(scope, found, call, answer, at, (perf_counter() - began) * 1000, head_size)
+
+    async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
+        """Send an answer with its fault done to it, and tell what went out."""
+        entry = answer.fault
+        assert entry is not None  # else there is nothing to play
+        wire = Wire(send, receive, transport_of(scope), scope["method"], self.world.clock)
+        return await FAULTS[entry.fault](wire, answer, entry)
 
     async def _decide(self, found: Found, call: Call, host: str) -> Answer:
         try:
@@ -94,8 +110,9 @@ class Front:
                 serve = submit if found.operation.role == "submit" else status
                 return await serve(self.world, found.operation, call)
             if found.file is not None and call.method in found.allowed:
-                rendition, file, fault = await fetch(self.world, *found.file, call)
-                answer = answer_file(file, rendition, call)
+                job, index, fault = await fetch(self.world, *found.file, call)
+                rendition = job.rendition(index)
+                answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
                 answer.fault = fault
                 return answer
             what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
@@ -103,7 +120,8 @@ class Front:
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
         except Struck as struck:
-            provider = self.world.provider(found.provider)
+            owner = await self.world.store.get(call.job) if found.file is not None else None
+            provider = self.world.provider(found.provider if owner is None else owner.model.provider)
             model = found.operation.model.id if found.operation and found.operation.model else ""
             place = Place(host, call.path, self.world.trace())
             return strike(self.world, provider, struck.entry, place, self._quirks(call), model)
@@ -115,6 +133,16 @@ class Front:
     def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
         place = Place(host, call.path, self.world.trace())
         return self.world.provider(found.provider).refusal(refusal, place, self._quirks(call))
+
+    def _bending(self, call: Call) -> bool:
+        """Tell quickly whether any quirk could be on; for most calls none is."""
+        account = self.world.accounts.named(call.account)
+        return bool(self.world.quirks or call.scenario or (account is not None and account.quirks))
+
+    def _bend(self, answer: Answer, call: Call) -> Answer:
+        if "extra-fields" not in self._quirks(call) or JSON not in answer.headers:
+            return answer
+        return Answer(answer.status, add_fields(answer.body), answer.headers, answer.fault)
 
     def _quirks(self, call: Call) -> frozenset[str]:
         quirks = self.world.quirks
@@ -218,7 +246,5 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
 
 async def _send(answer: Answer, method: str, send: Send) -> None:
     headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    await send(start)
-    end: dict[str, Any] = {"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body}
-    await send(end)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})

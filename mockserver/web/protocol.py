@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -45,7 +46,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-def transport_of(scope: dict[str, Any]) -> asyncio.Transport | None:
+def transport_of(scope: MutableMapping[str, Any]) -> asyncio.Transport | None:
     """Give the transport below a request; None where there is none, as in tests over ASGI."""
     held = scope.get("extensions", {}).get(TRANSPORT)
     return held["transport"] if held is not None else None
