@@ -14,6 +14,7 @@ from mockserver.recording.har import write_har
 from mockserver.settings import Settings
 from mockserver.web.admin import make_admin
 from mockserver.web.front import Front
+from mockserver.webhooks import Poster, Sender
 
 
 def create_world(
@@ -44,11 +45,14 @@ def create_app(settings: Settings | None = None, *, world: World | None = None) 
     """Make a gateway. Give a `world` to keep hold of its clock, jobs and journal."""
     if world is None:
         world = create_world(settings or Settings())
-    app: ASGIApp = Front(world, make_admin(world, write_har))
-    if world.settings.cors is not None:
+    settings = world.settings
+    sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca))
+    world.announcer = sender
+    app: ASGIApp = Front(world, make_admin(world, sender, write_har))
+    if settings.cors is not None:
         app = CORSMiddleware(
             app,
-            allow_origins=[world.settings.cors],
+            allow_origins=[settings.cors],
             allow_methods=["*"],
             allow_headers=["*"],
             expose_headers=["*"],

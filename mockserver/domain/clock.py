@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Clock(Protocol):
@@ -18,7 +21,16 @@ class Clock(Protocol):
         """Tell the instant, in ms since the epoch. Never goes back."""
 
     async def sleep_until(self, instant: int) -> None:
-        """Return when `now()` has reached `instant` (ms since the epoch)."""
+        """Return when `now()` has reached `instant` (ms since the epoch).
+
+        For waits inside a request: under a manual clock they move time, or the request would hang.
+        """
+
+    async def reach(self, instant: int) -> None:
+        """Return when `now()` has reached `instant`, without moving time."""
+
+    async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do some work in at most `limit` ms. Raises TimeoutError."""
 
 
 class SystemClock:
@@ -36,6 +48,15 @@ class SystemClock:
         # Rounding may wake it a moment early, hence the loop.
         while (left := instant - self.now()) > 0:  # noqa: ASYNC110 (nothing else would set an event)
             await asyncio.sleep(left / 1000)
+
+    async def reach(self, instant: int) -> None:
+        """Sleep in real time until `instant`."""
+        await self.sleep_until(instant)
+
+    async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do some work in at most `limit` ms of real time. Raises TimeoutError."""
+        async with asyncio.timeout(limit / 1000):
+            return await work
 
 
 class ManualClock:
@@ -62,9 +83,23 @@ class ManualClock:
         self._set(max(self._now, instant))
         await asyncio.sleep(0)
 
-    async def moved(self) -> None:
-        """Return after the next move; what waits for due deliveries listens here."""
-        await self._moved.wait()
+    async def reach(self, instant: int) -> None:
+        """Return once somebody has moved time to `instant`."""
+        while self._now < instant:
+            await self._moved.wait()
+
+    async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do some work before somebody has moved time on by `limit` ms. Raises TimeoutError."""
+        working = asyncio.ensure_future(work)
+        waiting = asyncio.ensure_future(self.reach(self._now + limit))
+        try:
+            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise TimeoutError
+        finally:
+            working.cancel()
+            waiting.cancel()
 
     def _set(self, instant: int) -> None:
         self._now = instant

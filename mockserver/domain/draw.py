@@ -53,6 +53,12 @@ def uuid7(instant: int, random_bits: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def webhook_secret(seed: int, account: str) -> str:
+    """Make the secret that signs an account's callbacks: `whsec_` and 64 hexadecimal digits."""
+    text = f"webhook\0{seed}\0{account}".encode()
+    return "whsec_" + hashlib.blake2b(text, digest_size=32, usedforsecurity=False).hexdigest()
+
+
 def account_name(key: str) -> str:
     """Name an account without telling its key: `acct_` and 8 hexadecimal digits of the key's hash."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape"), usedforsecurity=False)

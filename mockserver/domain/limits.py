@@ -6,7 +6,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-_TEXT = re.compile(r"^([1-9][0-9]{0,6})/([1-9][0-9]{0,6})$")
+_TEXT = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Limit:
     @classmethod
     def parse(cls, text: str) -> Limit:
         """Read `N/SECONDS`. Raises ValueError."""
-        found = _TEXT.match(text)
+        found = _TEXT.fullmatch(text)
         if found is None:
             raise ValueError(f"{text!r} is not N/SECONDS, for instance 10/60")
         return cls(int(found[1]), int(found[2]))

@@ -152,7 +152,7 @@ class Operation:
     provider: str
     method: str
     path: str
-    role: Literal["submit", "status", "result"]
+    role: Literal["submit", "status", "result", "secret"]
     answers: Literal["job", "media"] = "job"
     model: Model | None = None
     job: str = ""

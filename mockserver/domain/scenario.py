@@ -15,7 +15,7 @@ import msgspec
 from mockserver.domain.conditions import Condition
 from mockserver.domain.quirks import QUIRKS
 
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -85,7 +85,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """What the account is like; applied once, when it first meets the scenario."""
 
     balance: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)] | None = None
-    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}$")] | None = None
+    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}\Z")] | None = None
     disabled_models: tuple[str, ...] = ()
 
 
@@ -150,7 +150,7 @@ def read_scenario(data: Any) -> Scenario:
         path = (found["path"] or "").replace("[...]", "").replace("[", ".").replace("]", "")
         pointer = path.replace(".", "/")
         if unknown := _UNKNOWN.search(found["message"]):
-            pointer = f"{pointer}/{unknown['name']}"
+            pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
         raise ScenarioError(found["message"], pointer) from None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
+from mockserver.domain.draw import webhook_secret
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.job import Job
 from mockserver.domain.model import Operation
@@ -30,6 +31,13 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     if entry is None:
         await world.polled(job)
     return answer
+
+
+async def secret(world: World, operation: Operation, call: Call) -> Answer:
+    """Answer what signs the caller's callbacks."""
+    account = authenticate(world, operation.credentials, call)
+    _prefer(world, operation, call)
+    return world.provider(operation.provider).secret(webhook_secret(world.settings.seed, account.name))
 
 
 async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, int, Entry | None]:
@@ -94,14 +102,14 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
 async def _tell(world: World, operation: Operation, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
-    urls = await _urls(world, job, step)
+    urls = await urls_of(world, job, step)
     if operation.role == "status":
         return provider.status(job, step, urls)
     file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
     return provider.result(job, step, urls, len(file))
 
 
-async def _urls(world: World, job: Job, step: Step) -> list[str]:
+async def urls_of(world: World, job: Job, step: Step) -> list[str]:
     """Tell where the files are; under the quirk `data-uri` with sync_mode they are inside their addresses."""
     urls = job.media_urls(step)
     if "data-uri" not in job.quirks or not urls or not job.values.get("sync_mode"):

@@ -31,6 +31,9 @@ _decode = msgspec.json.decode
 _encode_canonical = msgspec.json.Encoder(order="sorted").encode
 _AS_DOCUMENTED = Wish()
 
+_EARLY = 2.0
+"""Real seconds that a submit's answer is held back at most for a callback to come first."""
+
 
 async def submit(world: World, operation: Operation, call: Call) -> Answer:
     """Accept a job and answer as documented, or raise the Refusal that says why not."""
@@ -182,6 +185,8 @@ async def accept(
             account.wallet.hold(job.price, world.clock.now())
         await world.put(job)
         call.job = job.id
+        if job.receiver is not None and play.scenario is not None and play.scenario.webhook.early:
+            await world.announcer.first_attempt(job, _EARLY)
     play.count()
     play.strike_accepted()
     provider = world.provider(operation.provider)

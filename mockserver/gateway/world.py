@@ -37,6 +37,38 @@ class Files(Protocol):
         """Let go of what it holds."""
 
 
+class Announcer(Protocol):
+    """What sends callbacks."""
+
+    def plan(self, job: Job) -> None:
+        """Send the job's callbacks when they are due; for a job ended by hand, those of its new timeline."""
+
+    async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Return when a callback of the job has been tried, or after `seconds` of real time."""
+
+    def clear(self, account: str | None) -> None:
+        """Forget what is planned for an account, or all, and the log of it."""
+
+    async def close(self) -> None:
+        """End what is being sent, and say what was not."""
+
+
+class Silence:
+    """An announcer that sends nothing."""
+
+    def plan(self, job: Job) -> None:
+        """Do nothing."""
+
+    async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Do nothing."""
+
+    def clear(self, account: str | None) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
 @dataclass(eq=False)
 class World:
     """One gateway's settings, time, knowledge and memory."""
@@ -55,6 +87,7 @@ class World:
         self.journal = Journal(self.settings.journal)
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
         self.store: Store = MemoryStore(self.settings.keep_jobs)
+        self.announcer: Announcer = Silence()
         self.direct_models = frozenset(
             operation.model for operation in self.catalog.operations if operation.role == "result"
         )
@@ -88,6 +121,8 @@ class World:
             # Nobody can move a forgotten job to its end any more, so what it would give back comes now.
             if forgotten.by_polls and forgotten.held and (wallet := self.wallet_of(forgotten)) is not None:
                 wallet.refund(forgotten.id)
+        if job.receiver is not None:
+            self.announcer.plan(job)
 
     def wallet_of(self, job: Job) -> Wallet | None:
         """The wallet that paid for the job, if its account is still in use."""
@@ -99,6 +134,8 @@ class World:
         age = await self.store.age(job, self.clock.now())
         ended = msgspec.structs.replace(job, timeline=job.timeline.ended(age, state, error))
         await self.store.replace(ended)
+        if ended.receiver is not None:
+            self.announcer.plan(ended)
         if job.id in self._ended_by_hand:
             self._ended_by_hand[job.id].set()
         if job.held and (wallet := self.wallet_of(job)) is not None:
@@ -145,6 +182,7 @@ class World:
         forgotten = await self.store.clear(account)
         self.journal.clear(account)
         self.accounts.clear(account)
+        self.announcer.clear(account)
         return forgotten
 
     def trace(self) -> str:

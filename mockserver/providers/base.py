@@ -7,7 +7,7 @@ from typing import Protocol
 
 from mockserver.domain.conditions import Condition, Refusal
 from mockserver.domain.draw import Draw
-from mockserver.domain.exchange import Answer
+from mockserver.domain.exchange import Answer, Headers
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.timeline import State, Step
@@ -49,6 +49,15 @@ class Provider(Protocol):
 
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited for its job. `balance` is in micro-USD, None when none is kept."""
+
+    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
+        """Word a callback that tells the job as it is in `step`."""
+
+    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
+        """Sign a callback sent at `instant` (ms since the epoch); nothing where callbacks are not signed."""
+
+    def secret(self, secret: str) -> Answer:
+        """Answer the secret that signs the caller's callbacks."""
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

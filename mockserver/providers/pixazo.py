@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from mockserver.domain.clock import iso_ms, sql_stamp
 from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
 from mockserver.domain.draw import Draw, uuid7
-from mockserver.domain.exchange import JSON, Answer, json_answer
+from mockserver.domain.exchange import JSON, Answer, Headers, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.timeline import TERMINAL, State, Step
@@ -123,6 +125,18 @@ class Pixazo:
     def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited: what the result call answers."""
         return self.result(job, step, job.media_urls(step), len(file))
+
+    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
+        """Word a callback: the fields of the status."""
+        return msgspec.json.encode(self.job_object(job, step, urls, callback=True))
+
+    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
+        """Sign nothing: no signature is documented."""
+        return []
+
+    def secret(self, secret: str) -> Answer:
+        """Answer as any unknown route does: there is no such operation."""
+        return _gateway(Trouble.NO_ROUTE)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal in its layer's form."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mockserver.domain.clock import iso_ms
 from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
 from mockserver.domain.draw import Draw, uuid7
-from mockserver.domain.exchange import HTML, Answer, json_answer
+from mockserver.domain.exchange import HTML, Answer, Headers, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.money import usd
@@ -96,6 +96,18 @@ class Segmind:
             }
             return json_answer(200, {"status": "COMPLETED", "output": url, "video": video}, *headers)
         return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
+
+    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
+        """Word a callback. The documented operation waits and calls nobody back."""
+        return self.status(job, step, urls).body
+
+    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
+        """Sign nothing."""
+        return []
+
+    def secret(self, secret: str) -> Answer:
+        """Answer as any unknown route does: there is no such operation."""
+        return json_answer(404, {"error": _ERRORS[Trouble.NO_ROUTE][1]})
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Any
+
+import msgspec
 
 from mockserver.domain.clock import iso_ms
 from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
 from mockserver.domain.draw import Draw, uuid7
-from mockserver.domain.exchange import Answer, json_answer
+from mockserver.domain.exchange import Answer, Headers, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.timeline import State, Step
@@ -117,6 +121,34 @@ class WaveSpeed:
 
     def _envelope(self, data: dict[str, Any]) -> Answer:
         return json_answer(200, {"code": 200, "message": "success", "data": data})
+
+    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
+        """Word a callback: the bare prediction and what was asked, with outputs only when completed.
+
+        https://wavespeed.ai/docs/how-to-use-webhooks
+        """
+        told = self.prediction(job, step, urls)
+        if not urls:
+            del told["outputs"]
+        return msgspec.json.encode({**told, "input": msgspec.json.decode(job.body)})
+
+    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
+        """Sign with HMAC-SHA256 over `{id}.{timestamp}.{raw body}`; the secret counts without its prefix.
+
+        https://wavespeed.ai/docs/verify-webhooks
+        """
+        stamp = str(instant // 1000)
+        signed = f"{event}.{stamp}.".encode() + body
+        digest = hmac.new(secret.removeprefix("whsec_").encode(), signed, hashlib.sha256).hexdigest()
+        return [
+            (b"webhook-id", event.encode()),
+            (b"webhook-timestamp", stamp.encode()),
+            (b"webhook-signature", f"v3,{digest}".encode()),
+        ]
+
+    def secret(self, secret: str) -> Answer:
+        """Answer the secret inside the envelope."""
+        return self._envelope({"secret": secret})
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

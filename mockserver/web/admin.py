@@ -31,6 +31,7 @@ from mockserver.gateway.accounts import Account
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.settings import MAX_BODY
+from mockserver.webhooks import Delivery, Sender
 
 HarWriter = Callable[[Iterable[JournalEntry]], dict[str, Any]]
 
@@ -48,14 +49,16 @@ class AdminError(Exception):
         self.pointer = pointer
 
 
-def make_admin(world: World, write_har: HarWriter) -> ASGIApp:
+def make_admin(world: World, sender: Sender, write_har: HarWriter) -> ASGIApp:
     """Make the admin app of one world. `write_har` renders journal entries, with their secrets removed."""
-    admin = _Admin(world, write_har)
+    admin = _Admin(world, sender, write_har)
     routes = [
         Route("/_mock/health", admin.health),
         Route("/_mock/jobs", admin.jobs),
         Route("/_mock/jobs/{job_id:path}/end", admin.end_job, methods=["POST"]),
         Route("/_mock/jobs/{job_id:path}", admin.job),
+        Route("/_mock/webhooks", admin.webhooks),
+        Route("/_mock/webhooks/{delivery_id:path}/redeliver", admin.redeliver, methods=["POST"]),
         Route("/_mock/journal", admin.journal),
         Route("/_mock/journal.har", admin.journal_har),
         Route("/_mock/accounts/{account:path}", admin.account, methods=["GET", "PUT"]),
@@ -123,8 +126,9 @@ def _is_local_name(host: str) -> bool:
 
 
 class _Admin:
-    def __init__(self, world: World, write_har: HarWriter) -> None:
+    def __init__(self, world: World, sender: Sender, write_har: HarWriter) -> None:
         self._world = world
+        self._sender = sender
         self._write_har = write_har
 
     async def health(self, request: Request) -> Response:
@@ -210,6 +214,20 @@ class _Admin:
                 {"at": iso_ms(job.created + event.at), "event": event.event} for event in job.events()
             ],
         }
+
+    # -- webhooks
+
+    async def webhooks(self, request: Request) -> Response:
+        wanted = request.query_params.get("job")
+        deliveries = [*self._sender.log, *self._sender.upcoming()]
+        return _json({"deliveries": [_tell_delivery(d) for d in deliveries if wanted in (None, d.job.id)]})
+
+    async def redeliver(self, request: Request) -> Response:
+        delivery = self._sender.log.get(request.path_params["delivery_id"])
+        if delivery is None:
+            raise AdminError(404, "there is no such delivery, or it is not due yet")
+        await self._sender.redeliver(delivery)
+        return _json(_tell_delivery(delivery))
 
     # -- journal
 
@@ -353,6 +371,26 @@ class _Admin:
             known = ", ".join(self._world.catalog.providers)
             raise AdminError(404, f"there is no such provider; known are {known}")
         return _json(document)
+
+
+def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "job_id": delivery.job.id,
+        "url": delivery.url,
+        "event": delivery.callback.event,
+        "due_at": iso_ms(delivery.due),
+        "state": delivery.state,
+        "attempts": [
+            {
+                "at": iso_ms(attempt.at),
+                "status": attempt.status,
+                "latency_ms": round(attempt.latency, 3),
+                "error": attempt.error or None,
+            }
+            for attempt in delivery.attempts
+        ],
+    }
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import JSON, Answer, Call
 from mockserver.gateway.journal import JournalEntry, cut
 from mockserver.gateway.play import Struck
-from mockserver.gateway.status import fetch, status
+from mockserver.gateway.status import fetch, secret, status
 from mockserver.gateway.strike import strike
 from mockserver.gateway.submit import submit
 from mockserver.gateway.world import World
@@ -29,6 +29,8 @@ _log = logging.getLogger("understudy")
 
 _HOST = re.compile(rb"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$")
 _ORIGINS_KEPT = 1000
+
+_ROLES = {"submit": submit, "status": status, "result": status, "secret": secret}
 
 
 class Front:
@@ -61,6 +63,7 @@ class Front:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             else:
+                await self.world.announcer.close()
                 self.world.files.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -107,8 +110,7 @@ class Front:
     async def _decide(self, found: Found, call: Call, host: str) -> Answer:
         try:
             if found.operation is not None:
-                serve = submit if found.operation.role == "submit" else status
-                return await serve(self.world, found.operation, call)
+                return await _ROLES[found.operation.role](self.world, found.operation, call)
             if found.file is not None and call.method in found.allowed:
                 job, index, fault = await fetch(self.world, *found.file, call)
                 rendition = job.rendition(index)

@@ -1,0 +1,373 @@
+"""The one loop that sends callbacks: what is due goes to the lane of its job.
+
+A lane sends the callbacks of one job one after another, so that they arrive in order. A receiver, an
+exact URL, has a number of places; a slow one fills its own and delays nobody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from time import perf_counter
+
+from mockserver.domain.clock import Clock
+from mockserver.domain.draw import Draw, webhook_secret
+from mockserver.domain.exchange import Headers
+from mockserver.domain.job import Job
+from mockserver.domain.scenario import Webhook
+from mockserver.domain.webhook import Callback, callbacks
+from mockserver.gateway.journal import JournalEntry, cut
+from mockserver.gateway.status import urls_of
+from mockserver.gateway.world import World
+from mockserver.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
+from mockserver.webhooks.post import Forbidden, Poster
+
+_log = logging.getLogger("understudy")
+
+TIMEOUT = 5_000
+"""Real ms that a receiver has to answer (Pixazo: "a few seconds"; the number is assumed)."""
+
+RETRIES = (1_000, 4_000)
+"""Real ms before the second and the third attempt, and up to a quarter more by chance (assumed)."""
+
+PAUSE_AFTER = 5
+"""Deliveries given up in a row after which a receiver gets no more (Pixazo: "persistent failures")."""
+
+STALE = 600_000
+"""How old a stale signature is, in ms; WaveSpeed tells receivers to refuse what is older than 300 s."""
+
+_PLACES = 32
+_RECEIVERS = 10_000
+_GRACE = 2.0
+"""Real seconds that deliveries in progress get at shutdown."""
+
+_AS_DOCUMENTED = Webhook()
+
+
+@dataclass(slots=True, eq=False)
+class _Receiver:
+    """One URL: how many deliveries were given up in a row, and the places for those in progress."""
+
+    given_up: int = 0
+    paused: bool = False
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PLACES))
+
+
+@dataclass(slots=True, eq=False)
+class _Lane:
+    """The callbacks of one job: those planned, those due, and those that have been handed over."""
+
+    job: Job
+    planned: Iterator[Callback]
+    following: Callback | None = None
+    due: deque[Delivery] = field(default_factory=deque)
+    sent: set[str] = field(default_factory=set)
+    task: asyncio.Task[None] | None = None
+    tried: asyncio.Event = field(default_factory=asyncio.Event)
+    turn: int = 0
+
+
+class Sender:
+    """Sends the callbacks of one world."""
+
+    def __init__(self, world: World, poster: Poster) -> None:
+        self.log = DeliveryLog()
+        self._world = world
+        self._poster = poster
+        self._lanes: dict[str, _Lane] = {}
+        self._agenda: list[tuple[int, int, str]] = []
+        self._turns = 0
+        self._receivers: OrderedDict[str, _Receiver] = OrderedDict()
+        self._wake = asyncio.Event()
+        self._loop: asyncio.Task[None] | None = None
+        self._waiting = 0
+        self._changed = asyncio.Event()
+
+    # -- what the gateway calls
+
+    def plan(self, job: Job) -> None:
+        """Send the job's callbacks when they are due; for a job ended by hand, those of its new timeline."""
+        receiver = job.receiver
+        assert receiver is not None  # the gateway plans no others
+        wish = job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED
+        planned = callbacks(job.timeline, receiver.mode, wish, self._world.settings.speed)
+        lane = self._lanes.get(job.id)
+        if lane is None:
+            lane = self._lanes[job.id] = _Lane(job, planned)
+        else:
+            lane.job, lane.planned = job, planned
+        if not self._schedule(lane) and lane.task is None:
+            del self._lanes[job.id]
+            return
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.get_running_loop().create_task(self._run())
+        self._wake.set()
+
+    async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Return when a callback of the job has been tried, or after `seconds` of real time."""
+        lane = self._lanes.get(job.id)
+        if lane is not None:
+            try:
+                await asyncio.wait_for(lane.tried.wait(), seconds)
+            except TimeoutError:
+                return
+
+    def clear(self, account: str | None) -> None:
+        """Forget what is planned for an account, or all, and the log of it."""
+        for job_id, lane in list(self._lanes.items()):
+            if account in (None, lane.job.account):
+                if lane.task is not None:
+                    lane.task.cancel()
+                del self._lanes[job_id]
+        self._agenda = [entry for entry in self._agenda if entry[2] in self._lanes]
+        heapify(self._agenda)
+        self.log.clear(account)
+        if account is None:
+            self._receivers.clear()
+
+    async def close(self) -> None:
+        """Give deliveries in progress a moment to end, and say what was not sent."""
+        if self._loop is not None:
+            self._loop.cancel()
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GRACE)
+        unsent = sum(len(lane.due) + (lane.following is not None) for lane in self._lanes.values())
+        unsent += sum(task is not None and not task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+        await self._poster.close()
+        if unsent:
+            _log.warning("%d webhook deliveries were not sent before the gateway ended", unsent)
+
+    # -- what the admin API calls
+
+    def upcoming(self) -> Iterator[Delivery]:
+        """List the next planned delivery of each job."""
+        for lane in self._lanes.values():
+            if lane.following is not None:
+                yield self._delivery(lane, lane.following)
+
+    async def redeliver(self, delivery: Delivery) -> None:
+        """Send a delivery once more, now. One that is received un-pauses its receiver."""
+        attempt = await self._attempt(delivery)
+        if attempt is not None and attempt.received:
+            self._received(delivery)
+
+    async def settled(self) -> None:
+        """Return when nothing more happens until time moves. For tests on a manual clock."""
+        while self._busy():
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _busy(self) -> bool:
+        due = bool(self._agenda) and self._agenda[0][0] <= self._world.clock.now()
+        running = sum(lane.task is not None for lane in self._lanes.values())
+        return due or running > self._waiting
+
+    # -- the loop
+
+    async def _run(self) -> None:
+        clock = self._world.clock
+        while True:
+            while self._agenda and self._agenda[0][0] <= clock.now():
+                _, turn, job_id = heappop(self._agenda)
+                lane = self._lanes.get(job_id)
+                if lane is not None and lane.turn == turn:
+                    self._hand_over(lane)
+            self._changed.set()
+            self._wake.clear()
+            await _first(self._wake, clock, self._agenda[0][0] if self._agenda else None)
+
+    def _schedule(self, lane: _Lane) -> bool:
+        """Put the lane's next callback on the agenda, and tell whether there is one.
+
+        Those handed over already are not sent again.
+        """
+        lane.following = next((c for c in lane.planned if c.key not in lane.sent), None)
+        self._turns += 1
+        lane.turn = self._turns
+        if lane.following is not None:
+            heappush(self._agenda, (lane.job.created + lane.following.at, lane.turn, lane.job.id))
+        return lane.following is not None
+
+    def _hand_over(self, lane: _Lane) -> None:
+        following = lane.following
+        assert following is not None  # it was on the agenda
+        lane.sent.add(following.key)
+        delivery = self._delivery(lane, following)
+        self.log.add(delivery)
+        lane.due.append(delivery)
+        self._schedule(lane)
+        if lane.task is None:
+            lane.task = asyncio.get_running_loop().create_task(self._send_lane(lane))
+
+    def _delivery(self, lane: _Lane, callback: Callback) -> Delivery:
+        receiver = lane.job.receiver
+        assert receiver is not None  # there is no lane without one
+        return Delivery(lane.job, callback, receiver.url, lane.job.created + callback.at)
+
+    async def _send_lane(self, lane: _Lane) -> None:
+        try:
+            while lane.due:
+                await self._send(lane.due.popleft(), lane)
+        finally:
+            lane.task = None
+            lane.tried.set()
+            if lane.following is None and not lane.due and self._lanes.get(lane.job.id) is lane:
+                del self._lanes[lane.job.id]
+            self._changed.set()
+
+    # -- one delivery
+
+    async def _send(self, delivery: Delivery, lane: _Lane) -> None:
+        """Try until it is received, refused or given up."""
+        receiver = self._receiver(delivery.url)
+        for number in range(1 + len(RETRIES)):
+            if receiver.paused:
+                delivery.state = DeliveryState.PAUSED
+                return
+            if number:
+                delivery.state = DeliveryState.RETRYING
+                await self._wait_to_retry(delivery, number)
+            async with receiver.places:
+                attempt = await self._attempt(delivery)
+            lane.tried.set()
+            if attempt is None:
+                delivery.state = DeliveryState.REFUSED
+                return
+            if attempt.received:
+                self._received(delivery)
+                return
+        delivery.state = DeliveryState.GIVEN_UP
+        receiver.given_up += 1
+        if receiver.given_up >= PAUSE_AFTER and not receiver.paused:
+            receiver.paused = True
+            _log.warning(
+                "webhooks to %s are paused: %d deliveries in a row failed", delivery.url, receiver.given_up
+            )
+
+    def _received(self, delivery: Delivery) -> None:
+        delivery.state = DeliveryState.DELIVERED
+        receiver = self._receiver(delivery.url)
+        receiver.given_up, receiver.paused = 0, False
+
+    async def _wait_to_retry(self, delivery: Delivery, number: int) -> None:
+        jitter = Draw(delivery.job.root).fraction(f"retry {delivery.callback.key} {number}")
+        wait = RETRIES[number - 1] * (1 + jitter / 4)
+        async with self._idle():
+            await self._world.clock.reach(self._world.clock.now() + round(wait))
+
+    async def _attempt(self, delivery: Delivery) -> Attempt | None:
+        """Post once and log it; None for an address that is not allowed."""
+        at = self._world.clock.now()
+        headers, body = await self._request(delivery, at)
+        began = perf_counter()
+        status: int | None = None
+        answer: tuple[int, Headers, bytes] = (0, [], b"")
+        error, refused = "", False
+        try:
+            answer = await self._world.clock.within(TIMEOUT, self._poster.post(delivery.url, headers, body))
+            status = answer[0]
+        except Forbidden as problem:
+            error, refused = str(problem), True
+        except TimeoutError:
+            error = f"no answer within {TIMEOUT // 1000} seconds"
+        except Exception as problem:  # a receiver can fail in any way; all of them are its failure
+            error = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        attempt = Attempt(at, status, (perf_counter() - began) * 1000, error)
+        delivery.attempts.append(attempt)
+        self._write(delivery, attempt, headers, body, answer)
+        return None if refused else attempt
+
+    async def _request(self, delivery: Delivery, at: int) -> tuple[Headers, bytes]:
+        """Word and sign a callback as it is sent at the instant `at`."""
+        job = delivery.job
+        provider = self._world.provider(job.model.provider)
+        step = delivery.callback.step
+        body = provider.callback(job, step, await urls_of(self._world, job, step))
+        wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
+        secret = webhook_secret(self._world.settings.seed, job.account)
+        event = f"{Draw(job.root).bits(f'event {delivery.callback.key}', 128):032x}"
+        signed = provider.sign(secret, event, at - STALE if wish == "stale" else at, body)
+        if wish == "missing":
+            signed = []
+        elif wish == "bad":
+            signed = provider.sign(secret + "?", event, at, body)
+        return [(b"content-type", b"application/json"), *signed], body
+
+    def _write(
+        self,
+        delivery: Delivery,
+        attempt: Attempt,
+        headers: Headers,
+        body: bytes,
+        answer: tuple[int, Headers, bytes],
+    ) -> None:
+        journal, job = self._world.journal, delivery.job
+        account = self._world.accounts.named(job.account)
+        sent, got = cut(body), cut(answer[2])
+        journal.append(
+            JournalEntry(
+                number=journal.next_number,
+                kind="delivery",
+                at=attempt.at,
+                duration=attempt.latency,
+                key=account.key if account is not None else "",
+                account=job.account,
+                provider=job.model.provider,
+                operation=f"webhook {delivery.callback.event}",
+                method="POST",
+                url=delivery.url,
+                http_version="1.1",
+                request_headers=headers,
+                request_body=sent,
+                request_size=len(body),
+                status=attempt.status or 0,
+                response_headers=[(name.lower(), value) for name, value in answer[1]],
+                response_body=got,
+                response_size=len(answer[2]),
+                kept=len(delivery.url) + len(sent) + len(got) + 256,
+                job=job.id,
+                scenario=job.scenario.name if job.scenario is not None else "",
+                error=attempt.error,
+            )
+        )
+
+    def _receiver(self, url: str) -> _Receiver:
+        receiver = self._receivers.get(url)
+        if receiver is None:
+            receiver = self._receivers[url] = _Receiver()
+            if len(self._receivers) > _RECEIVERS:
+                self._receivers.popitem(last=False)
+        else:
+            self._receivers.move_to_end(url)
+        return receiver
+
+    @asynccontextmanager
+    async def _idle(self) -> AsyncIterator[None]:
+        """Mark a wait that only time ends."""
+        self._waiting += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+
+async def _first(event: asyncio.Event, clock: Clock, instant: int | None) -> None:
+    """Return when the event is set or the instant has come."""
+    if instant is None:
+        await event.wait()
+        return
+    waits = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.reach(instant))}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
