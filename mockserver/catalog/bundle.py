@@ -78,10 +78,24 @@ def _check_references(joined: dict[str, Any], document: Document) -> None:
         operation["operationId"] for item in joined["paths"].values() for operation in item.values()
     }
     for pointer, key, value in _walk(document.data, ""):
-        if key == "$ref" and resolve(joined, value.removeprefix("common.yaml")) is None:
-            raise SpecError(document.file, pointer, f"{value} leads nowhere")
+        if key == "$ref" and (problem := _problem(joined, value.removeprefix("common.yaml"))):
+            raise SpecError(document.file, pointer, f"{value} {problem}")
         if key == "operationId" and "/links/" in pointer and value not in operations:
             raise SpecError(document.file, pointer, f"no operation is called {value}")
+
+
+def _problem(joined: dict[str, Any], reference: str) -> str:
+    """Say what is wrong with a reference, "" when nothing is."""
+    passed = set()
+    while reference not in passed:
+        passed.add(reference)
+        found = resolve(joined, reference)
+        if found is None:
+            return "leads nowhere"
+        if not isinstance(found, dict) or "$ref" not in found:
+            return ""
+        reference = found["$ref"]
+    return "leads back to itself"
 
 
 def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str, str]]:

@@ -71,6 +71,9 @@ def _operation(
     parameters = [follow(joined, parameter) for parameter in operation.get("parameters", [])]
     webhooks = {p["in"]: p["name"] for p in parameters if "webhook" in p["name"].lower()}
     schema = _body_schema(joined, operation)
+    job = does.get("job")
+    if job is not None and f"{{{job}}}" not in path and job not in (schema or {}).get("required", ()):
+        raise SpecError(file, f"{pointer}/x-operation/job", f"neither path nor body always has {job!r}")
     return Operation(
         id=operation["operationId"],
         provider=joined["x-provider"],
@@ -80,7 +83,7 @@ def _operation(
         answers=does.get("answers", "job"),
         model=models[model_id] if model_id is not None else None,
         job=does.get("job", ""),
-        credentials=_credentials(joined, operation),
+        credentials=_credentials(joined, operation, file, pointer),
         body=_body_check(joined, schema, file, pointer, strict) if schema is not None else None,
         statuses=frozenset(int(status) for status in operation["responses"]),
         needs_json_type=does.get("content_type") == "json",
@@ -91,11 +94,15 @@ def _operation(
     )
 
 
-def _credentials(joined: dict[str, Any], operation: dict[str, Any]) -> tuple[Credential, ...]:
+def _credentials(
+    joined: dict[str, Any], operation: dict[str, Any], file: str, pointer: str
+) -> tuple[Credential, ...]:
     schemes = joined["components"].get("securitySchemes", {})
     found = []
     for alternative in operation.get("security", []):
         for name in alternative:
+            if name not in schemes:
+                raise SpecError(file, f"{pointer}/security", f"no security scheme is called {name!r}")
             scheme = schemes[name]
             if scheme["type"] == "http":
                 found.append(Credential("bearer", b"authorization"))
@@ -127,7 +134,8 @@ def _body_check(
         validator = jsonschema_rs.validator_for(whole)
         documented = {name: jsonschema_rs.validator_for(s) for name, s in narrow.items()}
     except (ValueError, jsonschema_rs.ValidationError) as error:
-        raise SpecError(file, f"{pointer}/requestBody", f"is not a usable schema: {error}") from None
+        reason = " ".join(str(error).split())
+        raise SpecError(file, f"{pointer}/requestBody", f"is not a usable schema: {reason}") from None
     order = list(properties)
     required = frozenset(schema.get("required", ()))
 

@@ -138,7 +138,7 @@ class Sender:
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE)
         unsent = sum(len(lane.due) + (lane.following is not None) for lane in self._lanes.values())
-        unsent += sum(task is not None and not task.done() for task in tasks)
+        unsent += sum(not task.done() for task in tasks)
         for task in tasks:
             task.cancel()
         await self._poster.close()
