@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import socket
 import sys
 import textwrap
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import yaml
+from starlette.types import ASGIApp
 
 from mockserver.app import create_app, create_world
 from mockserver.catalog import SpecError, open_catalog
@@ -17,9 +22,10 @@ from mockserver.domain.quirks import QUIRKS
 from mockserver.domain.scenario import write_scenario
 from mockserver.gateway.book import BookError, find, read_book
 from mockserver.gateway.world import World
-from mockserver.options import gateway_options, listening_options, read_settings
-from mockserver.web.server import address_of, bind
-from mockserver.web.server import serve as run_server
+from mockserver.options import environment, gateway_options, listening_options, read_settings
+from mockserver.recording.har import write_har
+from mockserver.web.server import address_of, bind, serving, until_signal
+from mockserver.web.server import run as run_loop
 
 
 class CannotRun(click.ClickException):
@@ -31,7 +37,18 @@ class CannotRun(click.ClickException):
 @click.command()
 @listening_options
 @gateway_options
-def serve(host: str, port: int, **options: Any) -> None:
+@click.option(
+    "--intercept-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Also be a proxy on this port for programs with hard-coded addresses, and print what to export.",
+)
+@click.option(
+    "--hosts",
+    is_flag=True,
+    help="Also speak TLS on 127.0.0.1:443 under the providers' names, and print lines for the hosts file.",
+)
+def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **options: Any) -> None:
     """Start a gateway that answers as the providers do.
 
     The first line on stdout is its base URL; everything for people goes to stderr. Point a client at the
@@ -42,23 +59,68 @@ def serve(host: str, port: int, **options: Any) -> None:
     understudy serve --fail-rate 0.1           one job in ten FAILS
     understudy serve --balance 5 --rate-limit 10/60
     """
-    settings = read_settings(options)
-    try:
-        world = create_world(settings)
-    except (SpecError, BookError) as error:
-        raise CannotRun(str(error)) from None
-    try:
-        listener = bind(host, port)
-    except OSError as error:
-        raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}; try --port 0") from None
+    world = _world(options)
+    listener = _listen(host, port)
     url = address_of(listener)
 
-    def ready() -> None:
-        click.echo(url)
-        sys.stdout.flush()
-        click.echo(_banner(world, url), err=True)
+    async def serve_until_signal() -> None:
+        app = create_app(world=world)
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(serving(app, listener))
+            notes = [_banner(world, url)]
+            if intercept_port is not None or hosts:
+                notes.append(await _intercept(stack, world, app, intercept_port, hosts=hosts))
+            click.echo(url)
+            sys.stdout.flush()
+            click.echo("\n".join([*notes, "", "Ctrl-C ends it."]), err=True)
+            await until_signal()
 
-    run_server(create_app(world=world), listener, ready)
+    run_loop(serve_until_signal())
+
+
+async def _intercept(
+    stack: AsyncExitStack, world: World, app: ASGIApp, port: int | None, *, hosts: bool
+) -> str:
+    """Appear under the providers' names, and say how to lead a program here."""
+    from mockserver.intercept import intercepting  # as in `run`: slow to import, rarely needed
+
+    tls_port = 443 if hosts else 0
+    try:
+        intercepted = await stack.enter_async_context(
+            intercepting(
+                app,
+                world.catalog.every_host,
+                environment(),
+                offline=False,
+                proxy_port=port or 0,
+                tls_port=tls_port,
+            )
+        )
+    except OSError as error:
+        raise CannotRun(f"cannot listen on 127.0.0.1:{tls_port or port}: {error.strerror}") from None
+    lines = []
+    if port is not None:
+        lines += ["", "In the shell that starts the program:", ""]
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.added.items()]
+    if hosts:
+        lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
+        lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
+        lines += ["", f"The program must trust {intercepted.trust.extra} (for instance SSL_CERT_FILE)."]
+    return "\n".join(lines)
+
+
+def _world(options: dict[str, Any]) -> World:
+    try:
+        return create_world(read_settings(options))
+    except (SpecError, BookError) as error:
+        raise CannotRun(str(error)) from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return bind(host, port)
+    except OSError as error:
+        raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}; try --port 0") from None
 
 
 def _banner(world: World, url: str) -> str:
@@ -86,8 +148,6 @@ def _banner(world: World, url: str) -> str:
         "Submit a job, then open the polling_url of the answer with the same key:",
         "",
         textwrap.indent(request, "  "),
-        "",
-        "Ctrl-C ends it.",
     ]
     return "\n".join(lines)
 
@@ -152,4 +212,46 @@ def quirks() -> None:
         click.echo(f"  source: {quirk.source}")
 
 
-COMMANDS = (serve, spec, scenarios, quirks)
+@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@gateway_options
+@click.option("--offline", is_flag=True, help="Refuse calls to any other host, and name them in the summary.")
+@click.option(
+    "--journal-har",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Keep everything that was said, as HAR.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(offline: bool, journal_har: Path | None, command: tuple[str, ...], **options: Any) -> None:
+    """Run COMMAND with a private gateway in the place of the providers' real hosts.
+
+    The command's own https:// calls to gateway.pixazo.ai, api.segmind.com, api.wavespeed.ai and their media
+    hosts reach the gateway under genuine names; nothing in the program changes. Its stdin, stdout, signals
+    and exit status are its own; a summary follows on stderr.
+
+    \b
+    understudy run -- python my_app.py
+    understudy run --scenario rate-limited --offline -- node app.js
+    """
+    world = _world(options)
+    status = run_loop(_run_command(world, command, offline=offline))
+    if journal_har is not None:
+        journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+    sys.exit(status)
+
+
+async def _run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
+    # Imported here because certificates take longer to import than the rest together, and `serve` needs none.
+    from mockserver.intercept import intercepting, run_child, summarise
+
+    hosts = world.catalog.every_host
+    async with intercepting(create_app(world=world), hosts, environment(), offline=offline) as intercepted:
+        try:
+            ended = await run_child(command, intercepted.variables)
+        except OSError as error:
+            raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+    click.echo(summarise(world, intercepted), err=True)
+    return ended.status
+
+
+COMMANDS = (serve, run, spec, scenarios, quirks)

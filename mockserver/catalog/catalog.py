@@ -37,6 +37,11 @@ class Catalog:
         servers = [urlsplit(server["url"]).hostname or "" for server in document["servers"]]
         return (*servers, *self.media_hosts(provider))
 
+    @property
+    def every_host(self) -> list[str]:
+        """The real host names of all providers."""
+        return [host for provider in self.providers for host in self.hosts(provider)]
+
     def media_hosts(self, provider: str) -> tuple[str, ...]:
         """The real host name of a provider's files, if the documentation shows one."""
         host = self.documents[provider].get("x-media-host")

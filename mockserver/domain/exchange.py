@@ -37,7 +37,8 @@ class Call(msgspec.Struct):
     `headers` holds the last value of each name, in lower case. `params` are the path parameters.
     `oversize` tells that the body was too large to be read; `body` is then empty.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
-    decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal.
+    decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
+    `quirks` are those of the scenario.
     """
 
     method: str
@@ -53,4 +54,5 @@ class Call(msgspec.Struct):
     account: str = ""
     job: str = ""
     scenario: str = ""
+    quirks: tuple[str, ...] = ()
     warnings: list[str] = []

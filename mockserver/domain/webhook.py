@@ -38,6 +38,11 @@ class Callback(NamedTuple):
     event: Literal["progress", "terminal"]
     step: Step
 
+    @property
+    def message(self) -> str:
+        """The key without the number of the copy: what tells a receiver that copies are the same."""
+        return self.key.partition("-")[0]
+
 
 def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> Iterator[Callback]:
     """Plan the callbacks of a life, in the order they are sent; endless for a job that never ends.
@@ -47,7 +52,7 @@ def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> It
     if wish.drop:
         return
     delay = round(wish.delay * 1000 / speed)
-    planned = _plain(timeline, mode, max(1, round(TICK * 1000 / speed)))
+    planned = _plain(timeline, mode, _tick(speed))
     if wish.reorder:
         planned = _swapped(planned, _length(timeline, mode, speed))
     if wish.late_progress:
@@ -56,6 +61,11 @@ def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> It
         for copy in range(wish.copies):
             key = callback.key if copy == 0 else f"{callback.key}-{copy + 1}"
             yield callback._replace(at=callback.at + delay, key=key)
+
+
+def _tick(speed: float) -> int:
+    """Tell the ms between two ticks: rounded down, so that they are never further apart than documented."""
+    return max(1, int(TICK * 1000 / speed))
 
 
 def _plain(timeline: Timeline, mode: Mode, tick: int) -> Iterator[Callback]:
@@ -75,7 +85,7 @@ def _length(timeline: Timeline, mode: Mode, speed: float) -> int | None:
     end = timeline.end
     if end is None:
         return None if mode == "sync" else 0
-    tick = max(1, round(TICK * 1000 / speed))
+    tick = _tick(speed)
     return 1 + (max(0, -(-end.at // tick) - 1) if mode == "sync" else 0)
 
 

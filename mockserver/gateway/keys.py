@@ -32,7 +32,7 @@ def _presented(credentials: tuple[Credential, ...], call: Call) -> str:
     for credential in credentials:
         if credential.place == "query":
             wanted = credential.name.decode()
-            found = parse_qsl(call.query.decode("latin-1"), max_num_fields=1000) if call.query else []
+            found = parse_qsl(call.query.decode("latin-1")) if call.query else []
             key = next((value for name, value in found if name == wanted), "")
         else:
             key = call.headers.get(credential.name, b"").decode("latin-1").strip()

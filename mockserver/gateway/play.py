@@ -80,6 +80,6 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     scenario = choice.scenario
     if scenario is None:
         return Play(account, None, None, choice.mistake)
-    call.scenario = scenario.name
+    call.scenario, call.quirks = scenario.name, scenario.quirks
     meet_scenario(account, scenario)
     return Play(account, scenario, met(scenario.submit, account.submits[scenario.name]), "")

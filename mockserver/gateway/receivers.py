@@ -21,7 +21,7 @@ def read_receiver(world: World, operation: Operation, call: Call) -> Receiver | 
         name, url = "X-Webhook-URL", call.headers.get(b"x-webhook-url", b"").decode("latin-1").strip()
     elif operation.webhook_query and call.query:
         name = operation.webhook_query
-        given = parse_qsl(call.query.decode("latin-1"), max_num_fields=1000)
+        given = parse_qsl(call.query.decode("latin-1"))
         url = next((value for key, value in given if key == name), "").strip()
     else:
         return None
@@ -47,7 +47,8 @@ def _problem(world: World, url: str) -> str:
         address = ip_address(host)
     except ValueError:
         return ""  # a name: where it leads is known only when the callback is sent
-    if address.is_loopback or host in world.settings.allow_webhook_hosts:
+    allowed = (name.lower() for name in world.settings.allow_webhook_hosts)
+    if address.is_loopback or host in allowed:
         return ""
     return "must not leave this machine; start the gateway with --allow-webhook-host to allow it"
 

@@ -14,7 +14,7 @@ from mockserver.domain.timeline import State, Step
 from mockserver.gateway.choose import entry_for_code, preferred_code
 from mockserver.gateway.keys import authenticate
 from mockserver.gateway.play import Struck
-from mockserver.gateway.submit import read_body
+from mockserver.gateway.submit import obey, read_body
 from mockserver.gateway.world import World
 
 
@@ -49,7 +49,8 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, 
     if job is None:
         raise Refusal(Condition.NOT_FOUND)
     call.job, call.account = job.id, job.account
-    call.scenario = job.scenario.name if job.scenario is not None else ""
+    if job.scenario is not None:
+        call.scenario, call.quirks = job.scenario.name, job.scenario.quirks
     index = next((index for index in range(job.outputs) if job.file_name(index) == name), None)
     if index is None or (await world.step(job)).state is not State.COMPLETED:
         raise Refusal(Condition.NOT_FOUND)
@@ -86,8 +87,7 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
     job_id = call.params.get(operation.job)
     if job_id is None:
         body = read_body(operation, call)
-        if operation.body is not None and not operation.body.allows(body):
-            raise Refusal(Condition.INVALID_REQUEST, Detail(violations=operation.body.violations(body)))
+        obey(operation, body)
         job_id = body[operation.job]
     job = await world.visible_job(job_id, account)
     if job is None or job.model.provider != operation.provider:
@@ -95,7 +95,8 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
     if operation.model is not None and job.model is not operation.model:
         raise Refusal(Condition.NOT_FOUND)
     call.job = job.id
-    call.scenario = job.scenario.name if job.scenario is not None else ""
+    if job.scenario is not None:
+        call.scenario, call.quirks = job.scenario.name, job.scenario.quirks
     return job
 
 

@@ -71,7 +71,11 @@ class MemoryStore:
         """Put a job that has ended by hand in the place of the one with its id."""
         if job.id in self._jobs:
             self._jobs[job.id] = job
-            self._finished.append(job.id)
+            end = job.timeline.end
+            if end is not None and not job.by_polls:
+                heappush(self._ending, (job.created + end.at, job.id))
+            else:
+                self._finished.append(job.id)
 
     async def age(self, job: Job, now: int) -> int:
         """Tell how old the job is, in ms of its timeline."""

@@ -70,12 +70,24 @@ def validate(operation: Operation, call: Call, play: Play) -> dict[str, Any]:
     """Read the body and find everything that the spec does not allow, in one pass."""
     play.refuse_mistake()
     body = read_body(operation, call)
-    check = operation.body
-    if check is not None:
-        if not check.allows(body):
-            raise Refusal(Condition.INVALID_REQUEST, Detail(violations=check.violations(body)))
-        call.warnings.extend(check.advice(body))
+    obey(operation, body)
+    if operation.body is not None:
+        call.warnings.extend(operation.body.advice(body))
     return body
+
+
+def obey(operation: Operation, body: dict[str, Any]) -> None:
+    """Refuse a body that the spec does not allow."""
+    check = operation.body
+    if check is None:
+        return
+    try:
+        if check.allows(body):
+            return
+        violations = check.violations(body)
+    except ValueError:  # nested deeper than the validator goes
+        raise Refusal(Trouble.NOT_JSON) from None
+    raise Refusal(Condition.INVALID_REQUEST, Detail(violations=violations))
 
 
 def read_body(operation: Operation, call: Call) -> dict[str, Any]:

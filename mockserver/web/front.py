@@ -27,7 +27,7 @@ from mockserver.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
 
-_HOST = re.compile(rb"^[A-Za-z0-9.\-_]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$")
+_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGINS_KEPT = 1000
 
 _ROLES = {"submit": submit, "status": status, "result": status, "secret": secret}
@@ -150,8 +150,7 @@ class Front:
         quirks = self.world.quirks
         if (account := self.world.accounts.named(call.account)) is not None:
             quirks |= account.quirks
-        scenario = self.world.scenarios.get(call.scenario)
-        return quirks | frozenset(scenario.quirks) if scenario is not None else quirks
+        return quirks.union(call.quirks) if call.quirks else quirks
 
     def _origin(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, str, str]:
         """Tell how absolute addresses to this caller begin, those of files, and the bare host it called."""
@@ -173,7 +172,7 @@ class Front:
             first = proto.split(b",")[0].strip().lower()
             scheme = first.decode() if first in (b"http", b"https") else scheme
         named = next((h.split(b",")[0].strip() for h in (outer, host) if h), b"")
-        if not _HOST.match(named):
+        if not _HOST.fullmatch(named):
             server = scope.get("server") or ("127.0.0.1", None)
             named = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
         address = named.decode("latin-1")
@@ -229,12 +228,12 @@ def _is_text(answer: Answer) -> bool:
 async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
     """Read a request body; None when it is too large, which is told before it is read where possible."""
     declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and int(declared) > MAX_BODY:
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY):
         return None
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False):
-        return body
+        return body if len(body) <= MAX_BODY else None
     parts, size = [body], len(body)
     while message.get("more_body", False):
         message = await receive()

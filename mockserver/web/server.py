@@ -7,12 +7,19 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.loops.auto import auto_loop_factory
 
 from mockserver.web.protocol import GatewayProtocol
+
+Result = TypeVar("Result")
 
 _LAST_ANSWERS = 3
 """Real seconds that calls in progress get to end after a signal."""
@@ -42,40 +49,49 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but signals end it without being raised again, and readiness is told."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """One socket to serve on, with TLS where there is a context."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    listener: socket.socket
+    tls: ssl.SSLContext | None = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but it leaves signals alone, can listen on more sockets, and tells when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, also: Sequence[Listening], ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._also = also
         self._ready = ready
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        caught = (signal.SIGINT, signal.SIGTERM)
-        for number in caught:
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in caught:
-                loop.remove_signal_handler(number)
+        """Leave signals alone: whoever runs the server decides what they mean."""
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
+        loop = asyncio.get_running_loop()
+        for listening in self._also:
+            made = await loop.create_server(self._protocol, sock=listening.listener, ssl=listening.tls)
+            self.servers.append(made)
         # What was made until now stays: collections need not walk it again and again.
         gc.collect()
         gc.freeze()
         self._ready()
 
+    def _protocol(self) -> GatewayProtocol:
+        return GatewayProtocol(self.config, self.server_state, self.lifespan.state)
 
-def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM. `ready` is called once, when the first request can come."""
+
+@asynccontextmanager
+async def serving(app: ASGIApp, plain: socket.socket, *also: Listening) -> AsyncIterator[None]:
+    """Serve inside the running loop; what is inside begins when the first request can come."""
     config = uvicorn.Config(
         app,
         http=GatewayProtocol,
         ws="none",
-        loop="auto",
         lifespan="on",
         log_level="error",
         access_log=False,
@@ -85,6 +101,34 @@ def serve(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> N
         timeout_graceful_shutdown=_LAST_ANSWERS,
         backlog=_BACKLOG,
     )
-    server = _Server(config, ready)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(server.serve(sockets=[listener]))
+    is_ready = asyncio.Event()
+    server = _Server(config, also, is_ready.set)
+    task = asyncio.ensure_future(server.serve(sockets=[plain]))
+    waiting = asyncio.ensure_future(is_ready.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def run(main: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        return runner.run(main)
+
+
+async def until_signal() -> None:
+    """Return at SIGINT or SIGTERM."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    caught = (signal.SIGINT, signal.SIGTERM)
+    for number in caught:
+        loop.add_signal_handler(number, asked.set)
+    try:
+        await asked.wait()
+    finally:
+        for number in caught:
+            loop.remove_signal_handler(number)

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpcore
 
@@ -40,6 +41,7 @@ class Poster:
         """
         if self._pool is None:
             self._pool = self._open()
+        headers = [(b"host", urlsplit(url).netloc.rpartition("@")[2].encode()), *headers]
         async with self._pool.stream("POST", url, headers=headers, content=body) as response:
             answer = b""
             async for part in response.aiter_stream():
@@ -87,10 +89,11 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         allowed = host.lower() in self._allowed
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # no answer, or a name that cannot be one
             if allowed:
                 raise
-            raise Forbidden(f"{host} is not known here: {error.strerror}") from None
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise Forbidden(f"{host} is not known here: {reason}") from None
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not allowed:
             addresses = [address for address in addresses if ip_address(address.split("%")[0]).is_loopback]

@@ -85,7 +85,7 @@ class Sender:
         self._receivers: OrderedDict[str, _Receiver] = OrderedDict()
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
-        self._waiting = 0
+        self._waits: list[int] = []
         self._changed = asyncio.Event()
 
     # -- what the gateway calls
@@ -168,7 +168,8 @@ class Sender:
     def _busy(self) -> bool:
         due = bool(self._agenda) and self._agenda[0][0] <= self._world.clock.now()
         running = sum(lane.task is not None for lane in self._lanes.values())
-        return due or running > self._waiting
+        waiting = sum(instant > self._world.clock.now() for instant in self._waits)
+        return due or running > waiting
 
     # -- the loop
 
@@ -235,6 +236,8 @@ class Sender:
             if number:
                 delivery.state = DeliveryState.RETRYING
                 await self._wait_to_retry(delivery, number)
+                if any(attempt.received for attempt in delivery.attempts):
+                    return  # it was sent again by hand meanwhile
             async with receiver.places:
                 attempt = await self._attempt(delivery)
             lane.tried.set()
@@ -260,8 +263,9 @@ class Sender:
     async def _wait_to_retry(self, delivery: Delivery, number: int) -> None:
         jitter = Draw(delivery.job.root).fraction(f"retry {delivery.callback.key} {number}")
         wait = RETRIES[number - 1] * (1 + jitter / 4)
-        async with self._idle():
-            await self._world.clock.reach(self._world.clock.now() + round(wait))
+        instant = self._world.clock.now() + round(wait)
+        async with self._idle(instant):
+            await self._world.clock.reach(instant)
 
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
@@ -293,7 +297,7 @@ class Sender:
         body = provider.callback(job, step, await urls_of(self._world, job, step))
         wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
-        event = f"{Draw(job.root).bits(f'event {delivery.callback.key}', 128):032x}"
+        event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
         signed = provider.sign(secret, event, at - STALE if wish == "stale" else at, body)
         if wish == "missing":
             signed = []
@@ -350,14 +354,14 @@ class Sender:
         return receiver
 
     @asynccontextmanager
-    async def _idle(self) -> AsyncIterator[None]:
+    async def _idle(self, instant: int) -> AsyncIterator[None]:
         """Mark a wait that only time ends."""
-        self._waiting += 1
+        self._waits.append(instant)
         self._changed.set()
         try:
             yield
         finally:
-            self._waiting -= 1
+            self._waits.remove(instant)
 
 
 async def _first(event: asyncio.Event, clock: Clock, instant: int | None) -> None:

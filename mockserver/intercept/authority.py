@@ -1,0 +1,47 @@
+"""A certificate authority made fresh for one run. Its key stays in memory."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
+from cryptography.utils import CryptographyDeprecationWarning
+
+JAVA_PASSWORD = "understudy"
+"""Java wants one for any trust store, also for one that holds nothing secret."""
+
+
+class Authority:
+    """Signs the certificate under which the gateway appears as the providers' real hosts."""
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        self._ca = trustme.CA(organization_name="Understudy", organization_unit_name="for this run only")
+        self._server = self._ca.issue_cert(*hosts, "localhost", "127.0.0.1", common_name="Understudy")
+
+    @property
+    def certificate(self) -> bytes:
+        """The CA's own certificate, PEM."""
+        return self._ca.cert_pem.bytes()
+
+    def server_context(self) -> ssl.SSLContext:
+        """A TLS context that shows a genuine-looking certificate for every host."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # ssl reads keys from files only; trustme uses a private temporary one and deletes it at once.
+        self._server.configure_cert(context)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def write_java_truststore(self, file: Path, others: bytes) -> None:
+        """Write a PKCS 12 trust store of this CA and of those in `others` (PEM)."""
+        with warnings.catch_warnings():
+            # Some old roots have odd serial numbers; they are trusted as the system trusts them.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificates = x509.load_pem_x509_certificates(self.certificate + others)
+        held = [PKCS12Certificate(cert, f"ca-{index}".encode()) for index, cert in enumerate(certificates)]
+        file.write_bytes(serialize_java_truststore(held, BestAvailableEncryption(JAVA_PASSWORD.encode())))

@@ -1,0 +1,77 @@
+"""A gateway that appears under the providers' real names, for as long as the context lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from starlette.types import ASGIApp
+
+from mockserver.intercept.authority import Authority
+from mockserver.intercept.proxy import Proxy, Tally
+from mockserver.intercept.variables import (
+    Trust,
+    child_variables,
+    hosts_to_intercept,
+    trusted_before,
+)
+from mockserver.web.server import Listening, bind, serving
+
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Intercepted:
+    """What a child needs, and what became of calls to other hosts. `left_out` NO_PROXY keeps from us."""
+
+    variables: dict[str, str]
+    added: dict[str, str]
+    tally: Tally
+    trust: Trust
+    left_out: tuple[str, ...]
+
+
+@asynccontextmanager
+async def intercepting(
+    app: ASGIApp,
+    hosts: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    offline: bool,
+    proxy_port: int = 0,
+    tls_port: int = 0,
+) -> AsyncIterator[Intercepted]:
+    """Serve the app under the names `hosts`. Ports, files and certificates are gone afterwards.
+
+    Ports of 0 are picked. Raises OSError when one is taken.
+    """
+    inside, left_out = hosts_to_intercept(environment, hosts)
+    authority = Authority(hosts)
+    plain, tls, front = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
+    tls_port = tls.getsockname()[1]
+    proxy = Proxy(inside, tls_port=tls_port, plain_port=plain.getsockname()[1], offline=offline)
+    with TemporaryDirectory(prefix="understudy-") as folder:
+        trust = _write_trust(Path(folder), authority, environment)
+        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
+        variables = child_variables(environment, address, trust, tls_port, inside)
+        added = {name: value for name, value in variables.items() if environment.get(name) != value}
+        async with serving(app, plain, Listening(tls, authority.server_context())):
+            server = await asyncio.start_server(proxy, sock=front)
+            try:
+                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out))
+            finally:
+                server.close()
+
+
+def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:
+    before = trusted_before(environment)
+    trust = Trust(bundle=folder / "bundle.pem", extra=folder / "node.pem", java=folder / "trust.p12")
+    trust.bundle.write_bytes(before + b"\n" + authority.certificate)
+    extra = Path(environment.get("NODE_EXTRA_CA_CERTS", ""))
+    trust.extra.write_bytes((extra.read_bytes() + b"\n" if extra.is_file() else b"") + authority.certificate)
+    authority.write_java_truststore(trust.java, before)
+    return trust

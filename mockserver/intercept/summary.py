@@ -1,0 +1,48 @@
+"""What a run came to, in a few lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from mockserver.gateway.world import World
+from mockserver.intercept.session import Intercepted
+
+
+def summarise(world: World, intercepted: Intercepted) -> str:
+    """Tell jobs, calls, errors met, webhooks, and which calls went elsewhere."""
+    entries = list(world.journal.since(0))
+    calls = [entry for entry in entries if entry.kind == "call"]
+    jobs = Counter(job.model.provider for job in world.store)
+    errors = Counter(
+        f"{entry.status} {entry.operation or entry.url}" for entry in calls if entry.status >= 400
+    )
+    faults = Counter(f"{entry.fault} {entry.operation or entry.url}" for entry in calls if entry.fault)
+    sent = [entry for entry in entries if entry.kind == "delivery"]
+    received = sum(200 <= entry.status < 300 for entry in sent)
+    lines = [
+        f"understudy: {_count(jobs.total(), 'job')}{_split(jobs)}, {_count(len(calls), 'call')}, "
+        f"webhooks {received} received of {len(sent)} tried"
+    ]
+    lines += _listed("errors met", errors)
+    lines += _listed("faults played", faults)
+    lines += _listed("calls that went elsewhere", intercepted.tally.passed)
+    lines += _listed("calls refused (--offline)", intercepted.tally.refused)
+    if intercepted.left_out:
+        lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _split(counts: Counter[str]) -> str:
+    return f" ({', '.join(f'{name} {count}' for name, count in counts.items())})" if counts else ""
+
+
+def _listed(title: str, counts: Counter[str]) -> list[str]:
+    return (
+        [f"  {title}: " + ", ".join(f"{name} ×{count}" for name, count in counts.most_common())]
+        if counts
+        else []
+    )
