@@ -10,6 +10,7 @@ from mockserver.domain.clock import Clock, ManualClock, SystemClock
 from mockserver.gateway.book import find, read_book
 from mockserver.gateway.world import Files, World
 from mockserver.media import Studio
+from mockserver.providers import PROVIDERS
 from mockserver.recording.har import write_har
 from mockserver.settings import Settings
 from mockserver.web.admin import make_admin
@@ -33,7 +34,7 @@ def create_world(
         book[chosen.name] = chosen
     return World(
         settings=settings,
-        catalog=catalog or open_catalog(settings.specs, strict=settings.strict),
+        catalog=catalog or open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS),
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
         scenarios=book,

@@ -24,7 +24,7 @@ from mockserver.gateway.book import BookError, find, read_book
 from mockserver.gateway.world import World
 from mockserver.options import environment, gateway_options, listening_options, read_settings
 from mockserver.recording.har import write_har
-from mockserver.web.server import address_of, bind, serving, until_signal
+from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
 
 
@@ -66,6 +66,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
     async def serve_until_signal() -> None:
         app = create_app(world=world)
         async with AsyncExitStack() as stack:
+            asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
             notes = [_banner(world, url)]
             if intercept_port is not None or hosts:
@@ -73,7 +74,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
             click.echo(url)
             sys.stdout.flush()
             click.echo("\n".join([*notes, "", "Ctrl-C ends it."]), err=True)
-            await until_signal()
+            await asked.wait()
 
     run_loop(serve_until_signal())
 

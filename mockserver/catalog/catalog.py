@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,11 +62,24 @@ class Catalog:
             yield from ((provider, pointer, reason) for pointer, reason in _assumed(document, ""))
 
 
-def open_catalog(directories: tuple[Path, ...] = (), *, strict: bool = False) -> Catalog:
-    """Read the bundled specs and those in `directories`. Raises SpecError with file and pointer."""
+def open_catalog(
+    directories: tuple[Path, ...] = (), *, strict: bool = False, worded: Collection[str] | None = None
+) -> Catalog:
+    """Read the bundled specs and those in `directories`. Raises SpecError with file and pointer.
+
+    `worded` are the providers whose answers somebody can word; others are then refused.
+    """
     documents = read_documents([bundled_specs(), *directories])
     by_provider: dict[str, list[Document]] = {}
     for document in documents:
+        if worded is not None and document.provider not in worded:
+            known = ", ".join(worded)
+            raise SpecError(
+                document.file, "/x-provider", f"nothing words {document.provider!r}; known are {known}"
+            )
+        for path in document.data["paths"]:
+            if path.startswith("/_mock"):
+                raise SpecError(document.file, f"/paths/{escape(path)}", "/_mock belongs to the admin API")
         by_provider.setdefault(document.provider, []).append(document)
     joined = {provider: bundle(provider, found) for provider, found in sorted(by_provider.items())}
     operations: list[Operation] = []

@@ -93,3 +93,8 @@ _ALL = (
 )
 
 QUIRKS: Mapping[str, Quirk] = MappingProxyType({quirk.name: quirk for quirk in _ALL})
+
+
+def quirks_of(provider: str) -> frozenset[str]:
+    """Name the quirks that can apply to a provider."""
+    return frozenset(quirk.name for quirk in _ALL if provider in quirk.providers)

@@ -16,6 +16,7 @@ from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model, Operation
 from mockserver.domain.planning import COMPLETES, Ending, plan
+from mockserver.domain.quirks import quirks_of
 from mockserver.domain.scenario import Job as Wish
 from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import State
@@ -148,6 +149,8 @@ def plan_job(
     quirks = world.quirks | account.quirks
     if scenario is not None:
         quirks |= frozenset(scenario.quirks)
+    if quirks:
+        quirks &= quirks_of(operation.provider)
     waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
     return Job(
         id=provider.mint_id(model, created, draw, quirks),

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockserver import __version__
+from mockserver.catalog.load import escape
 from mockserver.domain.clock import ManualClock, iso_ms
 from mockserver.domain.job import Job
 from mockserver.domain.limits import Limit
@@ -37,6 +38,8 @@ HarWriter = Callable[[Iterable[JournalEntry]], dict[str, Any]]
 
 _PAGE = 100
 _LARGEST_PAGE = 10_000
+_DIGITS = 18
+"""More of them are no number that could be meant."""
 
 
 class AdminError(Exception):
@@ -95,7 +98,7 @@ class _Guard:
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+        if origin is not None and _netloc(origin.decode("latin-1")) != host:
             return "the admin API does not answer pages of another origin"
         if self._token is not None:
             shown = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
@@ -109,6 +112,14 @@ class _Guard:
         return None
 
 
+def _netloc(url: str) -> str | None:
+    """Give host and port of an address; None where there is no reading it."""
+    try:
+        return urlsplit(url).netloc or None
+    except ValueError:
+        return None
+
+
 def _is_loopback(address: str) -> bool:
     try:
         return ip_address(address).is_loopback
@@ -117,7 +128,10 @@ def _is_loopback(address: str) -> bool:
 
 
 def _is_local_name(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     try:
         ip_address(name)
     except ValueError:
@@ -247,7 +261,7 @@ class _Admin:
         wanted = request.query_params
         account = self._account_name(wanted.get("account"))
         since = wanted.get("since", "0")
-        if not since.isdecimal():
+        if not since.isdecimal() or len(since) > _DIGITS:
             raise AdminError(400, "must be the id of an entry", "since")
         return [
             entry
@@ -411,7 +425,7 @@ async def _body(request: Request) -> dict[str, Any]:
 def _only(body: dict[str, Any], known: set[str]) -> None:
     for name in body:
         if name not in known:
-            raise AdminError(400, f"unknown field; known are {', '.join(sorted(known))}", f"/{name}")
+            raise AdminError(400, f"unknown field; known are {', '.join(sorted(known))}", f"/{escape(name)}")
 
 
 def _names(body: dict[str, Any], field: str, known: set[str]) -> frozenset[str]:
@@ -419,14 +433,14 @@ def _names(body: dict[str, Any], field: str, known: set[str]) -> frozenset[str]:
     if not isinstance(given, list):
         raise AdminError(400, "must be a list", f"/{field}")
     for index, name in enumerate(given):
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise AdminError(400, f"unknown; known are {', '.join(sorted(known))}", f"/{field}/{index}")
     return frozenset(given)
 
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(_PAGE))
-    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_PAGE:
+    if not text.isdecimal() or len(text) > _DIGITS or not 1 <= int(text) <= _LARGEST_PAGE:
         raise AdminError(400, f"must be between 1 and {_LARGEST_PAGE}", "limit")
     return int(text)
 

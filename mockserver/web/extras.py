@@ -10,8 +10,12 @@ _NAME = "x_undocumented"
 
 
 def add_fields(body: bytes) -> bytes:
-    """Add the field to every object of a JSON body."""
-    return msgspec.json.encode(_extend(msgspec.json.decode(body)))
+    """Add the field to every object of a JSON body; a scenario's own body need not be JSON and stays as it is."""
+    try:
+        told = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body
+    return msgspec.json.encode(_extend(told))
 
 
 def _extend(value: Any) -> Any:

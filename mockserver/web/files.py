@@ -21,7 +21,8 @@ def answer_file(file: bytes, rendition: Rendition, media_type: str, call: Call) 
         (b"accept-ranges", b"bytes"),
         (b"etag", tag),
     ]
-    asked = call.headers.get(b"range")
+    # Range is defined for GET alone (section 14.2).
+    asked = call.headers.get(b"range") if call.method == "GET" else None
     if asked is None or call.headers.get(b"if-range", tag) != tag:
         return Answer(200, file, headers)
     found = _RANGE.match(asked.decode("latin-1").replace(" ", ""))

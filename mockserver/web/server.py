@@ -120,15 +120,16 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
         return runner.run(main)
 
 
-async def until_signal() -> None:
-    """Return at SIGINT or SIGTERM."""
+@contextlib.contextmanager
+def signals() -> Iterator[asyncio.Event]:
+    """Catch SIGINT and SIGTERM: the event is set by the first. Enter before telling anybody of the server."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
     caught = (signal.SIGINT, signal.SIGTERM)
     for number in caught:
         loop.add_signal_handler(number, asked.set)
     try:
-        await asked.wait()
+        yield asked
     finally:
         for number in caught:
             loop.remove_signal_handler(number)

@@ -76,9 +76,10 @@ class Wire:
             raise Broken("the connection was reset")
         if self._transport.get_write_buffer_size():
             await asyncio.sleep(_FLUSH)
-        held = self._transport.get_extra_info("socket")
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self._transport.abort()
+        if not self._transport.is_closing():  # the peer may have had enough and left already
+            held = self._transport.get_extra_info("socket")
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self._transport.abort()
         await self.gone()
 
     async def flush(self) -> None:

@@ -1,0 +1,90 @@
+"""Real processes: a gateway that has told its address, and what a finished command said."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+BIN = Path(sys.executable).parent
+UNDERSTUDY = str(BIN / "understudy")
+
+PATIENCE = 30.0
+"""Seconds until a process that hangs is killed; nothing waits this long otherwise."""
+
+
+@dataclass
+class Serving:
+    """A gateway in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+    rest: str = ""
+    """What stood on stdout after the address; known when it has stopped."""
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Send a signal; tell the exit status and what stood on stderr."""
+        self.process.send_signal(number)
+        self.rest, errors = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, errors
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without what would change the command."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("UNDERSTUDY_", "PYTHON", "COV"))}
+    return kept | more
+
+
+def run(
+    arguments: Sequence[str], cwd: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, whatever that is."""
+    return subprocess.run(
+        arguments,
+        cwd=cwd,
+        env=clean_environment() if environment is None else environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(
+    cwd: Path,
+    *options: str,
+    command: Sequence[str] = (UNDERSTUDY,),
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Serving]:
+    """Start a gateway on a free port; it is ready when this yields, and gone afterwards."""
+    with subprocess.Popen(
+        [*command, "serve", "--port", "0", *options],
+        cwd=cwd,
+        env=clean_environment() if environment is None else environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        guard = Timer(PATIENCE, process.kill)
+        guard.start()
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            line = process.stdout.readline().rstrip("\n")
+            if not line.startswith("http://"):
+                process.kill()
+                pytest.fail(f"no address on stdout but {line!r}; on stderr: {process.stderr.read()}")
+            yield Serving(process, line)
+        finally:
+            process.kill()
+            guard.cancel()
+            guard.join()

@@ -1,0 +1,130 @@
+"""The wheel, installed away from the checkout, is all that a gateway needs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_string
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.processes import clean_environment, run, serving
+
+pytestmark = pytest.mark.e2e
+
+CHECKOUT = Path(__file__).parents[2]
+
+WHERE = """
+import json, mockserver, contracts.cli
+from mockserver.catalog import open_catalog
+from mockserver.catalog.load import bundled_specs
+from mockserver.gateway.book import bundled_scenarios
+print(json.dumps([mockserver.__file__, contracts.__file__, str(bundled_specs()), str(bundled_scenarios()),
+                  open_catalog().summary()]))
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The wheel's file and the directory it was installed into."""
+
+    wheel: Path
+    target: Path
+    elsewhere: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # PYTHONPATH comes before site-packages, and so before the checkout's editable install.
+        return clean_environment(PYTHONPATH=str(self.target), NO_PROXY="*")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    base = tmp_path_factory.mktemp("wheel")
+    built = run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(base / "dist")], CHECKOUT
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (base / "dist").glob("understudy-*.whl")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated", "install", "--quiet"]
+    done = run(
+        [*pip, "--no-index", "--no-deps", "--no-compile", "--target", str(base / "target"), str(wheel)], base
+    )
+    assert done.returncode == 0, done.stderr
+    (base / "elsewhere").mkdir()
+    return Installed(wheel, base / "target", base / "elsewhere")
+
+
+@pytest.fixture
+def names(installed: Installed) -> Iterator[list[str]]:
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        yield wheel.namelist()
+
+
+def test_it_brings_its_two_packages_and_no_generic_names(names: list[str]) -> None:
+    tops = {name.partition("/")[0] for name in names}
+    (metadata,) = tops - {"mockserver", "contracts"}
+    assert metadata.startswith("understudy-")
+    assert metadata.endswith(".dist-info")
+
+
+def test_it_brings_every_spec_and_scenario_of_the_checkout(names: list[str]) -> None:
+    for folder in ("specs", "fixtures/scenarios"):
+        files = [path.relative_to(CHECKOUT) for path in (CHECKOUT / folder).rglob("*.yaml")]
+        assert files
+        assert {f"mockserver/_data/{file.as_posix()}" for file in files} <= set(names)
+
+
+def test_it_brings_what_is_not_python(names: list[str]) -> None:
+    assert {
+        "mockserver/py.typed",
+        "contracts/py.typed",
+        "mockserver/catalog/vocabulary.json",
+        "mockserver/media/small/output.mp4",
+    } <= set(names)
+
+
+def test_it_declares_the_command_and_the_dependencies(installed: Installed, names: list[str]) -> None:
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        texts = {name.rpartition("/")[2]: name for name in names if ".dist-info/" in name}
+        scripts = wheel.read(texts["entry_points.txt"]).decode()
+        metadata = message_from_string(wheel.read(texts["METADATA"]).decode())
+    assert "understudy = contracts.cli:main" in scripts
+    required = {re.split(r"[^\w.-]", text)[0] for text in metadata.get_all("Requires-Dist") or []}
+    assert {"starlette", "uvicorn", "msgspec", "jsonschema-rs", "httpx"} <= required
+
+
+def test_it_reads_its_own_specs_and_scenarios(installed: Installed) -> None:
+    done = run([sys.executable, "-c", WHERE], installed.elsewhere, installed.environment)
+    assert done.returncode == 0, done.stderr
+    mockserver, contracts, specs, scenarios, summary = json.loads(done.stdout)
+    inside = installed.target / "mockserver"
+    assert mockserver == str(inside / "__init__.py")
+    assert contracts == str(installed.target / "contracts" / "__init__.py")
+    assert specs == str(inside / "_data" / "specs")
+    assert scenarios == str(inside / "_data" / "fixtures" / "scenarios")
+    assert summary.startswith("3 providers, 14 models, ")
+
+
+def test_it_serves(installed: Installed) -> None:
+    command = [sys.executable, "-c", "from contracts.cli import main; main()"]
+    with serving(
+        installed.elsewhere, "--pace", "polls", command=command, environment=installed.environment
+    ) as gateway:
+        with httpx.Client(headers={"Ocp-Apim-Subscription-Key": "any-key"}, trust_env=False) as client:
+            accepted = client.post(
+                f"{gateway.url}/hunyuan-image/v1/hunyuan-image/generateRequest", json={"prompt": "a cat"}
+            )
+            assert accepted.status_code == 202
+            seen = [client.get(accepted.json()["polling_url"]).json() for _ in range(3)]
+            assert [job["status"] for job in seen] == ["QUEUED", "PROCESSING", "COMPLETED"]
+            picture = client.get(seen[-1]["output"]["media_url"][0])
+        status, told = gateway.stop()
+    assert picture.content.startswith(b"\x89PNG")
+    assert status == 0, told
