@@ -1,0 +1,253 @@
+"""What is kept is bounded: jobs, journal, bodies and accounts; the least useful goes first."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mockserver.catalog import Catalog
+from mockserver.gateway.accounts import Accounts
+from mockserver.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
+from mockserver.settings import MAX_ACCOUNTS
+from tests.gateway.asking import (
+    SEGMIND,
+    T2V,
+    end,
+    id_of,
+    open_gateway,
+    poll,
+    state,
+    submit,
+)
+from tests.support import key_headers
+
+# -- jobs
+
+
+async def test_the_oldest_finished_job_is_forgotten_first(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog, keep_jobs=3)
+    young, old = id_of(await submit(gateway)), id_of(await submit(gateway))
+    await end(gateway, old, "COMPLETED")
+    third, fourth = id_of(await submit(gateway)), id_of(await submit(gateway))
+    states = [await state(gateway, job) for job in (young, old, third, fourth)]
+    assert states == ["QUEUED", "gone", "QUEUED", "QUEUED"]
+
+
+async def test_the_job_that_finished_first_goes_first_however_it_ended(catalog: Catalog) -> None:
+    """By plan or by hand: what counts is when."""
+    gateway = open_gateway(catalog, keep_jobs=2)
+    by_plan = id_of(await submit(gateway))
+    gateway.advance(3.7)
+    by_hand = id_of(await submit(gateway))
+    gateway.advance(1)
+    await end(gateway, by_hand, "FAILED")
+    await submit(gateway)
+    assert await state(gateway, by_plan) == "gone"
+    assert await state(gateway, by_hand) == "FAILED"
+
+
+async def test_then_the_oldest_unfinished_one(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog, keep_jobs=2)
+    jobs = [id_of(await submit(gateway)) for _ in range(5)]
+    assert [await state(gateway, job) for job in jobs] == ["gone"] * 3 + ["QUEUED"] * 2
+    assert len(gateway.world.store) == 2
+
+
+@given(
+    steps=st.lists(st.sampled_from(["submit", "wait", "end"]), max_size=25),
+    keep=st.integers(1, 4),
+    pick=st.randoms(use_true_random=False),
+)
+async def test_never_more_than_asked_are_kept_and_no_finished_one_outlives_an_unfinished_one(
+    catalog: Catalog, steps: list[str], keep: int, pick: Random
+) -> None:
+    gateway = open_gateway(catalog, keep_jobs=keep)
+    for step in steps:
+        kept = [job.id for job in gateway.world.store]
+        if step == "wait":
+            gateway.advance(1.5)
+        elif step == "end" and kept:
+            await end(gateway, pick.choice(kept), "COMPLETED")
+        elif step == "submit":
+            states = {job: await state(gateway, job) for job in kept}
+            await submit(gateway)
+            gone = set(kept) - {job.id for job in gateway.world.store}
+            assert len(gone) == (len(kept) == keep)
+            finished = {job for job, word in states.items() if word == "COMPLETED"}
+            assert gone <= finished or not finished
+    assert len(gateway.world.store) <= keep
+
+
+async def test_a_forgotten_job_is_an_unknown_one_everywhere(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog, keep_jobs=1)
+    job = id_of(await submit(gateway))
+    gateway.advance(100)
+    url = (await poll(gateway, job)).json()["output"]["media_url"][0]
+    await submit(gateway)
+    assert (await poll(gateway, job)).json() == {"error": "Resource not found"}
+    assert (await gateway.call("GET", url)).status_code == 404
+    assert (await gateway.admin("GET", f"jobs/{job}")).status_code == 404
+    assert (await end(gateway, job, "ERROR")).status_code == 404
+
+
+# -- journal
+
+
+def _entry(number: int, kept: int = 100) -> JournalEntry:
+    return JournalEntry(
+        number=number,
+        kind="call",
+        at=0,
+        duration=0.0,
+        key="",
+        account="acct_a" if number % 2 else "acct_b",
+        provider="pixazo",
+        operation="",
+        method="GET",
+        url="/",
+        http_version="1.1",
+        request_headers=[],
+        request_body=b"",
+        request_size=0,
+        status=200,
+        response_headers=[],
+        response_body=b"",
+        response_size=0,
+        kept=kept,
+    )
+
+
+def _filled(keep: int, sizes: list[int]) -> Journal:
+    journal = Journal(keep)
+    for size in sizes:
+        journal.append(_entry(journal.next_number, size))
+    return journal
+
+
+@given(keep=st.integers(0, 10), count=st.integers(0, 30))
+def test_the_journal_keeps_the_latest_entries(keep: int, count: int) -> None:
+    journal = _filled(keep, [1] * count)
+    numbers = [entry.number for entry in journal.since(0)]
+    assert numbers == list(range(1, count + 1))[max(0, count - keep) :]
+    assert journal.next_number == count + 1
+
+
+@given(sizes=st.lists(st.integers(0, KEPT_IN_ALL // 2), max_size=12))
+@example(sizes=[KEPT_IN_ALL // 2] * 5)
+def test_the_journal_keeps_no_more_bytes_than_it_may(sizes: list[int]) -> None:
+    journal = _filled(100, sizes)
+    kept = [entry.kept for entry in journal.since(0)]
+    assert kept == sizes[len(sizes) - len(kept) :]
+    assert sum(kept) <= KEPT_IN_ALL
+    assert len(kept) == len(sizes) or sum(kept) + sizes[-len(kept) - 1] > KEPT_IN_ALL
+
+
+def test_clearing_one_account_frees_its_bytes() -> None:
+    journal = _filled(100, [KEPT_IN_ALL // 4] * 4)
+    journal.clear("acct_a")
+    assert {entry.account for entry in journal.since(0)} == {"acct_b"}
+    for _ in range(2):
+        journal.append(_entry(journal.next_number, KEPT_IN_ALL // 4))
+    assert len(journal) == 4
+
+
+async def test_the_journal_of_a_gateway_is_as_long_as_asked(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog, journal=5)
+    for _ in range(9):
+        await submit(gateway)
+    assert [entry.number for entry in gateway.world.journal.since(0)] == [5, 6, 7, 8, 9]
+
+
+async def test_sixty_four_kilobytes_of_a_body_are_kept_and_its_real_size(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog)
+    answer = await submit(gateway, prompt="x" * 200_000)
+    assert answer.status_code == 202
+    (entry,) = gateway.world.journal.since(0)
+    assert len(entry.request_body) == 65_536
+    assert entry.request_size == len(msgspec.json.encode({"prompt": "x" * 200_000}))
+    assert entry.kept < 70_000
+
+
+async def test_no_byte_of_a_media_file_is_kept(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog)
+    video = await submit(gateway, "segmind")
+    job = id_of(await submit(gateway))
+    gateway.advance(100)
+    url = (await poll(gateway, job)).json()["output"]["media_url"][0]
+    await gateway.call("GET", url)
+    entries = {entry.url: entry for entry in gateway.world.journal.since(0)}
+    for path in (SEGMIND, url.removeprefix("http://gateway.test:8080")):
+        assert entries[path].response_body == b""
+        assert entries[path].response_size == len(video.content) > 0
+    assert entries[T2V].response_body
+
+
+async def test_every_call_is_in_the_journal_once(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog)
+    job = id_of(await submit(gateway))
+    await poll(gateway, job)
+    await poll(gateway, "unknown")
+    await gateway.call("GET", "/nowhere")
+    await gateway.admin("GET", "health")
+    told = [(e.method, e.status, e.job, e.operation) for e in gateway.world.journal.since(0)]
+    assert told == [
+        ("POST", 202, job, "submit-hunyuan-video"),
+        ("GET", 200, job, "get-request-status"),
+        ("GET", 404, "", "get-request-status"),
+        ("GET", 404, "", ""),
+    ]
+
+
+@pytest.mark.parametrize("name", ["image_url", "shot_type"])
+async def test_undocumented_parameters_are_taken_with_a_warning(catalog: Catalog, name: str) -> None:
+    """Ledger rows PX-09 and T2V-1: the vendor's own sample sends some."""
+    gateway = open_gateway(catalog)
+    assert (await submit(gateway, **{name: "x"})).status_code == 202
+    (entry,) = gateway.world.journal.since(0)
+    assert entry.warnings == (f"undocumented parameter: {name}",)
+
+
+# -- accounts
+
+
+def test_ten_thousand_accounts_are_kept_and_the_least_recently_used_goes_first() -> None:
+    accounts = Accounts(None, None)
+    names = [accounts.of(f"key-{number}").name for number in range(MAX_ACCOUNTS)]
+    accounts.of("key-0")
+    accounts.of("one-more")
+    kept = [accounts.named(name) is not None for name in names]
+    assert kept == [True, False] + [True] * (MAX_ACCOUNTS - 2)
+
+
+def test_an_account_in_use_is_kept_and_an_idle_one_is_forgotten() -> None:
+    accounts = Accounts(5.0, "1/60")
+    busy, idle = accounts.of("busy"), accounts.of("idle")
+    for number in range(MAX_ACCOUNTS):
+        accounts.of(f"key-{number}")
+        accounts.of("busy")
+    assert accounts.of("busy") is busy
+    assert accounts.named(busy.name) is busy
+    assert accounts.named(idle.name) is None
+    assert accounts.of("idle") is not idle
+
+
+def test_an_account_begins_with_the_gateways_balance_and_limit() -> None:
+    account = Accounts(5.0, "3/60").of("key")
+    assert account.wallet is not None
+    assert account.wallet.balance(0) == 5_000_000
+    assert account.window is not None
+    assert str(account.window.limit) == "3/60"
+    bare = Accounts(None, None).of("key")
+    assert bare.wallet is None
+    assert bare.window is None
+
+
+async def test_a_key_that_never_came_has_no_account_by_its_name(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog)
+    answer = await gateway.call("GET", "/v2/requests/status/x", headers=key_headers("pixazo"))
+    assert answer.status_code == 404
+    assert (await gateway.admin("GET", "accounts/acct_00000000")).status_code == 404
