@@ -7,7 +7,7 @@ from typing import Any
 
 from mockserver.catalog.load import Document, SpecError, escape
 
-_DOCUMENT_KEYS = ("x-media-host",)
+_DOCUMENT_KEYS = ("x-media-host", "x-hosts")
 
 
 def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
@@ -23,6 +23,7 @@ def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
     for document in documents:
         _add(joined, document)
     for document in documents:
+        _tell_servers(joined, document)
         _check_references(joined, document)
     _inline_callbacks(joined)
     return joined
@@ -49,6 +50,16 @@ def _add(joined: dict[str, Any], document: Document) -> None:
                     document.file, f"/components/{section}/{escape(name)}", "another document has this name"
                 )
             mine[name] = entry
+
+
+def _tell_servers(joined: dict[str, Any], document: Document) -> None:
+    """Have the operations of a document say where they are, when that is not where the others are."""
+    servers = document.data.get("servers", joined["servers"])
+    if document.shared or servers == joined["servers"] or not joined["servers"]:
+        return
+    for path, item in document.data["paths"].items():
+        for method in item:
+            joined["paths"][path][method].setdefault("servers", servers)
 
 
 def _rewrite(value: Any) -> Any:

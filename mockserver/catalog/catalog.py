@@ -29,13 +29,14 @@ class Catalog:
     @property
     def models(self) -> tuple[Model, ...]:
         """Every model, in the order of the documents."""
-        return tuple(o.model for o in self.operations if o.role == "submit" and o.model is not None)
+        submitted = (o.model for o in self.operations if o.role == "submit" and o.model is not None)
+        return tuple(dict.fromkeys(submitted))
 
     def hosts(self, provider: str) -> tuple[str, ...]:
-        """The real host names of a provider's API and of its files."""
+        """The real host names of a provider: of its API, its files, and whatever else its clients call."""
         document = self.documents[provider]
         servers = [urlsplit(server["url"]).hostname or "" for server in document["servers"]]
-        return (*servers, *self.media_hosts(provider))
+        return (*servers, *self.media_hosts(provider), *document.get("x-hosts", ()))
 
     @property
     def every_host(self) -> list[str]:
@@ -50,7 +51,7 @@ class Catalog:
     def summary(self) -> str:
         """Say in one line what there is."""
         own = [operation for operation in self.operations if not operation.alias]
-        checks = sum(operation.body is not None for operation in self.operations)
+        checks = sum(operation.body is not None for operation in own)
         return (
             f"{len(self.providers)} providers, {len(self.models)} models, {len(own)} operations, "
             f"{checks} validators"

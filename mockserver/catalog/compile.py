@@ -63,8 +63,8 @@ def _operation(
     strict: bool,
 ) -> Operation:
     does = operation["x-operation"]
-    if does["role"] == "submit" and "x-model" not in operation:
-        raise SpecError(file, pointer, "a submit needs x-model")
+    if does["role"] == "submit" and "x-model" not in operation and "model" not in does:
+        raise SpecError(file, pointer, "a submit needs x-model, or x-operation/model for another's model")
     model_id = operation["x-model"]["id"] if "x-model" in operation else does.get("model")
     if model_id is not None and model_id not in models:
         raise SpecError(file, f"{pointer}/x-operation/model", f"no operation submits to a model {model_id}")
@@ -74,6 +74,10 @@ def _operation(
     job = does.get("job")
     if job is not None and f"{{{job}}}" not in path and job not in (schema or {}).get("required", ()):
         raise SpecError(file, f"{pointer}/x-operation/job", f"neither path nor body always has {job!r}")
+    form = "multipart/form-data" in operation.get("requestBody", {}).get("content", {})
+    for key in ("wait", "inline") if form else ("wait", "inline", "file"):
+        if key in does and does[key] not in (schema or {}).get("properties", {}):
+            raise SpecError(file, f"{pointer}/x-operation/{key}", f"the body has no parameter {does[key]!r}")
     return Operation(
         id=operation["operationId"],
         provider=joined["x-provider"],
@@ -91,6 +95,12 @@ def _operation(
         poll_seconds=does.get("poll_seconds"),
         webhook_query=webhooks.get("query", ""),
         webhook_header="header" in webhooks,
+        wait=does.get("wait", ""),
+        wait_seconds=does.get("wait_seconds"),
+        inline=does.get("inline", ""),
+        file=does.get("file", ""),
+        form=form,
+        evidence=does.get("evidence", "documented"),
     )
 
 

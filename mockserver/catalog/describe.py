@@ -36,6 +36,13 @@ def example_request(catalog: Catalog, operation: Operation, url: str) -> str:
     )
 
 
+_EVIDENCE = {
+    "documented": "documented",
+    "vendor": "observed: on other pages of the vendor",
+    "sdk": "observed: in client programs",
+}
+
+
 def _told(catalog: Catalog, operation: Operation) -> dict[str, Any]:
     path = catalog.documents[operation.provider]["paths"][operation.path]
     told: dict[str, Any] = path[operation.method.lower()]
@@ -45,7 +52,9 @@ def _told(catalog: Catalog, operation: Operation) -> dict[str, Any]:
 def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
     document, told = catalog.documents[operation.provider], _told(catalog, operation)
     statuses = " ".join(str(status) for status in sorted(operation.statuses))
-    yield f"\n{operation.provider}  {operation.method} {operation.path}"
+    also = ", another path of the same operation" if operation.alias else ""
+    known = _EVIDENCE[operation.evidence]
+    yield f"\n{operation.provider}  {operation.method} {operation.path}  ({known}{also})"
     yield f"  {told.get('summary', operation.id)}  [{operation.id}]"
     yield f"  answers {statuses}"
     if (model := told.get("x-model")) is not None:
@@ -53,7 +62,9 @@ def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
         guessed = " (assumed)" if "assumed" in course and "source" not in course else ""
         yield f"  takes {course['queued'] + course['processing']:g} s{guessed}; costs {_price(price)}"
     for name, schema, required in _parameters(document, told):
-        yield f"    {name:<28}{_shape(schema)}{', required' if required else ''}"
+        seen = schema.get("x-evidence", "documented")
+        note = f"  ({_EVIDENCE[seen]})" if seen != "documented" else ""
+        yield f"    {name:<28}{_shape(schema)}{', required' if required else ''}{note}"
 
 
 def _price(price: dict[str, Any]) -> str:

@@ -37,6 +37,7 @@ class Trouble(StrEnum):
     NOT_JSON = "not_json"
     WRONG_CONTENT_TYPE = "wrong_content_type"
     WEBHOOK_URL = "webhook_url"
+    WEBHOOK_INLINE = "webhook_inline"
     UNKNOWN_CHOICE = "unknown_choice"
 
 

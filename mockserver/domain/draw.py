@@ -59,7 +59,7 @@ def webhook_secret(seed: int, account: str) -> str:
     return "whsec_" + hashlib.blake2b(text, digest_size=32, usedforsecurity=False).hexdigest()
 
 
-def account_name(key: str) -> str:
-    """Name an account without telling its key: `acct_` and 8 hexadecimal digits of the key's hash."""
+def account_name(key: str, digits: int = 8) -> str:
+    """Name an account without telling its key: `acct_` and hexadecimal digits of the key's hash."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape"), usedforsecurity=False)
-    return "acct_" + digest.hexdigest()[:8]
+    return "acct_" + digest.hexdigest()[:digits]

@@ -38,7 +38,7 @@ class Call(msgspec.Struct):
     `oversize` tells that the body was too large to be read; `body` is then empty.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
     decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
-    `quirks` are those of the scenario.
+    `quirks` are those of the scenario, `price` is in micro-USD.
     """
 
     method: str
@@ -55,4 +55,5 @@ class Call(msgspec.Struct):
     job: str = ""
     scenario: str = ""
     quirks: tuple[str, ...] = ()
+    price: int = 0
     warnings: list[str] = []

@@ -30,7 +30,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     `body` is the canonical JSON of what was asked, `root` the root of the job's generator, `created` an
     instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the absolute
     addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether the
-    submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on.
+    submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
+    `inline` whether answers hold the files themselves instead of their addresses.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     receiver: Receiver | None = None
     waits: bool = False
     by_polls: bool = False
+    inline: bool = False
 
     @property
     def values(self) -> dict[str, Any]:

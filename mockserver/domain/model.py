@@ -144,15 +144,29 @@ class BodyCheck:
     advice: Callable[[Mapping[str, Any]], list[str]]
 
 
+Role = Literal[
+    "submit", "status", "result", "list", "secret", "balance", "models", "upload", "ticket", "keep"
+]
+"""What an operation is for: jobs, facts about the account, or files that callers bring."""
+
+Evidence = Literal["documented", "vendor", "sdk"]
+"""How an operation is known: from the documentation, other pages of the vendor, or client programs."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One documented operation: its route, its key, what its body must be and what it does to jobs."""
+    """One operation: its route, its key, what its body must be and what it does to jobs.
+
+    `wait` and `inline` name the body parameters that make a submit wait for its job, at most
+    `wait_seconds` of provider time, and that put files into answers instead of their addresses. `file`
+    names what holds the files of an upload: a field of a form, or a parameter with data URLs.
+    """
 
     id: str
     provider: str
     method: str
     path: str
-    role: Literal["submit", "status", "result", "secret"]
+    role: Role
     answers: Literal["job", "media"] = "job"
     model: Model | None = None
     job: str = ""
@@ -164,3 +178,9 @@ class Operation:
     poll_seconds: float | None = None
     webhook_query: str = ""
     webhook_header: bool = False
+    wait: str = ""
+    wait_seconds: float | None = None
+    inline: str = ""
+    file: str = ""
+    form: bool = False
+    evidence: Evidence = "documented"

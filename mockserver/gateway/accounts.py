@@ -15,6 +15,14 @@ _MAX_BODIES = 10_000
 
 
 @dataclass(slots=True, eq=False)
+class Meeting:
+    """One scenario, and how many submits of an account have met it."""
+
+    scenario: Scenario
+    submits: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Account:
     """What belongs to one key. A missing wallet or window means that there is no such limit."""
 
@@ -25,8 +33,8 @@ class Account:
     disabled_models: frozenset[str] = frozenset()
     scenario: Scenario | None = None
     quirks: frozenset[str] = frozenset()
-    submits: dict[str, int] = field(default_factory=dict)
-    """How many submits have met each scenario, by its name."""
+    meetings: dict[str, Meeting] = field(default_factory=dict)
+    """The scenarios that submits have met, by name."""
     _bodies: dict[int, int] = field(default_factory=dict)
 
     def nth(self, body: int) -> int:
@@ -59,7 +67,10 @@ class Accounts:
         """The account of a key, made at the first call."""
         account = self._accounts.get(key)
         if account is None:
-            account = Account(key, account_name(key))
+            name = account_name(key)
+            if name in self._by_name:  # another key's; two accounts must not become one
+                name = account_name(key, digits=32)
+            account = Account(key, name)
             account.fund(self._balance)
             account.limit(self._rate_limit)
             self._accounts[key] = self._by_name[account.name] = account

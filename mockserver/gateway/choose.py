@@ -9,11 +9,11 @@ from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import Call
 from mockserver.domain.model import Operation
 from mockserver.domain.scenario import Entry, Scenario
-from mockserver.gateway.accounts import Account
+from mockserver.gateway.accounts import Account, Meeting
 from mockserver.gateway.world import World
 
-_IN_PROMPT = re.compile(rb"\[scenario:([^\]\s\"\\]{0,64})\]")
-_PREFERENCE = re.compile(r"^\s*(scenario|code)\s*=\s*\"?([^\";,]*?)\"?\s*$")
+_IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
+_PREFERENCE = re.compile(r"^\s*(scenario|code)\s*=\s*\"?([^\";,]*?)\"?\s*$", re.IGNORECASE)
 
 _STAGES: dict[Condition, str] = {
     Condition.MISSING_KEY: "key",
@@ -79,20 +79,27 @@ def entry_for_code(operation: Operation, world: World, code: int) -> Entry | Non
         text = f"Prefer: code={code}: this operation documents {known}"
         raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
     condition = world.provider(operation.provider).conditions.get(code)
-    return None if condition is None else Entry(condition=condition)
+    if condition is None:
+        return Entry(status=code) if code >= 400 else None
+    return Entry(condition=condition)
 
 
-def meet_scenario(account: Account, scenario: Scenario) -> None:
-    """Make the account as the scenario wants it, the first time it meets the scenario."""
-    if scenario.name in account.submits:
-        return
-    account.submits[scenario.name] = 0
+def meet_scenario(account: Account, scenario: Scenario) -> Meeting:
+    """Tell how often the account has met the scenario; the first time, make the account as it wishes.
+
+    Another scenario of the same name begins anew.
+    """
+    meeting = account.meetings.get(scenario.name)
+    if meeting is not None and (meeting.scenario is scenario or meeting.scenario == scenario):
+        return meeting
     wish = scenario.account
     if wish.balance is not None:
         account.fund(wish.balance)
     if wish.rate_limit is not None:
         account.limit(wish.rate_limit)
     account.disabled_models |= frozenset(wish.disabled_models)
+    meeting = account.meetings[scenario.name] = Meeting(scenario)
+    return meeting
 
 
 def _by_name(world: World, name: str) -> Choice:
@@ -111,4 +118,4 @@ def _by_code(text: str) -> Choice:
 def _preferences(header: bytes) -> dict[str, str]:
     """Read the preferences that are ours; others (RFC 7240 has several) are for somebody else."""
     parts = header.decode("latin-1").replace(";", ",").split(",")
-    return {found[1]: found[2] for part in parts if (found := _PREFERENCE.match(part))}
+    return {found[1].lower(): found[2] for part in parts if (found := _PREFERENCE.match(part))}

@@ -8,7 +8,7 @@ from mockserver.domain.conditions import Detail, Refusal, Trouble
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.model import Operation
 from mockserver.domain.scenario import Entry, Scenario, met
-from mockserver.gateway.accounts import Account
+from mockserver.gateway.accounts import Account, Meeting
 from mockserver.gateway.choose import choose, entry_for_code, meet_scenario, stage
 from mockserver.gateway.world import World
 
@@ -23,12 +23,12 @@ class Struck(Exception):
 class Play:
     """One submit under what was chosen for it."""
 
-    __slots__ = ("_account", "_mistake", "entry", "scenario")
+    __slots__ = ("_meeting", "_mistake", "entry", "scenario")
 
     def __init__(
-        self, account: Account, scenario: Scenario | None, entry: Entry | None, mistake: str
+        self, meeting: Meeting | None, scenario: Scenario | None, entry: Entry | None, mistake: str
     ) -> None:
-        self._account = account
+        self._meeting = meeting
         self._mistake = mistake
         self.scenario = scenario
         self.entry = entry
@@ -65,8 +65,8 @@ class Play:
 
     def count(self) -> None:
         """Count the submit; those that failed on their own are not counted."""
-        if self.scenario is not None:
-            self._account.submits[self.scenario.name] += 1
+        if self._meeting is not None:
+            self._meeting.submits += 1
 
 
 def open_play(world: World, operation: Operation, call: Call, account: Account) -> Play:
@@ -74,12 +74,12 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     choice = choose(world, call, account)
     if choice.code is not None:
         try:
-            return Play(account, None, entry_for_code(operation, world, choice.code), "")
+            return Play(None, None, entry_for_code(operation, world, choice.code), "")
         except Refusal as refusal:
-            return Play(account, None, None, refusal.detail.text)
+            return Play(None, None, None, refusal.detail.text)
     scenario = choice.scenario
     if scenario is None:
-        return Play(account, None, None, choice.mistake)
+        return Play(None, None, None, choice.mistake)
     call.scenario, call.quirks = scenario.name, scenario.quirks
-    meet_scenario(account, scenario)
-    return Play(account, scenario, met(scenario.submit, account.submits[scenario.name]), "")
+    meeting = meet_scenario(account, scenario)
+    return Play(meeting, scenario, met(scenario.submit, meeting.submits), "")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
-from mockserver.domain.draw import webhook_secret
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.job import Job
 from mockserver.domain.model import Operation
 from mockserver.domain.scenario import Entry, met
-from mockserver.domain.timeline import State, Step
+from mockserver.domain.timeline import State
+from mockserver.gateway.addresses import urls_of
 from mockserver.gateway.choose import entry_for_code, preferred_code
 from mockserver.gateway.keys import authenticate
 from mockserver.gateway.play import Struck
@@ -21,7 +19,7 @@ from mockserver.gateway.world import World
 async def status(world: World, operation: Operation, call: Call) -> Answer:
     """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
     account = authenticate(world, operation.credentials, call)
-    _prefer(world, operation, call)
+    prefer(world, operation, call)
     job = await _find(world, operation, call, account.name)
     entry = await meet(world, job, "poll")
     if entry is not None and entry.fault is None:
@@ -31,13 +29,6 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     if entry is None:
         await world.polled(job)
     return answer
-
-
-async def secret(world: World, operation: Operation, call: Call) -> Answer:
-    """Answer what signs the caller's callbacks."""
-    account = authenticate(world, operation.credentials, call)
-    _prefer(world, operation, call)
-    return world.provider(operation.provider).secret(webhook_secret(world.settings.seed, account.name))
 
 
 async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, int, Entry | None]:
@@ -73,7 +64,8 @@ async def meet(world: World, job: Job, surface: str) -> Entry | None:
     return entry
 
 
-def _prefer(world: World, operation: Operation, call: Call) -> None:
+def prefer(world: World, operation: Operation, call: Call) -> None:
+    """Meet what `Prefer: code=N` asks of a call that is no submit. Raises Struck, or Refusal."""
     if b"prefer" not in call.headers:
         return
     choice = preferred_code(call)
@@ -107,13 +99,4 @@ async def _tell(world: World, operation: Operation, job: Job) -> Answer:
     if operation.role == "status":
         return provider.status(job, step, urls)
     file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
-    return provider.result(job, step, urls, len(file))
-
-
-async def urls_of(world: World, job: Job, step: Step) -> list[str]:
-    """Tell where the files are; under the quirk `data-uri` with sync_mode they are inside their addresses."""
-    urls = job.media_urls(step)
-    if "data-uri" not in job.quirks or not urls or not job.values.get("sync_mode"):
-        return urls
-    files = [await world.files.file(job.rendition(index)) for index in range(job.outputs)]
-    return [f"data:{job.media_type};base64,{base64.b64encode(file).decode()}" for file in files]
+    return provider.result(job, step, urls, len(file), world.balance_of(job))

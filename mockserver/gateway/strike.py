@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from http import HTTPStatus
 
-from mockserver.domain.conditions import Detail, Refusal
+from mockserver.domain.conditions import Condition, Detail, Refusal
 from mockserver.domain.exchange import HTML, JSON, Answer, json_answer
 from mockserver.domain.scenario import Entry
 from mockserver.gateway.world import World
@@ -14,12 +14,21 @@ from mockserver.providers.base import Place, Provider
 _DATE_WAIT = 2
 """Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
 
+_DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
+"""What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
+
 
 def strike(
-    world: World, provider: Provider, entry: Entry, place: Place, quirks: frozenset[str], model: str
+    world: World,
+    provider: Provider,
+    entry: Entry,
+    place: Place,
+    quirks: frozenset[str],
+    model: str,
+    price: int,
 ) -> Answer:
     """Word an entry that names a condition or a status. Faults are not worded: they are done to an answer."""
-    answer = _worded(world, provider, entry, place, quirks, model)
+    answer = _worded(world, provider, entry, place, quirks, model, price)
     if entry.body is not None:
         answer.body = entry.body.encode()
         kind = HTML if entry.body.lstrip().startswith("<") else JSON
@@ -32,14 +41,26 @@ def strike(
 
 
 def _worded(
-    world: World, provider: Provider, entry: Entry, place: Place, quirks: frozenset[str], model: str
+    world: World,
+    provider: Provider,
+    entry: Entry,
+    place: Place,
+    quirks: frozenset[str],
+    model: str,
+    price: int,
 ) -> Answer:
-    wait = entry.retry_after if isinstance(entry.retry_after, int) else None
+    now = world.clock.now()
+    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
+    if isinstance(entry.retry_after, int):
+        wait = entry.retry_after
+    elif entry.retry_after == "http-date":
+        wait = _date(now) - now // 1000
     detail = Detail(
         retry_after=wait,
-        resets_at=world.clock.now() + (1 if wait is None else wait) * 1000,
+        resets_at=now + (1 if wait is None else wait) * 1000,
         model=model,
         balance=0,
+        price=price,
     )
     condition = entry.condition or provider.conditions.get(entry.status or 0)
     if condition is not None:
@@ -59,6 +80,10 @@ def _retry_header(
     if provider.retry_header != b"retry-after":
         return own  # told as an instant already
     if entry.retry_after == "http-date":
-        instant = -(-world.clock.now() // 1000) + _DATE_WAIT
-        return [(b"retry-after", formatdate(instant, usegmt=True).encode())]
+        return [(b"retry-after", formatdate(_date(world.clock.now()), usegmt=True).encode())]
     return [(b"retry-after", str(entry.retry_after).encode())]
+
+
+def _date(now: int) -> int:
+    """The instant that an HTTP date names, in seconds since the epoch."""
+    return -(-now // 1000) + _DATE_WAIT

@@ -19,14 +19,16 @@ from mockserver.domain.planning import COMPLETES, Ending, plan
 from mockserver.domain.quirks import quirks_of
 from mockserver.domain.scenario import Job as Wish
 from mockserver.domain.scenario import Scenario
-from mockserver.domain.timeline import State
+from mockserver.domain.timeline import TERMINAL, State
 from mockserver.domain.webhook import Receiver
 from mockserver.gateway import messages
 from mockserver.gateway.accounts import Account
+from mockserver.gateway.addresses import urls_of
 from mockserver.gateway.keys import authenticate
 from mockserver.gateway.play import Play, open_play
 from mockserver.gateway.receivers import read_receiver
 from mockserver.gateway.world import World
+from mockserver.providers import Provider
 
 _decode = msgspec.json.decode
 _encode_canonical = msgspec.json.Encoder(order="sorted").encode
@@ -48,9 +50,11 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
     asked = validate(operation, call, play)
     play.strike("body")
     receiver = read_receiver(world, operation, call)
+    if receiver is not None and operation.inline and asked.get(operation.inline) is True:
+        raise Refusal(Trouble.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
     allow_model(account, model)
     play.strike("model")
-    price = afford(world, account, model, asked)
+    call.price = price = afford(world, account, model, asked)
     play.strike("balance")
     play.strike("end")
     job = plan_job(world, operation, call, account, asked, price, play.scenario, receiver)
@@ -145,13 +149,15 @@ def plan_job(
     draw = Draw.of_job(world.settings.seed, account.name, operation.id, body, nth)
     created = world.clock.now()
     wish = scenario.job if scenario is not None else _AS_DOCUMENTED
-    ending = _ending(world, wish, provider.unsafe_end, draw)
+    ending = _ending(world, wish, provider, draw)
     quirks = world.quirks | account.quirks
     if scenario is not None:
         quirks |= frozenset(scenario.quirks)
     if quirks:
         quirks &= quirks_of(operation.provider)
     waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
+    if operation.wait:
+        waits = waits or asked.get(operation.wait) is True
     return Job(
         id=provider.mint_id(model, created, draw, quirks),
         account=account.name,
@@ -171,16 +177,19 @@ def plan_job(
         receiver=receiver,
         waits=waits,
         by_polls=world.settings.pace == "polls" and receiver is None and not waits,
+        inline=operation.inline != "" and asked.get(operation.inline) is True,
     )
 
 
-def _ending(world: World, wish: Wish, unsafe_end: State, draw: Draw) -> Ending:
+def _ending(world: World, wish: Wish, provider: Provider, draw: Draw) -> Ending:
     """Decide how the job ends where its scenario does not: by the safety checker, by chance, or well."""
     if wish.end in ("FAILED", "ERROR"):
         word = messages.failure if wish.end == "FAILED" else messages.system_error
-        return Ending(State(wish.end), word(draw) if wish.error is None else wish.error)
-    if wish.nsfw and unsafe_end is not State.COMPLETED:
-        return Ending(unsafe_end, "Content policy violation: the output was blocked by the safety checker")
+        known = provider.failures.get(wish.code) if wish.code is not None else None
+        return Ending(State(wish.end), (known or word(draw)) if wish.error is None else wish.error)
+    if wish.nsfw and provider.unsafe_end is not State.COMPLETED:
+        blocked = "Content policy violation: the output was blocked by the safety checker"
+        return Ending(provider.unsafe_end, blocked)
     fails, errs = world.settings.fail_rate, world.settings.error_rate
     if fails or errs:
         chance = draw.fraction("ending")
@@ -208,21 +217,25 @@ async def accept(
     if not job.waits:
         answer = provider.accepted(job)
     else:
-        answer = await _wait_for(world, job) if play.keeps_job else await _finished(world, job)
+        answer = await _wait_for(world, operation, job) if play.keeps_job else await _finished(world, job)
     return play.deface(answer)
 
 
-async def _wait_for(world: World, job: Job) -> Answer:
-    """Answer a synchronous submit when its job has ended."""
+async def _wait_for(world: World, operation: Operation, job: Job) -> Answer:
+    """Answer a synchronous submit when its job has ended, or when it has waited as long as it may."""
     end = job.timeline.end
     if end is not None and end.state is State.COMPLETED:
         await world.files.file(job.rendition(0))  # made while the caller waits anyway
-    return await _finished(world, await world.ended(job))
+    seconds = operation.wait_seconds
+    job = await world.ended(job, seconds)
+    if seconds is not None and (step := await world.step(job)).state not in TERMINAL:
+        facts = {"job": job, "step": step, "seconds": seconds}
+        return world.provider(operation.provider).tell("wait", facts)
+    return await _finished(world, job)
 
 
 async def _finished(world: World, job: Job) -> Answer:
     step = job.timeline.steps[-1]
+    urls = await urls_of(world, job, step)
     file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
-    wallet = world.wallet_of(job)
-    balance = wallet.balance(world.clock.now()) if wallet is not None else None
-    return world.provider(job.model.provider).finished(job, step, file, balance)
+    return world.provider(job.model.provider).finished(job, step, urls, file, world.balance_of(job))

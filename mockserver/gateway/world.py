@@ -19,6 +19,7 @@ from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import State, Step
 from mockserver.gateway.accounts import Accounts
 from mockserver.gateway.journal import Journal
+from mockserver.gateway.shelf import Shelf
 from mockserver.gateway.store import MemoryStore, Store
 from mockserver.providers import PROVIDERS, Provider
 from mockserver.settings import Settings
@@ -88,6 +89,7 @@ class World:
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
         self.store: Store = MemoryStore(self.settings.keep_jobs)
         self.announcer: Announcer = Silence()
+        self.shelf = Shelf()
         self.direct_models = frozenset(
             operation.model for operation in self.catalog.operations if operation.role == "result"
         )
@@ -145,17 +147,22 @@ class World:
                 wallet.refund(job.id)
         return ended
 
-    async def ended(self, job: Job) -> Job:
+    def balance_of(self, job: Job) -> int | None:
+        """What is left of the money that paid for the job, in micro-USD; None when none is kept."""
+        wallet = self.wallet_of(job)
+        return wallet.balance(self.clock.now()) if wallet is not None else None
+
+    async def ended(self, job: Job, seconds: float | None = None) -> Job:
         """Wait until the job has ended, by plan or by hand, and give it as it then is.
 
-        One that never ends is given up after ten provider minutes (assumed): Refusal, timeout.
+        After `seconds` of provider time it is given as it is, ended or not. Without them, one that never
+        ends is given up after ten provider minutes (assumed): Refusal, timeout.
         """
         end = job.timeline.end
-        patience = round(_PATIENCE * 1000 / self.settings.speed)
+        patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
+        wait = patience if end is None else end.at if seconds is None else min(end.at, patience)
         event = self._ended_by_hand.setdefault(job.id, asyncio.Event())
-        by_plan = asyncio.ensure_future(
-            self.clock.sleep_until(job.created + (end.at if end is not None else patience))
-        )
+        by_plan = asyncio.ensure_future(self.clock.sleep_until(job.created + wait))
         by_hand = asyncio.ensure_future(event.wait())
         try:
             await asyncio.wait({by_plan, by_hand}, return_when=asyncio.FIRST_COMPLETED)
@@ -164,7 +171,9 @@ class World:
             by_hand.cancel()
             self._ended_by_hand.pop(job.id, None)
         job = await self.store.get(job.id) or job
-        if job.timeline.end is None:
+        if job.timeline.end is None and seconds is None:
+            # Nobody can ask for it any more, so it is over, and its price comes back.
+            await self.end(job, State.ERROR, "timed out")
             raise Refusal(Condition.TIMEOUT)
         return job
 
@@ -183,6 +192,7 @@ class World:
         self.journal.clear(account)
         self.accounts.clear(account)
         self.announcer.clear(account)
+        self.shelf.clear(account)
         return forgotten
 
     def trace(self) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
-from mockserver.domain.conditions import Condition, Refusal
+from mockserver.domain.conditions import Condition, Refusal, Trouble
 from mockserver.domain.draw import Draw
 from mockserver.domain.exchange import Answer, Headers
 from mockserver.domain.job import Job
@@ -23,7 +25,10 @@ class Place:
 
 
 class Provider(Protocol):
-    """The wording of one provider. Every function is pure."""
+    """The wording of one provider. Every function is pure.
+
+    What has a body here holds for providers that say nothing else.
+    """
 
     name: str
     unsafe_end: State
@@ -35,6 +40,9 @@ class Provider(Protocol):
     conditions: dict[int, Condition]
     """What each error status of the provider stands for."""
 
+    failures: Mapping[int, str] = MappingProxyType({})
+    """Why a job failed, by the codes that the provider documents for it."""
+
     def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a new job."""
 
@@ -44,10 +52,13 @@ class Provider(Protocol):
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer where the job is. `urls` lead to its files; there are none until it is COMPLETED."""
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
-        """Answer what the job made, to a call of the role `result`. `file_size` is in bytes, 0 until then."""
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+        """Answer what the job made, to a call of the role `result`.
 
-    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+        `file_size` is in bytes, 0 until then; `balance` in micro-USD, None when none is kept.
+        """
+
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited for its job. `balance` is in micro-USD, None when none is kept."""
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
@@ -56,8 +67,16 @@ class Provider(Protocol):
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
         """Sign a callback sent at `instant` (ms since the epoch); nothing where callbacks are not signed."""
 
-    def secret(self, secret: str) -> Answer:
-        """Answer the secret that signs the caller's callbacks."""
+    def called(self, job: Job, step: Step) -> str:
+        """Tell the provider's word for where the job is."""
+        return step.state
+
+    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+        """Answer a lookup of the role `what`, or the end of a `wait`; `facts` are described at their finder.
+
+        One that the provider's specs do not have is answered as any unknown route is.
+        """
+        return self.refusal(Refusal(Trouble.NO_ROUTE), Place("", "", ""), frozenset())
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

@@ -17,7 +17,7 @@ from mockserver.domain.exchange import JSON, Answer, Headers, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.timeline import TERMINAL, State, Step
-from mockserver.providers.base import Place
+from mockserver.providers.base import Place, Provider
 
 _GATEWAY: dict[Condition | Trouble, tuple[int, str]] = {
     Condition.MISSING_KEY: (
@@ -45,7 +45,7 @@ _GATEWAY: dict[Condition | Trouble, tuple[int, str]] = {
 }
 
 
-class Pixazo:
+class Pixazo(Provider):
     """The wording of gateway.pixazo.ai."""
 
     name = "pixazo"
@@ -107,7 +107,7 @@ class Pixazo:
         told["completed_at"] = updated if done else None
         return told
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
         """Answer the image-to-video page's result call: the video, or the job while there is none.
 
         The page declares application/octet-stream for a file called output.mp4.
@@ -122,9 +122,9 @@ class Pixazo:
         }
         return json_answer(200, {"video": video})
 
-    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited: what the result call answers."""
-        return self.result(job, step, job.media_urls(step), len(file))
+        return self.result(job, step, urls, len(file), balance)
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
         """Word a callback: the fields of the status."""
@@ -133,10 +133,6 @@ class Pixazo:
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
         """Sign nothing: no signature is documented."""
         return []
-
-    def secret(self, secret: str) -> Answer:
-        """Answer as any unknown route does: there is no such operation."""
-        return _gateway(Trouble.NO_ROUTE)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal in its layer's form."""
@@ -150,11 +146,11 @@ class Pixazo:
                 )
                 return _gateway(what, (b"www-authenticate", challenge.encode("latin-1", "replace")))
             case Condition.RATE_LIMITED:
-                wait = detail.retry_after or 1
+                wait = 1 if detail.retry_after is None else detail.retry_after
                 message = f"Rate limit is exceeded. Try again in {wait} seconds."
                 return _apim(429, message, (b"retry-after", str(wait).encode()))
             case Condition.QUOTA_EXCEEDED:
-                wait = detail.retry_after or 1802
+                wait = 1802 if detail.retry_after is None else detail.retry_after
                 message = f"Out of call volume quota. Quota will be replenished in {_duration(wait)}."
                 return _apim(403, message, (b"retry-after", str(wait).encode()))
             case Condition.INTERNAL_ERROR:
@@ -173,7 +169,7 @@ class Pixazo:
                 return _invalid(detail.violations)
             case Trouble.NOT_JSON | Trouble.WRONG_CONTENT_TYPE:
                 return json_answer(400, {"error": "Invalid JSON body"})  # assumed wording
-            case Trouble.WEBHOOK_URL:
+            case Trouble.WEBHOOK_URL | Trouble.WEBHOOK_INLINE:
                 return _queue(400, "Invalid webhook URL", detail.text)  # assumed wording
             case Trouble.UNKNOWN_CHOICE:
                 return json_answer(400, {"error": detail.text})

@@ -1,6 +1,12 @@
-"""Segmind's wording: the file itself as the answer, accounting in headers, `{"error": …}` for the rest."""
+"""Segmind's wording: the file itself as the answer, accounting in headers, `{"error": …}` for the rest.
+
+Its second version is a queue: addresses at submit, JSON at the end.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from mockserver.domain.clock import iso_ms
 from mockserver.domain.conditions import Condition, Refusal, Trouble, Violation
@@ -10,7 +16,7 @@ from mockserver.domain.job import Job
 from mockserver.domain.model import Model
 from mockserver.domain.money import usd
 from mockserver.domain.timeline import State, Step
-from mockserver.providers.base import Place
+from mockserver.providers.base import Place, Provider
 
 # Statuses: Segmind Hunyuan Video, Common Error Codes. Texts: the vendor's error reference where it shows
 # one, else the page's own explanation of the code; those beyond the page are assumed.
@@ -35,7 +41,7 @@ _ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
 _METHOD_PAGE = b"<html><body><h1>405 Method Not Allowed</h1></body></html>"
 
 
-class Segmind:
+class Segmind(Provider):
     """The wording of api.segmind.com."""
 
     name = "segmind"
@@ -59,25 +65,58 @@ class Segmind:
         return uuid7(created, draw.id_bits)
 
     def accepted(self, job: Job) -> Answer:
-        """Answer a queued submit. The documented operation waits instead."""
-        return json_answer(200, {"request_id": job.id, "status": "QUEUED"})
+        """Answer a queued submit with the addresses to ask.
+
+        https://docs.segmind.com/docs/serverless-api/async-inference
+        """
+        whole = f"{job.origin}/v2/requests/{job.id}"
+        return json_answer(
+            200,
+            {
+                "request_id": job.id,
+                "status": State.QUEUED,
+                "poll_url": f"{job.origin}/v1/requests/{job.id}",
+                "status_url": f"{whole}/status",
+                "response_url": whole,
+            },
+        )
 
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
-        """Answer where the job is."""
-        return json_answer(200, {"request_id": job.id, "status": step.state})
+        """Answer where the job is; a failed one is 422, as in its result (segmind-python, segmind/v2.py)."""
+        if step.state in (State.FAILED, State.ERROR):
+            reason = job.timeline.error or "Internal server error"
+            told = {"status": State.FAILED, "error": reason, "metrics": _metrics(job)}
+            return json_answer(422, {"request_id": job.id, **told})
+        return json_answer(200, {"request_id": job.id, "status": self.called(job, step)})
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
-        """Answer what the job made."""
-        return self.status(job, step, urls)
+    def called(self, job: Job, step: Step) -> str:
+        """Tell the provider's word: there is no ERROR beside FAILED."""
+        if step.state is State.PROCESSING and job.timeline.processing_as:
+            return job.timeline.processing_as
+        return State.FAILED if step.state is State.ERROR else step.state
 
-    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+        """Answer what the job made, and until then where it is (assumed: nothing is shown for that)."""
+        if step.state is not State.COMPLETED:
+            return self.status(job, step, urls)
+        accounts = {"cost": usd(job.price)} | ({} if balance is None else {"remaining_credits": usd(balance)})
+        told = self._told(job, urls[0], file_size)
+        return json_answer(200, {"request_id": job.id, **told, "metrics": accounts | _metrics(job)})
+
+    def _told(self, job: Job, url: str, file_size: int) -> dict[str, Any]:
+        video = {
+            "url": url,
+            "content_type": job.media_type,
+            "file_name": job.file_name(0),
+            "file_size": file_size,
+        }
+        return {"status": State.COMPLETED, "output": url, "video": video}
+
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
         """Answer the video's bytes; a job that failed is a 500 with its reason (assumed)."""
         if step.state is not State.COMPLETED:
             return json_answer(500, {"error": job.timeline.error or "Internal server error"})
-        wish = job.scenario.job if job.scenario else None
-        course = job.model.course
-        queued = course.queued if wish is None or wish.queued is None else wish.queued
-        worked = course.processing if wish is None or wish.processing is None else wish.processing
+        queued, worked = _course(job)
         headers = [
             (b"x-request-id", job.id.encode()),
             (b"x-generation-time", f"{queued + worked:g}".encode()),
@@ -87,27 +126,28 @@ class Segmind:
         if balance is not None:
             headers.append((b"x-remaining-credits", f"{usd(balance):g}".encode()))
         if "json-video" in job.quirks:
-            url = job.media_url(0)
-            video = {
-                "url": url,
-                "content_type": job.media_type,
-                "file_name": job.file_name(0),
-                "file_size": len(file),
-            }
-            return json_answer(200, {"status": "COMPLETED", "output": url, "video": video}, *headers)
+            return json_answer(200, self._told(job, urls[0], len(file)), *headers)
         return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
-        """Word a callback. The documented operation waits and calls nobody back."""
+        """Word a callback. No operation takes an address for one: a model's end calls nobody back."""
         return self.status(job, step, urls).body
 
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
         """Sign nothing."""
         return []
 
-    def secret(self, secret: str) -> Answer:
-        """Answer as any unknown route does: there is no such operation."""
-        return json_answer(404, {"error": _ERRORS[Trouble.NO_ROUTE][1]})
+    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+        """Answer the credits, or where uploaded files are kept."""
+        match what:
+            case "balance":
+                # https://docs.segmind.com/api-reference/account-and-billing-apis
+                return json_answer(200, {"credits": usd(facts["balance"]), "free-credits": 0.0})
+            case "upload":
+                urls = [file.url for file in facts["files"]]
+                return json_answer(200, {"file_urls": urls, "message": "Files uploaded"})
+            case _:
+                return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""
@@ -126,11 +166,26 @@ class Segmind:
             case Trouble.WRONG_METHOD:
                 allow = (b"allow", ", ".join(detail.allowed).encode())
                 return Answer(405, _METHOD_PAGE, [HTML, allow])
-            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
+            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL | Trouble.WEBHOOK_INLINE:
                 return json_answer(400, {"error": detail.text})
             case _:
                 status, text = _ERRORS[what]
                 return json_answer(status, {"error": text})
+
+
+def _course(job: Job) -> tuple[float, float]:
+    """Tell how long the job waits and is worked on, in provider seconds."""
+    wish = job.scenario.job if job.scenario else None
+    course = job.model.course
+    queued = course.queued if wish is None or wish.queued is None else wish.queued
+    worked = course.processing if wish is None or wish.processing is None else wish.processing
+    return queued, worked
+
+
+def _metrics(job: Job) -> dict[str, float]:
+    """Tell the times of a finished job as the queue's answers do."""
+    queued, worked = _course(job)
+    return {"inference_time": worked, "queue_time": queued, "total_time": queued + worked}
 
 
 def _invalid(violations: tuple[Violation, ...]) -> str:

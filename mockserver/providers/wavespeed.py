@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -14,8 +16,9 @@ from mockserver.domain.draw import Draw, uuid7
 from mockserver.domain.exchange import Answer, Headers, json_answer
 from mockserver.domain.job import Job
 from mockserver.domain.model import Model
+from mockserver.domain.money import usd
 from mockserver.domain.timeline import State, Step
-from mockserver.providers.base import Place
+from mockserver.providers.base import Place, Provider
 
 _STATES = {
     State.QUEUED: "created",
@@ -25,8 +28,9 @@ _STATES = {
     State.ERROR: "failed",
 }
 
-# Codes inside a failed prediction: https://wavespeed.ai/docs/error-codes
-_TASK_FAILED, _INTERNAL = 1405, 5000
+# Codes inside a failed prediction: https://wavespeed.ai/docs/error-codes. Which one a failure gets that
+# names none is assumed.
+_MODERATED, _TASK_FAILED, _INTERNAL, _TIMED_OUT = 1200, 1405, 5000, 5004
 
 # The envelope and the statuses are documented (https://wavespeed.ai/docs/rest-api and
 # https://wavespeed.ai/docs/errors-retries-timeouts); the texts, and 402, 405, 413 and 431, are assumed.
@@ -51,7 +55,7 @@ _ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
 }
 
 
-class WaveSpeed:
+class WaveSpeed(Provider):
     """The wording of api.wavespeed.ai."""
 
     name = "wavespeed"
@@ -69,6 +73,19 @@ class WaveSpeed:
         503: Condition.UNAVAILABLE,
         504: Condition.TIMEOUT,
     }
+    failures = MappingProxyType(
+        {
+            _MODERATED: "The content was stopped by moderation",
+            1400: "A required parameter is missing",
+            1401: "A parameter is not valid",
+            1402: "The input media could not be downloaded",
+            1403: "The model could not be run",
+            _TASK_FAILED: "The task failed",
+            _INTERNAL: "Internal error",
+            5003: "The service is not available",
+            _TIMED_OUT: "The task timed out",
+        }
+    )
 
     def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
         """Name a prediction with 32 hexadecimal digits, as the vendor's samples do."""
@@ -82,13 +99,19 @@ class WaveSpeed:
         """Answer 200 in any state; a failed prediction is a successful answer."""
         return self._envelope(self.prediction(job, step, urls))
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
         """Answer what the status answers: outputs are in the prediction."""
         return self.status(job, step, urls)
 
-    def finished(self, job: Job, step: Step, file: bytes, balance: int | None) -> Answer:
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
         """Answer a submit that waited."""
-        return self.status(job, step, job.media_urls(step))
+        return self.status(job, step, urls)
+
+    def called(self, job: Job, step: Step) -> str:
+        """Tell the provider's word for where the job is."""
+        if step.state is State.PROCESSING and job.timeline.processing_as:
+            return job.timeline.processing_as
+        return _STATES[step.state]
 
     def prediction(self, job: Job, step: Step, urls: list[str]) -> dict[str, Any]:
         """Describe a prediction; callbacks carry it bare."""
@@ -98,28 +121,27 @@ class WaveSpeed:
         if completed:
             steps = job.timeline.steps
             worked = step.at - (steps[-2].at if len(steps) > 1 else 0)
-        name = _STATES[state]
-        if state is State.PROCESSING and job.timeline.processing_as:
-            name = job.timeline.processing_as
         told = {
             "id": job.id,
             "model": job.model.id,
             "outputs": urls,
             "urls": {"get": f"{job.origin}/api/v3/predictions/{job.id}/result"},
             "has_nsfw_contents": [job.timeline.nsfw] * len(urls),
-            "status": name,
+            "status": self.called(job, step),
             "created_at": iso_ms(job.created),
             "error": "",
             "executionTime": worked,
             "timings": {"inference": worked},
         }
         if state in (State.FAILED, State.ERROR):
-            default = _TASK_FAILED if state is State.FAILED else _INTERNAL
+            default = _INTERNAL
+            if state is State.FAILED:
+                default = _MODERATED if job.timeline.nsfw else _TASK_FAILED
             told["error"] = job.timeline.error or "task failed"
             told["code"] = default if job.timeline.code is None else job.timeline.code
         return told
 
-    def _envelope(self, data: dict[str, Any]) -> Answer:
+    def _envelope(self, data: Any) -> Answer:
         return json_answer(200, {"code": 200, "message": "success", "data": data})
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
@@ -146,16 +168,47 @@ class WaveSpeed:
             (b"webhook-signature", f"v3,{digest}".encode()),
         ]
 
-    def secret(self, secret: str) -> Answer:
-        """Answer the secret inside the envelope."""
-        return self._envelope({"secret": secret})
+    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+        """Answer a lookup inside the envelope."""
+        match what:
+            case "secret":
+                return self._envelope({"secret": facts["secret"]})
+            case "balance":
+                return self._envelope({"balance": usd(facts["balance"])})
+            case "models":
+                return self._envelope([_model(model, priced) for model, priced in facts["models"]])
+            case "list":
+                items = [self.prediction(job, step, urls) for job, step, urls in facts["items"]]
+                return self._envelope({"page": facts["page"], "total": facts["total"], "items": items})
+            case "wait":
+                # WaveSpeedAI/wavespeed-python, tests/test_api.py: the text and the code of the soft timeout.
+                told = self.prediction(facts["job"], facts["step"], [])
+                seconds = f"{facts['seconds']:g}"
+                late = (
+                    f"Sync mode timed out after {seconds} seconds. "
+                    "The prediction is still processing asynchronously."
+                )
+                return self._envelope({**told, "status": "processing", "code": _TIMED_OUT, "error": late})
+            case "upload":
+                (file,) = facts["files"]
+                kind = file.media_type.partition("/")[0]
+                told = {"type": kind, "download_url": file.url, "filename": file.name, "size": file.size}
+                return self._envelope(told)
+            case "ticket":
+                file = facts["file"]
+                place = {"method": "PUT", "url": facts["url"], "headers": {"Content-Type": file.media_type}}
+                return self._envelope({"download_url": file.url, "upload": place})
+            case "keep":
+                return Answer(200, b"", [])
+            case _:
+                return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""
         what, detail = refusal.what, refusal.detail
         match what:
             case Condition.RATE_LIMITED:
-                wait = str(detail.retry_after or 1)
+                wait = str(1 if detail.retry_after is None else detail.retry_after)
                 return _error(
                     429, f"rate limit exceeded, retry after {wait}s", (b"retry-after", wait.encode())
                 )
@@ -163,12 +216,27 @@ class WaveSpeed:
                 return json_answer(200, {"code": 400, "message": _ERRORS[what][1]})
             case Condition.INVALID_REQUEST:
                 return _error(400, _invalid(detail.violations))
+            case Trouble.WEBHOOK_INLINE:
+                # Not the envelope: https://wavespeed.ai/docs/base64-output prints this shape.
+                text = "webhook callback does not support base64 output, leave out one of the two"
+                return json_answer(400, {"error": text})
             case Trouble.WRONG_METHOD:
                 return _error(405, _ERRORS[what][1], (b"allow", ", ".join(detail.allowed).encode()))
             case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
                 return _error(400, detail.text)
             case _:
-                return _error(*_ERRORS[what])
+                status, text = _ERRORS[what]
+                return _error(status, detail.text or text)
+
+
+def _model(model: Model, priced: int) -> dict[str, Any]:
+    """Describe a model in the list of all; `priced` is in micro-USD for the documented defaults."""
+    return {
+        "model_id": model.id,
+        "name": model.id,
+        "description": model.summary,
+        "base_price": usd(priced),
+    }
 
 
 def _error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:

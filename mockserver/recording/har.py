@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from mockserver import __version__
 from mockserver.domain.clock import iso_ms
 from mockserver.gateway.journal import JournalEntry
-from mockserver.recording.redact import REDACTED, SECRET_HEADERS, redact_headers, redact_text, redact_url
+from mockserver.recording.redact import REDACTED, SECRET_HEADERS, Redactor, redactor
 
 
 def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
@@ -26,6 +26,7 @@ def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
 
 
 def _entry(entry: JournalEntry) -> dict[str, Any]:
+    clean = redactor(entry.key, entry.request_headers, entry.url.partition("?")[2])
     own = {
         "number": entry.number,
         "kind": entry.kind,
@@ -35,44 +36,45 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
         "job": entry.job,
         "scenario": entry.scenario,
         "fault": entry.fault,
-        "error": entry.error,
-        "warnings": list(entry.warnings),
+        "error": clean.text(entry.error),
+        "warnings": [clean.text(warning) for warning in entry.warnings],
     }
     return {
         "startedDateTime": iso_ms(entry.at),
         "time": round(entry.duration, 3),
-        "request": _request(entry),
-        "response": _response(entry),
+        "request": _request(entry, clean),
+        "response": _response(entry, clean),
         "cache": {},
         "timings": {"send": 0, "wait": round(entry.duration, 3), "receive": 0},
         "_understudy": {name: value for name, value in own.items() if value},
     }
 
 
-def _request(entry: JournalEntry) -> dict[str, Any]:
-    url = redact_url(_absolute(entry), entry.key)
-    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+def _request(entry: JournalEntry, clean: Redactor) -> dict[str, Any]:
+    url = clean.url(_absolute(entry))
+    pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
+    query = [(clean.text(name), clean.text(value)) for name, value in pairs]
     request: dict[str, Any] = {
         "method": entry.method,
         "url": url,
         "httpVersion": f"HTTP/{entry.http_version}",
         "cookies": [],
-        "headers": _pairs(redact_headers(entry.request_headers, entry.key)),
+        "headers": _pairs(clean.headers(entry.request_headers)),
         "queryString": _pairs(query),
         "headersSize": -1,
         "bodySize": entry.request_size,
     }
     if entry.request_size:
-        text, encoding = _text(entry.request_body, entry.key)
-        kind = _header(entry.request_headers, b"content-type", "application/octet-stream")
+        text, encoding = _text(entry.request_body, entry.request_size, clean)
+        kind = clean.text(_header(entry.request_headers, b"content-type", "application/octet-stream"))
         # postData has no field for an encoding in HAR 1.2; ours is named like the response's.
         extra = {"_encoding": encoding} if encoding else {}
         request["postData"] = {"mimeType": kind, "params": [], "text": text, **extra}
     return request
 
 
-def _response(entry: JournalEntry) -> dict[str, Any]:
-    text, encoding = _text(entry.response_body, entry.key)
+def _response(entry: JournalEntry, clean: Redactor) -> dict[str, Any]:
+    text, encoding = _text(entry.response_body, entry.response_size, clean)
     content: dict[str, Any] = {
         "size": entry.response_size,
         "mimeType": _header(entry.response_headers, b"content-type", ""),
@@ -86,7 +88,7 @@ def _response(entry: JournalEntry) -> dict[str, Any]:
         "statusText": "",
         "httpVersion": f"HTTP/{entry.http_version}",
         "cookies": [],
-        "headers": _pairs(redact_headers(entry.response_headers, entry.key)),
+        "headers": _pairs(clean.headers(entry.response_headers)),
         "content": content,
         "redirectURL": _header(entry.response_headers, b"location", ""),
         "headersSize": -1,
@@ -110,10 +112,10 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in pairs]
 
 
-def _text(body: bytes, key: str) -> tuple[str, str]:
+def _text(body: bytes, size: int, clean: Redactor) -> tuple[str, str]:
     """Give a body as text; bytes that are not UTF-8 as base64, with the name of that encoding."""
+    redact = clean.text if len(body) == size else clean.cut_text
     try:
-        return redact_text(body.decode(), key), ""
+        return redact(body.decode()), ""
     except UnicodeDecodeError:
-        raw = redact_text(body.decode("latin-1"), key).encode("latin-1")
-        return base64.b64encode(raw).decode(), "base64"
+        return base64.b64encode(redact(body.decode("latin-1")).encode("latin-1")).decode(), "base64"

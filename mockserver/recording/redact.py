@@ -1,8 +1,15 @@
-"""Take secrets out of what is written: by the name of a header or parameter, and by value everywhere."""
+"""Take secrets out of what is written: by the name of a header or parameter, and by value everywhere.
+
+By value means in every form in which a secret can stand in a text: as it is, percent-encoded in whole or
+in part, escaped as JSON does it, and as UTF-8 or latin-1 where it has odd bytes.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import parse_qsl
 
 from mockserver.domain.exchange import Headers
 
@@ -20,29 +27,109 @@ SECRET_HEADERS = frozenset(
     }
 )
 
-_SECRET_QUERY = re.compile(
-    r"(?i)([?&](?:subscription-key|api[-_]?key|key|token|access_token|signature|sig)=)[^&#]*"
-)
-_SHORTEST = 8
+_SECRET_NAMES = r"subscription-key|api[-_]?key|key|token|access_token|signature|sig"
+_SECRET_QUERY = re.compile(rf"(?i)([?&](?:{_SECRET_NAMES})=)[^&#]*")
+_SECRET_NAME = re.compile(rf"(?i)(?:{_SECRET_NAMES})")
+
+SHORTEST = 8
 """A shorter secret is not searched for by value: it would blot out innocent text."""
 
+_SHORTEST_PART = 3
+"""Fewer characters at the end of a cut text give nothing away."""
 
-def redact_headers(headers: Headers, secret: str) -> list[tuple[str, str]]:
-    """Give headers as text, without secrets."""
-    return [
-        (
-            name.decode("latin-1"),
-            REDACTED if name in SECRET_HEADERS else redact_text(value.decode("latin-1"), secret),
-        )
-        for name, value in headers
-    ]
-
-
-def redact_url(url: str, secret: str) -> str:
-    """Give a URL without secrets."""
-    return redact_text(_SECRET_QUERY.sub(rf"\1{REDACTED}", url), secret)
+_JSON_ESCAPES = {
+    '"': r"\"",
+    "\\": r"\\",
+    "/": r"\/",
+    "\b": r"\b",
+    "\f": r"\f",
+    "\n": r"\n",
+    "\r": r"\r",
+    "\t": r"\t",
+}
 
 
-def redact_text(text: str, secret: str) -> str:
-    """Give a text without the secret."""
-    return text.replace(secret, REDACTED) if len(secret) >= _SHORTEST else text
+class Redactor:
+    """Removes a set of secrets, wherever they stand."""
+
+    def __init__(self, secrets: frozenset[str]) -> None:
+        # A longer secret may hold a shorter one, which must not leave the rest of it behind.
+        ordered = sorted(secrets, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(_any_form, ordered))) if ordered else None
+        self._secrets = ordered
+
+    def text(self, text: str) -> str:
+        """Give a text without the secrets."""
+        return self._pattern.sub(REDACTED, text) if self._pattern is not None else text
+
+    def cut_text(self, text: str) -> str:
+        """Give the beginning of a longer text without the secrets, nor the beginning of one at its end."""
+        clean = self.text(text)
+        for secret in self._secrets:
+            for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
+                part = re.search(rf"(?:{_any_form(secret[:length])})\Z", clean[-6 * length :])
+                if part is not None:
+                    return clean[: len(clean) - len(part[0])] + REDACTED
+        return clean
+
+    def url(self, url: str) -> str:
+        """Give a URL without the secrets."""
+        return self.text(_SECRET_QUERY.sub(rf"\1{REDACTED}", url))
+
+    def headers(self, headers: Headers) -> list[tuple[str, str]]:
+        """Give headers as text, without the secrets and without the values that are secret by their name."""
+        return [
+            (
+                name.decode("latin-1"),
+                REDACTED if name in SECRET_HEADERS else self.text(value.decode("latin-1")),
+            )
+            for name, value in headers
+        ]
+
+
+def redactor(key: str, headers: Headers, query: str) -> Redactor:
+    """Make the redactor of one exchange: of its key, and of whatever stood where keys stand."""
+    return _redactor(frozenset(secret for secret in _secrets(key, headers, query) if len(secret) >= SHORTEST))
+
+
+@lru_cache(maxsize=1024)
+def _redactor(secrets: frozenset[str]) -> Redactor:
+    return Redactor(secrets)
+
+
+def _secrets(key: str, headers: Headers, query: str) -> Iterable[str]:
+    yield key
+    for name, value in headers:
+        if name in SECRET_HEADERS:
+            text = value.decode("latin-1").strip()
+            yield text
+            yield text.partition(" ")[2].strip()
+    for parameter, given in parse_qsl(query):
+        if _SECRET_NAME.fullmatch(parameter):
+            yield given
+
+
+def _any_form(secret: str) -> str:
+    """Write a pattern of the secret in every form. Header values are bytes: both readings count."""
+    readings = {secret}
+    try:
+        readings.add(secret.encode("latin-1").decode())
+    except UnicodeError:
+        readings.add(secret)
+    return "|".join("".join(map(_any_character, reading)) for reading in sorted(readings))
+
+
+def _any_character(character: str) -> str:
+    forms = [re.escape(character)]
+    for encoding in ("utf-8", "latin-1"):
+        octets = character.encode(encoding, "ignore")
+        if octets:
+            forms.append("".join(f"%(?i:{octet:02x})" for octet in octets))
+    units = character.encode("utf-16-be")
+    pairs = (units[index : index + 2].hex() for index in range(0, len(units), 2))
+    forms.append("".join(rf"\\u(?i:{pair})" for pair in pairs))
+    if character in _JSON_ESCAPES:
+        forms.append(re.escape(_JSON_ESCAPES[character]))
+    if character == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(forms)})"

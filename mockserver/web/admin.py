@@ -329,12 +329,15 @@ class _Admin:
     async def scenario(self, request: Request) -> Response:
         if request.method == "PUT":
             body = await _body(request)
-            plain_name = set(body) <= {"name"}
-            self._world.scenario = self._scenario(body.get("name") if plain_name else body, "")
+            self._world.scenario = self._scenario(body, "")
+            if self._world.scenario is not None:
+                self._world.learn(self._world.scenario)
         scenario = self._world.scenario
         return _json(write_scenario(scenario) if scenario is not None else {"name": None})
 
     def _scenario(self, wanted: Any, pointer: str) -> Any:
+        if isinstance(wanted, dict) and set(wanted) <= {"name"}:
+            wanted = wanted.get("name")
         if wanted is None:
             return None
         if isinstance(wanted, dict):
@@ -342,7 +345,6 @@ class _Admin:
                 scenario = read_scenario(wanted)
             except ScenarioError as error:
                 raise AdminError(400, error.message, pointer + error.pointer) from None
-            self._world.learn(scenario)
             return scenario
         found = self._world.scenarios.get(str(wanted))
         if found is None:

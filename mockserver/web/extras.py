@@ -10,7 +10,7 @@ _NAME = "x_undocumented"
 
 
 def add_fields(body: bytes) -> bytes:
-    """Add the field to every object of a JSON body; a scenario's own body need not be JSON and stays as it is."""
+    """Add the field to every object of a JSON body; a scenario's own body that is no JSON stays as it is."""
     try:
         told = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

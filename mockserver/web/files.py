@@ -11,10 +11,10 @@ from mockserver.domain.rendition import Rendition
 _RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
 
 
-def answer_file(file: bytes, rendition: Rendition, media_type: str, call: Call) -> Answer:
+def answer_file(file: bytes, made_of: Rendition | str, media_type: str, call: Call) -> Answer:
     """Answer 200 with the file, 206 with one range of it, or 416."""
-    # Equal renditions are equal bytes, so the rendition names the file without reading all of it.
-    digest = hashlib.blake2b(repr(rendition).encode(), digest_size=12, usedforsecurity=False)
+    # Equal renditions are equal bytes, so what it is made of names the file without reading all of it.
+    digest = hashlib.blake2b(repr(made_of).encode(), digest_size=12, usedforsecurity=False)
     tag = f'"{digest.hexdigest()}"'.encode()
     headers = [
         (b"content-type", media_type.encode()),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import chain
 from time import perf_counter
+from types import MappingProxyType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import JSON, Answer, Call
+from mockserver.domain.model import Operation, Role
+from mockserver.domain.scenario import Entry
+from mockserver.gateway import lookups, uploads
 from mockserver.gateway.journal import JournalEntry, cut
 from mockserver.gateway.play import Struck
-from mockserver.gateway.status import fetch, secret, status
+from mockserver.gateway.status import fetch, status
 from mockserver.gateway.strike import strike
 from mockserver.gateway.submit import submit
 from mockserver.gateway.world import World
@@ -27,10 +32,26 @@ from mockserver.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
 
+_AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
+"""Somebody's upload is served beside the admin API: it may be a page, but runs as one from nowhere."""
+
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGINS_KEPT = 1000
 
-_ROLES = {"submit": submit, "status": status, "result": status, "secret": secret}
+_ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = MappingProxyType(
+    {
+        "submit": submit,
+        "status": status,
+        "result": status,
+        "list": lookups.listing,
+        "secret": lookups.secret,
+        "balance": lookups.balance,
+        "models": lookups.models,
+        "upload": uploads.upload,
+        "ticket": uploads.ticket,
+        "keep": uploads.keep,
+    }
+)
 
 
 class Front:
@@ -74,6 +95,9 @@ class Front:
         raw = scope["headers"]
         head_size = sum(map(len, chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
         headers: dict[bytes, bytes] = dict(raw)
+        if len(headers) < len(raw) and b"prefer" in headers:
+            # RFC 7240, section 2: several Prefer headers are one list.
+            headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
         origin, media_origin, host = self._origin(scope, headers)
         if self._prefix != "/" and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
@@ -117,20 +141,30 @@ class Front:
                 answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
                 answer.fault = fault
                 return answer
+            if found.kept is not None and call.method in found.allowed:
+                kept = uploads.fetch(self.world, *found.kept, call)
+                answer = answer_file(kept.content, kept.tag, kept.media_type, call)
+                answer.headers += _AS_A_FILE
+                return answer
             what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
             raise Refusal(what, Detail(allowed=found.allowed))
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
         except Struck as struck:
-            owner = await self.world.store.get(call.job) if found.file is not None else None
-            provider = self.world.provider(found.provider if owner is None else owner.model.provider)
-            model = found.operation.model.id if found.operation and found.operation.model else ""
-            place = Place(host, call.path, self.world.trace())
-            return strike(self.world, provider, struck.entry, place, self._quirks(call), model)
+            return await self._strike(struck.entry, found, call, host)
         except Exception:
             # A bug of ours must not look like a dead server; the traceback is for its maintainer.
             _log.exception("the gateway failed at %s %s", call.method, call.path)
             return self._refuse(Refusal(Condition.INTERNAL_ERROR), found, call, host)
+
+    async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
+        """Word a scenario's entry. A file's route belongs to no provider, so its job tells whose it is."""
+        job = await self.world.store.get(call.job) if call.job else None
+        provider = self.world.provider(found.provider if job is None else job.model.provider)
+        model = job.model if job is not None else found.operation.model if found.operation else None
+        place = Place(host, call.path, self.world.trace())
+        quirks = self._quirks(call)
+        return strike(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
 
     def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
         place = Place(host, call.path, self.world.trace())
@@ -237,6 +271,8 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
     parts, size = [body], len(body)
     while message.get("more_body", False):
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""  # half of a body is none, even if it could be read
         part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
 
+_KEPT = re.compile(r"^/media/([0-9a-f]{32})/([^/]+)$")
 _FILE = re.compile(r"^/v1/([^/]+)/(output[^/]*)$")
 _SEGMIND = re.compile(r"^/v[12]/([^/]+|requests/.*)$")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
@@ -18,7 +19,7 @@ _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 class Found(NamedTuple):
     """What a request is for. Without an operation it is for nothing; `allowed` are the methods there are.
 
-    `file` is the job and the name of a result file that is asked for.
+    `file` is the job and the name of a result file that is asked for, `kept` the same of an uploaded one.
     """
 
     provider: str
@@ -26,6 +27,7 @@ class Found(NamedTuple):
     params: Mapping[str, str] = _NO_PARAMS
     allowed: tuple[str, ...] = ()
     file: tuple[str, str] | None = None
+    kept: tuple[str, str] | None = None
 
 
 class _Node:
@@ -75,6 +77,9 @@ class Routes:
         file = _FILE.match(path)
         if file is not None and (only is None or host in self._file_hosts):
             return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
+        kept = _KEPT.match(path)
+        if kept is not None:
+            return Found(only or _owner(path), kept=(kept[1], kept[2]), allowed=("GET", "HEAD"))
         return Found(only or _owner(path))
 
     def _plant(self, operation: Operation) -> None:

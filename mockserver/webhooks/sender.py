@@ -21,8 +21,8 @@ from mockserver.domain.exchange import Headers
 from mockserver.domain.job import Job
 from mockserver.domain.scenario import Webhook
 from mockserver.domain.webhook import Callback, callbacks
+from mockserver.gateway.addresses import urls_of
 from mockserver.gateway.journal import JournalEntry, cut
-from mockserver.gateway.status import urls_of
 from mockserver.gateway.world import World
 from mockserver.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
 from mockserver.webhooks.post import Forbidden, Poster
