@@ -14,12 +14,15 @@ from mockserver.catalog.load import Document, SpecError, bundled_specs, escape, 
 from mockserver.domain.model import Model, Operation
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Catalog:
     """Everything the specs say. `documents` are bundled OpenAPI documents by provider."""
 
     operations: tuple[Operation, ...]
     documents: Mapping[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        return f"<Catalog of {self.summary()}>"
 
     @property
     def providers(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -60,12 +60,11 @@ class _Receiver:
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """The callbacks of one job: those planned, those due, and those that have been handed over."""
+    """The callbacks of one job: those planned, the next one, and the keys of those taken to be sent."""
 
     job: Job
     planned: Iterator[Callback]
     following: Callback | None = None
-    due: deque[Delivery] = field(default_factory=deque)
     sent: set[str] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
     tried: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,9 +100,9 @@ class Sender:
             lane = self._lanes[job.id] = _Lane(job, planned)
         else:
             lane.job, lane.planned = job, planned
-        if not self._schedule(lane) and lane.task is None:
-            del self._lanes[job.id]
-            return
+        self._look_ahead(lane)
+        if lane.task is None:
+            self._rest(lane)
         if self._loop is None or self._loop.done():
             self._loop = asyncio.get_running_loop().create_task(self._run())
         self._wake.set()
@@ -137,13 +136,12 @@ class Sender:
         tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE)
-        unsent = sum(len(lane.due) + (lane.following is not None) for lane in self._lanes.values())
-        unsent += sum(not task.done() for task in tasks)
+        unsent = len(self._lanes)
         for task in tasks:
             task.cancel()
         await self._poster.close()
         if unsent:
-            _log.warning("%d webhook deliveries were not sent before the gateway ended", unsent)
+            _log.warning("%d jobs had webhooks left to send when the gateway ended", unsent)
 
     # -- what the admin API calls
 
@@ -179,34 +177,26 @@ class Sender:
             while self._agenda and self._agenda[0][0] <= clock.now():
                 _, turn, job_id = heappop(self._agenda)
                 lane = self._lanes.get(job_id)
-                if lane is not None and lane.turn == turn:
-                    self._hand_over(lane)
+                if lane is not None and lane.turn == turn and lane.task is None:
+                    lane.task = asyncio.get_running_loop().create_task(self._send_lane(lane))
             self._changed.set()
             self._wake.clear()
             await _first(self._wake, clock, self._agenda[0][0] if self._agenda else None)
 
-    def _schedule(self, lane: _Lane) -> bool:
-        """Put the lane's next callback on the agenda, and tell whether there is one.
-
-        Those handed over already are not sent again.
-        """
+    def _look_ahead(self, lane: _Lane) -> None:
+        """Find the lane's next callback; those taken already are not sent again."""
         lane.following = next((c for c in lane.planned if c.key not in lane.sent), None)
-        self._turns += 1
-        lane.turn = self._turns
-        if lane.following is not None:
-            heappush(self._agenda, (lane.job.created + lane.following.at, lane.turn, lane.job.id))
-        return lane.following is not None
 
-    def _hand_over(self, lane: _Lane) -> None:
+    def _take(self, lane: _Lane) -> Delivery | None:
+        """Take the lane's next callback if it is due: one at a time, so that nothing piles up here."""
         following = lane.following
-        assert following is not None  # it was on the agenda
+        if following is None or lane.job.created + following.at > self._world.clock.now():
+            return None
         lane.sent.add(following.key)
         delivery = self._delivery(lane, following)
         self.log.add(delivery)
-        lane.due.append(delivery)
-        self._schedule(lane)
-        if lane.task is None:
-            lane.task = asyncio.get_running_loop().create_task(self._send_lane(lane))
+        self._look_ahead(lane)
+        return delivery
 
     def _delivery(self, lane: _Lane, callback: Callback) -> Delivery:
         receiver = lane.job.receiver
@@ -215,14 +205,25 @@ class Sender:
 
     async def _send_lane(self, lane: _Lane) -> None:
         try:
-            while lane.due:
-                await self._send(lane.due.popleft(), lane)
+            while (delivery := self._take(lane)) is not None:
+                await self._send(delivery, lane)
+                await asyncio.sleep(0)  # a paused receiver is not waited for, and others have their turn
         finally:
             lane.task = None
             lane.tried.set()
-            if lane.following is None and not lane.due and self._lanes.get(lane.job.id) is lane:
-                del self._lanes[lane.job.id]
+            if self._lanes.get(lane.job.id) is lane:
+                self._rest(lane)
             self._changed.set()
+
+    def _rest(self, lane: _Lane) -> None:
+        """Put a lane away until its next callback is due, or for good."""
+        if lane.following is None:
+            del self._lanes[lane.job.id]
+            return
+        self._turns += 1
+        lane.turn = self._turns
+        heappush(self._agenda, (lane.job.created + lane.following.at, lane.turn, lane.job.id))
+        self._wake.set()
 
     # -- one delivery
 
