@@ -1,0 +1,134 @@
+"""Programs whose https:// addresses are hard-coded, unmodified: submit, poll, download."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.intercept.running import PYTHON, understudy_run
+from tests.sdks.installed import node, sdk
+
+pytestmark = pytest.mark.e2e
+
+SUBMIT = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
+
+PYTHON_PROGRAM = """
+import json, sys
+{client}
+key = {{"Ocp-Apim-Subscription-Key": "any-key"}}
+submit = {{**key, "Content-Type": "application/json"}}
+accepted = call("POST", "SUBMIT", submit, json.dumps({{"prompt": "a cat"}}))
+polling = json.loads(accepted[1])["polling_url"]
+job = {{"status": ""}}
+while job["status"] not in ("COMPLETED", "FAILED", "ERROR"):
+    job = json.loads(call("GET", polling, key, None)[1])
+url = job["output"]["media_url"][0]
+kind, body = call("GET", url, {{}}, None)
+told = {{"polling": polling, "status": job["status"], "url": url, "type": kind, "size": len(body)}}
+print(json.dumps(told))
+""".replace("SUBMIT", SUBMIT)
+
+CLIENTS = {
+    "requests": """
+import requests
+def call(method, url, headers, body):
+    answer = requests.request(method, url, headers=headers, data=body, timeout=10)
+    answer.raise_for_status()
+    return answer.headers["content-type"], answer.content
+""",
+    "urllib3": """
+import urllib3, os
+pool = urllib3.PoolManager(ca_certs=os.environ["SSL_CERT_FILE"])
+def call(method, url, headers, body):
+    answer = pool.request(method, url, headers=headers, body=body, timeout=10)
+    assert answer.status < 300, answer.data
+    return answer.headers["content-type"], answer.data
+""",
+    "httpx": """
+import httpx
+def call(method, url, headers, body):
+    answer = httpx.request(method, url, headers=headers, content=body).raise_for_status()
+    return answer.headers["content-type"], answer.content
+""",
+    "urllib": """
+from urllib.request import Request, urlopen
+def call(method, url, headers, body):
+    with urlopen(Request(url, body and body.encode(), headers, method=method), timeout=10) as answer:
+        return answer.headers["content-type"], answer.read()
+""",
+}
+
+CURL_PROGRAM = f"""
+set -eu
+key='Ocp-Apim-Subscription-Key: any-key'
+read_field() {{ sed -n "s|.*\\"$1\\":\\[*\\"\\([^\\"]*\\)\\".*|\\1|p"; }}
+polling=$(curl -sSf '{SUBMIT}' -H "$key" -H 'Content-Type: application/json' -d '{{"prompt": "a cat"}}' |
+  read_field polling_url)
+status=
+while [ "$status" != COMPLETED ]; do
+  job=$(curl -sSf "$polling" -H "$key")
+  status=$(printf %s "$job" | read_field status)
+done
+url=$(printf %s "$job" | read_field media_url)
+kind=$(curl -sSf -o out.mp4 -w '%{{content_type}}' "$url")
+printf '{{"polling": "%s", "status": "%s", "url": "%s", "type": "%s", "size": %d}}\\n' \\
+  "$polling" "$status" "$url" "$kind" "$(wc -c < out.mp4)"
+"""
+
+NODE_PROGRAM = f"""
+const key = {{ 'Ocp-Apim-Subscription-Key': 'any-key' }};
+const body = JSON.stringify({{ prompt: 'a cat' }});
+(async () => {{
+  const submit = {{ method: 'POST', headers: {{ ...key, 'Content-Type': 'application/json' }}, body }};
+  const {{ polling_url: polling }} = await (await fetch('{SUBMIT}', submit)).json();
+  let job = {{}};
+  while (job.status !== 'COMPLETED') job = await (await fetch(polling, {{ headers: key }})).json();
+  const url = job.output.media_url[0];
+  const file = await fetch(url);
+  const size = (await file.arrayBuffer()).byteLength;
+  const type = file.headers.get('content-type');
+  console.log(JSON.stringify({{ polling, status: job.status, url, type, size }}));
+}})();
+"""
+
+
+def judge(cwd: Path, *command: str) -> None:
+    """Run it and hold it to what it would have met in life."""
+    done = understudy_run(cwd, *command, options=("--offline", "--journal-har", "journal.har"))
+    assert done.returncode == 0, done.stderr.decode()
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["polling"].startswith("https://gateway.pixazo.ai/v2/requests/status/")
+    assert (told["status"], told["type"]) == ("COMPLETED", "video/mp4")
+    assert told["url"].startswith("https://")
+    assert told["url"].endswith("/output.mp4")
+    assert told["size"] > 500
+    entries = json.loads((cwd / "journal.har").read_bytes())["log"]["entries"]
+    first, *polls, last = [entry["_understudy"].get("operation", "file") for entry in entries]
+    assert (first, set(polls), last) == ("submit-hunyuan-video", {"get-request-status"}, "file")
+    summary = done.stderr.decode()
+    assert f"understudy: 1 job (pixazo 1), {len(entries)} calls" in summary
+    assert "elsewhere" not in summary
+    assert "refused" not in summary
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_python_program_needs_no_change(tmp_path: Path, client: str) -> None:
+    others = str(sdk("wavespeed-2.0.5")) if client in ("requests", "urllib3") else ""
+    imports = f"sys.path.insert(0, {others!r})\n{CLIENTS[client]}" if others else CLIENTS[client]
+    (tmp_path / "program.py").write_text(PYTHON_PROGRAM.format(client=imports), encoding="utf-8")
+    judge(tmp_path, PYTHON, "program.py")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_curl_script_needs_no_change(tmp_path: Path) -> None:
+    (tmp_path / "program.sh").write_text(CURL_PROGRAM, encoding="utf-8")
+    judge(tmp_path, "sh", "program.sh")
+
+
+def test_a_node_program_needs_no_change(tmp_path: Path) -> None:
+    (tmp_path / "program.js").write_text(NODE_PROGRAM, encoding="utf-8")
+    judge(tmp_path, node(), "program.js")

@@ -1,0 +1,161 @@
+"""`understudy run`: status, streams and signals are the child's, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
+from tests.intercept.running import PYTHON, QUICK, stand_in, understudy_run
+
+pytestmark = pytest.mark.e2e
+
+# The loopback is in NO_PROXY; a stand-in there is reached as a host elsewhere would be: through the proxy.
+ELSEWHERE = """
+import http.client, os, sys
+from urllib.parse import urlsplit
+proxy, port = urlsplit(os.environ["HTTPS_PROXY"]), int(sys.argv[1])
+line = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=10)
+line.request("GET", f"http://127.0.0.1:{port}/plain")
+answer = line.getresponse()
+print(answer.status, answer.read().decode().strip())
+line.close()
+line = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=10)
+line.set_tunnel("127.0.0.1", port)
+try:
+    line.request("GET", "/tunnel")
+    answer = line.getresponse()
+    print(answer.status, answer.read().decode().strip())
+except OSError as error:
+    print(error)
+"""
+
+# -- other hosts
+
+
+def test_calls_to_other_hosts_pass_through_and_are_named(tmp_path: Path) -> None:
+    with stand_in() as other:
+        done = understudy_run(tmp_path, PYTHON, "-c", ELSEWHERE, str(other.port))
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.decode().splitlines() == ["200 hello", "200 hello"]
+    assert other.asked == ["/plain", "/tunnel"]
+    assert f"calls that went elsewhere: 127.0.0.1:{other.port} ×2" in done.stderr.decode()
+
+
+def test_offline_calls_to_other_hosts_are_refused_and_named(tmp_path: Path) -> None:
+    with stand_in() as other:
+        done = understudy_run(tmp_path, PYTHON, "-c", ELSEWHERE, str(other.port), options=("--offline",))
+    plain, tunnel = done.stdout.decode().splitlines()
+    assert plain == f"403 understudy run --offline refuses 127.0.0.1:{other.port}"
+    assert "403" in tunnel
+    assert other.asked == []
+    assert f"calls refused (--offline): 127.0.0.1:{other.port} ×2" in done.stderr.decode()
+
+
+# -- the child is itself
+
+
+@pytest.mark.parametrize("status", [0, 3, 255])
+def test_the_exit_status_is_the_childs(tmp_path: Path, status: int) -> None:
+    assert understudy_run(tmp_path, "sh", "-c", f"exit {status}").returncode == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Path, number: int) -> None:
+    assert understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$").returncode == 128 + number
+
+
+def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
+    everything = bytes(range(256)) * 1000
+    done = understudy_run(tmp_path, "sh", "-c", "cat; echo to-stderr >&2", stdin=everything)
+    assert done.stdout == everything
+    told = done.stderr.decode().splitlines()
+    assert told[0] == "to-stderr"
+    assert told[1].startswith("understudy: 0 jobs, 0 calls, ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_to_it_reaches_the_child(tmp_path: Path, number: int) -> None:
+    catcher = f"trap 'echo caught; exit 7' {int(number)}; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(
+        [UNDERSTUDY, "run", *QUICK, "--", "sh", "-c", catcher],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=PATIENCE)
+    assert (rest, process.returncode) == ("caught\n", 7)
+
+
+def test_a_command_that_cannot_be_started_is_one_line_and_status_2(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "./nothing-here")
+    assert (done.returncode, done.stdout) == (2, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("Error: ./nothing-here cannot be started: ")
+
+
+# -- its variables
+
+
+def test_existing_bundles_and_exceptions_are_added_to(tmp_path: Path) -> None:
+    own = tmp_path / "own.pem"
+    own.write_text("# what was trusted before\n", encoding="utf-8")
+    show = 'printf "%s\\n" "$NO_PROXY" "$NODE_OPTIONS"; cat "$SSL_CERT_FILE" "$NODE_EXTRA_CA_CERTS"'
+    done = understudy_run(
+        tmp_path,
+        *("sh", "-c", show),
+        SSL_CERT_FILE=str(own),
+        NODE_EXTRA_CA_CERTS=str(own),
+        NO_PROXY="intra.example.com",
+        NODE_OPTIONS="--no-deprecation",
+    )
+    exceptions, options, *bundles = done.stdout.decode().splitlines()
+    assert exceptions.split(",") == ["intra.example.com", "localhost", "127.0.0.1", "::1"]
+    assert options.startswith("--no-deprecation --require ")
+    assert bundles.count("# what was trusted before") == 2
+    assert bundles.count("-----BEGIN CERTIFICATE-----") == 2
+
+
+def test_a_provider_that_no_proxy_names_is_left_alone_and_named(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "true", NO_PROXY=".pixazo.ai")
+    assert "NO_PROXY kept these from the gateway: gateway.pixazo.ai" in done.stderr.decode()
+
+
+# -- afterwards
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """No folder, no port, no process."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    show = 'printf "%s\\n" "$HTTPS_PROXY" "$SSL_CERT_FILE" "$(ls "$(dirname "$SSL_CERT_FILE")")"'
+    with subprocess.Popen(
+        [UNDERSTUDY, "run", *QUICK, "--", "sh", "-c", show],
+        cwd=tmp_path,
+        env=clean_environment(TMPDIR=str(scratch)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        told, _ = process.communicate(timeout=PATIENCE)
+    proxy, bundle, *files = told.splitlines()
+    assert Path(bundle).is_relative_to(scratch)
+    assert files == ["bundle.pem", "node.pem", "trust.p12"]
+    assert list(scratch.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch"]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    host, port = proxy.removeprefix("http://").split(":")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5)
