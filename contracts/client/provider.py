@@ -1,0 +1,118 @@
+"""What the client must know of a provider, and what is common in reading their answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import httpx
+
+from .jobs import Snapshot
+
+WebhookMode = Literal["terminal", "sync"]
+
+
+class Unreadable(ValueError):
+    """An answer or callback is not what the documentation promises: cut off, not JSON, or without its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """One submit, worded for a provider. The key is not in it."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+class Provider(Protocol):
+    """One provider: its addresses and how it words things. No I/O."""
+
+    name: str
+    base_url: str
+    poll_interval: float
+    """Seconds between two polls that the documentation asks for."""
+
+    submit_timeout: float
+    """Seconds that an answer to a submit may take; minutes where the answer is the result."""
+
+    retry_header: str
+    """The header that says when to come back."""
+
+    def key_headers(self, key: str) -> dict[str, str]:
+        """Give the header that carries the key."""
+
+    def submit(
+        self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
+    ) -> Submit:
+        """Word a submit. Raises ValueError for what the provider cannot do."""
+
+    def poll_path(self, job_id: str) -> str:
+        """Tell where a job is asked for. Raises ValueError where there are no jobs to ask for."""
+
+    def meaning(self, answer: httpx.Response) -> int:
+        """Tell the status that an answer should have had, where the provider is loose with them."""
+
+    def read_submit(self, answer: httpx.Response) -> Snapshot:
+        """Read a good answer to a submit. Raises Unreadable."""
+
+    def read_poll(self, answer: httpx.Response) -> Snapshot:
+        """Read a good answer to a poll. Raises Unreadable."""
+
+    def read_callback(self, told: Mapping[str, Any]) -> Snapshot:
+        """Read the body of a callback. Raises Unreadable."""
+
+    def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
+        """Tell whether a callback comes from the provider; always true where nothing is signed."""
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """Write a body as JSON. Raises ValueError or TypeError for what JSON cannot hold."""
+    return json.dumps(body, allow_nan=False).encode()
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """Read a JSON object, whatever its white space and its Unicode. Raises Unreadable."""
+    try:
+        told = json.loads(content)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        raise Unreadable("the body is not JSON") from None
+    if not isinstance(told, dict):
+        raise Unreadable("the body is not a JSON object")
+    return told
+
+
+def text_of(value: object) -> str:
+    """Give a text as it is and anything else as none."""
+    return value if isinstance(value, str) else ""
+
+
+def texts_of(value: object) -> list[str]:
+    """Give the texts of a list; a lone text counts as a list of one."""
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, str) and one]
+
+
+def error_text(answer: httpx.Response) -> str:
+    """Say in one line what an error answer says, whichever of the known shapes it has, or none."""
+    try:
+        told = read_object(answer.content)
+    except Unreadable:
+        return f"HTTP {answer.status_code} without a readable error"
+    texts: list[str] = []
+    for name in ("error", "message", "detail"):
+        value = told.get(name)
+        inner = value.get("message") if isinstance(value, dict) else value
+        if (text := text_of(inner)) and text not in texts:
+            texts.append(text)
+    return shorten(": ".join(texts)) or f"HTTP {answer.status_code} without an error text"
+
+
+def shorten(text: str) -> str:
+    """Make one line of at most 500 characters out of anything that somebody else wrote."""
+    line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
+    return line if len(line) <= 500 else f"{line[:499]}…"

@@ -1,0 +1,18 @@
+"""The providers that this client speaks to. A new one is a class like these three, and a line here."""
+
+from __future__ import annotations
+
+from .pixazo import Pixazo
+from .provider import Provider
+from .segmind import Segmind
+from .wavespeed import WaveSpeed
+
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (Pixazo(), Segmind(), WaveSpeed())}
+
+
+def provider_named(name: str) -> Provider:
+    """Find a provider. Raises ValueError with the names there are."""
+    try:
+        return PROVIDERS[name]
+    except KeyError:
+        raise ValueError(f"unknown provider {name!r}; known are {', '.join(PROVIDERS)}") from None
