@@ -141,7 +141,7 @@ def _body_check(
         schema = {**schema, "properties": {**properties, **narrow}, "additionalProperties": False}
     whole = {**schema, "components": joined["components"]}
     try:
-        validator = jsonschema_rs.validator_for(whole)
+        validator = jsonschema_rs.validator_for(whole, validate_formats=True)
         documented = {name: jsonschema_rs.validator_for(s) for name, s in narrow.items()}
     except (ValueError, jsonschema_rs.ValidationError) as error:
         reason = " ".join(str(error).split())
@@ -159,14 +159,15 @@ def _body_check(
     known = frozenset(properties)
 
     def advice(body: Mapping[str, Any]) -> list[str]:
-        unknown = [f"undocumented parameter: {name}" for name in body if name not in known]
-        loose = [
-            f"{name} is documented otherwise: {error.message}"
-            for name, check in documented.items()
-            if name in body
-            for error in check.iter_errors(body[name])
-        ]
-        return unknown + loose
+        said = []
+        if not known.issuperset(body):
+            said += [f"undocumented parameter: {name}" for name in body if name not in known]
+        for name, check in documented.items():
+            if name in body and not check.is_valid(body[name]):
+                said += [
+                    f"{name} is documented otherwise: {e.message}" for e in check.iter_errors(body[name])
+                ]
+        return said
 
     return BodyCheck(allows=validator.is_valid, violations=violations, advice=advice)
 

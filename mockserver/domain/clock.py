@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
+from functools import lru_cache
+from time import monotonic_ns
 from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
@@ -37,11 +39,11 @@ class SystemClock:
     """Real time, made monotonic: a correction of the machine's clock does not reach the jobs."""
 
     def __init__(self) -> None:
-        self._offset = time.time_ns() - time.monotonic_ns()
+        self._offset = time.time_ns() - monotonic_ns()
 
     def now(self) -> int:
         """Tell the instant, in ms since the epoch."""
-        return (self._offset + time.monotonic_ns()) // 1_000_000
+        return (self._offset + monotonic_ns()) // 1_000_000
 
     async def sleep_until(self, instant: int) -> None:
         """Sleep in real time until `instant`."""
@@ -110,11 +112,13 @@ class ManualClock:
 def iso_ms(instant: int) -> str:
     """Write an instant as ISO 8601 with milliseconds, UTC: `2026-05-22T13:17:32.110Z`."""
     seconds, ms = divmod(instant, 1000)
-    moment = time.gmtime(seconds)
-    return (
-        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
-        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}.{ms:03d}Z"
-    )
+    return f"{_iso_seconds(seconds)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _iso_seconds(seconds: int) -> str:
+    # Stamps of one second are asked for again and again: every poll of a job writes its own.
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def sql_stamp(instant: int) -> str:

@@ -49,7 +49,7 @@ def uuid7(instant: int, random_bits: int) -> str:
     rand_a = random_bits & _RAND_A
     rand_b = (random_bits >> 12) & _RAND_B
     value = (instant & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | rand_a << 64 | 0b10 << 62 | rand_b
-    text = f"{value:032x}"
+    text = value.to_bytes(16, "big").hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

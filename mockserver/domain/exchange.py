@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mockserver.domain.scenario import Entry
+from mockserver.domain.scenario import Entry, Scenario
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -38,7 +38,7 @@ class Call(msgspec.Struct):
     `oversize` tells that the body was too large to be read; `body` is then empty.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
     decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
-    `quirks` are those of the scenario, `price` is in micro-USD.
+    `quirks` are those of the account and the scenario, `price` is in micro-USD.
     """
 
     method: str
@@ -54,6 +54,12 @@ class Call(msgspec.Struct):
     account: str = ""
     job: str = ""
     scenario: str = ""
-    quirks: tuple[str, ...] = ()
+    quirks: frozenset[str] = frozenset()
     price: int = 0
     warnings: list[str] = []
+
+    def under(self, scenario: Scenario) -> None:
+        """Note the scenario that the call is under."""
+        self.scenario = scenario.name
+        if scenario.quirks:
+            self.quirks |= frozenset(scenario.quirks)

@@ -57,9 +57,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     @property
     def values(self) -> dict[str, Any]:
         """The parameters as the model sees them: what was asked over the documented defaults."""
-        asked: dict[str, Any] = _decode(self.body)
-        given = {name: value for name, value in asked.items() if value is not None}
-        return {**self.model.defaults, **given}
+        return self.model.values(_decode(self.body))
 
     @property
     def seed(self) -> int:

@@ -122,6 +122,15 @@ class Model:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     price_assumed: bool = False
 
+    def values(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as the model sees them: what was asked over the documented defaults.
+
+        An explicit null counts as left out (Pixazo Hunyuan, defaults written as null).
+        """
+        if None in asked.values():
+            asked = {name: value for name, value in asked.items() if value is not None}
+        return {**self.defaults, **asked}
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:

@@ -49,7 +49,10 @@ class Price:
     def of(self, values: Mapping[str, Any]) -> int:
         """Price a job in micro-USD from its parameters, defaults included. 0 when no rate fits."""
         for rate in self.rates:
-            if all(values.get(name) == value for name, value in rate.when):
+            for name, value in rate.when:
+                if values.get(name) != value:
+                    break
+            else:
                 units = 1 if self.per_second is None else int(values.get(self.per_second) or 1)
                 return rate.price * units
         return 0

@@ -53,5 +53,11 @@ def plan(course: Course, wish: Job, ending: Ending, speed: float) -> Timeline:
     )
 
 
+@lru_cache(maxsize=4096)
+def plan_documented(course: Course, speed: float) -> Timeline:
+    """Plan the life that the spec documents, up to COMPLETED."""
+    return plan(course, Job(), COMPLETES, speed)
+
+
 def _ms(seconds: float, speed: float) -> int:
     return round(seconds * 1000 / speed)

@@ -24,6 +24,8 @@ def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) 
         raise Refusal(Condition.INVALID_KEY)
     account = world.accounts.of(key)
     call.account = account.name
+    if account.quirks:
+        call.quirks = account.quirks
     return account
 
 

@@ -9,7 +9,7 @@ from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.model import Operation
 from mockserver.domain.scenario import Entry, Scenario, met
 from mockserver.gateway.accounts import Account, Meeting
-from mockserver.gateway.choose import choose, entry_for_code, meet_scenario, stage
+from mockserver.gateway.choose import NOTHING, choose, entry_for_code, meet_scenario, stage
 from mockserver.gateway.world import World
 
 
@@ -72,6 +72,8 @@ class Play:
 def open_play(world: World, operation: Operation, call: Call, account: Account) -> Play:
     """Choose what happens to a submit. Raises Refusal for a status that is not documented."""
     choice = choose(world, call, account)
+    if choice is NOTHING:
+        return _AS_USUAL
     if choice.code is not None:
         try:
             return Play(None, None, entry_for_code(operation, world, choice.code), "")
@@ -80,6 +82,9 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     scenario = choice.scenario
     if scenario is None:
         return Play(None, None, None, choice.mistake)
-    call.scenario, call.quirks = scenario.name, scenario.quirks
+    call.under(scenario)
     meeting = meet_scenario(account, scenario)
     return Play(meeting, scenario, met(scenario.submit, meeting.submits), "")
+
+
+_AS_USUAL = Play(None, None, None, "")

@@ -21,12 +21,12 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
     job = await _find(world, operation, call, account.name)
-    entry = await meet(world, job, "poll")
+    entry = await meet(world, job, "poll") if job.scenario is not None else None
     if entry is not None and entry.fault is None:
         raise Struck(entry)
     answer = await _tell(world, operation, job)
     answer.fault = entry
-    if entry is None:
+    if entry is None and job.by_polls:
         await world.polled(job)
     return answer
 
@@ -40,8 +40,10 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, 
     if job is None:
         raise Refusal(Condition.NOT_FOUND)
     call.job, call.account = job.id, job.account
+    if (owner := world.accounts.named(job.account)) is not None:
+        call.quirks = owner.quirks
     if job.scenario is not None:
-        call.scenario, call.quirks = job.scenario.name, job.scenario.quirks
+        call.under(job.scenario)
     index = next((index for index in range(job.outputs) if job.file_name(index) == name), None)
     if index is None or (await world.step(job)).state is not State.COMPLETED:
         raise Refusal(Condition.NOT_FOUND)
@@ -88,14 +90,14 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
         raise Refusal(Condition.NOT_FOUND)
     call.job = job.id
     if job.scenario is not None:
-        call.scenario, call.quirks = job.scenario.name, job.scenario.quirks
+        call.under(job.scenario)
     return job
 
 
 async def _tell(world: World, operation: Operation, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
-    urls = await urls_of(world, job, step)
+    urls = await urls_of(world, job, step) if step.state is State.COMPLETED else []
     if operation.role == "status":
         return provider.status(job, step, urls)
     file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""

@@ -179,12 +179,11 @@ class World:
 
     async def polled(self, job: Job) -> None:
         """Move a job on that polls move, after its poll was answered."""
-        if job.by_polls:
-            await self.store.step_on(job)
-            if job.held and (await self.step(job)).state in job.model.price.refunds:
-                wallet = self.wallet_of(job)
-                if wallet is not None:
-                    wallet.refund(job.id)
+        await self.store.step_on(job)
+        if job.held and (await self.step(job)).state in job.model.price.refunds:
+            wallet = self.wallet_of(job)
+            if wallet is not None:
+                wallet.refund(job.id)
 
     async def reset(self, account: str | None) -> int:
         """Forget jobs, journal, money and limits of one account, or of all."""

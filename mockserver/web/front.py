@@ -93,7 +93,7 @@ class Front:
         began = perf_counter()
         at = self.world.clock.now()
         raw = scope["headers"]
-        head_size = sum(map(len, chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
+        head_size = len(b"".join(chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
         headers: dict[bytes, bytes] = dict(raw)
         if len(headers) < len(raw) and b"prefer" in headers:
             # RFC 7240, section 2: several Prefer headers are one list.
@@ -114,7 +114,7 @@ class Front:
                 else:
                     call.body = body
             answer = await self._decide(found, call, host)
-        if self._bending(call):
+        if call.quirks or self.world.quirks:
             answer = self._bend(answer, call)
         try:
             if answer.fault is None:
@@ -170,21 +170,13 @@ class Front:
         place = Place(host, call.path, self.world.trace())
         return self.world.provider(found.provider).refusal(refusal, place, self._quirks(call))
 
-    def _bending(self, call: Call) -> bool:
-        """Tell quickly whether any quirk could be on; for most calls none is."""
-        account = self.world.accounts.named(call.account)
-        return bool(self.world.quirks or call.scenario or (account is not None and account.quirks))
-
     def _bend(self, answer: Answer, call: Call) -> Answer:
         if "extra-fields" not in self._quirks(call) or JSON not in answer.headers:
             return answer
         return Answer(answer.status, add_fields(answer.body), answer.headers, answer.fault)
 
     def _quirks(self, call: Call) -> frozenset[str]:
-        quirks = self.world.quirks
-        if (account := self.world.accounts.named(call.account)) is not None:
-            quirks |= account.quirks
-        return quirks.union(call.quirks) if call.quirks else quirks
+        return self.world.quirks | call.quirks
 
     def _origin(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, str, str]:
         """Tell how absolute addresses to this caller begin, those of files, and the bare host it called."""
@@ -225,36 +217,40 @@ class Front:
         request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
         target = scope.get("raw_path") or scope["path"].encode()
         journal.append(
+            # By position: names would cost as much again as the rest of this function.
             JournalEntry(
-                number=journal.next_number,
-                kind="call",
-                at=at,
-                duration=took,
-                key=call.key,
-                account=call.account,
-                provider=found.provider,
-                operation=found.operation.id if found.operation is not None else "",
-                method=call.method,
-                url=(target + b"?" + query if query else target).decode("latin-1"),
-                http_version=scope["http_version"],
-                request_headers=scope["headers"],
-                request_body=request_body,
-                request_size=len(call.body),
-                status=answer.status,
-                response_headers=answer.headers,
-                response_body=response_body,
-                response_size=len(answer.body),
-                kept=head_size + len(request_body) + len(response_body),
-                job=call.job,
-                scenario=call.scenario,
-                fault=str(answer.fault.fault) if answer.fault is not None else "",
-                warnings=tuple(call.warnings),
+                journal.next_number,
+                "call",
+                at,
+                took,
+                call.key,
+                call.account,
+                found.provider,
+                found.operation.id if found.operation is not None else "",
+                call.method,
+                (target + b"?" + query if query else target).decode("latin-1"),
+                scope["http_version"],
+                scope["headers"],
+                request_body,
+                len(call.body),
+                answer.status,
+                answer.headers,
+                response_body,
+                len(answer.body),
+                head_size + len(request_body) + len(response_body),
+                call.job,
+                call.scenario,
+                str(answer.fault.fault) if answer.fault is not None else "",
+                "",
+                tuple(call.warnings) if call.warnings else (),
             )
         )
 
 
 def _is_text(answer: Answer) -> bool:
     """Tell text from media: the journal keeps no part of a file."""
+    if answer.headers and answer.headers[0] is JSON:
+        return True  # nearly all of them
     kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
     return kind.startswith((b"application/json", b"text/"))
 

@@ -13,6 +13,7 @@ from mockserver.domain.model import Operation
 _KEPT = re.compile(r"^/media/([0-9a-f]{32})/([^/]+)$")
 _FILE = re.compile(r"^/v1/([^/]+)/(output[^/]*)$")
 _SEGMIND = re.compile(r"^/v[12]/([^/]+|requests/.*)$")
+_PARAMETER = re.compile(r"\{([^}]+)\}")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -30,28 +31,50 @@ class Found(NamedTuple):
     kept: tuple[str, str] | None = None
 
 
+class _Route:
+    """One path: what it is for, by method. All of its operations are of one provider."""
+
+    __slots__ = ("allowed", "found", "names", "provider")
+
+    def __init__(self, provider: str, names: list[str]) -> None:
+        self.provider = provider
+        self.names = names
+        self.found: dict[str, Found] = {}
+        self.allowed: tuple[str, ...] = ()
+
+    def add(self, operation: Operation) -> None:
+        """Serve one more method here."""
+        self.allowed = (*self.allowed, operation.method)
+        methods = {
+            **{name: found.operation for name, found in self.found.items()},
+            operation.method: operation,
+        }
+        self.found = {name: Found(self.provider, one, allowed=self.allowed) for name, one in methods.items()}
+
+    def of(self, method: str) -> Found:
+        """Tell what a request with this method is for."""
+        return self.found.get(method) or Found(self.provider, allowed=self.allowed)
+
+
 class _Node:
     """One step of the paths that have parameters."""
 
-    __slots__ = ("inner", "methods", "wild")
+    __slots__ = ("inner", "route", "wild")
 
     def __init__(self) -> None:
         self.inner: dict[str, _Node] = {}
         self.wild: _Node | None = None
-        self.methods: dict[str, Operation] = {}
+        self.route: _Route | None = None
 
 
 class Routes:
     """All routes of all providers, on one port."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._plain: dict[str, dict[str, Operation]] = {}
+        self._plain: dict[str, _Route] = {}
         self._tree = _Node()
         for operation in catalog.operations:
-            if "{" in operation.path:
-                self._plant(operation)
-            else:
-                self._plain.setdefault(operation.path, {})[operation.method] = operation
+            self._route(operation).add(operation)
         self._hosts = {host: name for name in catalog.providers for host in catalog.hosts(name)}
         self._file_hosts = {host: name for name in catalog.providers for host in catalog.media_hosts(name)}
 
@@ -66,14 +89,12 @@ class Routes:
     def find(self, method: str, path: str, host: str) -> Found:
         """Find what a request is for. At a provider's real host only its own routes answer."""
         only = self._hosts.get(host)
-        methods = self._plain.get(path)
-        params: dict[str, str] = {}
-        if methods is None:
-            methods, params = self._walk(path)
-        if methods and (only is None or next(iter(methods.values())).provider == only):
-            operation = methods.get(method)
-            provider = next(iter(methods.values())).provider
-            return Found(provider, operation, params, tuple(methods))
+        route, values = self._plain.get(path), None
+        if route is None:
+            route, values = self._walk(path)
+        if route is not None and (only is None or route.provider == only):
+            found = route.of(method)
+            return found._replace(params=dict(zip(route.names, values, strict=True))) if values else found
         file = _FILE.match(path)
         if file is not None and (only is None or host in self._file_hosts):
             return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
@@ -82,16 +103,21 @@ class Routes:
             return Found(only or _owner(path), kept=(kept[1], kept[2]), allowed=("GET", "HEAD"))
         return Found(only or _owner(path))
 
-    def _plant(self, operation: Operation) -> None:
+    def _route(self, operation: Operation) -> _Route:
+        """Give the place of an operation's path, made where there is none yet."""
+        names = _PARAMETER.findall(operation.path)
+        if not names:
+            return self._plain.setdefault(operation.path, _Route(operation.provider, names))
         node = self._tree
         for part in operation.path.split("/")[1:]:
             if part.startswith("{"):
                 node.wild = node = node.wild or _Node()
             else:
                 node = node.inner.setdefault(part, _Node())
-        node.methods[operation.method] = operation
+        node.route = node.route or _Route(operation.provider, names)
+        return node.route
 
-    def _walk(self, path: str) -> tuple[dict[str, Operation], dict[str, str]]:
+    def _walk(self, path: str) -> tuple[_Route | None, list[str]]:
         values = []
         node = self._tree
         for part in path.split("/")[1:]:
@@ -102,11 +128,8 @@ class Routes:
                 node = node.wild
                 values.append(part)
             else:
-                return {}, {}
-        if not node.methods:
-            return {}, {}
-        names = re.findall(r"\{([^}]+)\}", next(iter(node.methods.values())).path) if values else []
-        return node.methods, dict(zip(names, values, strict=True))
+                return None, values
+        return node.route, values
 
 
 def _owner(path: str) -> str:

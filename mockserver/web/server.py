@@ -26,6 +26,9 @@ _LAST_ANSWERS = 3
 
 _BACKLOG = 2048
 
+_COLLECTIONS = (20_000, 20, 50)
+"""When to look for garbage. Jobs and journal make no cycles, and Python's defaults walk them all the time."""
+
 
 def bind(host: str, port: int) -> socket.socket:
     """Listen on an address; port 0 picks a free one. Raises OSError."""
@@ -79,6 +82,7 @@ class _Server(uvicorn.Server):
         # What was made until now stays: collections need not walk it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECTIONS)
         self._ready()
 
     def _protocol(self) -> GatewayProtocol:
