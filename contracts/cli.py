@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from contracts.check import check
+from contracts.rules.command import judge_world, rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
 from mockserver.options import environment, read_file, refuse_unknown_variables, variable
@@ -34,13 +36,15 @@ class _Understudy(click.Group):
     cls=_Understudy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.version_option(__version__, prog_name="understudy")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Stand in for hosted generative-media APIs: Pixazo, Segmind and WaveSpeed.
 
     Every option can also be set by a variable (--keep-jobs is UNDERSTUDY_KEEP_JOBS) or in understudy.toml
     (keep-jobs = 1000).
     """
+    context.obj = judge_world
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, check, rules):
     main.add_command(_command)

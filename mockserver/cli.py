@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import socket
 import sys
 import textwrap
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ from mockserver.options import environment, gateway_options, listening_options, 
 from mockserver.recording.har import write_har
 from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
+
+Judge = Callable[[World], int]
+"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
 
 
 class CannotRun(click.ClickException):
@@ -121,7 +126,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return bind(host, port)
     except OSError as error:
-        raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}; try --port 0") from None
+        hint = "; try --port 0" if error.errno == errno.EADDRINUSE else ""
+        raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from None
 
 
 def _banner(world: World, url: str) -> str:
@@ -132,7 +138,8 @@ def _banner(world: World, url: str) -> str:
         "manual": "time stands still until POST /_mock/clock/advance",
     }[settings.pace]
     operation = next(o for o in world.catalog.operations if o.id == _FIRST)
-    request = example_request(world.catalog, operation, url)
+    key = "YOUR-KEY" if settings.api_keys else "any-key"
+    request = example_request(world.catalog, operation, url, key)
     full = getattr(world.files, "full", True)
     lines = [
         "",
@@ -140,7 +147,7 @@ def _banner(world: World, url: str) -> str:
         f"  base URL   {url}   (in the place of https://gateway.pixazo.ai and the others)",
         f"  admin      {url}/_mock/health  /_mock/jobs  /_mock/journal.har",
         f"  time       {pace}",
-        f"  seed       {settings.seed}   (--seed {settings.seed} repeats this run)",
+        f"  seed       {settings.seed}   (--seed {settings.seed} draws the same outputs and failures again)",
     ]
     if not full and settings.media == "real":
         lines.append("  media      one tiny file a format: install the extra `media` for real ones")
@@ -215,6 +222,9 @@ def quirks() -> None:
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
 @gateway_options
+@click.option(
+    "--check", is_flag=True, help="Hold COMMAND to the rules of `understudy rules`; 1 when it breaks any."
+)
 @click.option("--offline", is_flag=True, help="Refuse calls to any other host, and name them in the summary.")
 @click.option(
     "--journal-har",
@@ -223,7 +233,16 @@ def quirks() -> None:
     help="Keep everything that was said, as HAR.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(offline: bool, journal_har: Path | None, command: tuple[str, ...], **options: Any) -> None:
+@click.pass_obj
+def run(
+    judge: Judge | None,
+    /,
+    check: bool,
+    offline: bool,
+    journal_har: Path | None,
+    command: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Run COMMAND with a private gateway in the place of the providers' real hosts.
 
     The command's own https:// calls to gateway.pixazo.ai, api.segmind.com, api.wavespeed.ai and their media
@@ -238,6 +257,9 @@ def run(offline: bool, journal_har: Path | None, command: tuple[str, ...], **opt
     status = run_loop(_run_command(world, command, offline=offline))
     if journal_har is not None:
         journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+    if check:
+        assert judge is not None  # contracts/cli.py composes the command, and brings it
+        status = status or judge(world)
     sys.exit(status)
 
 

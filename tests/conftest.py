@@ -56,3 +56,12 @@ def gateway(make_gateway: MakeGateway) -> Gateway:
 @pytest.fixture(scope="session")
 def studio() -> Studio:
     return Studio(small=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests have recorded."""
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    tables = [value for report in reports for name, value in report.user_properties if name == "table"]
+    if tables:
+        terminalreporter.section("tables")
+        terminalreporter.write_line("\n".join(tables))

@@ -132,6 +132,16 @@ def _body_schema(joined: dict[str, Any], operation: dict[str, Any]) -> dict[str,
     return follow(joined, schema) if schema is not None else None
 
 
+def _refuse_odd_defaults(joined: dict[str, Any], properties: dict[str, Any], file: str, pointer: str) -> None:
+    """Refuse a default that the parameter itself does not allow."""
+    for name, told in properties.items():
+        if "default" in told:
+            allowed = jsonschema_rs.validator_for({**told, "components": joined["components"]})
+            if not allowed.is_valid(told["default"]):
+                place = f"{pointer}/requestBody/properties/{escape(name)}/default"
+                raise SpecError(file, place, f"the parameter does not allow {told['default']!r}")
+
+
 def _body_check(
     joined: dict[str, Any], schema: dict[str, Any], file: str, pointer: str, strict: bool
 ) -> BodyCheck:
@@ -146,6 +156,7 @@ def _body_check(
     except (ValueError, jsonschema_rs.ValidationError) as error:
         reason = " ".join(str(error).split())
         raise SpecError(file, f"{pointer}/requestBody", f"is not a usable schema: {reason}") from None
+    _refuse_odd_defaults(joined, properties, file, pointer)
     order = list(properties)
     required = frozenset(schema.get("required", ()))
 
@@ -217,6 +228,7 @@ def _model(joined: dict[str, Any], operation: dict[str, Any], file: str, pointer
     length = media.get("length", {})
     if price["per"] == "second" and "seconds" not in length:
         raise SpecError(file, f"{pointer}/x-model/price/per", "a price per second needs media/length/seconds")
+    _refuse_contradictions(told, schema, properties, file, f"{pointer}/x-model")
     fixed = isinstance(media["format"], str)
     return Model(
         id=told["id"],
@@ -245,6 +257,33 @@ def _model(joined: dict[str, Any], operation: dict[str, Any], file: str, pointer
         ),
         defaults={name: p["default"] for name, p in properties.items() if p.get("default") is not None},
     )
+
+
+def _refuse_contradictions(
+    told: dict[str, Any], schema: dict[str, Any], properties: dict[str, Any], file: str, pointer: str
+) -> None:
+    """Refuse a model whose parts do not fit together: it would start, and make odd files at odd prices."""
+    media = told["media"]
+    if all("when" in rate for rate in told["price"]["rates"]) and told["price"]["per"] == "job":
+        raise SpecError(file, f"{pointer}/price/rates", "the last rate must hold always: it needs no `when`")
+    always = {name for name, p in properties.items() if p.get("default") is not None}
+    always.update(schema.get("required", ()))
+    size, length = media.get("size", {}), media.get("length", {})
+    for where, name in (
+        *(("size", size[k]) for k in ("width", "height", "parameter") if k in size),
+        *(("length", name) for name in length.values()),
+    ):
+        if name not in always:
+            raise SpecError(
+                file, f"{pointer}/media/{where}", f"{name!r} is neither required nor has a default"
+            )
+    if "parameter" in size:
+        known = size.get("values", {})
+        for value in properties[size["parameter"]].get("enum", ()):
+            if value not in known and parse_pixels(str(value)) is None:
+                raise SpecError(file, f"{pointer}/media/size/values", f"there is no size for {value!r}")
+    if media["format"] == "mp4" and not length:
+        raise SpecError(file, f"{pointer}/media", "a video needs a length")
 
 
 def _size(told: dict[str, Any]) -> SizeRule:

@@ -25,13 +25,13 @@ def example(catalog: Catalog, operation: Operation) -> dict[str, Any]:
     return found
 
 
-def example_request(catalog: Catalog, operation: Operation, url: str) -> str:
+def example_request(catalog: Catalog, operation: Operation, url: str, shown_key: str) -> str:
     """Write a curl command that makes the documented request."""
     body = json.dumps(example(catalog, operation))
     key = next((c.name.decode() for c in operation.credentials if c.place == "header"), "authorization")
     return (
         f"curl -X {operation.method} {url}{operation.path} \\\n"
-        f"  -H 'Content-Type: application/json' -H '{key.title()}: any-key' \\\n"
+        f"  -H 'Content-Type: application/json' -H '{key.title()}: {shown_key}' \\\n"
         f"  -d '{body}'"
     )
 

@@ -10,36 +10,38 @@ from mockserver.domain.draw import Draw
 if TYPE_CHECKING:
     from faker import Faker
 
+# Each with the code that WaveSpeed has for it (https://wavespeed.ai/docs/error-codes); others show none.
 _FAILED = (
-    "Content policy violation: the prompt was rejected by the safety checker",
-    "Could not download the input from {url}: HTTP 403",
-    "The input is not a supported media file",
-    "Generation failed at step {step}: the model returned no usable frames",
-    "The output was blocked by content moderation",
+    (1200, "Content policy violation: the prompt was rejected by the safety checker"),
+    (1402, "Could not download the input from {url}: HTTP 403"),
+    (1401, "The input is not a supported media file"),
+    (1403, "Generation failed at step {step}: the model returned no usable frames"),
+    (1200, "The output was blocked by content moderation"),
 )
 _ERROR = (
-    "Worker {host} ran out of GPU memory",
-    "Lost the connection to worker {host}",
-    "Upstream {address} did not answer within {seconds} seconds",
-    "Storage upload failed: bucket {word} is not available",
-    "Internal queue error {code}",
+    (5000, "Worker {host} ran out of GPU memory"),
+    (5000, "Lost the connection to worker {host}"),
+    (5004, "Upstream {address} did not answer within {seconds} seconds"),
+    (5003, "Storage upload failed: bucket {word} is not available"),
+    (5000, "Internal queue error {code}"),
 )
 
 
-def failure(draw: Draw) -> str:
+def failure(draw: Draw) -> tuple[int, str]:
     """Word why a job FAILED: something about what was asked."""
     return _word(_FAILED, draw)
 
 
-def system_error(draw: Draw) -> str:
+def system_error(draw: Draw) -> tuple[int, str]:
     """Word why a job ended in ERROR: something about the provider's machines."""
     return _word(_ERROR, draw)
 
 
-def _word(templates: tuple[str, ...], draw: Draw) -> str:
+def _word(templates: tuple[tuple[int, str], ...], draw: Draw) -> tuple[int, str]:
     fake = _faker()
     fake.seed_instance(draw.bits("message", 32))
-    return templates[draw.bits("template", 16) % len(templates)].format(
+    code, template = templates[draw.bits("template", 16) % len(templates)]
+    return code, template.format(
         url=f"https://{fake.domain_name()}/{fake.file_name(category='image')}",
         host=fake.hostname(levels=1),
         address=fake.ipv4_private(),

@@ -196,7 +196,10 @@ def _ending(world: World, wish: Wish, provider: Provider, draw: Draw) -> Ending:
     if wish.end in ("FAILED", "ERROR"):
         word = messages.failure if wish.end == "FAILED" else messages.system_error
         known = provider.failures.get(wish.code) if wish.code is not None else None
-        return Ending(State(wish.end), (known or word(draw)) if wish.error is None else wish.error)
+        if wish.error is not None or known is not None or wish.code is not None:
+            return Ending(State(wish.end), wish.error or known or word(draw)[1])
+        code, text = word(draw)
+        return Ending(State(wish.end), text, code)
     if wish.nsfw and provider.unsafe_end is not State.COMPLETED:
         blocked = "Content policy violation: the output was blocked by the safety checker"
         return Ending(provider.unsafe_end, blocked)
@@ -204,9 +207,11 @@ def _ending(world: World, wish: Wish, provider: Provider, draw: Draw) -> Ending:
     if fails or errs:
         chance = draw.fraction("ending")
         if chance < fails:
-            return Ending(State.FAILED, messages.failure(draw))
+            code, text = messages.failure(draw)
+            return Ending(State.FAILED, text, code)
         if chance < fails + errs:
-            return Ending(State.ERROR, messages.system_error(draw))
+            code, text = messages.system_error(draw)
+            return Ending(State.ERROR, text, code)
     return COMPLETES
 
 

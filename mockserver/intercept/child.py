@@ -20,10 +20,13 @@ class Ended:
 async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
     """Run a command to its end. Raises OSError when it cannot be started."""
     loop = asyncio.get_running_loop()
-    child = await asyncio.create_subprocess_exec(*command, env=dict(variables))
+    child: asyncio.subprocess.Process | None = None
+    early: list[int] = []
 
     def forward(number: int) -> None:
-        if child.returncode is None:
+        if child is None:
+            early.append(number)  # the child may be there before we hear of it
+        elif child.returncode is None:
             child.send_signal(number)
 
     for number in _FORWARDED:
@@ -31,6 +34,9 @@ async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> End
     # A terminal sends Ctrl-C to both; the child decides what it means, and we wait for it.
     loop.add_signal_handler(signal.SIGINT, lambda: None)
     try:
+        child = await asyncio.create_subprocess_exec(*command, env=dict(variables))
+        for missed in early:
+            child.send_signal(missed)
         status = await child.wait()
     finally:
         for number in (*_FORWARDED, signal.SIGINT):

@@ -70,7 +70,7 @@ class Pixazo(Provider):
         if "odd-request-id" in quirks:
             # As an address seen at the provider: another variant digit, and one digit too many.
             made = f"{made[:19]}5{made[20:]}{draw.root[10] % 16:x}"
-        return f"{model.id}_{made}"
+        return f"{model.id.replace('/', '-')}_{made}"
 
     def accepted(self, job: Job) -> Answer:
         """Answer 202: the job is queued, and where to ask for it."""

@@ -166,6 +166,8 @@ class _Admin:
         wanted = request.query_params
         limit, cursor = _limit(request), wanted.get("cursor")
         account = self._account_name(wanted.get("account"))
+        if wanted.get("status") not in (None, *State):
+            raise AdminError(400, f"must be one of {', '.join(State)}", "status")
         page: list[dict[str, Any]] = []
         following = None
         started = cursor is None

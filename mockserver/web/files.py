@@ -8,7 +8,7 @@ import re
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.rendition import Rendition
 
-_RANGE = re.compile(r"^bytes=(\d{0,18})-(\d{0,18})$")
+_RANGE = re.compile(r"^bytes=(\d{0,100})-(\d{0,100})$")
 
 
 def answer_file(file: bytes, made_of: Rendition | str, media_type: str, call: Call) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +28,7 @@ from mockserver.settings import MAX_BODY, MAX_HEADERS
 from mockserver.web.extras import add_fields
 from mockserver.web.faults import FAULTS, Wire
 from mockserver.web.files import answer_file
-from mockserver.web.protocol import transport_of
+from mockserver.web.protocol import connection_of, transport_of
 from mockserver.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -72,11 +73,22 @@ class Front:
             if path.startswith("/_mock/") or path == "/_mock":
                 await self._admin(scope, receive, send)
             else:
-                await self._serve(scope, receive, send, path)
+                try:
+                    await self._serve(scope, receive, send, path)
+                except asyncio.CancelledError:
+                    await self._hang_up(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             await self._lifespan(receive, send)
+
+    async def _hang_up(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a call that still waits when the server ends: its connection breaks, as it would in life."""
+        transport = transport_of(scope)
+        if transport is None:
+            raise asyncio.CancelledError
+        transport.abort()
+        await Wire(send, receive, transport, scope["method"], self.world.clock).gone()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -101,6 +113,9 @@ class Front:
         origin, media_origin, host = self._origin(scope, headers)
         if self._prefix != "/" and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
+        raw_path = scope.get("raw_path")
+        if raw_path is not None and b"%" in raw_path and b"%2f" in raw_path.lower():
+            path = raw_path.decode("latin-1")  # an escaped slash is no separator (RFC 3986, section 2.2)
         method = scope["method"]
         found = self._routes.find(method, path, host)
         call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
@@ -118,7 +133,9 @@ class Front:
             answer = self._bend(answer, call)
         try:
             if answer.fault is None:
-                await _send(answer, method, send)
+                connection = connection_of(scope)
+                if connection is None or method == "HEAD" or not connection.send(answer):
+                    await _send(answer, method, send)
             else:
                 answer = await self._play(answer, scope, receive, send)
         finally:

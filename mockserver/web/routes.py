@@ -136,4 +136,6 @@ def _owner(path: str) -> str:
     """Tell which provider a path would belong to, so that its refusal is worded by that one."""
     if path.startswith("/api/v"):
         return "wavespeed"
+    if path.startswith("/v2/requests/status"):
+        return "pixazo"
     return "segmind" if _SEGMIND.match(path) else "pixazo"

@@ -140,3 +140,29 @@ def test_options_of_the_command_line_win_over_variables_and_those_over_the_file(
         _, told = gateway.stop()
     assert "--seed 100" in told
     assert "divided by 20" in told
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_call_that_still_waits_ends_with_its_connection_and_without_a_traceback(
+    tmp_path: Path, number: int
+) -> None:
+    """A synchronous answer is minutes away when the gateway is told to end."""
+    with serving(tmp_path, "--speed", "1") as gateway:
+        host, _, port = gateway.url.removeprefix("http://").partition(":")
+        body = json.dumps({"prompt": "a cat"})
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as waiting:
+            waiting.sendall(
+                f"POST /v1/hunyuan-video HTTP/1.1\r\nHost: {host}\r\nx-api-key: k\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            )
+            deadline = time.monotonic() + PATIENCE
+            while '"jobs":[]' in run(["curl", "-s", f"{gateway.url}/_mock/jobs"], tmp_path).stdout:
+                assert time.monotonic() < deadline
+            status, errors = gateway.stop(number)
+            try:
+                said = waiting.recv(100)
+            except ConnectionResetError:
+                said = b""
+    assert (status, said) == (0, b"")
+    assert "Traceback" not in errors

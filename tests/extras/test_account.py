@@ -108,7 +108,7 @@ async def test_predictions_are_chosen_by_state_model_and_age(gateway: Gateway) -
     (since,) = [item["created_at"] for item in (await listed(gateway, status="created"))["items"]]
     assert await ids(created_after=since) == [new]
     assert await ids(created_before=since.replace("Z", "+00:00")) == [new, old]
-    assert await ids(created_before="2020-01-01T00:00:00") == []
+    assert await ids(created_before="2020-01-01T00:00:00Z") == []
 
 
 @pytest.mark.parametrize(

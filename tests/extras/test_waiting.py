@@ -186,7 +186,7 @@ async def test_a_body_beyond_the_bound_is_413(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("job", "code"),
     [
-        ({"end": "FAILED"}, 1405),
+        ({"end": "FAILED", "error": "in words of its own"}, 1405),
         ({"end": "FAILED", "nsfw": True}, 1200),
         ({"end": "ERROR"}, 5000),
         *[({"end": "FAILED", "code": code}, code) for code in (1200, 1400, 1401, 1402, 1403, 1405)],

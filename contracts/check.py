@@ -1,0 +1,34 @@
+"""`understudy check`: whether a server, a client or a recording keeps the contract.
+
+Subcommands are named here and imported when they are called: what they need takes longer to import than
+`understudy serve` may take to start.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+_COMMANDS = {
+    "server": "contracts.server.command:server",
+    "client": "contracts.conformance.command:client",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=_Lazy)
+def check() -> None:
+    """Tell whether a server, or a client, keeps the contract: 0 clean, 1 findings, 2 could not be run."""

@@ -1,0 +1,180 @@
+"""`understudy check client`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import click
+
+from contracts.conformance import cases as written
+from contracts.conformance.drivers import Attached, Died, Lasting, PerCase
+from contracts.conformance.known import Known, KnownError, excuse, read_known
+from contracts.conformance.runner import MakeDriver, run_cases
+from contracts.findings import Case, Outcome, Report
+from contracts.report import lines, write_reports
+from mockserver.catalog import open_catalog
+
+_MARKS = {
+    Outcome.PASSED: ("ok", "green"),
+    Outcome.FAILED: ("FAIL", "red"),
+    Outcome.NOT_REACHED: ("skip", "yellow"),
+    Outcome.ERROR: ("ERROR", "magenta"),
+}
+
+
+class CannotRun(click.ClickException):
+    """Something that keeps the check from running at all."""
+
+    exit_code = 2
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--provider", "providers", multiple=True, metavar="P", help="Only this provider. [all]")
+@click.option(
+    "--case",
+    "globs",
+    multiple=True,
+    metavar="GLOB",
+    help="Only these cases, for instance 'webhook' or '*/pixazo/poll'. [all]",
+)
+@click.option("--list", "only_list", is_flag=True, help="List the cases and end.")
+@click.option(
+    "--known-failing",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Lines of CASE or CASE:RULE and '# reason'. They still run, and must fail.",
+)
+@click.option(
+    "--jobs", default=4, show_default=True, type=click.IntRange(1, 64), help="Cases to run at once."
+)
+@click.option("--seed", type=int, help="Repeats ids and keys. [default: drawn]")
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Write client.json and client.xml (JUnit) there.",
+)
+@click.option("--strict", is_flag=True, help="Let findings of SHOULD fail the check, too.")
+@click.option("--per-case", is_flag=True, help="Start COMMAND anew for each case.")
+@click.option("--attach", is_flag=True, help="Start nothing: show each case and wait for you.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def client(
+    providers: tuple[str, ...],
+    globs: tuple[str, ...],
+    only_list: bool,
+    known_failing: Path | None,
+    jobs: int,
+    seed: int | None,
+    report_dir: Path | None,
+    strict: bool,
+    per_case: bool,
+    attach: bool,
+    command: tuple[str, ...],
+) -> None:
+    """Tell which behaviours of a provider a client survives.
+
+    COMMAND speaks the protocol of contracts/PROTOCOL.md on its stdin and stdout. Each case has a gateway of
+    its own, which does one thing that providers do; the verdict looks at what the client concluded and at
+    everything it sent.
+
+    \b
+    understudy check client -- python -m contracts.adapters.reference
+    understudy check client --per-case --case lifecycle -- sh my_client.sh
+    understudy check client --attach --case polling/poll-reset/pixazo/poll
+    """
+    try:
+        chosen = written.choose(written.read_cases(), globs, providers)
+        known = read_known(known_failing) if known_failing is not None else []
+    except (written.CaseError, KnownError) as error:
+        raise CannotRun(str(error)) from None
+    if not chosen:
+        raise CannotRun("no case is called that; --list shows them")
+    if only_list:
+        for case in chosen:
+            click.echo(f"{case.id}\n  {case.summary}")
+        return
+    if attach is bool(command) or (attach and per_case):
+        raise click.UsageError("give the COMMAND to run, or --attach to run your client yourself")
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    make = partial(PerCase if per_case else Lasting, command) if command else Attached
+    report = _check(chosen, make, 1 if attach else jobs, seed, known, " ".join(command) or "attached")
+    if report_dir is not None:
+        for file in write_reports(report, report_dir, "client"):
+            click.echo(f"wrote {file}", err=True)
+    sys.exit(report.exit_status(strict=strict))
+
+
+def _check(
+    chosen: list[written.Case], make: MakeDriver, jobs: int, seed: int, known: list[Known], name: str
+) -> Report:
+    began = time.monotonic()
+    progress = _Progress(len(chosen))
+    try:
+        hello, done = asyncio.run(
+            run_cases(chosen, make, open_catalog(), jobs=jobs, seed=seed, told=progress.tell)
+        )
+    except Died as error:
+        raise CannotRun(str(error)) from None
+    progress.end()
+    cases = excuse(done, known)
+    for case in cases:
+        _show(case)
+    facts = {
+        "client": f"{hello.client.name} {hello.client.version}".strip(),
+        "command": name,
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "known_failures": sum(case.reason.startswith("known to fail") for case in cases),
+    }
+    report = Report(f"client {facts['client']}", tuple(cases), facts)
+    counts = {outcome: sum(case.outcome is outcome for case in cases) for outcome in Outcome}
+    click.echo(
+        f"{len(cases)} cases: "
+        + ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
+        + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
+        + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
+    )
+    return report
+
+
+def _show(case: Case) -> None:
+    if case.outcome is Outcome.ERROR:
+        click.secho(f"ERROR {case.group}/{case.name}", fg="magenta", bold=True)
+        click.echo(f"  {case.reason}")
+    colour = sys.stdout.isatty()
+    for finding in case.findings:
+        for line in lines(finding, colour=colour):
+            click.echo(line)
+        click.echo()
+
+
+class _Progress:
+    """One line a case on stderr; one line in all where stderr is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._live = sys.stderr.isatty()
+
+    def tell(self, case: Case) -> None:
+        """Tell that a case has ended."""
+        self._done += 1
+        mark, colour = _MARKS[case.outcome]
+        line = f"[{self._done}/{self._total}] {mark:5} {case.group}/{case.name}  {case.seconds:.1f} s"
+        if case.outcome is Outcome.NOT_REACHED:
+            line += f"  {case.reason}"
+        if self._live and case.outcome is Outcome.PASSED:
+            click.echo(f"\r\033[K{line}", err=True, nl=False)
+        else:
+            click.secho(f"\r\033[K{line}" if self._live else line, fg=colour, err=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            click.echo(err=True)

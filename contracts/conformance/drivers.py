@@ -1,0 +1,333 @@
+"""How a client under test is run: one process for many cases, one process a case, or by a person.
+
+A driver is one lane: it runs one case after another, and lanes run beside each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from contracts.conformance.protocol import (
+    CAPABILITIES,
+    Greeting,
+    Hello,
+    ProtocolError,
+    Released,
+    Result,
+    Run,
+    convert,
+    read,
+    write,
+    write_input,
+)
+
+_START = 20.0
+"""Seconds that a client has to start and say hello."""
+
+_END = 3.0
+"""Seconds that a client has to end, or to release."""
+
+_LINE = 16 * 1024 * 1024
+_NOISE = 20
+
+
+class Died(Exception):
+    """The client ended, or broke the protocol, before it had answered."""
+
+
+class Driver(Protocol):
+    """One lane."""
+
+    async def hello(self) -> Hello:
+        """Start, and tell what the client can do. Raises Died."""
+
+    async def run(self, case: Run) -> Result | None:
+        """Run a case; None when its budget has passed. Raises Died."""
+
+    async def release(self) -> int | None:
+        """Let go of the case; give the final count of callbacks handled, None where it is not told."""
+
+    async def close(self) -> None:
+        """End."""
+
+
+class _Child:
+    """A process of which stdout is read in lines. What is no message, and stderr, is noise."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.noise: deque[str] = deque(maxlen=_NOISE)
+        self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        assert process.stdout is not None  # both were asked for
+        assert process.stderr is not None
+        self._tasks = [
+            asyncio.create_task(self._listen(process.stdout)),
+            asyncio.create_task(self._drain(process.stderr)),
+        ]
+
+    @classmethod
+    async def start(cls, command: Sequence[str], variables: Mapping[str, str] | None = None) -> _Child:
+        """Start a process in a group of its own. Raises Died."""
+        pipe = asyncio.subprocess.PIPE
+        environment = {**os.environ, **(variables or {})}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=environment,
+                limit=_LINE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Died(f"{command[0]} cannot be started: {error.strerror}") from None
+        return cls(process)
+
+    async def say(self, line: bytes) -> None:
+        """Write a line."""
+        assert self._process.stdin is not None  # it was asked for
+        try:
+            self._process.stdin.write(line)
+            await self._process.stdin.drain()
+        except (ConnectionError, RuntimeError):
+            return  # that it has ended is told when it is listened to
+
+    def hang_up(self) -> None:
+        """Close its stdin."""
+        assert self._process.stdin is not None  # it was asked for
+        self._process.stdin.close()
+
+    async def hear(self, wanted: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
+        """Wait for a message. Raises TimeoutError, and Died when the process ends first."""
+        async with asyncio.timeout(seconds):
+            while True:
+                told = await self._messages.get()
+                if told is None:
+                    await self._process.wait()
+                    self._messages.put_nowait(None)
+                    raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
+                if wanted(told):
+                    return told
+                self.noise.append(str(told)[:500])
+
+    async def end(self) -> None:
+        """End it: by closing its stdin, then by force."""
+        self.hang_up()
+        try:
+            async with asyncio.timeout(_END):
+                await self._process.wait()
+        except TimeoutError:
+            await self.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """End it, and all that it started, by force."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
+    def _tail(self) -> str:
+        return "; it said: " + " | ".join(list(self.noise)[-5:]) if self.noise else ""
+
+    async def _listen(self, stream: asyncio.StreamReader) -> None:
+        try:
+            async for line in stream:
+                told = read(line)
+                if told is None:
+                    self.noise.append(line.decode("utf-8", "replace").rstrip()[:500])
+                else:
+                    self._messages.put_nowait(told)
+        except ValueError:
+            self.noise.append(f"a line of more than {_LINE} bytes")
+        self._messages.put_nowait(None)
+
+    async def _drain(self, stream: asyncio.StreamReader) -> None:
+        with contextlib.suppress(ValueError):
+            async for line in stream:
+                self.noise.append(line.decode("utf-8", "replace").rstrip()[:500])
+
+
+class Lasting:
+    """One process that runs many cases, one after another; started anew when it has ended or hangs."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._child: _Child | None = None
+        self._number = 0
+
+    async def hello(self) -> Hello:
+        """Start the process and ask what it can do."""
+        self._child = await _Child.start(self._command)
+        try:
+            return convert(await self._ask("hello", b"", _START), Hello)
+        except TimeoutError:
+            await self._drop()
+            raise Died(f"no hello within {_START:g} s") from None
+        except (Died, ProtocolError) as error:
+            await self._drop()
+            raise Died(str(error)) from None
+
+    async def run(self, case: Run) -> Result | None:
+        """Run a case."""
+        if self._child is None:
+            await self.hello()
+        self._number += 1
+        try:
+            told = await self._ask("run", write(str(self._number), "run", case), case.budget_ms / 1000)
+            return convert(told, Result)
+        except TimeoutError:
+            await self._drop()
+            return None
+        except (Died, ProtocolError) as error:
+            await self._drop()
+            raise Died(str(error)) from None
+
+    async def release(self) -> int | None:
+        """Have it let go of the case."""
+        if self._child is None:
+            return None
+        try:
+            return convert(await self._ask("release", b"", _END), Released).handled
+        except (Died, ProtocolError, TimeoutError):
+            await self._drop()
+            return None
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            await self._child.end()
+            self._child = None
+
+    async def _ask(self, kind: str, line: bytes, seconds: float) -> dict[str, Any]:
+        assert self._child is not None  # the callers have started it
+        if not line:
+            self._number += 1
+            line = write(str(self._number), kind, Greeting() if kind == "hello" else None)
+        await self._child.say(line)
+        answer = {"hello": "hello", "run": "result", "release": "released"}[kind]
+        number = str(self._number)
+        return await self._child.hear(lambda m: m.get("id") == number and m.get("type") == answer, seconds)
+
+    async def _drop(self) -> None:
+        if self._child is not None:
+            await self._child.kill()
+            await self._child.end()
+            self._child = None
+
+
+PREFIX = "CONFORMANCE_"
+
+
+class PerCase:
+    """One process a case: variables say what to do, the input is the one line on stdin.
+
+    It prints its result and may stay until stdin is closed; a second line may tell the final `handled`.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._child: _Child | None = None
+
+    async def hello(self) -> Hello:
+        """Ask what it can do; one that does not answer can do nothing but poll."""
+        child = await _Child.start(self._command, {PREFIX + "CASE": "hello"})
+        child.hang_up()
+        try:
+            told = await child.hear(lambda m: "capabilities" in m or "providers" in m, _START)
+            return convert(told, Hello)
+        except (Died, TimeoutError):
+            return Hello()
+        except ProtocolError as error:
+            raise Died(str(error)) from None
+        finally:
+            await child.end()
+
+    async def run(self, case: Run) -> Result | None:
+        """Run a case."""
+        variables = {
+            PREFIX + "CASE": case.case,
+            PREFIX + "PROVIDER": case.provider,
+            PREFIX + "MODEL": case.model,
+            PREFIX + "BASE_URL": case.base_url,
+            PREFIX + "API_KEY": case.api_key,
+            PREFIX + "MODE": case.mode,
+            PREFIX + "BUDGET_MS": str(case.budget_ms),
+            PREFIX + "WEBHOOK_SECRET": case.webhook_secret,
+            PREFIX + "WEBHOOK_MODE": case.webhook_mode,
+        }
+        self._child = await _Child.start(self._command, variables)
+        await self._child.say(write_input(case.input))
+        try:
+            told = await self._child.hear(lambda m: "outcome" in m, case.budget_ms / 1000)
+            return convert(told, Result)
+        except TimeoutError:
+            return None
+        except ProtocolError as error:
+            raise Died(str(error)) from None
+
+    async def release(self) -> int | None:
+        """Close its stdin, and hear whether it tells a final count."""
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        child.hang_up()
+        try:
+            return convert(await child.hear(lambda m: "handled" in m, _END), Released).handled
+        except (Died, ProtocolError, TimeoutError):
+            return None
+        finally:
+            await child.end()
+
+    async def close(self) -> None:
+        """End what is left."""
+        if self._child is not None:
+            await self._child.kill()
+            await self._child.end()
+            self._child = None
+
+
+class Attached:
+    """A person: is told where the gateway is, and presses Enter, or pastes a result, when done."""
+
+    async def hello(self) -> Hello:
+        """A person can do anything."""
+        return Hello(capabilities=frozenset(CAPABILITIES))
+
+    async def run(self, case: Run) -> Result | None:
+        """Show the case and wait, without a budget."""
+        lines = [
+            "",
+            f"case      {case.case}",
+            f"base URL  {case.base_url}",
+            f"key       {case.api_key}",
+            f"model     {case.provider} {case.model}   mode {case.mode}",
+            f"input     {write_input(case.input).decode().strip()}",
+        ]
+        if case.webhook_secret:
+            lines.append(f"secret    {case.webhook_secret}")
+        lines.append("Run your client, then paste its result as one line of JSON, or press Enter for none: ")
+        sys.stderr.write("\n".join(lines))
+        sys.stderr.flush()
+        line = await asyncio.to_thread(sys.stdin.readline)
+        told = read(line.encode())
+        try:
+            return convert(told, Result) if told is not None else None
+        except ProtocolError as error:
+            raise Died(str(error)) from None
+
+    async def release(self) -> int | None:
+        """Nothing is held."""
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held."""

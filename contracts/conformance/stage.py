@@ -1,0 +1,176 @@
+"""One case on a gateway of its own: start it, have the client run, let callbacks settle, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from contracts.conformance.cases import SPEED, Case
+from contracts.conformance.drivers import Attached, Died, Driver
+from contracts.conformance.harness import Watch, faults_of
+from contracts.conformance.protocol import Hello, Result, Run
+from contracts.conformance.verdict import differences
+from contracts.findings import Finding
+from contracts.rules import Claim, Output, judge
+from mockserver.app import create_app, create_world
+from mockserver.catalog import Catalog
+from mockserver.domain.draw import account_name, webhook_secret
+from mockserver.domain.scenario import Scenario
+from mockserver.domain.timeline import State
+from mockserver.gateway.world import World
+from mockserver.settings import Settings
+from mockserver.web.server import address_of, bind, serving
+from mockserver.webhooks import Sender
+
+_SETTLE = 2.5
+"""Seconds that callbacks get to be tried once each, after the client has concluded."""
+
+_A_MOMENT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one case came to. `faults` are the harness's own; with one, the findings prove nothing."""
+
+    claim: Claim | None
+    findings: tuple[Finding, ...]
+    faults: tuple[str, ...]
+    seconds: float
+
+
+async def play(case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Seen:
+    """Run one case."""
+    key = _key(case, seed)
+    world = _world(case, catalog, seed, key)
+    listener = bind("127.0.0.1", 0)
+    secret = webhook_secret(seed, account_name(key)) if case.provider == "wavespeed" else ""
+    run = Run(
+        case=case.id,
+        provider=case.provider,
+        model=case.model,
+        base_url=address_of(listener),
+        api_key=key,
+        mode=case.mode,
+        input=dict(case.input),
+        budget_ms=case.budget_ms,
+        webhook_secret=secret,
+        webhook_mode=case.webhook_mode,
+    )
+    began = time.monotonic()
+    with Watch() as watch:
+        async with serving(create_app(world=world), listener):
+            claim = await _conclude(case, driver, hello, run, world)
+            took = time.monotonic() - began
+        entries = list(world.journal.since(0))
+    found = judge(entries, catalog, claim, speed=SPEED, secret=lambda account: webhook_secret(seed, account))
+    verdict = differences(case, claim, entries, catalog, found)
+    # A quirk or a status that no document names is meant to differ from the specs.
+    meant = bool(case.scenario.quirks or case.scenario.job.status_name)
+    faults = watch.seen if meant else [*watch.seen, *faults_of(entries, catalog)]
+    return Seen(claim, tuple(verdict), tuple(faults), took)
+
+
+async def _conclude(case: Case, driver: Driver, hello: Hello, run: Run, world: World) -> Claim | None:
+    try:
+        result = await driver.run(run)
+    except Died as death:
+        return _claim(case, run, hello, None, None, await _digests(world), 0, str(death))
+    concluded = world.clock.now()
+    if result is None and isinstance(driver, Attached):
+        return None  # a person may leave the conclusion out
+    if case.mode == "webhook":
+        await _settle(world)
+    handled = await driver.release()
+    return _claim(case, run, hello, result, handled, await _digests(world), concluded)
+
+
+def _claim(
+    case: Case,
+    run: Run,
+    hello: Hello,
+    result: Result | None,
+    handled: int | None,
+    digests: frozenset[str],
+    concluded: int,
+    death: str = "",
+) -> Claim:
+    outcome = "crashed" if death else "none" if result is None else result.outcome
+    error = result.error if result is not None else None
+    told = result.handled if result is not None else None
+    return Claim(
+        outcome=outcome,
+        mode=case.mode,
+        key=run.api_key,
+        job_id=(result.job_id or "") if result is not None else "",
+        media=tuple(Output(one.url, one.sha256) for one in result.media) if result is not None else (),
+        error_kind=(error.kind or "") if error is not None else "",
+        http_status=error.http_status if error is not None else None,
+        message=death or (error.message if error is not None else ""),
+        handled=told if handled is None else handled,
+        capabilities=hello.capabilities,
+        min_poll_ms=hello.timing.min_poll_ms,
+        max_attempts=hello.timing.max_attempts,
+        kinds=frozenset(case.expect.kinds),
+        digests=digests,
+        concluded=concluded,
+    )
+
+
+def _key(case: Case, seed: int) -> str:
+    digest = hashlib.blake2b(f"{seed} {case.id}".encode(), digest_size=16).hexdigest()
+    return f"SG_{digest[:16]}" if case.provider == "segmind" else f"key-{digest}"
+
+
+def _world(case: Case, catalog: Catalog, seed: int, key: str) -> World:
+    settings = Settings(
+        speed=SPEED, seed=seed, media="small", allow_http_webhooks=True, api_keys=(key,), journal=100_000
+    )
+    world = create_world(settings, catalog=catalog)
+    scenario = _with_key(case.scenario, key)
+    world.learn(scenario)
+    world.scenario = scenario
+    return world
+
+
+def _with_key(scenario: Scenario, key: str) -> Scenario:
+    """Put the key where a body quotes it as {key}."""
+    replace = msgspec.structs.replace
+    submit = tuple(
+        replace(entry, body=entry.body.replace("{key}", key)) if entry.body else entry
+        for entry in scenario.submit
+    )
+    return replace(scenario, submit=submit)
+
+
+async def _settle(world: World) -> None:
+    """Return when every callback that is planned was tried once, or after a while."""
+    sender = world.announcer
+    assert isinstance(sender, Sender)  # create_app made it
+    ends = time.monotonic() + _SETTLE
+    while time.monotonic() < ends:
+        waiting = any(not delivery.attempts for delivery in sender.log)
+        if not waiting and next(sender.upcoming(), None) is None:
+            break
+        await asyncio.sleep(_A_MOMENT)
+    await asyncio.sleep(_A_MOMENT)  # for what the client does after it has answered
+
+
+async def _digests(world: World) -> frozenset[str]:
+    """Tell the SHA-256 of every file that the jobs have made."""
+    found = set()
+    for job in _jobs(world):
+        end = job.timeline.end
+        if end is not None and end.state is State.COMPLETED:
+            for index in range(job.outputs):
+                found.add(hashlib.sha256(await world.files.file(job.rendition(index))).hexdigest())
+    return frozenset(found)
+
+
+def _jobs(world: World) -> Iterator[Any]:
+    return iter(list(world.store))

@@ -1,0 +1,73 @@
+"""What a case expected, beside what the rules found: every difference, and the exchanges that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from contracts.conformance.cases import Case
+from contracts.findings import Finding, Severity
+from contracts.rules import Claim, read_talk
+from contracts.rules.show import show
+from contracts.rules.talk import Talk
+from mockserver.catalog import Catalog
+from mockserver.gateway.journal import JournalEntry
+
+UNEXPECTED = "unexpected-result"
+_SHOWN = 12
+
+
+def differences(
+    case: Case, claim: Claim | None, entries: list[JournalEntry], catalog: Catalog, found: list[Finding]
+) -> list[Finding]:
+    """Add what differs from the expectation to what the rules found.
+
+    Where a rule says what is wrong, the differences are its consequences and become part of its evidence;
+    where none does, they are a finding of their own. All findings are about the case.
+    """
+    talk = read_talk(entries, catalog, claim=claim)
+    told = list(_differ(case, claim, talk))
+    found = [replace(finding, subject=case.id) for finding in found]
+    cause = next((finding for finding in found if finding.severity is Severity.MUST), None)
+    if not told:
+        return found
+    if cause is not None:
+        extended = replace(cause, evidence=(*cause.evidence, *(f"so that {one}" for one in told)))
+        return [extended if finding is cause else finding for finding in found]
+    evidence = tuple(show(one, talk) for one in talk.exchanges[:_SHOWN])
+    unexpected = Finding(
+        id=UNEXPECTED,
+        severity=Severity.MUST,
+        source=f"the scenario of the case, {case.scenario.name}: {case.summary}",
+        message="; ".join(told),
+        subject=case.id,
+        evidence=evidence,
+    )
+    return [*found, unexpected]
+
+
+def _differ(case: Case, claim: Claim | None, talk: Talk) -> Iterator[str]:
+    expect = case.expect
+    if claim is not None:
+        yield from _differ_in_words(case, claim)
+    jobs = {one.job for one in talk.submits if one.job}
+    counts = (
+        ("submits", len(talk.submits), expect.submits),
+        ("jobs", len(jobs), expect.jobs),
+        ("polls", len(talk.of("poll")), expect.polls),
+    )
+    for name, number, span in counts:
+        if number not in span:
+            yield f"{number} {name} were made, expected {span}"
+
+
+def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
+    expect = case.expect
+    if claim.outcome not in expect.outcomes:
+        why = f" ({claim.error_kind}: {claim.message})" if claim.message or claim.error_kind else ""
+        yield f"the outcome is {claim.outcome}{why}, expected {' or '.join(sorted(expect.outcomes))}"
+    elif expect.kinds and claim.outcome in ("failed", "rejected") and claim.error_kind not in expect.kinds:
+        wanted = " or ".join(sorted(expect.kinds))
+        yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
+    if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
+        yield f"{len(claim.media)} files were returned, expected {expect.media}"

@@ -1,0 +1,75 @@
+"""What a check has to say: findings, and the outcome of each case. Values only; `report` writes them down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How much a finding weighs. MUST breaks the contract, SHOULD is unwise, INFO is worth knowing."""
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    INFO = "INFO"
+
+
+class Outcome(StrEnum):
+    """What became of a case. One that could not be reached has not passed."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_REACHED = "not reached"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong, by the id of the rule or check that says so.
+
+    `source` is where the rule comes from, `subject` what it was found at (an operation, a client's case),
+    `evidence` what was seen, and `curl` commands that show it again ("" where there are none).
+    """
+
+    id: str
+    severity: Severity
+    source: str
+    message: str
+    subject: str = ""
+    evidence: tuple[str, ...] = ()
+    curl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that was tried. `reason` says why it was not reached, or what broke the harness."""
+
+    group: str
+    name: str
+    outcome: Outcome
+    seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A whole run. `facts` is what else is worth keeping, in JSON's types: seed, coverage, versions."""
+
+    title: str
+    cases: tuple[Case, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, in the order of their cases."""
+        return tuple(finding for case in self.cases for finding in case.findings)
+
+    def exit_status(self, *, strict: bool = False) -> int:
+        """0 clean, 1 findings that count (MUST; if `strict`, SHOULD too), 2 when the harness itself broke."""
+        counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
+        if any(finding.severity in counted for finding in self.findings):
+            return 1
+        return 2 if any(case.outcome is Outcome.ERROR for case in self.cases) else 0

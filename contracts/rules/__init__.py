@@ -1,0 +1,63 @@
+"""What a client must not do: pure functions over a journal and, where there is one, the client's claim.
+
+The same rules judge a case of `check client`, whatever a program did under `run --check`, and a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from contracts.findings import Finding, Severity
+from contracts.rules import asking, calling_back, concluding, polling, retrying
+from contracts.rules.claim import Claim, Output
+from contracts.rules.rule import Breach, Rule
+from contracts.rules.show import show
+from contracts.rules.talk import Talk, read_talk
+from mockserver.catalog import Catalog
+from mockserver.gateway.journal import JournalEntry
+
+RULES: tuple[Rule, ...] = (
+    *asking.RULES,
+    *polling.RULES,
+    *retrying.RULES,
+    *concluding.RULES,
+    *calling_back.RULES,
+)
+
+_WEIGHT = (Severity.MUST, Severity.SHOULD, Severity.INFO)
+_SHOWN = 4
+
+
+def judge(
+    entries: Iterable[JournalEntry],
+    catalog: Catalog,
+    claim: Claim | None = None,
+    *,
+    speed: float = 1.0,
+    secret: Callable[[str], str] | None = None,
+) -> list[Finding]:
+    """Find what breaks the rules, at most one finding a rule: its worst breach, with what proves it.
+
+    `speed` divides documented durations; `secret` tells what signs an account's callbacks.
+    """
+    talk = read_talk(entries, catalog, claim=claim, speed=speed, secret=secret)
+    return [finding for rule in RULES if (finding := _finding(rule, talk)) is not None]
+
+
+def _finding(rule: Rule, talk: Talk) -> Finding | None:
+    found = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
+    if not found:
+        return None
+    severity = min((severity for severity, _ in found), key=_WEIGHT.index)
+    worst = [breach for own, breach in found if own is severity]
+    more = f" ({len(worst) - 1} more like it)" if len(worst) > 1 else ""
+    return Finding(
+        id=rule.id,
+        severity=severity,
+        source=rule.source,
+        message=f"{worst[0].what}{more}. {rule.advice}",
+        evidence=tuple(show(one, talk) for one in worst[0].proof[:_SHOWN]),
+    )
+
+
+__all__ = ["RULES", "Breach", "Claim", "Output", "Rule", "judge", "read_talk"]

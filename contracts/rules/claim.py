@@ -1,0 +1,41 @@
+"""What a client says it concluded, and what it says of itself: the one side of a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file that a client says is the result; `sha256` where it was fetched."""
+
+    url: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A client's conclusion about the one job that it was asked for.
+
+    `outcome` is a word of the protocol, or `none` when nothing came within the budget and `crashed` when the
+    program ended instead. `handled` counts how often it acted on the job's end, None where it does not say.
+    `kinds` are the error kinds that fit, where the status alone does not tell; `digests` the SHA-256 of the
+    files that the job really made. `concluded` is when it said so, in ms since the epoch;
+    times are in ms, 0 where nobody tells.
+    """
+
+    outcome: str
+    mode: str = "poll"
+    key: str = ""
+    job_id: str = ""
+    media: tuple[Output, ...] = ()
+    error_kind: str = ""
+    http_status: int | None = None
+    message: str = ""
+    handled: int | None = None
+    capabilities: frozenset[str] = frozenset()
+    min_poll_ms: int = 0
+    max_attempts: int = 0
+    kinds: frozenset[str] = frozenset()
+    digests: frozenset[str] = frozenset()
+    concluded: int = 0

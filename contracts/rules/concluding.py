@@ -1,0 +1,192 @@
+"""Rules about what a client concludes. All but a few need its claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contracts.findings import Severity
+from contracts.rules.rule import Breach, Rule
+from contracts.rules.talk import Talk
+
+
+def _failure_for_success(talk: Talk) -> Iterator[Breach]:
+    if talk.claim is None or talk.claim.outcome != "completed":
+        return
+    end = talk.end
+    if talk.job is None:
+        yield Breach("says completed, and no job was ever made", tuple(talk.submits[-1:]))
+    elif end is not None and end.told is not None and end.told.end == "FAILED":
+        yield Breach(f"says completed, and the job was told to be {end.told.word or 'failed'}", (end,))
+
+
+def _unfinished_for_finished(talk: Talk) -> Iterator[Breach]:
+    claim, job = talk.claim, talk.job
+    if claim is None or job is None or talk.end is not None:
+        return
+    if claim.outcome == "completed" or (claim.outcome == "failed" and claim.error_kind == "job_failed"):
+        last = [one for one in job.telling if not one.told or not one.told.end][-1:]
+        if last or claim.outcome == "completed":
+            word = last[0].told.word if last and last[0].told is not None else "nothing"
+            yield Breach(f"says {claim.outcome}, and all that was told of the job is {word}", tuple(last))
+
+
+def _choked(talk: Talk) -> Iterator[Breach]:
+    claim, last = talk.claim, talk.last
+    if claim is None or last is None or claim.outcome not in ("failed", "rejected"):
+        return
+    end = talk.end
+    if claim.error_kind == "job_failed" and end is not None and end.told is not None:
+        if end.told.end == "COMPLETED":
+            yield Breach("says that the job failed, and it was told to be completed", (end,))
+    elif claim.error_kind != "job_failed" and not last.kinds and not last.passing:
+        heard = [one for one in talk.callbacks if one.begins > last.begins]
+        text = f"says {claim.outcome} ({claim.error_kind or 'no kind'}) where nothing was wrong"
+        yield Breach(text, (last, *heard[-1:]))
+
+
+def _crashed(talk: Talk) -> Iterator[Breach]:
+    if talk.claim is not None and talk.claim.outcome in ("crashed", "adapter_error"):
+        yield Breach(talk.claim.message or talk.claim.outcome, tuple(talk.exchanges[-1:]))
+
+
+def _never_finished(talk: Talk) -> Iterator[Breach]:
+    if talk.claim is not None:
+        if talk.claim.outcome == "none":
+            yield Breach("came to no conclusion within its time", tuple(talk.exchanges[-1:]))
+        return
+    for job in talk.jobs.values():
+        if job.end is None and job.polls and not job.polls[-1].passing and job.known:
+            text = f"job {job.id} was left before its end was told"
+            yield Breach(text, (job.polls[-1],), Severity.INFO)
+
+
+def _wrong_output(talk: Talk) -> Iterator[Breach]:
+    claim, job = talk.claim, talk.job
+    if claim is None or job is None or claim.outcome != "completed" or talk.end is None:
+        return
+    foreign = [one.url for one in claim.media if one.url and job.urls and one.url not in job.urls]
+    if foreign:
+        yield Breach(f"{foreign[0][:200]} is no file of this job", (talk.end,))
+        return
+    spoilt = [one for one in claim.media if one.sha256 and claim.digests and one.sha256 not in claim.digests]
+    if spoilt:
+        yield Breach("what was fetched is not the file that the job made", tuple(job.media[-1:]))
+
+
+def _missed_outputs(talk: Talk) -> Iterator[Breach]:
+    claim, job = talk.claim, talk.job
+    if claim is None or job is None or claim.outcome != "completed" or talk.end is None:
+        return
+    files = max(len(job.urls), 1)
+    if len(claim.media) < files and talk.end.told is not None and talk.end.told.end == "COMPLETED":
+        yield Breach(f"the job made {files} files, {len(claim.media)} were returned", (talk.end,))
+
+
+def _no_job_id(talk: Talk) -> Iterator[Breach]:
+    claim, job = talk.claim, talk.job
+    if claim is None or job is None or not job.known:
+        return
+    ended = claim.outcome in ("completed", "timeout") or (
+        claim.outcome == "failed" and claim.error_kind == "job_failed"
+    )
+    if ended and claim.job_id not in talk.jobs:
+        text = (
+            f"the job id {claim.job_id!r} is not the one that was told" if claim.job_id else "tells no job id"
+        )
+        yield Breach(text, tuple(job.submits[:1]))
+
+
+def _wrong_kind(talk: Talk) -> Iterator[Breach]:
+    claim, last = talk.claim, talk.last
+    if claim is None or last is None or claim.outcome not in ("rejected", "failed"):
+        return
+    fitting = claim.kinds or last.kinds
+    if last.told is not None and last.told.end == "FAILED":
+        fitting = frozenset({"job_failed"}) | (last.kinds if last.part == "submit" else frozenset())
+    elif claim.error_kind == "job_failed" and not last.kinds:
+        return
+    if fitting and claim.error_kind not in fitting:
+        text = (
+            f"calls HTTP {last.status} {claim.error_kind or 'nothing'}; it is {' or '.join(sorted(fitting))}"
+        )
+        yield Breach(text, (last,))
+
+
+def _key_in_error(talk: Talk) -> Iterator[Breach]:
+    claim = talk.claim
+    if claim is not None and claim.key and claim.key in claim.message:
+        yield Breach("the error text holds the key", tuple(talk.calls[-1:]))
+
+
+RULES = (
+    Rule(
+        "took-failure-for-success",
+        Severity.MUST,
+        "Pixazo Hunyuan Video, Status Codes: FAILED and ERROR",
+        "Go by the job's status, not by HTTP 200.",
+        _failure_for_success,
+    ),
+    Rule(
+        "took-unfinished-for-finished",
+        Severity.MUST,
+        "Pixazo Hunyuan Video, Status Codes; facts/conformance.md, Lifecycle: unknown non-terminal status",
+        "Only COMPLETED, FAILED and ERROR are ends; anything else, progress callbacks included, is not.",
+        _unfinished_for_finished,
+    ),
+    Rule(
+        "choked-on-good-answer",
+        Severity.MUST,
+        "facts/conformance.md, Compatibility: unknown fields and nulls; each quirk",
+        "Ignore what you do not know, and take every documented form.",
+        _choked,
+    ),
+    Rule(
+        "crashed",
+        Severity.MUST,
+        "facts/conformance.md, Errors: rejected, not a crash",
+        "Look at status and type before you parse, and catch what parsing raises.",
+        _crashed,
+    ),
+    Rule(
+        "never-finished",
+        Severity.MUST,
+        "facts/conformance.md, Lifecycle: never finishes",
+        "Have a deadline, and a timeout for each request that is shorter.",
+        _never_finished,
+    ),
+    Rule(
+        "wrong-output",
+        Severity.MUST,
+        "facts/conformance.md, Lifecycle: media of this job",
+        "Return the addresses of the final answer as they stand, and compare what came with Content-Length.",
+        _wrong_output,
+    ),
+    Rule(
+        "missed-outputs",
+        Severity.MUST,
+        "facts/conformance.md, Lifecycle: several outputs all returned",
+        "Return every file, in order.",
+        _missed_outputs,
+    ),
+    Rule(
+        "no-job-id",
+        Severity.MUST,
+        "facts/conformance.md, Lifecycle: job id told",
+        "Tell the job's id with every conclusion, so that it can be looked up later.",
+        _no_job_id,
+    ),
+    Rule(
+        "wrong-error-kind",
+        Severity.MUST,
+        "INTERFACES.md, Client protocol",
+        "Tell apart what the caller can do about it: fix the request, the key, the balance, or wait.",
+        _wrong_kind,
+    ),
+    Rule(
+        "key-in-error-text",
+        Severity.MUST,
+        "facts/conformance.md: the key absent from error text",
+        "Take the key out of every text: logs and tickets are read by others.",
+        _key_in_error,
+    ),
+)

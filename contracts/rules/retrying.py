@@ -1,0 +1,195 @@
+"""Rules about trying again: when one must, when one must not, how long one waits, and when one stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+
+from contracts.findings import Severity
+from contracts.rules.rule import Breach, Rule
+from contracts.rules.talk import Exchange, Talk
+
+_EARLY = 0.95
+"""Share of a told wait that counts as all of it."""
+
+_AT_ONCE = 100
+"""ms below which a retry did not wait."""
+
+_GROWS = 1.1
+"""By what factor a wait must exceed the one before to have grown."""
+
+_MOST_SUBMITS = 10
+"""Refused submits in a row that are too many for a client that declares no max_attempts (assumed)."""
+
+_ENOUGH = 3
+"""Passing errors in a row after which a client may give up (assumed)."""
+
+
+def _came_back_early(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        for one, again in pairwise(tries):
+            if one.wait is None or not (one.wait > one.ends):
+                continue
+            told = one.wait - one.ends
+            if again.begins < one.ends + told * _EARLY - 20:
+                text = f"came back after {again.begins - one.ends:.0f} ms; it was told to wait {told:.0f} ms"
+                yield Breach(text, (one, again))
+
+
+def _came_back_late(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        for one, again in pairwise(tries):
+            if one.wait is None:
+                continue
+            told = max(0.0, one.wait - one.ends)
+            if again.begins > one.ends + 2 * told + 2000:
+                text = f"came back after {again.begins - one.ends:.0f} ms; it was told to wait {told:.0f} ms"
+                yield Breach(text, (one, again))
+
+
+def _no_backoff(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        for limited, run in groupby(tries, key=lambda one: one.status == 429 and one.wait is None):
+            if not limited:
+                continue
+            refused = list(run)
+            following = [one for one in tries if one.begins >= refused[-1].ends][:1]
+            steps = list(pairwise([*refused, *following]))
+            gaps = [again.begins - one.ends for one, again in steps]
+            if gaps and gaps[0] < _AT_ONCE:
+                yield Breach(f"tried again after {gaps[0]:.0f} ms", steps[0])
+            elif any(later < earlier * _GROWS for earlier, later in pairwise(gaps)):
+                waits = ", ".join(f"{gap:.0f}" for gap in gaps)
+                yield Breach(f"the waits between tries do not grow: {waits} ms", tuple(refused[:3]))
+
+
+def _paid_again(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        for one, again in pairwise(tries):
+            if one.part == "submit" and one.kinds == {"insufficient_balance"}:
+                yield Breach("submitted again without money", (one, again))
+
+
+def _refused_again(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        for one, again in pairwise(tries):
+            refused = one.kinds & {"auth", "validation", "not_found"} and one.wait is None and not one.broken
+            if refused and one.part != "media":
+                yield Breach(f"the same call was made again after HTTP {one.status}", (one, again))
+
+
+def _submitted_twice(talk: Talk) -> Iterator[Breach]:
+    for tries in talk.attempts():
+        made = [one for one in tries if one.part == "submit" and one.job]
+        for one, again in pairwise(made):
+            # Without a claim nobody knows that one was wanted; two are doubtful when the first looked lost.
+            lost = one.broken or one.status >= 500 or again.begins < one.ends
+            if talk.claim is not None or lost:
+                yield Breach("the same submit made two jobs, and both are charged", (one, again))
+
+
+def _gave_up(talk: Talk) -> Iterator[Breach]:
+    claim = talk.claim
+    if claim is None:
+        yield from _left_in_trouble(talk)
+        return
+    last = talk.last
+    if claim.outcome not in ("failed", "rejected") or last is None or not last.passing:
+        return
+    run = _passing_run(talk, last)
+    if last.part == "submit":
+        # After a 5xx or a lost answer a second submit could be a second job: giving up is right.
+        if last.status == 429 and not last.broken and len(run) < 2:
+            yield Breach("gave up after one 429, which made no job", (last,))
+    elif len(run) < _ENOUGH:
+        yield Breach(f"gave up after {len(run)} passing error{'s' * (len(run) > 1)}", tuple(run))
+
+
+def _left_in_trouble(talk: Talk) -> Iterator[Breach]:
+    for job in talk.jobs.values():
+        if job.end is None and job.polls and job.polls[-1].passing:
+            run = _passing_run(talk, job.polls[-1])
+            if len(run) < _ENOUGH:
+                text = f"job {job.id} was not asked for again after a passing error"
+                yield Breach(text, tuple(run), Severity.SHOULD)
+
+
+def _passing_run(talk: Talk, last: Exchange) -> list[Exchange]:
+    tries = next(tries for tries in talk.attempts() if last in tries)
+    run: list[Exchange] = []
+    for one in reversed(tries[: tries.index(last) + 1]):
+        if not one.passing:
+            break
+        run.insert(0, one)
+    return run
+
+
+def _for_ever(talk: Talk) -> Iterator[Breach]:
+    most = (talk.claim.max_attempts if talk.claim is not None else 0) or _MOST_SUBMITS
+    for tries in talk.attempts():
+        if tries[0].part not in ("submit", "media"):
+            continue  # a job that was accepted may be asked for until the deadline
+        for passing, group in groupby(tries, key=lambda one: one.passing):
+            run = list(group)
+            if passing and len(run) > most:
+                yield Breach(f"{len(run)} tries in a row; {most} are enough", (run[0], run[-1]))
+
+
+RULES = (
+    Rule(
+        "ignored-retry-after",
+        Severity.MUST,
+        "Pixazo and WaveSpeed, 429: Retry-After; RFC 9110, 10.2.3",
+        "Wait as long as Retry-After says, a number of seconds or an HTTP date.",
+        _came_back_early,
+    ),
+    Rule(
+        "overslept-retry-after",
+        Severity.SHOULD,
+        "facts/conformance.md, Rate: at most twice that and 2 s",
+        "Come back soon after the time that was told; it is in seconds.",
+        _came_back_late,
+    ),
+    Rule(
+        "no-backoff",
+        Severity.SHOULD,
+        "facts/conformance.md, Rate: 429 without the header (gaps grow)",
+        "Where no time is told, wait by yourself, longer after each refusal.",
+        _no_backoff,
+    ),
+    Rule(
+        "retried-insufficient-balance",
+        Severity.MUST,
+        "Pixazo, 402 Insufficient Balance; Segmind, 406 Insufficient Credits",
+        "Do not submit again for want of money: only a top-up helps.",
+        _paid_again,
+    ),
+    Rule(
+        "retried-refusal",
+        Severity.MUST,
+        "facts/conformance.md, Errors: 400, 401, 403, 404",
+        "Do not repeat a call that was refused for what it is: it will not get better.",
+        _refused_again,
+    ),
+    Rule(
+        "submitted-twice",
+        Severity.MUST,
+        "facts/ledger.md PX-39: every POST is a new job; facts/conformance.md, Duplicates",
+        "Submit again only when it is certain that no job was made: after a 429, or when nothing was sent.",
+        _submitted_twice,
+    ),
+    Rule(
+        "gave-up-on-transient-error",
+        Severity.MUST,
+        "facts/conformance.md, Polling and Rate",
+        "Try again after 429, 5xx and broken answers; the job is not lost.",
+        _gave_up,
+    ),
+    Rule(
+        "unbounded-retries",
+        Severity.MUST,
+        "facts/conformance.md, Rate: 429 for ever, bounded tries",
+        "Give up after a few tries (the max_attempts you declare) and say why.",
+        _for_ever,
+    ),
+)

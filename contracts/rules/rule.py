@@ -1,0 +1,29 @@
+"""What a rule is: an id, how much it weighs, where it comes from, what to do, and a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from contracts.findings import Severity
+from contracts.rules.talk import Exchange, Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """Where a talk breaks a rule. `severity` is the rule's own unless given."""
+
+    what: str
+    proof: tuple[Exchange, ...] = ()
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `check` finds where a talk breaks it."""
+
+    id: str
+    severity: Severity
+    source: str
+    advice: str
+    check: Callable[[Talk], Iterator[Breach]]

@@ -1,0 +1,384 @@
+"""A journal as the rules read it: who said what about which job, and what each answer told its caller.
+
+Nothing here judges. What an answer told is read from its bytes, as the caller had to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from contracts.rules.claim import Claim
+from mockserver.catalog import Catalog
+from mockserver.domain.model import Operation
+from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+
+Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
+
+_PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
+_FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?$")
+_BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
+_ENDS = {
+    "completed": "COMPLETED",
+    "failed": "FAILED",
+    "error": "FAILED",
+    "cancelled": "FAILED",
+    "timeout": "FAILED",
+    "deleted": "FAILED",
+}
+_NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
+_WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
+
+
+class Told(NamedTuple):
+    """What an answer or a callback told of a job. `end` is "" while it has not ended."""
+
+    job: str
+    word: str
+    end: Literal["", "COMPLETED", "FAILED"]
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """One entry of the journal and what it was for."""
+
+    entry: JournalEntry
+    operation: Operation | None
+    part: Part
+
+    @property
+    def begins(self) -> int:
+        """When it began, in ms since the epoch."""
+        return self.entry.at
+
+    @property
+    def ends(self) -> float:
+        """When it ended, in ms since the epoch."""
+        return self.entry.at + self.entry.duration
+
+    @property
+    def job(self) -> str:
+        """The job it was about, "" for none."""
+        return self.entry.job
+
+    @property
+    def broken(self) -> bool:
+        """Whether no whole answer came."""
+        return self.entry.fault in _BREAKS
+
+    @property
+    def received(self) -> bool:
+        """Whether a callback was answered with a 2xx."""
+        return 200 <= self.entry.status < 300
+
+    @cached_property
+    def body(self) -> Any:
+        """What was told, as JSON; None where it is not JSON."""
+        entry = self.entry
+        return _decode(entry.request_body if self.part == "callback" else entry.response_body)
+
+    @cached_property
+    def asked(self) -> Any:
+        """What the caller sent, as JSON; None where it is not JSON."""
+        return _decode(self.entry.request_body)
+
+    @cached_property
+    def status(self) -> int:
+        """The HTTP status, or the one inside the envelope where that one is the error (WaveSpeed)."""
+        code = self.body.get("code") if isinstance(self.body, dict) else None
+        if self.entry.status == 200 and isinstance(code, int) and 400 <= code <= 599:
+            return 402 if code == 400 and _NO_CREDIT.search(_text(self.body)) else code
+        return self.entry.status
+
+    @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The error kinds that fit this answer (INTERFACES.md, Client protocol); none where it is good."""
+        if self.broken:
+            return frozenset({"network", "server"})
+        match self.status:
+            case status if status < 400:
+                return frozenset()
+            case 401:
+                return frozenset({"auth"})
+            case 402:
+                return frozenset({"insufficient_balance"})
+            case 403:
+                return frozenset({"auth", "rate_limited"})
+            case 404:
+                return frozenset({"not_found"})
+            case 406:
+                return frozenset(
+                    {"validation" if _WRONG_TYPE.search(_text(self.body)) else "insufficient_balance"}
+                )
+            case 429:
+                return frozenset({"rate_limited"})
+            case status:
+                return frozenset({"server" if status >= 500 else "validation"})
+
+    @cached_property
+    def passing(self) -> bool:
+        """Whether the same call may work in a moment."""
+        return self.told is None and (self.broken or self.status == 429 or self.status >= 500)
+
+    @cached_property
+    def told(self) -> Told | None:
+        """What a whole answer, or a callback, told of a job."""
+        if self.part == "callback":
+            return _told(self.body)
+        if self.broken or self.part not in ("submit", "poll", "result"):
+            return None
+        if self.operation is not None and self.operation.answers == "media" and self.job:
+            # A synchronous call: the file itself, or a 500 with the reason why there is none.
+            if self.entry.status == 500:
+                return Told(self.job, "", "FAILED", ())
+            if self.entry.status == 200 and not isinstance(self.body, dict):
+                return Told(self.job, "", "COMPLETED", ())
+        if self.entry.status >= 400 and self.entry.status != 422:  # 422 is how Segmind's queue says FAILED
+            return None
+        return _told(self.body) if self.status < 400 or self.entry.status == 422 else None
+
+    @cached_property
+    def wait(self) -> float | None:
+        """The instant (ms since the epoch) before which the caller was told not to come back."""
+        if self.entry.status < 400:
+            return None
+        for name, value in self.entry.response_headers:
+            text = value.decode("latin-1").strip()
+            if name == b"retry-after":
+                return (
+                    self.ends + int(text) * 1000
+                    if text.isdecimal()
+                    else _instant(parsedate_to_datetime, text)
+                )
+            if name == b"x-rate-limit-reset-at-utc":
+                return _instant(datetime.fromisoformat, text)
+        return None
+
+    def carries(self, key: str) -> bool:
+        """Tell whether the request shows the key, in its address or in a header."""
+        raw = key.encode("latin-1", "replace")
+        return key in self.entry.url or any(raw in value for _, value in self.entry.request_headers)
+
+
+@dataclass(eq=False)
+class JobTalk:
+    """All that was said about one job, each list in the order of time."""
+
+    id: str
+    submits: list[Exchange] = field(default_factory=list)
+    polls: list[Exchange] = field(default_factory=list)
+    results: list[Exchange] = field(default_factory=list)
+    media: list[Exchange] = field(default_factory=list)
+    callbacks: list[Exchange] = field(default_factory=list)
+
+    @property
+    def telling(self) -> list[Exchange]:
+        """Everything that told where the job is."""
+        everything = [*self.submits, *self.polls, *self.results, *self.callbacks]
+        return sorted((one for one in everything if one.told is not None), key=lambda one: one.ends)
+
+    @cached_property
+    def end(self) -> Exchange | None:
+        """The first answer or callback that told the job's end."""
+        return next((one for one in self.telling if one.told is not None and one.told.end), None)
+
+    @property
+    def known(self) -> bool:
+        """Whether the caller was told the job's name."""
+        return any(one.told is not None and one.told.job == self.id for one in self.submits)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where the job's files were said to be."""
+        return next((one.told.urls for one in self.telling if one.told is not None and one.told.urls), ())
+
+
+@dataclass(eq=False)
+class Talk:
+    """A whole journal, with what else is known.
+
+    `speed` divides what the documentation says of durations. `secret` tells what signs an account's
+    callbacks, None where nobody knows.
+    """
+
+    exchanges: Sequence[Exchange]
+    claim: Claim | None = None
+    speed: float = 1.0
+    secret: Callable[[str], str] | None = None
+
+    @cached_property
+    def calls(self) -> list[Exchange]:
+        """What came in, in the order of time."""
+        return [one for one in self.exchanges if one.part != "callback"]
+
+    @cached_property
+    def callbacks(self) -> list[Exchange]:
+        """What went out, in the order of time."""
+        return [one for one in self.exchanges if one.part == "callback"]
+
+    @cached_property
+    def submits(self) -> list[Exchange]:
+        """Every submit."""
+        return self.of("submit")
+
+    @cached_property
+    def jobs(self) -> dict[str, JobTalk]:
+        """What was said about each job."""
+        jobs: dict[str, JobTalk] = {}
+        for one in self.exchanges:
+            if not one.job or one.part in ("other", "unknown"):
+                continue
+            job = jobs.setdefault(one.job, JobTalk(one.job))
+            lists = {
+                "submit": job.submits,
+                "poll": job.polls,
+                "result": job.results,
+                "media": job.media,
+                "callback": job.callbacks,
+            }
+            lists[one.part].append(one)
+        return jobs
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The key of each account that showed one."""
+        found = {
+            one.entry.account: one.entry.key for one in self.exchanges if one.entry.key and one.entry.account
+        }
+        return found
+
+    def of(self, part: Part) -> list[Exchange]:
+        """The exchanges of one part."""
+        return [one for one in self.exchanges if one.part == part]
+
+    def attempts(self) -> list[list[Exchange]]:
+        """Group tries of the same thing: equal submits, the polls of a job, the downloads of a file."""
+        groups: dict[tuple[str, ...], list[Exchange]] = {}
+        for one in self.calls:
+            name = purpose(one)
+            if name is not None:
+                groups.setdefault(name, []).append(one)
+        return list(groups.values())
+
+    @cached_property
+    def job(self) -> JobTalk | None:
+        """The job that the claim is about: the one it names, or whose files it returns, else the first."""
+        if self.claim is not None and self.claim.job_id in self.jobs:
+            return self.jobs[self.claim.job_id]
+        claimed = {one.url for one in self.claim.media} if self.claim is not None else set()
+        owner = next((job for job in self.jobs.values() if claimed.intersection(job.urls)), None)
+        return owner or next(iter(self.jobs.values()), None)
+
+    @property
+    def end(self) -> Exchange | None:
+        """What told the end of the claimed job before the client concluded."""
+        end = self.job.end if self.job is not None else None
+        until = self.claim.concluded if self.claim is not None else 0
+        return None if end is None or (until and end.begins > until) else end
+
+    @cached_property
+    def last(self) -> Exchange | None:
+        """The last call that mattered."""
+        return next(
+            (one for one in reversed(self.calls) if one.part in ("submit", "poll", "result", "media")), None
+        )
+
+
+def purpose(one: Exchange) -> tuple[str, ...] | None:
+    """Name what a call is for: two calls with the same name are tries of the same thing."""
+    entry = one.entry
+    who = entry.account or entry.key
+    match one.part:
+        case "submit":
+            # What follows ? may hold a callback's address; another one is another submit.
+            return ("submit", who, entry.url, entry.request_body.decode("latin-1"))
+        case "poll" | "result":
+            return (one.part, who, entry.url, entry.request_body.decode("latin-1"))
+        case "media":
+            return ("media", entry.url)
+        case _:
+            return None
+
+
+def read_talk(
+    entries: Iterable[JournalEntry],
+    catalog: Catalog,
+    *,
+    claim: Claim | None = None,
+    speed: float = 1.0,
+    secret: Callable[[str], str] | None = None,
+) -> Talk:
+    """Read a journal. The catalog tells what each operation is for."""
+    operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
+    exchanges = [_exchange(entry, operations) for entry in entries]
+    exchanges.sort(key=lambda one: (one.begins, one.entry.number))
+    return Talk(exchanges, claim, speed, secret)
+
+
+def _exchange(entry: JournalEntry, operations: Mapping[tuple[str, str], Operation]) -> Exchange:
+    if entry.kind == "delivery":
+        return Exchange(entry, None, "callback")
+    operation = operations.get((entry.provider, entry.operation))
+    if operation is not None:
+        return Exchange(entry, operation, _PARTS.get(operation.role, "other"))
+    is_file = entry.method in ("GET", "HEAD") and _FILE.search(urlsplit(entry.url).path)
+    return Exchange(entry, None, "media" if is_file else "unknown")
+
+
+def _instant(read: Callable[[str], datetime], text: str) -> float | None:
+    try:
+        return read(text).timestamp() * 1000
+    except ValueError:
+        return None
+
+
+def _decode(body: bytes) -> Any:
+    if len(body) >= KEPT_OF_A_BODY:
+        return None
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _text(body: Any) -> str:
+    return (
+        " ".join(str(body.get(name, "")) for name in ("error", "message")) if isinstance(body, dict) else ""
+    )
+
+
+def _told(body: Any) -> Told | None:
+    if not isinstance(body, dict):
+        return None
+    inner = body.get("data")
+    data: dict[str, Any] = inner if isinstance(inner, dict) else body
+    word = data.get("status")
+    job = str(data.get("request_id") or data.get("id") or "")
+    urls = _urls(data)
+    if isinstance(word, str):
+        end = _ENDS.get(word.lower(), "")
+        return Told(job, word, end, urls if end == "COMPLETED" else ())  # type: ignore[arg-type]
+    return Told(job, "", "COMPLETED", urls) if urls else None
+
+
+def _urls(data: dict[str, Any]) -> tuple[str, ...]:
+    """Find the addresses of the files, in the places where the three providers put them."""
+    output, video = data.get("output"), data.get("video")
+    found: Any = data.get("outputs")
+    if not found and isinstance(output, dict):
+        found = output.get("media_url")
+    if not found and isinstance(video, dict):
+        found = video.get("url")
+    if not found:
+        found = output
+    found = [found] if isinstance(found, str) else found
+    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()

@@ -1,0 +1,116 @@
+"""A user's receiver of callbacks under test: the callbacks of the document run as requests at it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import schemathesis.openapi
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+
+from contracts.findings import Case, Finding, Outcome, Severity
+from contracts.server.spec import Api
+from mockserver.catalog.bundle import follow
+
+_SEVERITY = {"negative_data_rejection": Severity.SHOULD}
+_MEANING = {
+    "positive_data_acceptance": "A valid callback is taken with a 2xx.",
+    "negative_data_rejection": "A callback that is none is refused.",
+    "not_a_server_error": "No callback crashes the receiver.",
+}
+
+
+def callbacks_of(api: Api) -> dict[str, Any]:
+    """Give the provider's callback, as the document describes the request. Raises LookupError."""
+    for operation in api.submits:
+        for callback in api.told(operation).get("callbacks", {}).values():
+            for item in follow(api.document, callback).values():
+                request: dict[str, Any] = item["post"]
+                return request
+    raise LookupError(f"{api.provider} documents no callbacks")
+
+
+def check_receiver(
+    url: str, api: Api, *, seed: int, examples: int, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Case]:
+    """Post valid and invalid callbacks to a receiver. Raises LookupError for a provider without any."""
+    schema = schemathesis.openapi.from_dict(
+        _document(url, api), config=SchemathesisConfig.from_dict(_config(url, api, seed, examples))
+    )
+    findings: dict[str, Finding] = {}
+    tried: dict[str, int] = dict.fromkeys(_MEANING, 0)
+    errors: list[str] = []
+    seconds = 0.0
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.PhaseStarted):
+            progress(f"{api.provider} callbacks: {event.phase.name.value}")
+        elif isinstance(event, events.NonFatalError):
+            errors.append(str(event.value))
+        elif isinstance(event, events.FatalError):
+            errors.append(str(event.exception))
+        elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
+            seconds += event.elapsed_time
+            for checks in event.recorder.checks.values():
+                for check in checks:
+                    tried[check.name] = tried.get(check.name, 0) + 1
+                    if check.failure_info is not None and check.name not in findings:
+                        failure = check.failure_info.failure
+                        findings[check.name] = Finding(
+                            id=f"receiver-{check.name.replace('_', '-')}",
+                            severity=_SEVERITY.get(check.name, Severity.MUST),
+                            source="the provider's callbacks, in its OpenAPI document",
+                            message=f"{_MEANING.get(check.name, '')} But: {failure.title}. {failure.message}",
+                            subject=url,
+                            curl=check.failure_info.code_sample,
+                        )
+    for name, meaning in _MEANING.items():
+        found = (findings[name],) if name in findings else ()
+        outcome = Outcome.FAILED if found else Outcome.PASSED if tried[name] else Outcome.NOT_REACHED
+        reason = "" if tried[name] else (errors[0] if errors else "no callback was answered")
+        if errors and not tried[name]:
+            outcome = Outcome.ERROR
+        yield Case(f"{api.provider} callbacks", meaning, outcome, seconds / len(_MEANING), found, reason)
+
+
+def _document(url: str, api: Api) -> dict[str, Any]:
+    parts = urlsplit(url)
+    request = copy.deepcopy(callbacks_of(api))
+    # What a receiver answers beyond its status is its own business.
+    request["responses"] = {"200": {"description": "Received."}, "4XX": {"description": "Refused."}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": f"a receiver of {api.provider}", "version": "1"},
+        "servers": [{"url": f"{parts.scheme}://{parts.netloc}"}],
+        "paths": {parts.path or "/": {"post": request}},
+        "components": copy.deepcopy(api.document["components"]),
+    }
+
+
+def _config(url: str, api: Api, seed: int, examples: int) -> dict[str, Any]:
+    signed = api.provider == "wavespeed"
+    accepted = ["2xx", "401", "403"] if signed else ["2xx"]  # a made-up signature may be refused
+    parts = urlsplit(url)
+    return {
+        "base-url": f"{parts.scheme}://{parts.netloc}",
+        "seed": seed,
+        "continue-on-failure": True,
+        "workers": 1,
+        "cache": {"enabled": False},
+        "generation": {"database": "none", "deterministic": True, "no-shrink": True, "allow-x00": False},
+        "output": {"sanitization": {"enabled": False}},
+        "checks": {
+            "enabled": False,
+            "positive_data_acceptance": {"enabled": True, "expected-statuses": accepted},
+            "negative_data_rejection": {"enabled": True, "expected-statuses": ["4xx"]},
+            "not_a_server_error": {"enabled": True},
+        },
+        "phases": {
+            "examples": {"enabled": True},
+            "coverage": {"enabled": True, "unexpected-methods": []},
+            "fuzzing": {"enabled": True, "generation": {"max-examples": examples}},
+            "stateful": {"enabled": False},
+        },
+    }

@@ -1,0 +1,297 @@
+"""`understudy check server`: run everything against one server, and tell what was found."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from contracts.findings import Case, Finding, Outcome, Report
+from contracts.report import lines, write_reports
+from contracts.server.callbacks import check_receiver
+from contracts.server.coverage import Coverage
+from contracts.server.gateway import open_fast_gateway, open_gateway
+from contracts.server.generated import Budget, generate
+from contracts.server.lifecycle import run_checks, subjects
+from contracts.server.live import run_live
+from contracts.server.receiver import Receiver
+from contracts.server.spec import Api
+from contracts.server.target import Target
+from contracts.server.wire import Http, Unanswered
+from mockserver.catalog import Catalog, SpecError, open_catalog
+from mockserver.cli import CannotRun
+from mockserver.settings import Pace
+
+_SHOWN = 12
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--provider", metavar="P", help="Check one provider alone. [all]")
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Write server.json and server.xml (JUnit) here.",
+)
+@click.option("--seed", type=click.IntRange(0), help="Repeat a run: keys, and what is generated. [drawn]")
+@click.option(
+    "--pace",
+    type=click.Choice(["clock", "polls", "manual"]),
+    help="What moves the jobs of the gateway in this process. [manual]",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Generated calls an operation when fuzzing.",
+)
+@click.option("--key", metavar="K", help="The key to use. [made up, a fresh one for each check]")
+@click.option(
+    "--receiver",
+    metavar="URL",
+    help="Check a receiver of callbacks instead: post it the provider's callbacks, valid and invalid ones.",
+)
+@click.option("--live", is_flag=True, help="Really call a provider: examples only, one submit a model.")
+@click.option(
+    "--max-spend",
+    type=click.FloatRange(0),
+    metavar="USD",
+    help="What --live may spend, by documented prices.",
+)
+def server(
+    url: str | None,
+    provider: str | None,
+    report_dir: Path | None,
+    seed: int | None,
+    pace: Pace | None,
+    examples: int,
+    key: str | None,
+    receiver: str | None,
+    live: bool,
+    max_spend: float | None,
+) -> None:
+    """Tell whether the server at URL keeps the documented contract; without a URL, the gateway itself.
+
+    An Understudy is made to do everything that is documented, through its admin API. From another server
+    only what it does by itself can be seen; the rest is reported as "not reached", never as passed.
+
+    \b
+    understudy check server
+    understudy check server http://127.0.0.1:4010 --provider pixazo --report-dir report
+    understudy check server --receiver http://127.0.0.1:9000/done --provider pixazo
+    understudy check server --live --provider pixazo --key $KEY --max-spend 1.50
+    """
+    catalog = _catalog()
+    apis = _apis(catalog, provider)
+    if seed is None:
+        seed = secrets.randbelow(2**31)
+    if pace is not None and (url is not None or receiver is not None or live):
+        raise click.UsageError("--pace is for the gateway in this process; leave out the other target")
+    if receiver is not None and (url is not None or live):
+        raise click.UsageError("--receiver checks a receiver alone; leave out the server")
+    if live != (max_spend is not None):
+        raise click.UsageError("--live and --max-spend USD go together")
+    run = _Run(apis, seed)
+    if receiver is not None:
+        title = run.receiver(receiver, examples)
+    elif live:
+        title = run.live(url, key, max_spend or 0.0)
+    elif url is not None:
+        if urlsplit(url).hostname in catalog.every_host:
+            raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
+        title = run.url(url, key, examples)
+    else:
+        title = run.gateway(catalog, pace or "manual", examples)
+    report = run.report(title)
+    _tell(report, run)
+    if report_dir is not None:
+        for file in write_reports(report, report_dir, "server"):
+            click.echo(f"wrote {file}", err=True)
+    sys.exit(report.exit_status())
+
+
+def _catalog() -> Catalog:
+    try:
+        return open_catalog()
+    except SpecError as error:
+        raise CannotRun(str(error)) from None
+
+
+def _apis(catalog: Catalog, provider: str | None) -> list[Api]:
+    if provider is not None and provider not in catalog.providers:
+        known = ", ".join(catalog.providers)
+        raise click.UsageError(f"no provider is called {provider!r}; known are {known}")
+    return [Api(name, catalog) for name in catalog.providers if provider in (None, name)]
+
+
+class _Run:
+    """One run: the cases it gathers, and what it saw."""
+
+    def __init__(self, apis: list[Api], seed: int) -> None:
+        self.apis = apis
+        self.seed = seed
+        self.cases: list[Case] = []
+        self.coverage: Coverage | None = None
+        self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
+        self._began = time.perf_counter()
+        self._rewrites = sys.stderr.isatty()
+
+    def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> str:
+        """Check the gateway in this process: promises at a pace, generated calls on one that polls move."""
+        self._watch(forced=True)
+        self._promises(open_gateway(pace, seed=self.seed, catalog=catalog))
+        self._generated(open_fast_gateway(seed=self.seed, catalog=catalog), examples)
+        self.facts["pace"] = pace
+        return f"the gateway, --pace {pace}"
+
+    def url(self, url: str, key: str | None, examples: int) -> str:
+        """Check a server over HTTP."""
+        target = self._reach(url, key)
+        self._watch(forced=target.is_understudy)
+        self._promises(target, close=False)
+        self._generated(target, examples)
+        return f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
+
+    def live(self, url: str | None, key: str | None, max_spend: float) -> str:
+        """Check a provider for money."""
+        if len(self.apis) != 1 or key is None:
+            raise click.UsageError("--live needs --provider P and --key K")
+        (api,) = self.apis
+        url = url or api.document["servers"][0]["url"]
+        longest = max(
+            (o.model.course.queued + o.model.course.processing for o in api.submits if o.model), default=0
+        )
+        target = Target(Http(url), seed=self.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)
+        self._watch(forced=False)
+        self._see(target)
+        receiver = Receiver()
+        try:
+            self._gather(run_live(subjects(target, self.apis, receiver), max_spend))
+        finally:
+            receiver.close()
+            target.close()
+        self.facts["max_spend_usd"] = max_spend
+        return f"{url}, live"
+
+    def receiver(self, url: str, examples: int) -> str:
+        """Check a receiver of callbacks."""
+        if len(self.apis) != 1:
+            raise click.UsageError("--receiver needs --provider P: whose callbacks does it take?")
+        try:
+            self._gather(
+                check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
+            )
+        except LookupError as problem:
+            raise CannotRun(str(problem)) from None
+        return f"the receiver {url}"
+
+    def _reach(self, url: str, key: str | None) -> Target:
+        target = Target(Http(url), seed=self.seed, key=key)
+        try:
+            target.call("GET", "/")
+        except Unanswered as problem:
+            raise CannotRun(f"nothing answers: {problem}") from None
+        return target
+
+    def _watch(self, *, forced: bool) -> None:
+        self.coverage = Coverage(self.apis, forced=forced)
+
+    def _see(self, target: Target) -> None:
+        assert self.coverage is not None  # see the callers
+        target.watchers.append(self.coverage.watch)
+
+    def _promises(self, target: Target, *, close: bool = True) -> None:
+        self._see(target)
+        receiver = Receiver()
+        try:
+            self._gather(run_checks(subjects(target, self.apis, receiver), progress=self.progress))
+        finally:
+            receiver.close()
+            if close:
+                target.close()
+
+    def _generated(self, target: Target, examples: int) -> None:
+        if self.coverage is not None and self.coverage.watch not in target.watchers:
+            self._see(target)
+        budget = Budget(fuzzing=examples, chains=examples)
+        try:
+            for api in self.apis:
+                self._gather(generate(target, api, seed=self.seed, budget=budget, progress=self.progress))
+        finally:
+            target.close()
+
+    def _gather(self, cases: Iterator[Case]) -> None:
+        self.cases.extend(cases)
+
+    def progress(self, text: str) -> None:
+        """Say on stderr what is being done."""
+        if self._rewrites:
+            click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+
+    def report(self, title: str) -> Report:
+        """Close the run."""
+        if self._rewrites:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        self.facts["seconds"] = round(time.perf_counter() - self._began, 1)
+        if self.coverage is not None:
+            self.facts["coverage"] = self.coverage.as_json()
+        return Report(f"understudy check server: {title}", tuple(self.cases), self.facts)
+
+
+def _tell(report: Report, run: _Run) -> None:
+    click.echo(report.title)
+    _tell_findings(report.findings)
+    _tell_unreached(report.cases)
+    count = Counter(case.outcome for case in report.cases)
+    told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
+    click.echo(f"\nchecks: {told or 'none'}; {report.facts['seconds']} s; --seed {run.seed} repeats this run")
+    if run.coverage is not None:
+        click.echo(run.coverage.line())
+        _tell_missing(run.coverage)
+
+
+def _tell_findings(findings: tuple[Finding, ...]) -> None:
+    """Tell each kind of finding once, and where else it was found."""
+    kinds: dict[str, list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault(finding.id, []).append(finding)
+    for found in kinds.values():
+        click.echo("")
+        for line in lines(found[0], colour=True):
+            click.echo(line)
+        others = list(dict.fromkeys(one.subject for one in found[1:]))
+        if others:
+            more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            click.echo(f"  also at: {', '.join(others[:_SHOWN])}{more}")
+
+
+def _tell_unreached(cases: tuple[Case, ...]) -> None:
+    reasons: dict[str, Counter[str]] = {}
+    for case in cases:
+        if case.outcome in (Outcome.NOT_REACHED, Outcome.ERROR):
+            reasons.setdefault(f"{case.outcome}: {case.reason}", Counter())[case.name] += 1
+    for reason, names in reasons.items():
+        click.echo(f"\n{reason}")
+        told = [f"{name} ({count})" if count > 1 else name for name, count in names.items()]
+        click.echo(f"  {', '.join(told)}")
+
+
+def _tell_missing(coverage: Coverage) -> None:
+    reasons: dict[str, list[str]] = {}
+    for name, status, why in coverage.missing():
+        reasons.setdefault(why, []).append(f"{name} {status}")
+    for why, pairs in reasons.items():
+        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+        click.echo(f"  not seen, {why}: {', '.join(pairs[:_SHOWN])}{more}")

@@ -1,0 +1,97 @@
+"""Which documented answers were really seen, and why others were not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from contracts.server.spec import Api
+from contracts.server.wire import Exchange
+
+
+class Coverage:
+    """Counts the answers of every operation, by status."""
+
+    def __init__(self, apis: list[Api], *, forced: bool) -> None:
+        self._apis = apis
+        self._forced = forced
+        self._seen: Counter[tuple[str, str, int]] = Counter()
+        self._undocumented: Counter[tuple[str, str, int]] = Counter()
+
+    def watch(self, exchange: Exchange) -> None:
+        """Count one answer."""
+        for api in self._apis:
+            operation = api.operation_of(exchange.method, exchange.url)
+            if operation is not None:
+                known = exchange.status in operation.statuses
+                (self._seen if known else self._undocumented)[
+                    api.provider, operation.id, exchange.status
+                ] += 1
+
+    @property
+    def documented(self) -> int:
+        """How many pairs of operation and status are documented."""
+        return sum(len(operation.statuses) for api in self._apis for operation in api.operations)
+
+    @property
+    def seen(self) -> int:
+        """How many of them were seen."""
+        return len(self._seen)
+
+    def missing(self) -> list[tuple[str, int, str]]:
+        """List the pairs that were not seen: operation, status, why."""
+        return [
+            (f"{api.provider} {operation.id}", status, self._why(status))
+            for api in self._apis
+            for operation in api.operations
+            for status in sorted(operation.statuses)
+            if (api.provider, operation.id, status) not in self._seen
+        ]
+
+    def _why(self, status: int) -> str:
+        if self._forced:
+            return "no check and no generated call led to it"
+        if status < 400:
+            return "the server never answered it"
+        return "it cannot be forced: the server is no Understudy"
+
+    def line(self) -> str:
+        """Say it in a line."""
+        calls = sum(self._seen.values()) + sum(self._undocumented.values())
+        operations = sum(len(api.operations) for api in self._apis)
+        extra = f", {len(self._undocumented)} undocumented" if self._undocumented else ""
+        return (
+            f"coverage: {self.seen} of {self.documented} documented answers seen "
+            f"({operations} operations, {calls} calls{extra})"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the counts in JSON's types."""
+        operations = []
+        for api in self._apis:
+            for operation in api.operations:
+                seen = {
+                    str(status): self._seen[api.provider, operation.id, status]
+                    for status in sorted(operation.statuses)
+                }
+                others = {
+                    str(status): count
+                    for (provider, name, status), count in sorted(self._undocumented.items())
+                    if (provider, name) == (api.provider, operation.id)
+                }
+                operations.append(
+                    {
+                        "provider": api.provider,
+                        "operation": operation.id,
+                        "seen": seen,
+                        "undocumented": others,
+                    }
+                )
+        return {
+            "documented": self.documented,
+            "seen": self.seen,
+            "operations": operations,
+            "missing": [
+                {"operation": name, "status": status, "why": why} for name, status, why in self.missing()
+            ],
+        }

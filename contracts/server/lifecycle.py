@@ -1,0 +1,85 @@
+"""Run the promises against a server: every check on every operation that it suits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from contracts.findings import Case, Finding, Outcome
+from contracts.server.promises import CHECKS, Check
+from contracts.server.receiver import Receiver
+from contracts.server.spec import Api
+from contracts.server.subject import Broken, Subject
+from contracts.server.target import NotReached, Target
+from contracts.server.wire import Exchange, Unanswered
+
+_HASTE = 2.0
+
+_EVIDENCE = 8
+"""Exchanges that a finding shows at most."""
+
+
+def subjects(target: Target, apis: Iterable[Api], receiver: Receiver) -> Iterator[Subject]:
+    """Give every submit operation of some providers."""
+    for api in apis:
+        met: set[bool] = set()
+        for operation in api.submits:
+            queues = operation.answers == "job"
+            yield Subject(target, api, operation, receiver, first=queues not in met)
+            met.add(queues)
+
+
+def run_check(check: Check, subject: Subject) -> Case:
+    """Run one check on one operation."""
+    began = time.perf_counter()
+    outcome, reason = Outcome.PASSED, ""
+    findings: tuple[Finding, ...] = ()
+    try:
+        check.run(subject)
+    except NotReached as problem:
+        outcome, reason = Outcome.NOT_REACHED, str(problem)
+    except Broken as problem:
+        outcome, findings = Outcome.FAILED, (_finding(check, subject, problem),)
+    except Unanswered as problem:
+        outcome = Outcome.FAILED
+        findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
+    return Case(subject.name, check.id, outcome, time.perf_counter() - began, findings, reason)
+
+
+def run_checks(
+    under_test: Iterable[Subject],
+    checks: Iterable[Check] = CHECKS,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[Case]:
+    """Run checks on operations, operation by operation."""
+    checks = tuple(checks)
+    for subject in under_test:
+        progress(subject.name)
+        for check in checks:
+            if check.suits(subject):
+                yield run_check(check, subject)
+        if subject.endless:
+            # A server whose jobs were not seen to end is not waited for so long again.
+            subject.target.patience = min(subject.target.patience, _HASTE)
+
+
+def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
+    exchanges = broken.evidence[:_EVIDENCE]
+    base = subject.target.base_url
+    commands = dict.fromkeys(_command(one, subject.target) for one in exchanges if one.url.startswith(base))
+    return Finding(
+        id=check.id,
+        severity=check.severity,
+        source=check.source,
+        message=f"{check.promise} But {broken.message}.",
+        subject=subject.name,
+        evidence=tuple(str(one) for one in exchanges),
+        curl="\n".join(commands),
+    )
+
+
+def _command(exchange: Exchange, target: Target) -> str:
+    """Write the call as curl; a real key is named, not shown."""
+    command = exchange.curl
+    return command if target.key is None else command.replace(target.key, "$KEY")

@@ -1,0 +1,91 @@
+"""The promises as tests of a user's own server: one for each operation and check."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from typing import Any
+
+from starlette.types import ASGIApp
+
+from contracts.findings import Outcome
+from contracts.report import lines
+from contracts.server.gateway import open_app, open_gateway
+from contracts.server.lifecycle import run_check, subjects
+from contracts.server.promises import CHECKS, Check
+from contracts.server.receiver import Receiver
+from contracts.server.spec import Api
+from contracts.server.subject import Subject
+from contracts.server.target import Target
+from contracts.server.wire import Http
+from mockserver.catalog import open_catalog
+
+
+def suite(
+    server: str | ASGIApp | None = None,
+    *,
+    provider: str | None = None,
+    key: str | None = None,
+    seed: int = 0,
+) -> Callable[..., None]:
+    """Make a test function with one parameter set for each operation and check.
+
+    `server` is a URL, an ASGI app, or None for the gateway itself; it is first called when the first test
+    runs. What cannot be reached is skipped, with the reason.
+
+        from contracts.server import suite
+        test_contract = suite("http://127.0.0.1:4010", provider="pixazo")
+    """
+    import pytest  # only those who test have it
+
+    catalog = open_catalog()
+    if provider is not None and provider not in catalog.providers:
+        raise ValueError(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
+    apis = [Api(name, catalog) for name in catalog.providers if provider in (None, name)]
+
+    @cache
+    def opened() -> dict[str, Subject]:
+        with ExitStack() as stack:
+            target = _open(server, key, seed)
+            stack.callback(target.close)
+            receiver = Receiver()
+            stack.callback(receiver.close)
+            found = {subject.name: subject for subject in subjects(target, apis, receiver)}
+            atexit.register(stack.pop_all().close)
+            return found
+
+    @pytest.mark.parametrize(("operation", "check"), _parameters(apis))
+    def test_contract(operation: str, check: Check) -> None:
+        subject = opened()[operation]
+        if not check.suits(subject):
+            pytest.skip("takes real time, so it runs on the provider's first operation alone")
+        case = run_check(check, subject)
+        if case.outcome is Outcome.NOT_REACHED:
+            pytest.skip(f"not reached: {case.reason}")
+        if case.findings:
+            pytest.fail(
+                "\n".join(line for finding in case.findings for line in lines(finding)), pytrace=False
+            )
+
+    return test_contract
+
+
+def _parameters(apis: list[Api]) -> Iterator[Any]:
+    import pytest
+
+    for api in apis:
+        for operation in api.submits:
+            for check in CHECKS:
+                if check.applies(api, operation):
+                    name = f"{api.provider} {operation.id}"
+                    yield pytest.param(name, check, id=f"{api.provider}-{operation.id}-{check.id}")
+
+
+def _open(server: str | ASGIApp | None, key: str | None, seed: int) -> Target:
+    if server is None:
+        return open_gateway(seed=seed)
+    if isinstance(server, str):
+        return Target(Http(server), seed=seed, key=key)
+    return open_app(server, seed=seed, key=key)

@@ -1,0 +1,237 @@
+"""Promises about callbacks: how many come, when, and what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from contracts.findings import Severity
+from contracts.server.dialect import DIALECTS, Unreadable, View
+from contracts.server.promises.base import Check, calls_back
+from contracts.server.receiver import Callback
+from contracts.server.spec import Api
+from contracts.server.stamps import read_stamp
+from contracts.server.subject import Broken, NotReached, Subject
+from contracts.server.wire import Exchange
+from mockserver.domain.model import Operation
+
+_SOURCE = "Pixazo Hunyuan Video, Webhook Headers and Delivery semantics; WaveSpeed, how-to-use-webhooks"
+_SETTLED = frozenset({"delivered", "given_up", "paused", "refused"})
+_COURSE = 40.0
+"""Provider seconds of a forced job: two ticks of the queue fit in."""
+
+_PATIENCE = 5.0
+_POLLS = 60
+
+
+@dataclass
+class _Told:
+    """One job with a receiver: its callbacks in the order they came, and whether it had ended by then."""
+
+    submit: Exchange
+    key: str
+    end: Exchange | None = None
+    view: View | None = None
+    callbacks: list[tuple[Callback, View | None, bool]] = field(default_factory=list)
+
+    @property
+    def final(self) -> list[Callback]:
+        """The callbacks that told the end."""
+        return [callback for callback, view, _ in self.callbacks if view is not None and view.final]
+
+
+def _follow(subject: Subject, mode: str) -> _Told:
+    """Follow one job with a receiver; the same one for every check of a mode. Raises NotReached."""
+    if mode not in subject.memory:
+        try:
+            subject.memory[mode] = _follow_one(subject, mode)
+        except NotReached as reason:
+            subject.memory[mode] = reason
+    told = subject.memory[mode]
+    if isinstance(told, NotReached):
+        raise told
+    assert isinstance(told, _Told)  # it was put there above
+    return told
+
+
+def _follow_one(subject: Subject, mode: str) -> _Told:
+    target = subject.target
+    key = target.fresh_key()
+    path = subject.receiver.new_path()
+    pause = 1.0
+    if target.is_understudy:
+        subject.force(key, "callbacks", {"queued": _COURSE / 2, "processing": _COURSE / 2})
+        pause = _COURSE / target.speed / 8
+    elif not _is_near(target.base_url):
+        raise NotReached("a server elsewhere cannot reach a receiver on this machine")
+    exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
+    if exchange.status == 400:
+        raise NotReached(
+            "it takes no http:// receiver; an Understudy does with --allow-http-webhooks: "
+            + exchange.content[:200].decode("utf-8", "replace")
+        )
+    if exchange.status not in (200, 202):
+        raise NotReached(f"the submit was answered {exchange.status}")
+    try:
+        job = subject.dialect.accepted(exchange.json).id
+    except Unreadable as problem:
+        raise NotReached(f"the submit told no job: {problem}") from None
+    told = _Told(exchange, key)
+    deadline = time.monotonic() + target.patience
+    polls = 0
+    while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
+        polls += 1
+        _settle(subject, job)
+        came = subject.receiver.at(path)
+        polled = subject.poll(job, key)
+        view = subject.see(polled)
+        ended = view is not None and view.final
+        _take(subject, told, came, ended=ended)
+        if ended:
+            told.end, told.view = polled, view
+            break
+        target.elapse(pause)
+    if told.view is not None:
+        # What comes after the end: at most a tick later, if anything does.
+        subject.receiver.wait(
+            path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0
+        )
+        target.elapse(pause * 3 if target.pace == "manual" else 0.05)
+        _settle(subject, job)
+        _take(subject, told, subject.receiver.at(path), ended=True)
+    return told
+
+
+def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool) -> None:
+    for callback in came[len(told.callbacks) :]:
+        try:
+            view = subject.dialect.view(callback.told, callback=True)
+        except Unreadable:
+            view = None
+        told.callbacks.append((callback, view, ended))
+
+
+def _settle(subject: Subject, job: str) -> None:
+    """Wait until what is due was sent, where the server tells."""
+    if not subject.target.is_understudy:
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        now = subject.target.now()
+        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(job)):
+            return
+        time.sleep(0.002)
+
+
+def _is_due(delivery: dict[str, object], now: float) -> bool:
+    return delivery["state"] not in _SETTLED and read_stamp(str(delivery["due_at"])) <= now
+
+
+def _is_near(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def once_at_end(subject: Subject) -> None:
+    """In terminal mode one callback comes, when the job has ended, and no other."""
+    told = _follow(subject, "terminal")
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    if len(told.callbacks) != 1 or len(told.final) != 1:
+        raise Broken(
+            f"{len(told.callbacks)} callbacks came, {len(told.final)} of them told the end", *_evidence(told)
+        )
+
+
+def not_early(subject: Subject) -> None:
+    """No callback tells an end that the status does not tell yet."""
+    told = _follow(subject, "terminal")
+    for _, view, ended in told.callbacks:
+        if view is not None and view.final and not ended:
+            raise Broken(f"a callback told {view.word} before the status did", *_evidence(told))
+
+
+def progress_then_end(subject: Subject) -> None:
+    """In sync mode callbacks tell progress until the end, and then the end once."""
+    told = _follow(subject, "sync")
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
+    if "progress" not in kinds:
+        raise Broken("no progress was told", *_evidence(told))
+    if kinds.count("end") == 1 and kinds[-1] != "end":
+        raise Broken("progress was told after the end", *_evidence(told))
+
+
+def equals_status(subject: Subject) -> None:
+    """The last callback tells what the status tells, but for the stamps."""
+    told = _follow(subject, "terminal")
+    if told.view is None or not told.final:
+        raise NotReached("no callback told the end")
+    view = subject.dialect.view(told.final[-1].told, callback=True)
+    # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
+    if view.told != told.view.told:
+        raise Broken(f"the callback told {view.told}, the status {told.view.told}", *_evidence(told))
+
+
+def signed(subject: Subject) -> None:
+    """A signed callback carries a signature that its secret verifies."""
+    told = _follow(subject, "terminal")
+    if not told.callbacks:
+        raise NotReached("no callback came")
+    operation = next((one for one in subject.api.operations if one.role == "secret"), None)
+    if operation is None:
+        raise NotReached("no operation tells the secret")
+    asked = subject.target.call(operation.method, operation.path, subject.credentials(told.key))
+    secret = ((asked.json or {}).get("data") or {}).get("secret", "")
+    callback = told.callbacks[0][0]
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    missing = [name for name in names if name not in callback.headers]
+    if missing:
+        raise Broken(f"the callback has no {', '.join(missing)}", told.submit, asked)
+    event, stamp, signature = (callback.headers[name] for name in names)
+    content = f"{event}.{stamp}.".encode() + callback.body
+    digest = hmac.new(secret.removeprefix("whsec_").encode(), content, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(f"v3,{digest}", signature):
+        raise Broken(f"{signature} does not verify", told.submit, asked)
+
+
+def refused_address(subject: Subject) -> None:
+    """An address that is no http(s) URL is refused."""
+    for url in ("ftp://127.0.0.1/callback", "callback"):
+        exchange = subject.submit(subject.target.fresh_key(), webhook=url)
+        if exchange.status != 400:
+            raise Broken(f"{url!r} was answered {exchange.status}", exchange)
+
+
+def _evidence(told: _Told) -> list[Exchange]:
+    seen = [told.submit] if told.end is None else [told.submit, told.end]
+    return seen + [
+        Exchange("POST", callback.path, callback.headers, callback.body, 200, {}, callback.body)
+        for callback, _, _ in told.callbacks
+    ]
+
+
+def _has_modes(api: Api, operation: Operation) -> bool:
+    return calls_back(api, operation) and operation.webhook_header
+
+
+def _signs(api: Api, operation: Operation) -> bool:
+    return calls_back(api, operation) and DIALECTS[api.provider].signs
+
+
+CALLBACKS = (
+    Check("callback-once-at-end", Severity.MUST, _SOURCE, once_at_end, calls_back, slow=True),
+    Check("callback-not-early", Severity.MUST, _SOURCE, not_early, calls_back, slow=True),
+    Check("callback-progress", Severity.MUST, _SOURCE, progress_then_end, _has_modes, slow=True),
+    Check("callback-equals-status", Severity.MUST, _SOURCE, equals_status, calls_back, slow=True),
+    Check("callback-signed", Severity.MUST, "WaveSpeed, verify-webhooks", signed, _signs, slow=True),
+    Check("callback-address", Severity.MUST, _SOURCE, refused_address, calls_back),
+)

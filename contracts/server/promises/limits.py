@@ -1,0 +1,84 @@
+"""Promises about the rate limit."""
+
+from __future__ import annotations
+
+from contracts.findings import Severity
+from contracts.server.dialect import Unreadable
+from contracts.server.promises.base import Check, always
+from contracts.server.subject import Broken, NotReached, Subject
+from contracts.server.wire import Exchange
+
+_SOURCE = "Pixazo Hunyuan Video, Response Handling: 429; Azure API Management, rate-limit-by-key"
+_WINDOW = 2
+
+
+def _run_into_it(subject: Subject, key: str) -> Exchange:
+    """Use up the limit, and give the 429. Raises NotReached when none comes."""
+    # At once: a call that waits for its job would wait the window out.
+    subject.force_at_once(key)
+    subject.target.make_account(key, rate_limit=f"1/{_WINDOW}")
+    first = subject.submit(key)
+    if first.status not in (200, 202):
+        raise NotReached(f"the first submit was answered {first.status}")
+    exchange = subject.submit(key)
+    if exchange.status != 429:
+        raise NotReached(f"the second submit in the window was answered {exchange.status}, not 429")
+    return exchange
+
+
+def limited(subject: Subject) -> None:
+    """A submit beyond the limit is 429."""
+    key = subject.target.fresh_key()
+    subject.force_at_once(key)
+    subject.target.make_account(key, rate_limit="1/600")
+    first = subject.submit(key)
+    second = subject.submit(key)
+    if first.status in (200, 202) and second.status != 429:
+        raise Broken(f"the second submit of one allowed was answered {second.status}", first, second)
+
+
+def tells_when(subject: Subject) -> None:
+    """A 429 tells when to come back, in the documented header."""
+    exchange = _run_into_it(subject, subject.target.fresh_key())
+    try:
+        subject.dialect.wait(exchange, subject.target.now())
+    except Unreadable as problem:
+        raise Broken(str(problem), exchange) from None
+
+
+def honest(subject: Subject) -> None:
+    """Waiting as long as a 429 asks works; waiting less does not."""
+    key = subject.target.fresh_key()
+    exchange = _run_into_it(subject, key)
+    try:
+        wait = subject.dialect.wait(exchange, subject.target.now())
+    except Unreadable as problem:
+        raise NotReached(f"it does not tell when: {problem}") from None
+    early = max(0.0, wait - 0.5)
+    subject.target.elapse(early)
+    impatient = subject.submit(key)
+    if impatient.status != 429:
+        raise Broken(f"waiting {early:g} s of the {wait:g} s asked for was enough", exchange, impatient)
+    subject.target.elapse(wait - early + 0.05)
+    patient = subject.submit(key)
+    if patient.status not in (200, 202):
+        raise Broken(f"after the {wait:g} s asked for, it answered {patient.status}", exchange, patient)
+
+
+def creates_nothing(subject: Subject) -> None:
+    """A submit that is refused as too many creates nothing and charges nothing."""
+    key = subject.target.fresh_key()
+    subject.target.make_account(key, balance_usd=1000)
+    _run_into_it(subject, key)
+    with subject.unchanged(key) as changes:
+        exchange = subject.submit(key)
+    if changes and exchange.status == 429:
+        raise Broken(f"a 429 {' and '.join(changes)}", exchange)
+
+
+LIMITS = (
+    Check("rate-limited", Severity.MUST, _SOURCE, limited, always),
+    Check("429-tells-when", Severity.MUST, _SOURCE, tells_when, always),
+    Check("retry-after-honest", Severity.MUST, _SOURCE, honest, always, slow=True),
+    Check("429-creates-nothing", Severity.MUST, _SOURCE, creates_nothing, always),
+)

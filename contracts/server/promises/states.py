@@ -1,0 +1,175 @@
+"""Promises about where a job is and what is told of it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from contracts.findings import Severity
+from contracts.server.dialect import RANK
+from contracts.server.promises.base import Check
+from contracts.server.stamps import read_stamp
+from contracts.server.subject import Broken, Subject
+
+_FIELDS = "Pixazo Hunyuan Video, Response Fields"
+_LIFE = "Pixazo Hunyuan Video, Response Handling; WaveSpeed Hunyuan Video I2V, Result Response Parameters"
+
+
+def completes(subject: Subject) -> None:
+    """A job that is accepted ends, and is then told as COMPLETED."""
+    walk = subject.walk()
+    if walk.end is None:
+        seen = ", ".join(dict.fromkeys(view.word for _, view in walk.told)) or "nothing readable"
+        raise Broken(
+            f"the job did not end within {len(walk.polls)} polls: {seen}", walk.submit, walk.polls[-1][0]
+        )
+    exchange, view = walk.last()
+    if view.state != "COMPLETED":
+        raise Broken(f"a job that nothing was wrong with ended {view.word}", walk.submit, exchange)
+
+
+def never_back(subject: Subject) -> None:
+    """States never go back."""
+    for walk in subject.walks():
+        told = walk.until_end
+        for (one, before), (two, after) in pairwise(told):
+            if RANK.get(after.state, 0) < RANK.get(before.state, 0):
+                raise Broken(f"{after.word} came after {before.word}", walk.submit, one, two)
+
+
+def absorbs(subject: Subject) -> None:
+    """A final state is final: later polls tell the same."""
+    for walk in subject.walks():
+        if walk.end is None:
+            continue
+        first, end = walk.last()
+        for exchange, view in walk.polls[walk.end + 1 :]:
+            if view is not None and view.told != end.told:
+                raise Broken(
+                    f"after {end.word} the job was told as {view.word}, or otherwise", first, exchange
+                )
+
+
+def documented_words(subject: Subject) -> None:
+    """Only documented statuses are told."""
+    for walk in subject.walks():
+        for exchange, view in walk.told:
+            if not view.state:
+                known = ", ".join(subject.dialect.states)
+                raise Broken(
+                    f"{view.word!r} is not documented; documented are {known}", walk.submit, exchange
+                )
+
+
+def is_kept(subject: Subject) -> None:
+    """A job stays known to the key that made it."""
+    for walk in subject.walks():
+        for exchange, _ in walk.polls:
+            if exchange.status in (404, 410):
+                raise Broken(
+                    f"a poll of the key's own job was answered {exchange.status}", walk.submit, exchange
+                )
+
+
+def no_crash(subject: Subject) -> None:
+    """No poll of a job that is there is answered 5xx."""
+    for walk in subject.walks():
+        for exchange, _ in walk.polls:
+            if exchange.status >= 500:
+                raise Broken(f"a poll was answered {exchange.status}", walk.submit, exchange)
+
+
+def nothing_early(subject: Subject) -> None:
+    """Output, error and the end's stamp are empty until the job has ended."""
+    for walk in subject.walks():
+        for exchange, view in walk.told:
+            if view.final:
+                break
+            early = [
+                name
+                for name, value in (
+                    ("the output", view.outputs),
+                    ("the error", view.error),
+                    ("completed_at", view.stamps.get("completed_at")),
+                )
+                if value
+            ]
+            if early:
+                raise Broken(f"{', '.join(early)} told while {view.word}", walk.submit, exchange)
+
+
+def complete_at_end(subject: Subject) -> None:
+    """At the end a good job tells its output, a bad one its error, and both when they ended."""
+    for walk in subject.walks():
+        if walk.end is None:
+            continue
+        exchange, view = walk.last()
+        if (
+            view.state == "COMPLETED"
+            and not view.outputs
+            and subject.api.result_of(subject.operation) is None
+        ):
+            raise Broken(f"{view.word} without an output", walk.submit, exchange)
+        if view.state != "COMPLETED" and view.outputs:
+            raise Broken(f"{view.word} with an output", walk.submit, exchange)
+        if view.state in ("FAILED", "ERROR") and not view.error:
+            raise Broken(f"{view.word} without a reason", walk.submit, exchange)
+        if "completed_at" in view.stamps and not view.stamps["completed_at"]:
+            raise Broken(f"{view.word} without completed_at", walk.submit, exchange)
+
+
+def stamps(subject: Subject) -> None:
+    """Stamps are well-formed, in order, and never change backwards."""
+    for walk in subject.walks():
+        created, updated = None, 0.0
+        for exchange, view in walk.until_end:
+            read = {}
+            for name, text in view.stamps.items():
+                if text is None:
+                    continue
+                try:
+                    read[name] = read_stamp(text)
+                except (ValueError, TypeError) as problem:
+                    raise Broken(f"{name}: {problem}", walk.submit, exchange) from None
+            order = list(read.values())
+            if order != sorted(order):
+                raise Broken(f"stamps are not in order: {dict(view.stamps)}", walk.submit, exchange)
+            if created is not None and read.get("created_at") != created:
+                raise Broken("created_at has changed", walk.submit, exchange)
+            created = read.get("created_at")
+            if read.get("updated_at", updated) < updated:
+                raise Broken("updated_at has gone back", walk.submit, exchange)
+            updated = read.get("updated_at", updated)
+
+
+def same_job(subject: Subject) -> None:
+    """The address that the submit gives leads to the same job."""
+    key = subject.target.fresh_key()
+    accepted, submitted = subject.accept(key)
+    exchange = subject.target.call("GET", accepted.url, subject.credentials(key))
+    view = subject.see(exchange)
+    if view is None or view.id != accepted.id:
+        told = "no job" if view is None else f"the job {view.id}"
+        raise Broken(f"it leads to {told}, not to {accepted.id}", submitted, exchange)
+
+
+def unique_ids(subject: Subject) -> None:
+    """Every submit makes a job of its own, also when the bodies are equal."""
+    key = subject.target.fresh_key()
+    (one, first), (two, second) = subject.accept(key), subject.accept(key)
+    if one.id == two.id:
+        raise Broken(f"two submits were given the same id {one.id}", first, second)
+
+
+STATES = (
+    Check("job-completes", Severity.MUST, _LIFE, completes),
+    Check("states-never-go-back", Severity.MUST, _LIFE, never_back),
+    Check("terminal-absorbs", Severity.MUST, _LIFE, absorbs),
+    Check("documented-states", Severity.MUST, _FIELDS, documented_words),
+    Check("job-is-kept", Severity.MUST, "Pixazo Hunyuan Video, Check Request Status", is_kept),
+    Check("polls-do-not-crash", Severity.MUST, "Pixazo Hunyuan Video, Check Request Status", no_crash),
+    Check("nothing-early", Severity.MUST, _FIELDS, nothing_early),
+    Check("complete-at-the-end", Severity.MUST, _FIELDS, complete_at_end),
+    Check("stamps", Severity.MUST, _FIELDS, stamps),
+    Check("polling-url", Severity.MUST, "Pixazo Hunyuan Video, Response: polling_url", same_job),
+    Check("unique-ids", Severity.MUST, "Pixazo Hunyuan Video, Response Fields: request_id", unique_ids),
+)

@@ -1,0 +1,81 @@
+"""A receiver of callbacks on this machine, in a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """One callback as it came. Header names are in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def told(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+class Receiver:
+    """Takes callbacks at `url` + any path, and answers 200."""
+
+    def __init__(self) -> None:
+        self._got: defaultdict[str, list[Callback]] = defaultdict(list)
+        self._changed = threading.Condition()
+        self._paths = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                receiver._take(Callback(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing: stderr is for progress."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def new_path(self) -> str:
+        """Give a path that nobody has used."""
+        self._paths += 1
+        return f"/callbacks/{self._paths}"
+
+    def _take(self, callback: Callback) -> None:
+        with self._changed:
+            self._got[callback.path].append(callback)
+            self._changed.notify_all()
+
+    def at(self, path: str) -> list[Callback]:
+        """What has come to a path."""
+        with self._changed:
+            return list(self._got[path])
+
+    def wait(self, path: str, number: int, seconds: float) -> list[Callback]:
+        """Wait until `number` have come to a path, at most `seconds`, and give what has come."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._got[path]) >= number, seconds)
+            return list(self._got[path])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()

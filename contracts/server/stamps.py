@@ -1,0 +1,23 @@
+"""Stamps as providers write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+ISO_MS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SQL = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+
+
+def read_stamp(text: str) -> float:
+    """Read `2026-05-22T13:17:32.110Z` or `2026-05-22 13:17:32` (UTC) as seconds since the epoch.
+
+    Raises ValueError for any other form, and for a day or an hour that there is not.
+    """
+    if ISO_MS.fullmatch(text):
+        form = "%Y-%m-%dT%H:%M:%S.%fZ"
+    elif SQL.fullmatch(text):
+        form = "%Y-%m-%d %H:%M:%S"
+    else:
+        raise ValueError(f"{text!r} is neither ISO 8601 with milliseconds and Z nor YYYY-MM-DD HH:MM:SS")
+    return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()

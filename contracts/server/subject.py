@@ -1,0 +1,256 @@
+"""What a check holds in its hands: one operation of one server, and ways to submit, follow and force jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
+from contracts.server.receiver import Receiver
+from contracts.server.spec import Api
+from contracts.server.target import NotReached, Target
+from contracts.server.wire import Exchange, Unanswered
+from mockserver.domain.model import Operation
+
+_LIFE = 0.3
+"""Real seconds that a forced job lives, but where callbacks are awaited."""
+
+_POLLS = 200
+_AFTER = 3
+
+
+class Broken(Exception):
+    """A promise is broken: what was seen, and the exchanges that show it."""
+
+    def __init__(self, message: str, *evidence: Exchange) -> None:
+        super().__init__(message)
+        self.message = message
+        self.evidence = evidence
+
+
+@dataclass
+class Walk:
+    """One job followed from its submit to its end, and a little beyond.
+
+    `polls` holds every poll with what it told (None for one that cannot be read as a job); `end` is the
+    index of the first that told a final state.
+    """
+
+    submit: Exchange
+    accepted: Accepted
+    polls: list[tuple[Exchange, View | None]] = field(default_factory=list)
+    end: int | None = None
+
+    @property
+    def told(self) -> list[tuple[Exchange, View]]:
+        """The polls that told a job."""
+        return [(exchange, view) for exchange, view in self.polls if view is not None]
+
+    @property
+    def until_end(self) -> list[tuple[Exchange, View]]:
+        """Those up to the first final state, with it."""
+        last = len(self.polls) if self.end is None else self.end + 1
+        return [(exchange, view) for exchange, view in self.polls[:last] if view is not None]
+
+    def last(self) -> tuple[Exchange, View]:
+        """The poll that told the end. Raises NotReached when none did."""
+        if self.end is None:
+            raise NotReached("the job was not seen to end")
+        exchange, view = self.polls[self.end]
+        assert view is not None  # a poll that told nothing ends nothing
+        return exchange, view
+
+
+@dataclass(eq=False)
+class Subject:
+    """One submit operation under test. `first` tells that it is the first of its provider."""
+
+    target: Target
+    api: Api
+    operation: Operation
+    receiver: Receiver
+    first: bool = True
+    memory: dict[str, Any] = field(default_factory=dict)
+    """What checks have seen already and need not see again."""
+    _walks: dict[str, Walk | NotReached] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.dialect = DIALECTS[self.api.provider]
+        self.status_operation = self.api.status_of(self.operation)
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return f"{self.api.provider} {self.operation.id}"
+
+    @property
+    def queues(self) -> bool:
+        """Whether a submit answers with a job; else it answers with the file itself."""
+        return self.operation.answers == "job"
+
+    # -- calls
+
+    def credentials(self, key: str | None) -> dict[str, str]:
+        """Give the header that carries a key."""
+        if key is None:
+            return {}
+        credential = next((one for one in self.operation.credentials if one.place != "query"), None)
+        if credential is None:
+            return {}
+        if credential.place == "bearer":
+            return {"Authorization": f"Bearer {key}"}
+        return {"-".join(part.capitalize() for part in credential.name.decode().split("-")): key}
+
+    def submit(
+        self,
+        key: str | None,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        webhook: str = "",
+        mode: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Exchange:
+        """Submit the documented example, or another body."""
+        sent = {"Content-Type": "application/json", **self.credentials(key), **(headers or {})}
+        path = self.operation.path
+        if webhook and self.operation.webhook_header:
+            sent["X-Webhook-URL"] = webhook
+            if mode:
+                sent["X-Webhook-Mode"] = mode
+        elif webhook and self.operation.webhook_query:
+            path += "?" + urlencode({self.operation.webhook_query: webhook})
+        if not isinstance(body, bytes):
+            body = json.dumps(self.api.example(self.operation) if body is None else body).encode()
+        return self.target.call(self.operation.method, path, sent, body)
+
+    def accept(self, key: str, **options: Any) -> tuple[Accepted, Exchange]:
+        """Submit, where it only matters what comes after. Raises NotReached when it is not accepted."""
+        exchange = self.submit(key, **options)
+        if exchange.status not in (200, 202):
+            raise NotReached(f"the submit was answered {exchange.status}")
+        try:
+            return self.dialect.accepted(exchange.json), exchange
+        except Unreadable as problem:
+            raise NotReached(f"the submit told no job: {problem}") from None
+
+    def status_url(self, job: str) -> str:
+        """Tell where to ask for a job, by the document."""
+        operation = self.status_operation
+        if operation is None:
+            raise NotReached("no status operation is documented")
+        return self.target.base_url + operation.path.replace(f"{{{operation.job}}}", quote(job, safe=""))
+
+    def poll(self, job: str, key: str | None) -> Exchange:
+        """Ask for a job."""
+        operation = self.status_operation
+        url = self.status_url(job)
+        assert operation is not None  # else there was no URL
+        if operation.method == "GET":
+            return self.target.call("GET", url, self.credentials(key))
+        headers = {"Content-Type": "application/json", **self.credentials(key)}
+        return self.target.call(operation.method, url, headers, json.dumps({operation.job: job}).encode())
+
+    def see(self, exchange: Exchange) -> View | None:
+        """Read a poll; None when it told no job. A failed job may come with an error status."""
+        try:
+            return self.dialect.view(exchange.json)
+        except Unreadable:
+            return None
+
+    # -- whole lives
+
+    @property
+    def followed(self) -> bool:
+        """Whether a job has been followed, so that another check costs no other submit."""
+        return bool(self._walks)
+
+    @property
+    def endless(self) -> bool:
+        """Whether a job was followed in vain."""
+        return any(isinstance(walk, Walk) and walk.end is None for walk in self._walks.values())
+
+    def force(self, key: str, name: str, job: Mapping[str, Any], **more: Any) -> None:
+        """Give the account of a key a scenario of its own. Times in `job` are provider seconds."""
+        self.target.make_account(key, scenario={"name": f"check-{name}", "job": dict(job), **more})
+
+    def force_at_once(self, key: str) -> None:
+        """Have the jobs of a key end at once, where that can be forced: a call may wait for its job."""
+        if self.target.is_understudy:
+            self.force(key, "at-once", {"queued": 0, "processing": 0})
+
+    def walk(self, end: str = "COMPLETED") -> Walk:
+        """Follow one job to this end; the same one for every check. Raises NotReached."""
+        known = self._walks.get(end)
+        if known is None:
+            try:
+                known = self._walk(end)
+            except NotReached as reason:
+                known = reason
+            self._walks[end] = known
+        if isinstance(known, NotReached):
+            raise known
+        return known
+
+    def walks(self) -> list[Walk]:
+        """A job of each end that can be reached: all three at an Understudy, else the good one."""
+        ends = ["COMPLETED"]
+        if self.target.is_understudy and (self.first or self.target.pace == "manual"):
+            ends += ["FAILED", "ERROR"]
+        return [self.walk(end) for end in ends]
+
+    def _walk(self, end: str) -> Walk:
+        if not self.queues:
+            raise NotReached("the submit answers with the file itself, so there is no job to follow")
+        target = self.target
+        key = target.fresh_key()
+        pause = _LIFE / 6
+        if target.is_understudy:
+            half = _LIFE / 2 * target.speed
+            told = {} if end == "COMPLETED" else {"error": "forced by the check"}
+            self.force(key, end.lower(), {"queued": half, "processing": half, "end": end, **told})
+        else:
+            operation = self.status_operation
+            pause = (operation.poll_seconds if operation is not None else None) or 1.0
+            pause = min(pause, target.patience / 20)
+        deadline = time.monotonic() + target.patience
+        accepted, submitted = self.accept(key)
+        walk = Walk(submitted, accepted)
+        left = _AFTER
+        while left and len(walk.polls) < _POLLS and time.monotonic() < deadline:
+            exchange = self.poll(accepted.id, key)
+            view = self.see(exchange)
+            walk.polls.append((exchange, view))
+            if walk.end is None and view is not None and view.final:
+                walk.end = len(walk.polls) - 1
+            elif walk.end is not None:
+                left -= 1
+            if target.pace != "polls":
+                target.elapse(pause)
+        return walk
+
+    @contextmanager
+    def unchanged(self, key: str) -> Iterator[list[str]]:
+        """Yield a list that says afterwards what jobs and money of a key changed."""
+        jobs, balance = len(self.target.jobs(key)), self.target.balance(key)
+        changes: list[str] = []
+        yield changes
+        made, cost = len(self.target.jobs(key)) - jobs, balance - self.target.balance(key)
+        if made:
+            changes.append(f"created {made} job{'s' if made > 1 else ''}")
+        if round(cost, 6):
+            changes.append(f"charged {cost:g} USD")
+
+    @property
+    def price(self) -> float:
+        """What the documented example costs, in USD."""
+        model = self.operation.model
+        assert model is not None  # a submit has one
+        return model.price.of({**model.defaults, **self.api.example(self.operation)}) / 1e6
+
+
+__all__ = ["Broken", "NotReached", "Subject", "Unanswered", "Walk"]

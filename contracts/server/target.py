@@ -1,0 +1,147 @@
+"""The server that is checked: how to call it, what it is, and what it can be made to do.
+
+One that is an Understudy says so at `/_mock/health`; then its admin API forces what a stranger's server
+only does by chance. What cannot be forced raises NotReached, so that it never counts as passed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from contracts.server.stamps import read_stamp
+from contracts.server.wire import Exchange, Unanswered, Wire
+
+Watcher = Callable[[Exchange], None]
+
+
+class NotReached(Exception):
+    """A promise could not be put to the test; the text says why."""
+
+
+class Target:
+    """A server behind a wire. `key` is the only key to use; None makes up a fresh one for each check.
+
+    `patience` is how many real seconds a job may take, `stranger` that the server is not asked what it is.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        seed: int = 0,
+        key: str | None = None,
+        patience: float = 15.0,
+        stranger: bool = False,
+    ) -> None:
+        self.wire = wire
+        self.base_url = wire.base_url
+        self.key = key
+        self.patience = patience
+        self.watchers: list[Watcher] = []
+        self.calls = 0
+        self._seed = seed
+        self._keys = 0
+        self.health = None if stranger else self._ask_health()
+        self.pace: str = str(self.health.get("pace", "")) if self.health else ""
+        self.speed = float(self.health.get("speed", 1.0)) if self.health else 1.0
+
+    @property
+    def is_understudy(self) -> bool:
+        """Whether the server said that it is one, and opened its admin API."""
+        return self.health is not None
+
+    def _ask_health(self) -> dict[str, Any] | None:
+        try:
+            told = self._admin("GET", "health").json
+        except Unanswered:
+            return None
+        return told if isinstance(told, dict) and told.get("name") == "understudy" else None
+
+    # -- calls
+
+    def call(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Exchange:
+        """Make a call; `url` is absolute or a path. Raises Unanswered."""
+        if url.startswith("/"):
+            url = self.base_url + url
+        self.calls += 1
+        exchange = self.wire.send(method, url, headers or {}, body)
+        for watcher in self.watchers:
+            watcher(exchange)
+        return exchange
+
+    def fresh_key(self) -> str:
+        """Make up a key that nobody has used; the same ones in the same order for the same seed."""
+        if self.key is not None:
+            return self.key
+        self._keys += 1
+        return f"check-{self._seed}-{self._keys}"
+
+    def another_key(self) -> str:
+        """Make up a key of somebody else. Raises NotReached where keys cannot be made up."""
+        if self.key is not None:
+            raise NotReached("needs a second key")
+        return self.fresh_key()
+
+    def close(self) -> None:
+        """Let go of the wire."""
+        self.wire.close()
+
+    # -- time
+
+    def elapse(self, seconds: float) -> None:
+        """Let `seconds` of the server's time go by."""
+        if self.pace == "manual":
+            self.admin("POST", "clock/advance", {"seconds": seconds})
+        else:
+            time.sleep(seconds)
+
+    def now(self) -> float:
+        """Tell the server's time, in seconds since the epoch."""
+        if self.pace != "manual":
+            return time.time()
+        return read_stamp(self.admin("GET", "clock")["now"])
+
+    # -- the admin API of an Understudy
+
+    def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Call the admin API. Raises NotReached where there is none, or where it refuses."""
+        if not self.is_understudy:
+            raise NotReached("this server cannot be made to do it: it is no Understudy")
+        exchange = self._admin(method, path, body)
+        if exchange.status != 200:
+            raise NotReached(f"the admin API refused: {exchange}")
+        return exchange.json
+
+    def _admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Exchange:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        data = json.dumps(body).encode() if body is not None else b""
+        return self.wire.send(method, f"{self.base_url}/_mock/{path}", headers, data)
+
+    def make_account(self, key: str, **fields: Any) -> None:
+        """Set fields of an account: balance_usd, rate_limit, scenario, disabled_models, quirks."""
+        self.admin("PUT", f"accounts/{quote(key, safe='')}", fields)
+
+    def balance(self, key: str) -> float:
+        """Tell the balance of a key, in USD."""
+        told = self.admin("GET", f"accounts/{quote(key, safe='')}")["balance_usd"]
+        if told is None:
+            raise NotReached("the account has no balance")
+        return float(told)
+
+    def jobs(self, key: str) -> list[dict[str, Any]]:
+        """List the jobs of a key."""
+        jobs: list[dict[str, Any]] = self.admin("GET", f"jobs?limit=1000&account={quote(key, safe='')}")[
+            "jobs"
+        ]
+        return jobs
+
+    def deliveries(self, job: str) -> list[dict[str, Any]]:
+        """List the callbacks of a job, sent and planned."""
+        found: list[dict[str, Any]] = self.admin("GET", f"webhooks?job={quote(job, safe='')}")["deliveries"]
+        return found

@@ -1,0 +1,212 @@
+"""How calls reach a server: over HTTP, or straight into an ASGI app that lives in a loop of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+PATIENCE = 60.0
+"""Real seconds after which a call counts as unanswered."""
+
+_SHOWN = 400
+"""Characters of a body that evidence shows."""
+
+_T = TypeVar("_T")
+
+
+class Unanswered(Exception):
+    """A call got no answer: no connection, or none in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call and its answer. Header names of the answer are in lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+    answered: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    @property
+    def json(self) -> Any:
+        """The answer's body as JSON; None where it is none."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
+
+    @property
+    def kind(self) -> str:
+        """The media type of the answer, without parameters; "" where none is told."""
+        return self.answered.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def curl(self) -> str:
+        """A command that makes the same call."""
+        parts = ["curl", "-si", "-X", self.method, self.url]
+        for name, value in self.headers.items():
+            parts += ["-H", f"{name}: {value}"]
+        if self.body:
+            parts += ["--data-binary", self.body.decode("utf-8", "backslashreplace")]
+        return shlex.join(parts)
+
+    def __str__(self) -> str:
+        """Say in a line what was asked and answered."""
+        if self.kind.startswith(("application/json", "text/")) or not self.kind:
+            said = self.content[:_SHOWN].decode("utf-8", "replace")
+        else:
+            said = f"{len(self.content)} bytes of {self.kind}"
+        return f"{self.method} {self.url} -> {self.status} {said}"
+
+
+class Wire(Protocol):
+    """A way to a server."""
+
+    base_url: str
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        """Make a call to an absolute URL. Raises Unanswered."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class Http:
+    """A server at a URL."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._client = httpx.Client(timeout=PATIENCE, trust_env=False)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        """Make a call to an absolute URL. Raises Unanswered."""
+        try:
+            response = self._client.request(method, url, headers=dict(headers), content=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            raise Unanswered(f"{method} {url}: {type(problem).__name__}: {problem}") from problem
+        return _exchange(method, url, headers, body, response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+class House:
+    """A thread whose event loop an app lives in, so that calls from anywhere find its tasks alive."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="understudy-check", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do some work in the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+
+    def bridge(self, app: ASGIApp) -> ASGIApp:
+        """Wrap an app so that it can be called from other loops and still runs in this one."""
+
+        async def bridged(scope: Scope, receive: Receive, send: Send) -> None:
+            caller = asyncio.get_running_loop()
+            if scope["type"] != "http":
+                await _stay(receive, send)
+                return
+
+            async def received() -> Any:
+                return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_await(receive), caller))
+
+            async def sent(message: Any) -> None:
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_await(send, message), caller))
+
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(_await(app, scope, received, sent), self.loop)
+            )
+
+        return bridged
+
+    def close(self) -> None:
+        """Cancel what still runs, and end the thread."""
+        self.run(_cancel_others())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(PATIENCE)
+        self.loop.close()
+
+
+class Inside:
+    """An ASGI app in this process."""
+
+    def __init__(self, app: ASGIApp, base_url: str = "http://127.0.0.1:8080") -> None:
+        self.base_url = base_url
+        self.house = House()
+        self.app = app
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url=base_url, timeout=PATIENCE)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        """Make a call to an absolute URL. Raises Unanswered."""
+        try:
+            response = self.house.run(self._client.request(method, url, headers=dict(headers), content=body))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AssertionError) as problem:
+            # The assertion is httpx's: the app returned without an answer.
+            raise Unanswered(f"{method} {url}: {type(problem).__name__}: {problem}") from problem
+        return _exchange(method, url, headers, body, response)
+
+    def close(self) -> None:
+        """End the app's loop."""
+        self.house.run(self._client.aclose())
+        self.house.run(_shut_down(self.app))
+        self.house.close()
+
+
+async def _await(call: Callable[..., Any], *arguments: Any) -> Any:
+    return await call(*arguments)
+
+
+async def _stay(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def _shut_down(app: ASGIApp) -> None:
+    """Tell an app that it ends; one that knows no lifespan need not answer."""
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        return None
+
+    try:
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, send)
+    except Exception:
+        return
+
+
+async def _cancel_others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=2)
+
+
+def _exchange(
+    method: str, url: str, headers: Mapping[str, str], body: bytes, response: httpx.Response
+) -> Exchange:
+    answered = {name.lower(): value for name, value in response.headers.items()}
+    return Exchange(method, url, dict(headers), body, response.status_code, answered, response.content)

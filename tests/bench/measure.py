@@ -1,0 +1,140 @@
+"""The measurements. Each takes its servers in turns: what else the machine does then hits all alike.
+
+Ratios are of requests a second of core time. A server under full load has a core for itself, so these are
+requests a second; where other programs take a part of the core, they stay what they were.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+
+from tests.bench.load import Load, Measured, middle
+from tests.bench.machine import private_bytes
+from tests.bench.servers import Submit, bare, gateway
+
+_AT_ONCE = 25_000
+"""Jobs made between two words of progress."""
+
+_PATHS = 10_000
+"""How many of the jobs held are polled in turn."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """How much is measured, and with what. Times are seconds."""
+
+    load: Load
+    core: int
+    submit: Submit
+    say: Say
+    rounds: int
+    seconds: int
+    held: tuple[int, ...]
+    starts: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The bare server and the gateway at one request. `ratio` is the median of those of the rounds."""
+
+    name: str
+    bare: Measured
+    gateway: Measured
+    ratio: float
+
+
+def measure_speed(bench: Bench) -> list[Compared]:
+    """Poll and submit, with everything on."""
+    with ExitStack() as stack:
+        tested = stack.enter_context(gateway(bench.core))
+        polled = tested.call("GET", tested.submit_processing(bench.submit))
+        submitted = tested.call("POST", bench.submit.path, bench.submit.body, 202)
+        base = stack.enter_context(bare(bench.core, polled, submitted))
+        paths = bench.load.folder / "paths"
+
+        def poll(seconds: int) -> tuple[Measured, Measured]:
+            # A new job each time: the gateway forgets the oldest of too many.
+            paths.write_text(tested.submit_processing(bench.submit) + "\n", encoding="ascii")
+            return bench.load.polls(base, paths, seconds), bench.load.polls(tested, paths, seconds)
+
+        def submit(seconds: int) -> tuple[Measured, Measured]:
+            first = bench.load.submits(base, bench.submit, seconds)
+            return first, bench.load.submits(tested, bench.submit, seconds)
+
+        bench.say("warming up, until the journal is full")
+        kinds = {"poll": poll, "submit": submit}
+        for kind in kinds.values():
+            kind(max(1, bench.seconds // 2))
+        runs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in kinds}
+        for number in range(bench.rounds):
+            for name, kind in kinds.items():
+                bench.say(f"round {number + 1} of {bench.rounds}: {name}, bare and gateway")
+                runs[name].append(kind(bench.seconds))
+    return [_compare(name, pairs) for name, pairs in runs.items()]
+
+
+def _compare(name: str, pairs: list[tuple[Measured, Measured]]) -> Compared:
+    ratio = median(base.cpu / tested.cpu for base, tested in pairs)
+    return Compared(name, middle([base for base, _ in pairs]), middle([tested for _, tested in pairs]), ratio)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A gateway that holds `jobs`: how fast it is polled, and its ratio to the one that holds the fewest."""
+
+    jobs: int
+    polled: Measured
+    ratio: float
+
+
+def measure_holding(bench: Bench) -> tuple[list[Holding], float]:
+    """Poll gateways that hold few and many jobs; tell the bytes a job of the one that holds most, too."""
+    with ExitStack() as stack:
+        options = ("--journal", "0", "--keep-jobs", str(2 * max(bench.held)))
+        servers = [stack.enter_context(gateway(bench.core, *options)) for _ in bench.held]
+        paths = [bench.load.folder / f"held-{jobs}" for jobs in bench.held]
+        growth = 0
+        for server, jobs, file in zip(servers, bench.held, paths, strict=True):
+            server.submit(bench.submit)  # what is made at the first one belongs to no job
+            before = private_bytes(server.pid)
+            for done in range(0, jobs, _AT_ONCE):
+                bench.say(f"making jobs to hold: {done:,} of {jobs:,}")
+                now = min(_AT_ONCE, jobs - done)
+                bench.load.fill(server, bench.submit, now, file, max(1, jobs // _PATHS))
+            growth = private_bytes(server.pid) - before
+        rounds: list[list[Measured]] = []
+        for number in range(bench.rounds):
+            bench.say(f"round {number + 1} of {bench.rounds}: polls with up to {max(bench.held):,} jobs held")
+            rounds.append(
+                [
+                    bench.load.polls(server, file, bench.seconds)
+                    for server, file in zip(servers, paths, strict=True)
+                ]
+            )
+    found = [
+        Holding(
+            jobs,
+            middle(list(runs)),
+            median(turn[0].cpu / run.cpu for run, turn in zip(runs, rounds, strict=True)),
+        )
+        for jobs, runs in zip(bench.held, zip(*rounds, strict=True), strict=True)
+    ]
+    return found, growth / max(bench.held)
+
+
+def measure_start(bench: Bench) -> float:
+    """Tell the seconds from the start of the process to the first submit answered."""
+    taken = []
+    for number in range(bench.starts):
+        bench.say(f"start {number + 1} of {bench.starts}")
+        began = time.perf_counter()
+        with gateway(bench.core) as server:
+            server.submit(bench.submit)
+            taken.append(time.perf_counter() - began)
+    return median(taken)

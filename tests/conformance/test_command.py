@@ -1,0 +1,117 @@
+"""`understudy check client` from the outside: its exit statuses, its reports and its three forms."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+import contracts
+from contracts.cli import main
+
+REFERENCE = (sys.executable, "-m", "contracts.adapters.reference")
+CASE = "lifecycle/completes-at-once/pixazo/poll"
+
+
+def check(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(main, ["check", "client", *arguments], input=stdin)
+
+
+def broken(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "fixtures.clients.broken", name)
+
+
+def test_a_good_client_is_0() -> None:
+    result = check("--case", CASE, "--", *REFERENCE)
+    assert result.exit_code == 0, result.output
+    assert "1 cases: 1 passed, 0 findings" in result.stdout
+
+
+def test_a_broken_client_is_1_and_the_exchange_proves_it(tmp_path: Path) -> None:
+    result = check("--case", CASE, "--report-dir", str(tmp_path), "--", *broken("extra_poll"))
+    assert result.exit_code == 1
+    assert f"MUST polled-after-terminal  {CASE}" in result.stdout
+    assert "GET /v2/requests/status/hunyuan-video_" in result.stdout
+    told = json.loads((tmp_path / "client.json").read_text())
+    assert told["cases"][0]["findings"][0]["id"] == "polled-after-terminal"
+    suite = ElementTree.parse(tmp_path / "client.xml").find("testsuite")
+    assert suite is not None
+    assert suite.get("failures") == "1"
+
+
+def test_a_finding_of_should_counts_with_strict_alone() -> None:
+    command = ("--", *broken("undocumented_parameter"))
+    assert check("--case", CASE, *command).exit_code == 0
+    assert check("--case", CASE, "--strict", *command).exit_code == 1
+
+
+def test_a_known_failure_is_0(tmp_path: Path) -> None:
+    file = tmp_path / "known.txt"
+    file.write_text(f"{CASE}:polled-after-terminal  # it always did\n")
+    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("extra_poll"))
+    assert result.exit_code == 0, result.output
+    assert "1 known to fail" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--case", "nothing/like/this", "--", *REFERENCE),
+        ("--case", CASE),
+        ("--case", CASE, "--attach", "--", *REFERENCE),
+        ("--case", CASE, "--", "no-such-program"),
+        ("--case", CASE, "--", sys.executable, "-c", "pass"),
+    ],
+)
+def test_what_cannot_be_run_is_2(arguments: tuple[str, ...]) -> None:
+    assert check(*arguments).exit_code == 2
+
+
+def test_a_client_that_dies_is_told_with_its_last_words() -> None:
+    program = (
+        'import sys; sys.stdin.readline(); print(\'{"id": "1", "type": "hello"}\', flush=True);'
+        "sys.stdin.readline(); sys.exit('out of cheese')"
+    )
+    result = check("--case", CASE, "--", sys.executable, "-c", program)
+    assert result.exit_code == 1
+    assert "MUST crashed" in result.stdout
+    assert "out of cheese" in result.stdout
+
+
+def test_a_missing_capability_skips() -> None:
+    program = 'import sys; sys.stdin.readline(); print(\'{"id": "1", "type": "hello"}\'); sys.stdin.read()'
+    result = check("--case", "webhook/lost/pixazo", "--", sys.executable, "-c", program)
+    assert result.exit_code == 0
+    assert "1 not reached" in result.stdout
+    assert "no capability webhook" in result.stderr
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
+def test_a_client_in_shell_is_one_process_a_case() -> None:
+    script = Path(contracts.__file__).parent / "adapters" / "curl.sh"
+    cases = ("--case", CASE, "--case", "lifecycle/fails/pixazo/poll", "--case", "errors/insufficient-balance")
+    result = check("--per-case", "--provider", "pixazo", *cases, "--", "sh", str(script))
+    assert result.exit_code == 0, result.output
+    assert "3 cases: 3 passed" in result.stdout
+
+
+def test_attached_shows_the_case_and_judges_what_was_done() -> None:
+    result = check("--attach", "--case", CASE, stdin="\n")
+    assert "base URL  http://127.0.0.1:" in result.stderr
+    assert "0 submits were made, expected 1" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_list_shows_the_cases() -> None:
+    result = check("--case", CASE, "--list")
+    assert result.stdout.startswith(CASE)
+
+
+def test_rules_are_listed_with_what_to_do() -> None:
+    result = CliRunner().invoke(main, ["rules"])
+    assert "polled-after-terminal (MUST)\n  Stop at COMPLETED, FAILED and ERROR" in result.stdout

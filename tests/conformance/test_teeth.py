@@ -1,0 +1,64 @@
+"""Each client that is broken on purpose is caught by the rule named for it, and the unbroken one by none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from contracts.conformance.cases import choose, read_cases
+from contracts.conformance.drivers import Lasting
+from contracts.conformance.runner import run_cases
+from contracts.findings import Outcome
+from contracts.rules import RULES
+from fixtures.clients.broken import BROKEN
+from mockserver.catalog import Catalog
+from tests.conformance.teeth import kills, table
+
+PARTS = 2
+
+Record = Callable[[str, object], None]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_a_broken_client_is_caught_by_exactly_its_rule(
+    part: int, catalog: Catalog, record_property: Record
+) -> None:
+    found = await kills(list(BROKEN)[part::PARTS], catalog)
+    record_property("table", table(found))
+    wrong = {
+        f"{name} in {case}": sorted(rules)
+        for name, cases in found.items()
+        for case, rules in cases.items()
+        if rules != {BROKEN[name].rule}
+    }
+    assert not wrong
+
+
+async def test_the_reference_client_passes_every_case(catalog: Catalog, record_property: Record) -> None:
+    cases = read_cases()
+    command = (sys.executable, "-m", "contracts.adapters.reference")
+    _, done = await run_cases(
+        cases, lambda: Lasting(command), catalog, jobs=12, seed=1, told=lambda case: None
+    )
+    assert {case.name: case.reason for case in done if case.outcome is not Outcome.PASSED} == {}
+    assert [finding for case in done for finding in case.findings] == []
+    record_property("table", f"reference client: {len(done)} cases passed")
+
+
+def test_every_case_and_every_rule_is_needed() -> None:
+    """A case that kills nobody, or a rule that catches nobody, proves nothing."""
+    cases = read_cases()
+    killing = {case.id for broken in BROKEN.values() for case in choose(cases, broken.cases, ())}
+    assert {case.id for case in cases} - killing == set()
+    assert {rule.id for rule in RULES} - {broken.rule for broken in BROKEN.values()} == set()
+
+
+@pytest.mark.slow
+async def test_no_broken_client_passes_everywhere(catalog: Catalog, record_property: Record) -> None:
+    """The full matrix: every broken client in every case."""
+    found = await kills(BROKEN, catalog, everywhere=True)
+    record_property("table", table(found))
+    for name, cases in found.items():
+        assert any(BROKEN[name].rule in rules for rules in cases.values()), name

@@ -1,0 +1,212 @@
+"""Rules over journals written by hand: where each begins to hold, and where it does not yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.findings import Finding, Severity
+from contracts.rules import RULES, Claim, Output, judge
+from mockserver.catalog import Catalog
+from mockserver.gateway.journal import JournalEntry
+
+KEY = "a-secret-key-1"
+JOB = "hunyuan-video_1"
+URL = f"http://gateway/v1/{JOB}/output.mp4"
+BODY = {"prompt": "a cat"}
+
+
+class Story:
+    """A journal in the making. Times are in ms since it began."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.entries: list[JournalEntry] = []
+
+    def add(self, at: int, method: str, url: str, status: int, told: Any = None, **more: Any) -> Story:
+        sent = msgspec.json.encode(more.pop("sent")) if "sent" in more else b""
+        got = b"" if told is None else msgspec.json.encode(told)
+        entry = JournalEntry(
+            number=len(self.entries) + 1,
+            kind=more.pop("kind", "call"),
+            at=at,
+            duration=more.pop("duration", 1.0),
+            key=more.pop("key", KEY),
+            account="acct_1",
+            provider=more.pop("provider", "pixazo"),
+            operation=more.pop("operation", ""),
+            method=method,
+            url=url,
+            http_version="1.1",
+            request_headers=more.pop("request_headers", []),
+            request_body=sent,
+            request_size=len(sent),
+            status=status,
+            response_headers=more.pop("headers", []),
+            response_body=got,
+            response_size=len(got),
+            kept=0,
+            **more,
+        )
+        self.entries.append(entry)
+        return self
+
+    def submit(self, at: int, status: int = 202, job: str = JOB, **more: Any) -> Story:
+        told = (
+            {"request_id": job, "status": "QUEUED", "polling_url": "x"} if status == 202 else {"error": "no"}
+        )
+        accepted = {"job": job} if status == 202 else {}
+        more = {"sent": BODY, "operation": "submit-hunyuan-video", **accepted, **more}
+        return self.add(at, "POST", "/hunyuan-video/v1/hunyuan-video-request", status, told, **more)
+
+    def poll(self, at: int, state: str = "PROCESSING", status: int = 200, **more: Any) -> Story:
+        told: dict[str, Any] = {"request_id": JOB, "status": state, "output": None}
+        if state == "COMPLETED":
+            told["output"] = {"media_url": [URL]}
+        more = {"operation": "get-request-status", "job": JOB, **more}
+        return self.add(at, "GET", f"/v2/requests/status/{JOB}", status, told, **more)
+
+    def media(self, at: int, **more: Any) -> Story:
+        return self.add(at, "GET", f"/v1/{JOB}/output.mp4", 200, job=JOB, **{"key": "", **more})
+
+    def callback(self, at: int, state: str, status: int = 200, **more: Any) -> Story:
+        sent = {"request_id": JOB, "status": state, "output": {"media_url": [URL]}}
+        more = {"sent": sent, "job": JOB, "kind": "delivery", **more}
+        return self.add(at, "POST", "http://127.0.0.1:1/cb", status, **more)
+
+    def found(self, claim: Claim | None = None, **more: Any) -> dict[str, Finding]:
+        return {one.id: one for one in judge(self.entries, self.catalog, claim, **more)}
+
+
+@pytest.fixture
+def story(catalog: Catalog) -> Story:
+    return Story(catalog)
+
+
+def done(**more: Any) -> Claim:
+    return Claim("completed", **{"job_id": JOB, "media": (Output(URL),), "key": KEY, **more})
+
+
+def test_a_good_conversation_breaks_nothing(story: Story) -> None:
+    story.submit(0).poll(6000).poll(12000, "COMPLETED").media(12010)
+    assert story.found(done()) == {}
+    assert story.found() == {}
+
+
+def test_ids_are_unique_and_every_rule_says_where_it_is_from() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert all(rule.source and rule.advice.endswith(".") for rule in RULES)
+
+
+def test_a_finding_shows_the_exchanges_without_the_key(story: Story) -> None:
+    story.submit(0).poll(6000, "FAILED")
+    story.poll(12000, "FAILED", request_headers=[(b"ocp-apim-subscription-key", KEY.encode())])
+    finding = story.found()["polled-after-terminal"]
+    assert [line.split(" ")[0] for line in finding.evidence] == ["+6.000s", "+12.000s"]
+    assert KEY not in str(finding)
+
+
+@pytest.mark.parametrize(("gap", "severity"), [(100, Severity.MUST), (600, Severity.SHOULD), (6000, None)])
+def test_polling_is_held_to_what_is_declared_and_to_what_is_documented(
+    story: Story, gap: int, severity: Severity | None
+) -> None:
+    story.submit(0).poll(6000).poll(6000 + gap, "COMPLETED")
+    finding = story.found(done(min_poll_ms=500)).get("polled-too-fast")
+    assert (finding and finding.severity) == severity
+
+
+def test_documented_intervals_are_divided_by_the_speed(story: Story) -> None:
+    story.submit(0).poll(60).poll(120, "COMPLETED")
+    assert "polled-too-fast" in story.found()
+    assert story.found(speed=100.0) == {}
+
+
+@pytest.mark.parametrize(("again", "kept"), [(500, False), (960, True), (1100, True)])
+def test_retry_after_is_kept_to_a_twentieth(story: Story, again: int, kept: bool) -> None:
+    story.submit(0, 429, headers=[(b"retry-after", b"1")]).submit(again)
+    assert ("ignored-retry-after" not in story.found()) is kept
+
+
+def test_retry_after_is_read_as_a_date_and_as_segminds_instant(story: Story) -> None:
+    at = 1_790_000_000_000
+    date = (b"retry-after", b"Mon, 21 Sep 2026 14:13:22 GMT")  # two seconds later
+    story.submit(at, 429, headers=[date]).submit(at + 1000)
+    assert "ignored-retry-after" in story.found()
+    instant = (b"x-rate-limit-reset-at-utc", b"2026-09-21T14:13:22.000Z")
+    other = Story(story.catalog).submit(at, 429, headers=[instant]).submit(at + 2100)
+    assert "ignored-retry-after" not in other.found()
+
+
+def test_two_equal_jobs_are_one_too_many_only_when_one_was_wanted(story: Story) -> None:
+    story.submit(0).submit(5000, job="hunyuan-video_2")
+    assert "submitted-twice" in story.found(done())
+    assert "submitted-twice" not in story.found()
+
+
+def test_a_submit_after_a_lost_answer_is_doubtful_whoever_sends_it(story: Story) -> None:
+    story.submit(0, fault="reset").submit(5000, job="hunyuan-video_2")
+    assert "submitted-twice" in story.found()
+
+
+def test_a_key_at_the_media_is_a_leak_wherever_it_stands(story: Story) -> None:
+    story.submit(0).poll(6000, "COMPLETED").media(6010, request_headers=[(b"x-anything", KEY.encode())])
+    assert "leaked-key" in story.found()
+
+
+def test_one_verifying_poll_is_allowed_after_a_callback(story: Story) -> None:
+    story.submit(0).callback(6000, "COMPLETED").poll(6010, "PROCESSING")
+    assert "polled-after-terminal" not in story.found()
+    story.poll(12000, "PROCESSING")
+    assert "polled-after-terminal" in story.found()
+
+
+def test_a_callback_that_came_after_the_conclusion_does_not_excuse_it(story: Story) -> None:
+    story.submit(0).callback(1000, "PROCESSING").callback(3000, "COMPLETED")
+    claim = Claim("failed", mode="webhook", job_id=JOB, error_kind="job_failed", concluded=1500)
+    assert set(story.found(claim)) == {"took-unfinished-for-finished"}
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "right"),
+    [
+        (400, "validation", True),
+        (401, "auth", True),
+        (402, "insufficient_balance", True),
+        (403, "rate_limited", True),
+        (404, "not_found", True),
+        (402, "server", False),
+        (401, "", False),
+    ],
+)
+def test_the_kind_of_an_error_follows_from_its_status(
+    story: Story, status: int, kind: str, right: bool
+) -> None:
+    story.submit(0, status)
+    found = story.found(Claim("rejected", error_kind=kind))
+    assert ("wrong-error-kind" not in found) is right
+
+
+def test_giving_up_after_a_lost_submit_is_right_and_after_a_429_is_not(story: Story) -> None:
+    claim = Claim("failed", error_kind="server")
+    assert story.submit(0, 504).found(claim) == {}
+    limited = Story(story.catalog).submit(0, 429)
+    assert set(limited.found(Claim("rejected", error_kind="rate_limited"))) == {"gave-up-on-transient-error"}
+
+
+def test_without_a_claim_a_job_that_was_left_is_only_worth_knowing(story: Story) -> None:
+    finding = story.submit(0).poll(6000).found()["never-finished"]
+    assert finding.severity is Severity.INFO
+
+
+def test_a_callback_nobody_took_counts_when_the_client_was_there_to_take_it(story: Story) -> None:
+    story.submit(0).callback(6000, "COMPLETED", status=0, error="ConnectError")
+    assert story.found()["callback-not-acknowledged"].severity is Severity.INFO
+    assert story.found(done(mode="webhook"))["callback-not-acknowledged"].severity is Severity.MUST
+
+
+def test_another_jobs_file_is_the_wrong_output(story: Story) -> None:
+    story.submit(0).poll(6000, "COMPLETED")
+    claim = done(media=(Output("http://gateway/v1/other/output.mp4"),))
+    assert set(story.found(claim)) == {"wrong-output"}

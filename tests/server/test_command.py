@@ -1,0 +1,142 @@
+"""The command line of `understudy check server`: what it prints, writes and exits with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from contracts.cli import main
+from tests.e2e.processes import serving
+
+BRIEF = ["--provider", "wavespeed", "--seed", "7", "--examples", "2"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", "server", *arguments], catch_exceptions=False)
+
+
+@contextmanager
+def listening(answer: Any) -> Iterator[str]:
+    """A server whose `answer` is given (path, headers, body) and returns status and JSON."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, told = answer(self.command, self.path, body)
+            data = json.dumps(told).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_gateway_is_clean_and_the_reports_say_so(tmp_path: Path) -> None:
+    """Exit 0, a coverage line, and both reports with every case in them."""
+    result = run(*BRIEF, "--report-dir", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "coverage: " in result.output
+    assert "--seed 7 repeats this run" in result.output
+    told = json.loads((tmp_path / "server.json").read_text())
+    assert told["facts"]["seed"] == 7
+    assert told["facts"]["coverage"]["missing"] == []
+    assert {case["outcome"] for case in told["cases"]} <= {"passed", "not reached"}
+    suites = ElementTree.parse(tmp_path / "server.xml").getroot()
+    assert sum(int(suite.attrib["tests"]) for suite in suites) == len(told["cases"])
+
+
+def test_equal_seeds_make_equal_runs(tmp_path: Path) -> None:
+    """The same calls are answered the same, so the coverage counts are the same."""
+    seen = []
+    for name in ("one", "two"):
+        run(*BRIEF, "--report-dir", str(tmp_path / name))
+        told = json.loads((tmp_path / name / "server.json").read_text())
+        operations = told["facts"]["coverage"]["operations"]
+        seen.append([{s: n for s, n in one["seen"].items() if s != "200"} for one in operations])
+    assert seen[0] == seen[1]
+
+
+def test_a_server_that_answers_anything_breaks_promises_and_reaches_few() -> None:
+    """Exit 1, with commands to see it again; what a stranger cannot be made to do is not reached."""
+    with listening(lambda *call: (200, {"id": 1})) as url:
+        result = run(url, *BRIEF)
+    assert result.exit_code == 1
+    assert "submit-needs-key" in result.output
+    assert f"curl -si -X POST {url}/api/v3/" in result.output
+    assert "not reached: this server cannot be made to do it: it is no Understudy" in result.output
+
+
+def test_an_understudy_at_a_url_is_forced_through_its_admin_api(tmp_path: Path) -> None:
+    """Over HTTP the promises hold as they do in this process."""
+    with serving(tmp_path, "--allow-http-webhooks", "--speed", "300", "--media", "small") as gateway:
+        result = run(gateway.url, *BRIEF)
+    assert result.exit_code == 0, result.output
+    assert "an Understudy" in result.output
+
+
+def test_a_server_that_is_not_there_cannot_be_checked() -> None:
+    """Exit 2, in one line."""
+    result = run("http://127.0.0.1:1", *BRIEF)
+    assert result.exit_code == 2
+    assert "nothing answers" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--provider", "nobody"], "known are"),
+        (["--live"], "--max-spend"),
+        (["--max-spend", "1"], "--live"),
+        (["--live", "--max-spend", "1"], "--provider P and --key K"),
+        (["https://gateway.pixazo.ai"], "--live"),
+        (["http://127.0.0.1:1", "--pace", "polls"], "--pace"),
+        (["http://127.0.0.1:1", "--receiver", "http://127.0.0.1:2"], "--receiver"),
+        (["--receiver", "http://127.0.0.1:1/done"], "--provider P"),
+        (["--receiver", "http://127.0.0.1:1/done", "--provider", "segmind"], "no callbacks"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(arguments: list[str], said: str) -> None:
+    """Exit 2, and the message says what is missing."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_live_submits_nothing_that_it_may_not_pay(tmp_path: Path) -> None:
+    """With nothing to spend no job is made; the key is nowhere in what is printed. See test_live, too."""
+    arguments = ["--provider", "pixazo", "--key", "secret-key", "--max-spend", "0", "--seed", "1"]
+    with serving(tmp_path, "--media", "small") as gateway:
+        result = run(gateway.url, "--live", *arguments)
+        jobs = httpx.get(f"{gateway.url}/_mock/jobs", trust_env=False).json()["jobs"]
+    assert jobs == []
+    assert "0 of 0 are left" in result.output
+    assert "secret-key" not in result.output
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,37 @@
+"""`from contracts.server import suite`: the promises as tests of a user's own app."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+OWN_APP = """
+from contracts.server import suite
+from mockserver.app import create_app
+from mockserver.settings import Settings
+
+async def own(scope, receive, send):
+    if scope["type"] == "http" and scope["path"].startswith("/_mock"):
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    await inner(scope, receive, send)
+
+inner = create_app(Settings(media="small", speed=1000))
+test_contract = suite(own, provider="wavespeed")
+"""
+
+
+def test_a_users_app_gets_one_test_for_each_operation_and_check(pytester: pytest.Pytester) -> None:
+    """An app that is no Understudy passes what can be seen, and the rest is skipped, not passed."""
+    pytester.makepyfile(OWN_APP)
+    result = pytester.runpytest_subprocess(
+        "-p",
+        "no:cacheprovider",
+        "-rs",
+        "-k",
+        "submit-hunyuan-video-i2v-states or submit-hunyuan-video-i2v-poor",
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(["*not reached: this server cannot be made to do it*"])
