@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from mockserver.catalog import Catalog, open_catalog
 from mockserver.domain.clock import Clock, ManualClock, SystemClock
-from mockserver.gateway.book import find, read_book
+from mockserver.gateway.book import find, read_book, refuse_unknown_models
 from mockserver.gateway.world import Files, World
 from mockserver.media import Studio
 from mockserver.providers import PROVIDERS
@@ -28,13 +28,16 @@ def create_world(
     """Make the world of one gateway. Raises SpecError or BookError for what is not understood."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
+    if catalog is None:
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
     book = read_book()
     chosen = find(book, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
-        book[chosen.name] = chosen
+        refuse_unknown_models(chosen, {model.id for model in catalog.models})
+        book.setdefault(chosen.name, chosen)
     return World(
         settings=settings,
-        catalog=catalog or open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS),
+        catalog=catalog,
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
         scenarios=book,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import secrets
+import ssl
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -188,6 +189,14 @@ def read_settings(values: dict[str, Any]) -> Settings:
         values["seed"] = secrets.randbelow(2**31)
     if values["fail_rate"] + values["error_rate"] > 1:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
+    ca = values["webhook_ca"]
+    if ca is not None:
+        try:
+            ssl.create_default_context(cafile=str(ca))
+        except (ssl.SSLError, OSError) as error:
+            raise click.UsageError(
+                f"--webhook-ca {ca}: holds no certificate that can be read: {error}"
+            ) from None
     return Settings(**values)
 
 

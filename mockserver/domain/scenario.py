@@ -8,7 +8,7 @@ provider seconds (the gateway's speed divides them); those of an entry are real 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -45,6 +45,8 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError("where goes with fault: reset")
         if self.seconds is not None and self.fault not in ("hang", "slow"):
             raise ValueError("seconds goes with fault: hang or slow")
+        if self.body and self.status in (204, 304):
+            raise ValueError(f"an answer with status {self.status} has no body (RFC 9110)")
         if self.fault is not None and (self.retry_after is not None or self.body is not None):
             raise ValueError("retry_after and body go with condition or status")
 
@@ -104,12 +106,17 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for quirk in self.quirks:
+        # The place is told as msgspec tells it, so that `read_scenario` finds both alike.
+        for index, quirk in enumerate(self.quirks):
             if quirk not in QUIRKS:
-                raise ValueError(f"unknown quirk {quirk!r}; known are {', '.join(QUIRKS)}")
+                known = ", ".join(QUIRKS)
+                raise ValueError(f"unknown quirk {quirk!r}; known are {known} - at `$.quirks[{index}]`")
         for surface, entries in (("poll", self.poll), ("media", self.media)):
-            if any(entry.accept for entry in entries):
-                raise ValueError(f"accept goes with submit entries, not with {surface}")
+            for index, entry in enumerate(entries):
+                if entry.accept:
+                    raise ValueError(
+                        f"accept goes with submit entries alone - at `$.{surface}[{index}].accept`"
+                    )
 
 
 def met(entries: tuple[Entry, ...], nth: int) -> Entry | None:
@@ -140,6 +147,18 @@ _PATH = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
+_ALLOWED = {
+    "condition": f"known are {', '.join(Condition)}",
+    "fault": f"known are {', '.join(get_args(Fault))}",
+    "times": "a number or always",
+    "retry_after": "a number of seconds, http-date or none",
+    "where": "before, middle or after",
+    "end": "COMPLETED, FAILED, ERROR or never",
+    "end_from": "queued or processing",
+    "signature": "good, bad, stale or missing",
+}
+
+
 def read_scenario(data: Any) -> Scenario:
     """Make a scenario of what YAML or JSON gave. Raises ScenarioError, which points to the place."""
     try:
@@ -151,7 +170,10 @@ def read_scenario(data: Any) -> Scenario:
         pointer = path.replace(".", "/")
         if unknown := _UNKNOWN.search(found["message"]):
             pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
-        raise ScenarioError(found["message"], pointer) from None
+        allowed = _ALLOWED.get(pointer.rpartition("/")[2]) if "enum" in found["message"] else None
+        raise ScenarioError(
+            f"{found['message']}; {allowed}" if allowed else found["message"], pointer
+        ) from None
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -58,3 +59,14 @@ def find(book: dict[str, Scenario], name_or_file: str) -> Scenario:
     raise BookError(
         f"no scenario and no file is called {name_or_file!r}; known are {', '.join(book) or 'none'}"
     )
+
+
+def refuse_unknown_models(scenario: Scenario, known: set[str]) -> None:
+    """Refuse a scenario that disables a model there is not: it would do nothing. Raises BookError."""
+    for index, model in enumerate(scenario.account.disabled_models):
+        if model not in known:
+            near = difflib.get_close_matches(model, sorted(known), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise BookError(
+                f"{scenario.name}: /account/disabled_models/{index}: no model is called {model!r}{hint}"
+            )

@@ -47,7 +47,8 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, 
     index = next((index for index in range(job.outputs) if job.file_name(index) == name), None)
     if index is None or (await world.step(job)).state is not State.COMPLETED:
         raise Refusal(Condition.NOT_FOUND)
-    entry = await meet(world, job, "media")
+    # Looking whether a file is there downloads nothing.
+    entry = await meet(world, job, "media") if call.method != "HEAD" else None
     if entry is not None and entry.fault is None:
         raise Struck(entry)
     return job, index, entry

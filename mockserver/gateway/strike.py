@@ -6,7 +6,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from mockserver.domain.conditions import Condition, Detail, Refusal
-from mockserver.domain.exchange import HTML, JSON, Answer, json_answer
+from mockserver.domain.exchange import HTML, JSON, TEXT, Answer, json_answer
 from mockserver.domain.scenario import Entry
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place, Provider
@@ -31,7 +31,7 @@ def strike(
     answer = _worded(world, provider, entry, place, quirks, model, price)
     if entry.body is not None:
         answer.body = entry.body.encode()
-        kind = HTML if entry.body.lstrip().startswith("<") else JSON
+        kind = _type_of(entry.body)
         answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
     if entry.retry_after is not None:
         others = [pair for pair in answer.headers if pair[0] != provider.retry_header]
@@ -87,3 +87,10 @@ def _retry_header(
 def _date(now: int) -> int:
     """The instant that an HTTP date names, in seconds since the epoch."""
     return -(-now // 1000) + _DATE_WAIT
+
+
+def _type_of(body: str) -> tuple[bytes, bytes]:
+    """Name the type that a text looks like."""
+    if body.lstrip().startswith("<"):
+        return HTML
+    return JSON if body.lstrip().startswith(("{", "[", '"')) else TEXT

@@ -83,7 +83,7 @@ class World:
     """The server's own scenario: holds where nothing nearer to the call names one."""
 
     def __post_init__(self) -> None:
-        self.started = self.clock.now()
+        self._at_start = (dict(self.scenarios), self.scenario)
         self.quirks = frozenset(self.settings.quirks)
         self.journal = Journal(self.settings.journal)
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
@@ -101,8 +101,9 @@ class World:
         return PROVIDERS[name]
 
     def learn(self, scenario: Scenario) -> None:
-        """Make a scenario known by its name."""
-        self.scenarios[scenario.name] = scenario
+        """Make a scenario known by its name; one known since the start keeps its meaning."""
+        if scenario.name not in self._at_start[0]:
+            self.scenarios[scenario.name] = scenario
 
     async def step(self, job: Job) -> Step:
         """Tell where the job is now."""
@@ -186,7 +187,13 @@ class World:
                 wallet.refund(job.id)
 
     async def reset(self, account: str | None) -> int:
-        """Forget jobs, journal, money and limits of one account, or of all."""
+        """Forget jobs, journal, money and limits of one account, or of all.
+
+        With all of them go the scenarios that came since the start.
+        """
+        if account is None:
+            known, self.scenario = self._at_start
+            self.scenarios = dict(known)
         forgotten = await self.store.clear(account)
         self.journal.clear(account)
         self.accounts.clear(account)

@@ -347,6 +347,11 @@ class _Admin:
                 scenario = read_scenario(wanted)
             except ScenarioError as error:
                 raise AdminError(400, error.message, pointer + error.pointer) from None
+            models = {model.id for model in self._world.catalog.models}
+            for index, model in enumerate(scenario.account.disabled_models):
+                if model not in models:
+                    place = f"{pointer}/account/disabled_models/{index}"
+                    raise AdminError(400, f"unknown; known are {', '.join(sorted(models))}", place)
             return scenario
         found = self._world.scenarios.get(str(wanted))
         if found is None:

@@ -28,7 +28,7 @@ from mockserver.settings import MAX_BODY, MAX_HEADERS
 from mockserver.web.extras import add_fields
 from mockserver.web.faults import FAULTS, Wire
 from mockserver.web.files import answer_file
-from mockserver.web.protocol import connection_of, transport_of
+from mockserver.web.protocol import BODILESS, connection_of, transport_of
 from mockserver.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -295,6 +295,8 @@ async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:
-    headers = [*answer.headers, (b"content-length", str(len(answer.body)).encode())]
+    headers = answer.headers
+    if answer.status not in BODILESS:
+        headers = [*headers, (b"content-length", str(len(answer.body)).encode())]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})

@@ -24,6 +24,10 @@ _HARD_LIMIT = 4 * MAX_HEADERS
 """The parser collects a head without bound. Past this the connection is cut; up to it the app answers 431."""
 
 
+BODILESS = frozenset({204, 304})
+"""Statuses whose answers have no body and, at 204, may not even tell a length (RFC 9110, section 8.6)."""
+
+
 class Outbox:
     """What one event loop has to write at the end of its turn."""
 
@@ -67,6 +71,7 @@ class Connection:
             or not cycle.keep_alive
             or cycle.waiting_for_100_continue
             or cycle.flow.write_paused
+            or answer.status in BODILESS
         ):
             return False
         parts = [STATUS_LINE[answer.status]]

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
+from urllib.parse import urlsplit
 
 from mockserver.domain.clock import Clock
 from mockserver.domain.draw import Draw, webhook_secret
@@ -45,6 +46,9 @@ _PLACES = 32
 _RECEIVERS = 10_000
 _GRACE = 2.0
 """Real seconds that deliveries in progress get at shutdown."""
+
+_TOLD = 10
+"""Jobs that are named when the gateway ends before their webhooks are sent."""
 
 _AS_DOCUMENTED = Webhook()
 
@@ -136,12 +140,23 @@ class Sender:
         tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE)
-        unsent = len(self._lanes)
+        unsent = [
+            lane for lane in self._lanes.values() if lane.following is not None or lane.task is not None
+        ]
         for task in tasks:
             task.cancel()
         await self._poster.close()
         if unsent:
-            _log.warning("%d jobs had webhooks left to send when the gateway ended", unsent)
+            told = "".join(f"\n  {self._tell_unsent(lane)}" for lane in unsent[:_TOLD])
+            more = f"\n  and {len(unsent) - _TOLD} more" if len(unsent) > _TOLD else ""
+            _log.warning(
+                "webhooks that were not sent when the gateway ended, by job: %d%s%s", len(unsent), told, more
+            )
+
+    def _tell_unsent(self, lane: _Lane) -> str:
+        receiver = lane.job.receiver
+        event = lane.following.event if lane.following is not None else "in progress"
+        return f"{lane.job.id}: {event}, to {urlsplit(receiver.url).netloc if receiver is not None else ''}"
 
     # -- what the admin API calls
 

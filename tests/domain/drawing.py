@@ -67,7 +67,8 @@ def entries(draw: st.DrawFn, *, accept: bool = False) -> Entry:
         )
         waits = st.integers(0, 86_400) | st.sampled_from(["http-date", "none"])
         fields["retry_after"] = draw(some(waits))
-        fields["body"] = draw(some(texts))
+        if fields.get("status") not in (204, 304):
+            fields["body"] = draw(some(texts))
     if accept:
         fields["accept"] = draw(st.booleans())
     return Entry(**fields)

@@ -21,7 +21,7 @@ seconds = st.floats(min_value=0, max_value=86_400)
 usd = st.floats(min_value=0, max_value=1_000_000_000)
 counts = st.integers(0, 3) | st.integers(0, 1_000_000)
 times = st.integers(1, 3) | st.integers(1, 1_000_000) | st.just("always")
-models = st.sampled_from(["hunyuan-video", "hunyuan-image", "wavespeed-ai/hunyuan-video/i2v", "unheard-of"])
+models = st.sampled_from(["hunyuan-video", "hunyuan-image", "pixverse", "wavespeed-ai/hunyuan-video/i2v"])
 
 
 def some(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
@@ -53,7 +53,10 @@ def entries(
     common["body"] = draw(some(texts))
     if draw(st.booleans()):
         return Entry(condition=draw(st.sampled_from(Condition)), **common)
-    return Entry(status=draw(st.integers(200, 599)), **common)
+    status = draw(st.integers(200, 599))
+    if status in (204, 304):
+        common["body"] = None
+    return Entry(status=status, **common)
 
 
 @st.composite

@@ -718,3 +718,26 @@ async def test_a_forgotten_account_meets_its_scenario_anew(make_gateway: MakeGat
     reset: httpx.Response = await gateway.admin("POST", "reset")
     assert reset.json() == {"jobs": 1}
     assert first == await statuses() == [429, 202]
+
+
+async def test_a_shipped_name_keeps_its_meaning_and_a_reset_forgets_the_rest(gateway: Gateway) -> None:
+    """A whole scenario under a shipped name is the server's alone; a new name is known until the reset."""
+    own = {"name": "fails", "submit": [{"status": 418, "times": "always"}]}
+    assert (await gateway.admin("PUT", "scenario", json=own)).status_code == 200
+    assert (await submit(gateway, "pixazo")).status_code == 418
+    assert (await submit(gateway, "pixazo", prefer="scenario=fails")).status_code == 202
+    new = {"name": "brand-new", "submit": [{"status": 418, "times": "always"}]}
+    assert (await gateway.admin("PUT", "scenario", json=new)).status_code == 200
+    assert (await submit(gateway, "pixazo", prefer="scenario=brand-new")).status_code == 418
+    await gateway.admin("POST", "reset")
+    assert (await submit(gateway, "pixazo")).status_code == 202
+    assert (await submit(gateway, "pixazo", prefer="scenario=brand-new")).status_code == 400
+
+
+async def test_a_scenario_that_disables_an_unknown_model_is_refused(gateway: Gateway) -> None:
+    """A misspelt model would do nothing, silently."""
+    told = await gateway.admin(
+        "PUT", "scenario", json={"name": "x", "account": {"disabled_models": ["hunyuan-vidoe"]}}
+    )
+    assert told.status_code == 400
+    assert told.json()["pointer"] == "/account/disabled_models/0"

@@ -565,3 +565,17 @@ def test_accept_creates_the_job_that_the_wire_hides(
     noted(target, str(entry["fault"]))
     listed = ADMIN.get(f"{process.url}/_mock/jobs", params={"account": target.key}).json()["jobs"]
     assert len(listed) == int(accept)
+
+
+def test_an_answer_that_may_have_no_body_leaves_the_connection_whole(process: Any) -> None:
+    """204 and 304 tell no length and no body, and the next answer on the connection is read right."""
+    with httpx.Client(base_url=process.url, headers={"Ocp-Apim-Subscription-Key": "bodiless-key"}) as client:
+        for status in (204, 304):
+            scenario = {"name": f"bodiless-{status}", "submit": [{"status": status}]}
+            put = httpx.put(f"{process.url}/_mock/accounts/bodiless-key", json={"scenario": scenario})
+            assert put.status_code == 200
+            bare = client.post("/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "a cat"})
+            assert (bare.status_code, bare.content) == (status, b"")
+            assert "content-length" not in bare.headers
+            good = client.post("/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "a cat"})
+            assert good.status_code == 202

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from email.utils import formatdate
 from http import HTTPStatus
 
 from starlette.types import Receive, Send
@@ -58,7 +59,7 @@ class Wire:
             phrase = HTTPStatus(answer.status).phrase
         except ValueError:
             phrase = ""
-        lines = [f"HTTP/1.1 {answer.status} {phrase}".encode()]
+        lines = [f"HTTP/1.1 {answer.status} {phrase}".encode(), b"date: " + formatdate(usegmt=True).encode()]
         lines += [name + b": " + value for name, value in answer.headers]
         lines += [b"content-length: " + str(len(answer.body)).encode(), b"", b""]
         self._transport.write(b"\r\n".join(lines) + (b"" if self._head_only else answer.body[:kept]))
