@@ -35,13 +35,13 @@ class Account:
     quirks: frozenset[str] = frozenset()
     meetings: dict[str, Meeting] = field(default_factory=dict)
     """The scenarios that submits have met, by name."""
-    _bodies: dict[int, int] = field(default_factory=dict)
+    _bodies: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def nth(self, body: int) -> int:
         """Tell which job (from 0) with this body comes next, and count it. `body` is a hash."""
         nth = self._bodies.get(body, 0)
         if len(self._bodies) >= _MAX_BODIES and body not in self._bodies:
-            del self._bodies[next(iter(self._bodies))]
+            self._bodies.popitem(last=False)
         self._bodies[body] = nth + 1
         return nth
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from mockserver.domain.job import Job
+
+_SLACK = 1000
+"""Entries beyond twice the jobs kept that are worth no clean-up."""
 
 
 class Store(Protocol):
@@ -49,7 +52,8 @@ class MemoryStore:
 
     def __init__(self, keep: int) -> None:
         self._keep = max(1, keep)
-        self._jobs: dict[str, Job] = {}
+        # Not a dict: finding the first key of one whose first keys were deleted walks over all the gaps.
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._ending: list[tuple[int, str]] = []
         self._finished: deque[str] = deque()
         self._cursors: dict[str, int] = {}
@@ -61,6 +65,10 @@ class MemoryStore:
         end = job.timeline.end
         if end is not None and not job.by_polls:
             heappush(self._ending, (job.created + end.at, job.id))
+            if len(self._ending) > 2 * self._keep + _SLACK:
+                # Jobs forgotten before their end are still on the list; now they go.
+                self._ending = [entry for entry in self._ending if entry[1] in self._jobs]
+                heapify(self._ending)
         return self._trim(now) if len(self._jobs) > self._keep else []
 
     async def get(self, job_id: str) -> Job | None:

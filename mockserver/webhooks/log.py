@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -59,13 +60,13 @@ class DeliveryLog:
     """The latest deliveries, oldest first."""
 
     def __init__(self) -> None:
-        self._deliveries: dict[str, Delivery] = {}
+        self._deliveries: OrderedDict[str, Delivery] = OrderedDict()
 
     def add(self, delivery: Delivery) -> None:
         """Keep a delivery, and drop the oldest for it."""
         self._deliveries[delivery.id] = delivery
         if len(self._deliveries) > _KEPT:
-            del self._deliveries[next(iter(self._deliveries))]
+            self._deliveries.popitem(last=False)
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Find a delivery."""
@@ -73,11 +74,11 @@ class DeliveryLog:
 
     def clear(self, account: str | None) -> None:
         """Forget the deliveries of an account, or all."""
-        self._deliveries = {
-            name: delivery
+        self._deliveries = OrderedDict(
+            (name, delivery)
             for name, delivery in self._deliveries.items()
             if account is not None and delivery.job.account != account
-        }
+        )
 
     def __iter__(self) -> Iterator[Delivery]:
         """Walk them, oldest first."""

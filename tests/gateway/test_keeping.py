@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mockserver.catalog import Catalog
 from mockserver.gateway.accounts import Accounts
 from mockserver.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
+from mockserver.gateway.store import MemoryStore
 from mockserver.settings import MAX_ACCOUNTS
 from tests.gateway.asking import (
     SEGMIND,
@@ -35,6 +36,16 @@ async def test_the_oldest_finished_job_is_forgotten_first(catalog: Catalog) -> N
     third, fourth = id_of(await submit(gateway)), id_of(await submit(gateway))
     states = [await state(gateway, job) for job in (young, old, third, fourth)]
     assert states == ["QUEUED", "gone", "QUEUED", "QUEUED"]
+
+
+async def test_jobs_forgotten_before_their_end_leave_nothing_behind(catalog: Catalog) -> None:
+    """A gateway whose jobs never get to their end holds no more after thousands than after a few."""
+    gateway = open_gateway(catalog, keep_jobs=2, journal=0, speed=0.001)
+    for _ in range(2_500):
+        await submit(gateway)
+    store = gateway.world.store
+    assert isinstance(store, MemoryStore)
+    assert (len(store), len(store._ending) < 1_500) == (2, True)
 
 
 async def test_the_job_that_finished_first_goes_first_however_it_ended(catalog: Catalog) -> None:
