@@ -9,7 +9,7 @@ import msgspec
 
 from mockserver.domain.draw import Draw
 from mockserver.domain.model import Model
-from mockserver.domain.rendition import MEDIA_TYPES, Format, Rendition
+from mockserver.domain.rendition import EXTENSIONS, MEDIA_TYPES, Format, Rendition
 from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import TERMINAL, State, Step, Timeline
 from mockserver.domain.webhook import Receiver
@@ -71,7 +71,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     def file_name(self, index: int) -> str:
         """Name output number `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
-        return f"output{'' if index == 0 else f'_{index + 1}'}.{'ext' if self._placeholder else self.format}"
+        ending = "ext" if self._placeholder else EXTENSIONS[self.format]
+        return f"output{'' if index == 0 else f'_{index + 1}'}.{ending}"
 
     @property
     def media_type(self) -> str:
