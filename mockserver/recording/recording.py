@@ -1,0 +1,31 @@
+"""A recording: what was once said between a client and a provider, read back from HAR files.
+
+Its entries are those of a journal, so whatever reads a journal (the client rules, a report) reads a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from mockserver.gateway.journal import JournalEntry
+
+
+class RecordingError(Exception):
+    """A file that cannot be used: one line that says which, why, and what to do."""
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """Entries in the order of their beginnings, numbered from 1, each with its provider and operation.
+
+    Unlike a journal's, bodies are whole, and `key` is the placeholder that stands for the redacted key.
+    `media` leads from an entry's number to the file that holds its response body, where the body is kept
+    beside the HAR. `elsewhere` counts the exchanges with hosts of no provider, which are left out.
+    """
+
+    paths: tuple[Path, ...]
+    entries: tuple[JournalEntry, ...]
+    media: Mapping[int, Path]
+    elsewhere: int = 0
