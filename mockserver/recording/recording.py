@@ -1,6 +1,6 @@
 """A recording: what was once said between a client and a provider, read back from HAR files.
 
-Its entries are those of a journal, so whatever reads a journal (the client rules, a report) reads a recording.
+Its entries are those of a journal, so whatever reads a journal (the client rules, a report) reads it, too.
 """
 
 from __future__ import annotations
