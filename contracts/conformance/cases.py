@@ -183,7 +183,7 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         return decided
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    # A flagged result is one; only Pixazo fails what its checker stops (facts/ledger.md, PX-43 and WS-9).
+    # A flagged result is one; only Pixazo fails what its checker stops (assumed).
     if scenario.job.nsfw and end is None and provider == "pixazo":
         end = "FAILED"
     if mode == "sync" and provider == "segmind":

@@ -101,7 +101,7 @@ class Exchange:
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """The error kinds that fit this answer (INTERFACES.md, Client protocol); none where it is good."""
+        """The error kinds that fit this answer (contracts/PROTOCOL.md); none where it is good."""
         if self.broken:
             return frozenset({"network", "server"})
         match self.status:
