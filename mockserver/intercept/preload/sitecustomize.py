@@ -6,8 +6,8 @@ the proxy, which names it in the summary; what NO_PROXY names is left alone.
 
 A name that must not be asked for in the world gets an address that nobody has (198.18.0.0/16), by which
 `connect` knows it again: some clients keep the port that they were asked for, and only take over the address.
-Knows nothing of Understudy's own packages, which the child's interpreter, any Python from 3.6 on, may not have. It sees
-what goes through the class socket.socket; loops and clients that open sockets in C (uvloop, gRPC) do not.
+Knows nothing of Understudy's own packages, which the child's interpreter (Python 3.6 or later) may not have.
+It sees what goes through the class socket.socket; what opens sockets in C (uvloop, gRPC) it does not.
 """
 
 # It loads at every start of an interpreter: no typing, no pathlib, nothing else that is slow to import.
