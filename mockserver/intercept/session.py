@@ -53,13 +53,18 @@ async def intercepting(
     authority = Authority(hosts)
     plain, tls, front = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
     tls_port = tls.getsockname()[1]
-    plain_port = plain.getsockname()[1]
-    proxy = Proxy(inside, tls_port=tls_port, plain_port=plain_port, offline=offline)
+    proxy = Proxy(inside, tls_port=tls_port, plain_port=plain.getsockname()[1], offline=offline)
     with TemporaryDirectory(prefix="understudy-") as folder:
         trust = _write_trust(Path(folder), authority, environment)
         address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
         variables = child_variables(
-            environment, address, trust, inside, tls_port=tls_port, plain_port=plain_port, offline=offline
+            environment,
+            address,
+            trust,
+            inside,
+            tls_port=tls_port,
+            plain_port=plain.getsockname()[1],
+            offline=offline,
         )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
         async with serving(app, plain, Listening(tls, authority.server_context())):

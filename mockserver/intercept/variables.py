@@ -55,11 +55,12 @@ def child_variables(
     preload = Path(str(resources.files("mockserver.intercept").joinpath("preload")))
     told["NODE_OPTIONS"] = _joined(environment.get("NODE_OPTIONS"), f'--require "{preload / "preload.cjs"}"')
     told["PYTHONPATH"] = os.pathsep.join([str(preload), *_parts(environment.get("PYTHONPATH"))])
-    host, port = urlsplit(proxy).hostname, urlsplit(proxy).port
     # For the two preloads, who take it apart at spaces and equals signs.
     told["_UNDERSTUDY_INTERCEPT"] = (
-        f"tls={tls_port} plain={plain_port} proxy={port} offline={offline:d} hosts={','.join(hosts)}"
+        f"tls={tls_port} plain={plain_port} proxy={urlsplit(proxy).port} offline={offline:d} "
+        f"hosts={','.join(hosts)}"
     )
+    host, port = urlsplit(proxy).hostname, urlsplit(proxy).port
     java = (
         f"-Dhttp.proxyHost={host} -Dhttp.proxyPort={port} -Dhttps.proxyHost={host} -Dhttps.proxyPort={port} "
         f"-Djavax.net.ssl.trustStore={trust.java} -Djavax.net.ssl.trustStorePassword={JAVA_PASSWORD}"
