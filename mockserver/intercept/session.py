@@ -57,7 +57,15 @@ async def intercepting(
     with TemporaryDirectory(prefix="understudy-") as folder:
         trust = _write_trust(Path(folder), authority, environment)
         address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
-        variables = child_variables(environment, address, trust, tls_port, inside)
+        variables = child_variables(
+            environment,
+            address,
+            trust,
+            inside,
+            tls_port=tls_port,
+            plain_port=plain.getsockname()[1],
+            offline=offline,
+        )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
         async with serving(app, plain, Listening(tls, authority.server_context())):
             server = await asyncio.start_server(proxy, sock=front)

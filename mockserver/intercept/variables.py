@@ -30,12 +30,19 @@ class Trust:
 
 
 def child_variables(
-    environment: Mapping[str, str], proxy: str, trust: Trust, tls_port: int, hosts: Iterable[str]
+    environment: Mapping[str, str],
+    proxy: str,
+    trust: Trust,
+    hosts: Iterable[str],
+    *,
+    tls_port: int,
+    plain_port: int,
+    offline: bool,
 ) -> dict[str, str]:
     """Give the child's whole environment.
 
-    `proxy` is the proxy's URL, `tls_port` where the gateway speaks TLS on loopback, `hosts` those it
-    speaks for. What the environment held already is kept, or added to.
+    `proxy` is the proxy's URL, `tls_port` and `plain_port` where the gateway speaks TLS and does not on
+    loopback, `hosts` those it speaks for. What the environment held already is kept, or added to.
     """
     told = dict(environment)
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -48,7 +55,11 @@ def child_variables(
     preload = Path(str(resources.files("mockserver.intercept").joinpath("preload")))
     told["NODE_OPTIONS"] = _joined(environment.get("NODE_OPTIONS"), f'--require "{preload / "preload.cjs"}"')
     told["PYTHONPATH"] = os.pathsep.join([str(preload), *_parts(environment.get("PYTHONPATH"))])
-    told["_UNDERSTUDY_INTERCEPT"] = f"{tls_port} {' '.join(hosts)}"
+    # For the two preloads, who take it apart at spaces and equals signs.
+    told["_UNDERSTUDY_INTERCEPT"] = (
+        f"tls={tls_port} plain={plain_port} proxy={urlsplit(proxy).port} offline={offline:d} "
+        f"hosts={','.join(hosts)}"
+    )
     host, port = urlsplit(proxy).hostname, urlsplit(proxy).port
     java = (
         f"-Dhttp.proxyHost={host} -Dhttp.proxyPort={port} -Dhttps.proxyHost={host} -Dhttps.proxyPort={port} "
