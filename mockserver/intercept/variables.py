@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ _EXTRA = "NODE_EXTRA_CA_CERTS"
 
 JAVA_OPTIONS = "JAVA_TOOL_OPTIONS"
 """What every JVM reads before its command line. A user's _JAVA_OPTIONS come after it, and stay."""
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+"""What `openssl rehash` calls certificates in a folder."""
 
 _SYSTEM_STORES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -115,10 +119,8 @@ def trusted_before(environment: Mapping[str, str]) -> dict[str, bytes]:
     trusted = {_EXTRA: own[_EXTRA]}
     for name, others in _BUNDLES.items():
         trusted[name] = next((own[one] for one in (name, *others) if own[one]), usual[name])
-    if own["SSL_CERT_FILE"]:
-        trusted["SSL_CERT_FILE"] += folders
-        if not own["CURL_CA_BUNDLE"]:
-            trusted["CURL_CA_BUNDLE"] += folders  # curl reads both, where its own is not set
+    if own["SSL_CERT_FILE"] and not own["CURL_CA_BUNDLE"]:
+        trusted["CURL_CA_BUNDLE"] += folders  # curl reads both, where its own is not set
     return trusted
 
 
@@ -134,9 +136,10 @@ def _certificates(place: str | None) -> bytes:
         return b""
     path = Path(place)
     try:
-        # In a hashed folder many names may lead to one file.
-        files = sorted({one.resolve() for one in path.iterdir()}) if path.is_dir() else [path]
-        found = [file.read_bytes() for file in files if file.is_file()]
+        files = list(path.iterdir()) if path.is_dir() else [path]
+        # OpenSSL takes hashed names alone; where nothing is hashed, somebody else may take them all.
+        files = [file for file in files if _HASHED.fullmatch(file.name)] or files
+        found = [file.read_bytes() for file in sorted({file.resolve() for file in files}) if file.is_file()]
     except OSError:
         return b""
     if path.is_dir():

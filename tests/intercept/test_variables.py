@@ -28,6 +28,7 @@ def told(tmp_path: Path, **environment: str) -> dict[str, str]:
         ("*.pixazo.ai", HOSTS[:1]),
         (".segmind.com:443", HOSTS[1:]),
         ("gateway.pixazo.ai:8443", ()),
+        ("gateway.pixazo.ai intra.example.com", HOSTS[:1]),
         ("azo.ai,.,*.", ()),
     ],
 )
@@ -68,3 +69,25 @@ def test_each_bundle_keeps_its_own(tmp_path: Path) -> None:
     usual = trusted_before({})
     assert usual["SSL_CERT_FILE"].count(b"BEGIN CERTIFICATE") > 50
     assert usual["NODE_EXTRA_CA_CERTS"] == b""
+
+
+def test_folders_of_certificates_are_not_hidden_by_the_files(tmp_path: Path) -> None:
+    """httpx reads SSL_CERT_DIR, and curl both, only while nothing that we set is set."""
+    (tmp_path / "0123abcd.0").write_text("-----BEGIN CERTIFICATE-----\nfolder", encoding="utf-8")
+    (tmp_path / "all.crt").write_text("-----BEGIN CERTIFICATE-----\nnot hashed", encoding="utf-8")
+    folder = b"-----BEGIN CERTIFICATE-----\nfolder\n"
+    alone = trusted_before({"SSL_CERT_DIR": f"/nowhere:{tmp_path}"})
+    assert alone["SSL_CERT_FILE"].startswith(folder)
+    assert alone["CURL_CA_BUNDLE"] == folder
+    assert folder not in alone["REQUESTS_CA_BUNDLE"]
+    (tmp_path / "own").write_text("own", encoding="utf-8")
+    both = trusted_before({"SSL_CERT_DIR": str(tmp_path), "SSL_CERT_FILE": str(tmp_path / "own")})
+    assert both["SSL_CERT_FILE"] == b"own\n"  # OpenSSL reads the folder beside it
+    assert both["CURL_CA_BUNDLE"] == b"own\n" + folder
+
+
+def test_a_jvm_keeps_its_users_options(tmp_path: Path) -> None:
+    """_JAVA_OPTIONS win over JAVA_TOOL_OPTIONS, which the JVM takes from left to right."""
+    variables = told(tmp_path, JAVA_TOOL_OPTIONS="-Da=1", _JAVA_OPTIONS="-Db=2")
+    assert variables["JAVA_TOOL_OPTIONS"].startswith("-Da=1 -Dhttp.proxyHost=")
+    assert variables["_JAVA_OPTIONS"] == "-Db=2"
