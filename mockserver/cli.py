@@ -65,6 +65,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
     understudy serve --fail-rate 0.1           one job in ten FAILS
     understudy serve --balance 5 --rate-limit 10/60
     """
+    _open_standard_files()
     world = _world(options)
     listener = _listen(host, port)
     url = address_of(listener)
