@@ -248,6 +248,12 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_journal_that_is_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "."))
+    assert (done.returncode, done.stderr) == (2, b"Error: . cannot be written: it is a folder\n")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_journal_that_fails_later_leaves_the_status(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     done = understudy_run(
