@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shlex
 import socket
 import sys
@@ -64,6 +65,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
     understudy serve --fail-rate 0.1           one job in ten FAILS
     understudy serve --balance 5 --rate-limit 10/60
     """
+    _open_standard_files()
     world = _world(options)
     listener = _listen(host, port)
     url = address_of(listener)
@@ -88,7 +90,8 @@ async def _intercept(
     stack: AsyncExitStack, world: World, app: ASGIApp, port: int | None, *, hosts: bool
 ) -> str:
     """Appear under the providers' names, and say how to lead a program here."""
-    from mockserver.intercept import intercepting  # as in `run`: slow to import, rarely needed
+    # As in `run`: slow to import, rarely needed.
+    from mockserver.intercept import JAVA_OPTIONS, intercepting, java_trust
 
     tls_port = 443 if hosts else 0
     try:
@@ -111,7 +114,10 @@ async def _intercept(
     if hosts:
         lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
         lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
-        lines += ["", f"The program must trust {intercepted.trust.extra} (for instance SSL_CERT_FILE)."]
+        lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
+        trust = {name: str(file) for name, file in intercepted.trust.bundles.items()}
+        trust[JAVA_OPTIONS] = java_trust(intercepted.trust)
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust.items()]
     return "\n".join(lines)
 
 
@@ -228,7 +234,7 @@ def quirks() -> None:
 @click.option("--offline", is_flag=True, help="Refuse calls to any other host, and name them in the summary.")
 @click.option(
     "--journal-har",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Keep everything that was said, as HAR.",
 )
@@ -253,10 +259,16 @@ def run(
     understudy run -- python my_app.py
     understudy run --scenario rate-limited --offline -- node app.js
     """
+    _open_standard_files()
+    if journal_har is not None and (problem := _cannot_write(journal_har)):
+        raise CannotRun(f"{journal_har} cannot be written: {problem}")
     world = _world(options)
     status = run_loop(_run_command(world, command, offline=offline))
     if journal_har is not None:
-        journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+        try:
+            journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+        except OSError as error:
+            click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
         status = status or judge(world)
@@ -265,16 +277,44 @@ def run(
 
 async def _run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
     # Imported here because certificates take longer to import than the rest together, and `serve` needs none.
-    from mockserver.intercept import intercepting, run_child, summarise
+    from mockserver.intercept import Signals, intercepting, run_child, summarise
 
+    signals = Signals()
+    app = create_app(world=world)
     hosts = world.catalog.every_host
-    async with intercepting(create_app(world=world), hosts, environment(), offline=offline) as intercepted:
-        try:
-            ended = await run_child(command, intercepted.variables)
-        except OSError as error:
-            raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+    try:
+        async with intercepting(app, hosts, environment(), offline=offline) as intercepted:
+            try:
+                ended = await run_child(command, intercepted.variables, signals)
+            except OSError as error:
+                raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+    except OSError as error:
+        raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
     click.echo(summarise(world, intercepted), err=True)
     return ended.status
+
+
+def _cannot_write(file: Path) -> str:
+    """Tell what will keep a file from being written; nothing if nothing will, as far as one can know."""
+    folder = file.parent
+    if file.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        return "it is not writable" if file.exists() else f"the folder {folder} is not writable"
+    return ""
+
+
+def _open_standard_files() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed: else the next socket would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 COMMANDS = (serve, run, spec, scenarios, quirks)
