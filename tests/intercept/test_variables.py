@@ -15,7 +15,15 @@ HOSTS = ("gateway.pixazo.ai", "api.segmind.com")
 def told(tmp_path: Path, **environment: str) -> dict[str, str]:
     """What a child would be told."""
     trust = Trust({"SSL_CERT_FILE": tmp_path / "a.pem"}, tmp_path / "node.pem", tmp_path / "trust.p12")
-    return child_variables(environment, "http://127.0.0.1:9", trust, 10, HOSTS)
+    return child_variables(
+        environment,
+        "http://127.0.0.1:9",
+        trust,
+        HOSTS,
+        tls_port=10,
+        plain_port=11,
+        offline=False,
+    )
 
 
 @pytest.mark.parametrize(
