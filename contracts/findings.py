@@ -29,17 +29,26 @@ class Outcome(StrEnum):
 class Finding:
     """Something that is wrong, by the id of the rule or check that says so.
 
-    `source` is where the rule comes from, `subject` what it was found at (an operation, a client's case),
-    `evidence` what was seen, and `curl` commands that show it again ("" where there are none).
+    `source` is where the rule comes from, `expected` what it asks, in a sentence, and `seen` what was there
+    instead. `subject` is what it was found at (an operation, a client's case), `evidence` shows it in lines,
+    `exchanges` are the journal numbers that prove it, the breach itself last, and `curl` is commands that
+    show it again ("" where there are none).
     """
 
     id: str
     severity: Severity
     source: str
-    message: str
+    expected: str
+    seen: str
     subject: str = ""
     evidence: tuple[str, ...] = ()
+    exchanges: tuple[int, ...] = ()
     curl: str = ""
+
+    @property
+    def message(self) -> str:
+        """What was seen and what is expected, in two sentences."""
+        return f"{self.seen.rstrip('.')}. {self.expected}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,9 +50,11 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "id": finding.id,
         "severity": str(finding.severity),
         "source": finding.source,
-        "message": finding.message,
+        "expected": finding.expected,
+        "seen": finding.seen,
         "subject": finding.subject,
         "evidence": list(finding.evidence),
+        "exchanges": list(finding.exchanges),
         "curl": finding.curl,
     }
 
@@ -114,9 +116,10 @@ def lines(finding: Finding, *, colour: bool = False) -> Iterator[str]:
         severity = click.style(severity, fg=_COLOURS[finding.severity], bold=True)
     at = f"  {finding.subject}" if finding.subject else ""
     yield f"{severity} {finding.id}{at}"
-    yield f"  {finding.message}"
+    yield f"  {finding.seen}"
+    yield f"  expected: {finding.expected}"
     yield f"  source: {finding.source}"
-    yield from (f"  seen: {line}" for line in finding.evidence)
+    yield from (f"  shown by: {line}" for line in finding.evidence)
     if finding.curl:
         yield "  again:"
         yield from (f"    {line}" for line in finding.curl.splitlines())

@@ -8,13 +8,14 @@ from dataclasses import replace
 from contracts.conformance.cases import Case
 from contracts.findings import Finding, Severity
 from contracts.rules import Claim, read_talk
-from contracts.rules.show import show
+from contracts.rules.show import Cleaner, show
 from contracts.rules.talk import Talk
 from mockserver.catalog import Catalog
 from mockserver.gateway.journal import JournalEntry
 
 UNEXPECTED = "unexpected-result"
 _SHOWN = 12
+_EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
 
 
 def differences(
@@ -34,12 +35,14 @@ def differences(
     if cause is not None:
         extended = replace(cause, evidence=(*cause.evidence, *(f"so that {one}" for one in told)))
         return [extended if finding is cause else finding for finding in found]
-    evidence = tuple(show(one, talk) for one in talk.exchanges[:_SHOWN])
+    clean = Cleaner(talk)
+    evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
     unexpected = Finding(
         id=UNEXPECTED,
         severity=Severity.MUST,
         source=f"the scenario of the case, {case.scenario.name}: {case.summary}",
-        message="; ".join(told),
+        expected=_EXPECTED,
+        seen="; ".join(told),
         subject=case.id,
         evidence=evidence,
     )
