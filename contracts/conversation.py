@@ -12,8 +12,8 @@ from typing import Literal, get_args
 
 import click
 
+from contracts.claim import Claim
 from contracts.findings import Finding, Severity
-from contracts.rules.claim import Claim
 from contracts.rules.show import Cleaner
 from contracts.rules.talk import Exchange, read_talk
 from mockserver.catalog import Catalog

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from contracts.claim import Claim
+from mockserver.gateway.journal import JournalEntry
+
 
 class Severity(StrEnum):
     """How much a finding weighs. MUST breaks the contract, SHOULD is unwise, INFO is worth knowing."""
@@ -53,7 +56,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing that was tried. `reason` says why it was not reached, or what broke the harness."""
+    """One thing that was tried. `reason` says why it was not reached, or what broke the harness.
+
+    `row` and `column` place it in a table, by group and name where they are "". `expected` and `seen` say
+    what it should come to and what it came to, `journal` is what went in and out, `claim` what a client
+    concluded of it, and `again` what plays it again: commands, or a scenario. All may be empty.
+    """
 
     group: str
     name: str
@@ -61,6 +69,13 @@ class Case:
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    row: str = ""
+    column: str = ""
+    expected: str = ""
+    seen: str = ""
+    journal: tuple[JournalEntry, ...] = ()
+    claim: Claim | None = None
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,11 @@ from mockserver.recording.har import write_har
 from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
 
-Judge = Callable[[World], int]
-"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
+Judge = Callable[[World, Path | None], int]
+"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
+
+Where a directory is given, it writes a report into it.
+"""
 
 
 class CannotRun(click.ClickException):
@@ -232,6 +235,12 @@ def quirks() -> None:
     metavar="FILE",
     help="Keep everything that was said, as HAR.",
 )
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Write what --check found there: a page (run.html), JSON, JUnit and the journal.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def run(
@@ -240,6 +249,7 @@ def run(
     check: bool,
     offline: bool,
     journal_har: Path | None,
+    report_dir: Path | None,
     command: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -253,13 +263,16 @@ def run(
     understudy run -- python my_app.py
     understudy run --scenario rate-limited --offline -- node app.js
     """
+    if report_dir is not None and not check:
+        raise click.UsageError("--report-dir says what --check found: give both")
     world = _world(options)
     status = run_loop(_run_command(world, command, offline=offline))
     if journal_har is not None:
         journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
-        status = status or judge(world)
+        found = judge(world, report_dir)
+        status = status or found
     sys.exit(status)
 
 

@@ -107,4 +107,11 @@ def _stale(entry: Known, cases: list[Case]) -> Case:
         expected="Take the line out of the file: what is listed there must fail.",
         seen=f"{entry.case}{rule} is listed as known to fail, but {text}",
     )
-    return Case("known-failing", f"{entry.case}{rule}", Outcome.FAILED, findings=(finding,))
+    return Case(
+        "known-failing",
+        f"{entry.case}{rule}",
+        Outcome.FAILED,
+        findings=(finding,),
+        row=f"{entry.case}{rule}",
+        column="known failures",
+    )

@@ -27,7 +27,8 @@ def differences(
     where none does, they are a finding of their own. All findings are about the case.
     """
     talk = read_talk(entries, catalog, claim=claim)
-    told = list(_differ(case, claim, talk))
+    clean = Cleaner(talk)
+    told = [clean.text(one) for one in _differ(case, claim, talk)]
     found = [replace(finding, subject=case.id) for finding in found]
     cause = next((finding for finding in found if finding.severity is Severity.MUST), None)
     if not told:
@@ -35,7 +36,6 @@ def differences(
     if cause is not None:
         extended = replace(cause, evidence=(*cause.evidence, *(f"so that {one}" for one in told)))
         return [extended if finding is cause else finding for finding in found]
-    clean = Cleaner(talk)
     evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
     unexpected = Finding(
         id=UNEXPECTED,
@@ -74,3 +74,18 @@ def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
         yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
     if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
         yield f"{len(claim.media)} files were returned, expected {expect.media}"
+
+
+def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog) -> str:
+    """Say in words what a case came to, as `Expectation` says what it should."""
+    talk = read_talk(entries, catalog, claim=claim)
+    parts = []
+    if claim is not None:
+        kind = f" ({claim.error_kind})" if claim.error_kind else ""
+        parts.append(("no conclusion" if claim.outcome == "none" else claim.outcome) + kind)
+    counts = {"submit": len(talk.submits), "job": len({one.job for one in talk.submits if one.job})}
+    counts["poll"] = len(talk.of("poll"))
+    if claim is not None and claim.outcome == "completed":
+        counts["file"] = len(claim.media)
+    told = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
+    return Cleaner(talk).text("; ".join([*parts, told]))

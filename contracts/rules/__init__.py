@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contracts.claim import Claim, Output
 from contracts.findings import Finding, Severity
 from contracts.rules import asking, calling_back, concluding, polling, retrying
-from contracts.rules.claim import Claim, Output
 from contracts.rules.rule import Breach, Rule
 from contracts.rules.show import Cleaner, show
 from contracts.rules.talk import Talk, read_talk

@@ -139,10 +139,10 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 severity=Severity.MUST,
                 source=f"the provider's OpenAPI document; Schemathesis, {check.name}",
                 expected=_ASKS.get(check.name, f"What Schemathesis calls {check.name.replace('_', ' ')}."),
-                seen=": ".join(filter(None, (failure.title, failure.message))),
+                seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
                 subject=label,
-                evidence=_evidence(recorder, failure.case_id or case_id),
-                curl=check.failure_info.code_sample,
+                evidence=tuple(map(target.hide, _evidence(recorder, failure.case_id or case_id))),
+                curl=target.hide(check.failure_info.code_sample),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
 

@@ -11,7 +11,7 @@ from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
 from contracts.server.target import NotReached, Target
-from contracts.server.wire import Exchange, Unanswered
+from contracts.server.wire import Unanswered
 
 _HASTE = 2.0
 
@@ -43,7 +43,8 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Unanswered as problem:
         outcome = Outcome.FAILED
         findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
-    return Case(subject.name, check.id, outcome, time.perf_counter() - began, findings, reason)
+    took = time.perf_counter() - began
+    return Case(subject.name, check.id, outcome, took, findings, reason, expected=check.promise)
 
 
 def run_checks(
@@ -67,20 +68,15 @@ def run_checks(
 def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     exchanges = broken.evidence[:_EVIDENCE]
     base = subject.target.base_url
-    commands = dict.fromkeys(_command(one, subject.target) for one in exchanges if one.url.startswith(base))
+    hide = subject.target.hide
+    commands = dict.fromkeys(hide(one.curl) for one in exchanges if one.url.startswith(base))
     return Finding(
         id=check.id,
         severity=check.severity,
         source=check.source,
         expected=check.promise,
-        seen=broken.message,
+        seen=hide(broken.message),
         subject=subject.name,
-        evidence=tuple(str(one) for one in exchanges),
+        evidence=tuple(hide(str(one)) for one in exchanges),
         curl="\n".join(commands),
     )
-
-
-def _command(exchange: Exchange, target: Target) -> str:
-    """Write the call as curl; a real key is named, not shown."""
-    command = exchange.curl
-    return command if target.key is None else command.replace(target.key, "$KEY")
