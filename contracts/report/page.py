@@ -95,7 +95,7 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         for number, case in cases
     )
     columns = list(dict.fromkeys(_place(case)[1] for case in report.cases))
-    return _PAGE.format(
+    page = _PAGE.format(
         policy=_policy(),
         title=_cut(report.title),
         style=Markup(_resource("page.css")),
@@ -110,6 +110,7 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         rows=_join(_rows(cases, columns)),
         panels=_join(panels),
     )
+    return str(page)  # text, no longer Markup
 
 
 # -- the head
@@ -135,8 +136,14 @@ def _verdict(report: Report) -> tuple[str, str, str]:
         return "failed", "✗", f"{_many(must, 'broken promise')} ({_many(len(found), 'finding')} in all)."
     if found:
         return "should", "!", f"Nothing that must hold is broken; {_many(len(found), 'remark')}."
-    tried = sum(case.outcome is Outcome.PASSED for case in report.cases)
-    return ("passed", "✓", "Everything holds.") if tried else ("skipped", "–", "Nothing could be tried.")
+    states = [_state(case) for case in report.cases]
+    left = states.count("skipped")
+    if left == len(states):
+        return "skipped", "–", "Nothing could be tried."
+    notes = [f"{left} could not be tried"] if left else []
+    if known := states.count("known"):
+        notes.append(f"{known} known to fail")
+    return "passed", "✓", f"Everything that was tried holds{''.join(f'; {note}' for note in notes)}."
 
 
 def _counts(report: Report) -> Iterator[Markup]:
@@ -245,10 +252,11 @@ def _panel(number: int, case: Case, findings: Sequence[Finding], catalog: Catalo
     state = _state(case)
     sign, words = _WORDS[state]
     row, column = _place(case)
+    said = any(finding.expected == case.expected for finding in case.findings)
     parts = [
         _pairs([("Why", case.reason)]),
         *(_finding(finding) for finding in case.findings),
-        _pairs([("This case expects", case.expected), ("It came to", case.seen)]),
+        _pairs([("This case expects", "" if said else case.expected), ("It came to", case.seen)]),
         _conversation(case, findings, catalog, journal),
         _block("Play it again", case.again),
     ]
@@ -294,8 +302,8 @@ def _turn(turn: Turn) -> Markup:
     detail = Markup("<code>{}</code>").format(turn.detail) if turn.detail else Markup("")
     fault = Markup(' <i class="fault">fault: {}</i>').format(turn.fault) if turn.fault else Markup("")
     broke = _join(
-        Markup('<p class="broke">✗ {} <code>{}</code> {}</p>').format(
-            _badge(finding), finding.id, _cut(plain(finding.seen))
+        Markup('<p class="broke {}">✗ {} <code>{}</code> {}</p>').format(
+            finding.severity.lower(), _badge(finding), finding.id, _cut(plain(finding.seen))
         )
         for finding in turn.broke
     )
