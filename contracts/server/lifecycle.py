@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contracts.findings import Case, Finding, Outcome
 from contracts.server.promises import CHECKS, Check
 from contracts.server.receiver import Receiver
+from contracts.server.record import record
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
 from contracts.server.target import NotReached, Target
-from contracts.server.wire import Unanswered
+from contracts.server.wire import Exchange, Unanswered
 
 _HASTE = 2.0
 
@@ -34,6 +35,9 @@ def run_check(check: Check, subject: Subject) -> Case:
     began = time.perf_counter()
     outcome, reason = Outcome.PASSED, ""
     findings: tuple[Finding, ...] = ()
+    target = subject.target
+    said: list[Exchange] = []
+    target.watchers.append(said.append)
     try:
         check.run(subject)
     except NotReached as problem:
@@ -43,8 +47,20 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Unanswered as problem:
         outcome = Outcome.FAILED
         findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
+    finally:
+        target.watchers.remove(said.append)
     took = time.perf_counter() - began
-    return Case(subject.name, check.id, outcome, took, findings, reason, expected=check.promise)
+    journal = record(said, subject.api, target.base_url, target.key or "") if findings else ()
+    return Case(
+        subject.name,
+        check.id,
+        outcome,
+        took,
+        findings,
+        reason,
+        expected=check.promise,
+        journal=journal,
+    )
 
 
 def run_checks(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -72,7 +73,9 @@ class Target:
         if url.startswith("/"):
             url = self.base_url + url
         self.calls += 1
+        began = time.time()
         exchange = self.wire.send(method, url, headers or {}, body)
+        exchange = replace(exchange, at=int(began * 1000), took=(time.time() - began) * 1000)
         for watcher in self.watchers:
             watcher(exchange)
         return exchange
