@@ -87,7 +87,7 @@ def test_equal_seeds_make_equal_runs(tmp_path: Path) -> None:
 def test_a_server_that_answers_anything_breaks_promises_and_reaches_few(tmp_path: Path) -> None:
     """Exit 1, with commands to see it again; what a stranger cannot be made to do is not reached.
 
-    The report holds a journal for each broken promise, and the key nowhere, not even where the server says it.
+    The report holds a journal for each broken promise, and the key nowhere, not even as the server says it.
     """
     key = "a-secret-key-of-mine"
     with listening(lambda *call: (200, {"id": 1, "you": key})) as url:
