@@ -228,7 +228,7 @@ def _body(one: Exchange, clean: Cleaner, *, asked: bool) -> str:
 
 def _close(claim: Claim | None, clean: Cleaner, at: float, rest: tuple[Finding, ...]) -> Turn:
     if claim is None:
-        return Turn(at, "client", "says no more", broke=rest)
+        return Turn(at, "note", "what all of this comes to", broke=rest)
     parts = ["concludes nothing" if claim.outcome == "none" else f"concludes: {claim.outcome}"]
     if claim.error_kind:
         parts.append(claim.error_kind)

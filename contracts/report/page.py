@@ -297,8 +297,6 @@ def _conversation(case: Case, findings: Sequence[Finding], catalog: Catalog, jou
 
 
 def _turn(turn: Turn) -> Markup:
-    if turn.who == "note":
-        return Markup('<li class="note">{}</li>').format(turn.text)
     detail = Markup("<code>{}</code>").format(turn.detail) if turn.detail else Markup("")
     fault = Markup(' <i class="fault">fault: {}</i>').format(turn.fault) if turn.fault else Markup("")
     broke = _join(
@@ -307,6 +305,8 @@ def _turn(turn: Turn) -> Markup:
         )
         for finding in turn.broke
     )
+    if turn.who == "note":
+        return Markup('<li class="note">{}{}</li>').format(turn.text, broke)
     return Markup('<li class="{0}"><time>{1}</time> <b>{0}</b> <span>{2}{3}</span>{4}{5}</li>').format(
         turn.who, f"{turn.at:+.3f} s", turn.text, fault, detail, broke
     )
