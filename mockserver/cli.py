@@ -30,8 +30,11 @@ from mockserver.recording.har import write_har
 from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
 
-Judge = Callable[[World], int]
-"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
+Judge = Callable[[World, Path | None], int]
+"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
+
+Where a directory is given, it writes a report into it.
+"""
 
 
 class CannotRun(click.ClickException):
@@ -238,6 +241,12 @@ def quirks() -> None:
     metavar="FILE",
     help="Keep everything that was said, as HAR.",
 )
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Write what --check found there: a page (run.html), JSON, JUnit and the journal.",
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def run(
@@ -246,6 +255,7 @@ def run(
     check: bool,
     offline: bool,
     journal_har: Path | None,
+    report_dir: Path | None,
     command: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -260,6 +270,8 @@ def run(
     understudy run --scenario rate-limited --offline -- node app.js
     """
     _open_standard_files()
+    if report_dir is not None and not check:
+        raise click.UsageError("--report-dir says what --check found: give both")
     if journal_har is not None and (problem := _cannot_write(journal_har)):
         raise CannotRun(f"{journal_har} cannot be written: {problem}")
     world = _world(options)
@@ -271,7 +283,8 @@ def run(
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
-        status = status or judge(world)
+        found = judge(world, report_dir)
+        status = status or found
     sys.exit(status)
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from contracts.rules.claim import Claim
+from contracts.claim import Claim
 from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
 from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry

@@ -39,7 +39,7 @@ _SHOWN = 12
     "--report-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="D",
-    help="Write server.json and server.xml (JUnit) here.",
+    help="Write a page (server.html), JSON and JUnit here.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Repeat a run: keys, and what is generated. [drawn]")
 @click.option(
@@ -115,7 +115,7 @@ def server(
     report = run.report(title)
     _tell(report, run)
     if report_dir is not None:
-        for file in write_reports(report, report_dir, "server"):
+        for file in write_reports(report, report_dir, "server", catalog):
             click.echo(f"wrote {file}", err=True)
     sys.exit(report.exit_status())
 
