@@ -7,7 +7,7 @@ from contracts.server.gateway import gateway_settings
 from contracts.server.lifecycle import subjects
 from contracts.server.live import FREE, run_live
 from contracts.server.promises import CHECKS
-from contracts.server.receiver import Receiver
+from contracts.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Inside
