@@ -166,7 +166,8 @@ class Understudy:
         broken = [finding for finding in self.findings() if finding.severity in counted]
         if broken:
             told = "\n\n".join("\n".join(lines(finding)) for finding in broken)
-            raise AssertionError(f"{len(broken)} rules of the provider's contract were broken\n\n{told}")
+            number = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
+            raise AssertionError(f"the client broke {number} of the provider's contract\n\n{told}")
 
     def conversation(self) -> str:
         """Tell what was said under this key: who, when, and which rule it broke. "" when nothing was."""

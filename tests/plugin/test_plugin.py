@@ -47,9 +47,7 @@ def test_jobs_and_journal_are_the_tests_own(understudy: Understudy) -> None:
 
 def test_an_unknown_provider_is_named(understudy: Understudy) -> None:
     """url() of a provider that is not spoken for says which are."""
-    with pytest.raises(
-        ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"
-    ):
+    with pytest.raises(ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"):
         understudy.url("pixzo")
 
 
@@ -133,9 +131,9 @@ def test_a_rule_that_was_broken_is_told(understudy: Understudy) -> None:
     submit(understudy)
     understudy.assert_conforms()
     submit(understudy)
-    with pytest.raises(AssertionError, match="retried-refusal"):
+    with pytest.raises(AssertionError, match="retried-insufficient-balance"):
         understudy.assert_conforms()
-    assert "retried-refusal" in understudy.conversation()
+    assert "retried-insufficient-balance" in understudy.conversation()
 
 
 def test_the_conversation_holds_no_key(understudy: Understudy) -> None:

@@ -12,7 +12,7 @@ from tests.e2e.processes import run
 
 pytestmark = pytest.mark.e2e
 
-CLIENT = '''
+CLIENT = """
 import httpx
 
 def submit(base, key, prompt, **headers):
@@ -26,9 +26,9 @@ def wait(told, key):
         "QUEUED", "PROCESSING"):
         pass
     return now
-'''
+"""
 
-CROWD = '''
+CROWD = """
 import asyncio
 import pytest
 from client import submit, wait
@@ -59,9 +59,9 @@ def test_async(understudy, number):
         assert [one.told["request_id"] for one in came] == [told["request_id"]]
         return told
     alone(understudy, asyncio.run(talk()))
-'''.replace("@pytest.mark.asyncio_free\n", "")
+""".replace("@pytest.mark.asyncio_free\n", "")
 
-FAILING = '''
+FAILING = """
 import pytest
 from client import submit
 
@@ -76,7 +76,7 @@ def test_pays(understudy):
 
 def test_does_not_ask():
     assert True
-'''
+"""
 
 
 def test_fifty_tests_on_four_workers_do_not_meet(tmp_path: Path) -> None:
@@ -111,12 +111,7 @@ def test_who_does_not_ask_pays_nothing(tmp_path: Path) -> None:
 
 def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
     """@pytest.mark.understudy with a wrong name ends in one clear line."""
-    code = (
-        "import pytest\n"
-        "@pytest.mark.understudy(pase='manual')\n"
-        "def test_wrong(understudy):\n"
-        "    pass\n"
-    )
+    code = "import pytest\n@pytest.mark.understudy(pase='manual')\ndef test_wrong(understudy):\n    pass\n"
     ran = _pytest(tmp_path, code)
     assert ran.returncode != 0
     assert "pase" in ran.stdout + ran.stderr
