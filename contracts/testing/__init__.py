@@ -1,4 +1,4 @@
-"""The gateway as tests hold it in their hands: what the pytest plugin is made of. Other runners can use it, too.
+"""The gateway as tests hold it in their hands: the pytest plugin is made of it, and other runners may be.
 
 with running(Settings(allow_http_webhooks=True)) as gateway:
     understudy = Understudy(gateway, key="any-key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,10 +23,10 @@ def submit(base, key, prompt, **headers):
     return answer.json()
 
 def wait(told, key):
-    while (now := httpx.get(told["polling_url"], headers={"Ocp-Apim-Subscription-Key": key}).json())["status"] in (
-        "QUEUED", "PROCESSING"):
-        pass
-    return now
+    while True:
+        now = httpx.get(told["polling_url"], headers={"Ocp-Apim-Subscription-Key": key}).json()
+        if now["status"] not in ("QUEUED", "PROCESSING"):
+            return now
 """
 
 CROWD = """
@@ -48,7 +49,6 @@ def test_sync(understudy, number):
     assert wait(told, understudy.key)["status"] == "COMPLETED"
     alone(understudy, told)
 
-@pytest.mark.asyncio_free
 @pytest.mark.parametrize("number", range(25))
 def test_async(understudy, number):
     async def talk():
@@ -118,7 +118,7 @@ def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
-def _pytest(folder: Path, tests: str, *options: str):  # type: ignore[no-untyped-def]
+def _pytest(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "client.py").write_text(CLIENT)
     (folder / "test_theirs.py").write_text(tests)
     (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
