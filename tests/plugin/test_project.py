@@ -59,7 +59,7 @@ def test_async(understudy, number):
         assert [one.told["request_id"] for one in came] == [told["request_id"]]
         return told
     alone(understudy, asyncio.run(talk()))
-""".replace("@pytest.mark.asyncio_free\n", "")
+"""
 
 FAILING = """
 import pytest
