@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from contracts.findings import Case, Finding, Outcome, Report
+from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
 from contracts.server.callbacks import check_receiver
 from contracts.server.coverage import Coverage
@@ -21,7 +22,6 @@ from contracts.server.gateway import open_fast_gateway, open_gateway
 from contracts.server.generated import Budget, generate
 from contracts.server.lifecycle import run_checks, subjects
 from contracts.server.live import run_live
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Finding, Outcome
+from contracts.receiver import Receiver
 from contracts.server.promises import CHECKS, Check
-from contracts.server.receiver import Receiver
 from contracts.server.record import record
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
