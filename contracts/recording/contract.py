@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 import jsonschema_rs
 
+from mockserver.catalog import Catalog
 from mockserver.catalog.load import escape
 from mockserver.catalog.source import find, steps
 from mockserver.catalog.stamps import stamp_form
@@ -131,6 +133,12 @@ class Contract:
                         yield from self._problems(branch)
                 case _:
                     yield Problem(keyword, path, pointer, error.instance)
+
+
+@lru_cache(maxsize=4)
+def contracts_of(catalog: Catalog) -> Mapping[str, Contract]:
+    """Give the contract of each provider. Made once for a catalog, as are the validators in it."""
+    return {name: Contract(name, document) for name, document in catalog.documents.items()}
 
 
 def _misfit(branch: Any, path: tuple[str | int, ...]) -> tuple[bool, int]:

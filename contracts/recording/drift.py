@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from contracts.findings import Severity
-from contracts.recording.contract import Contract, Problem
+from contracts.recording.contract import Contract, Problem, contracts_of
 from contracts.recording.difference import Drift, Kind, Seen
 from contracts.recording.shape import shape_of, type_of, words
 from mockserver.catalog import Catalog
@@ -78,7 +78,7 @@ class _Finder:
         self._catalog = catalog
         self._routes = Routes(catalog)
         self._operations = {(one.provider, one.id): one for one in catalog.operations}
-        self._contracts = {name: Contract(name, told) for name, told in catalog.documents.items()}
+        self._contracts = contracts_of(catalog)
         self._own = {name: _own_headers(contract) for name, contract in self._contracts.items()}
         self._submits: dict[str, Operation] = {}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.recording.contract import Contract
+from contracts.recording.contract import Contract, contracts_of
 from contracts.recording.difference import Drift, Kind
 from contracts.recording.drift import find_drift
 from contracts.recording.shape import Shape, merge, types
@@ -80,9 +80,7 @@ def _edits(drifts: Iterable[Drift], catalog: Catalog, origin: str) -> Iterator[E
             key = (drift.provider, drift.kind, drift.first.place, drift.first.keyword, drift.first.name)
             places.setdefault(key, []).append(drift)
     for (provider, *_), alike in places.items():
-        contract = Contract(provider, catalog.documents[provider])
-        writer = _Writer(contract, alike, origin)
-        yield from writer.edits()
+        yield from _Writer(contracts_of(catalog)[provider], alike, origin).edits()
 
 
 class _Writer:
