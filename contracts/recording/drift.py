@@ -6,6 +6,7 @@ something of the provider only when it was accepted: a wrong one that is refused
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -388,8 +389,8 @@ def _typed(text: str) -> Any:
     """Read a header or query value as the number or boolean that it spells."""
     if re.fullmatch(r"-?\d{1,18}", text.strip()):
         return int(text)
-    if re.fullmatch(r"-?\d{1,18}\.\d{1,18}", text.strip()):
-        return float(text)
+    if re.fullmatch(r"-?\d{1,18}(\.\d{1,18})?([eE][+-]?\d{1,3})?", text.strip()):
+        return float(text) if math.isfinite(float(text)) else text
     return {"true": True, "false": False}.get(text.strip(), text)
 
 

@@ -40,13 +40,16 @@ def write_patch(
     origin: str,
 ) -> Patch:
     """Write the patch that accepts the differences. `origin` says where they were seen, as `x-source`."""
-    changed = list(sources)
     left = list(drifts)
+    concerned = {drift.provider for drift in left}
+    entries = [entry for entry in entries if entry.provider in concerned]
+    sources = [source for source in sources if source.data["x-provider"] in concerned]
+    changed = list(sources)
     for _ in range(_AGAIN):
         if not left:
             break
         edits = list(_edits(left, catalog, origin))
-        edited, _failed = edit_all(changed, edits)
+        edited = edit_all(changed, edits)
         try:
             wider = build_catalog(source.document() for source in edited)
         except SpecError:
@@ -63,7 +66,7 @@ def _one_by_one(
     sources: list[Source], edits: Iterable[Edit], catalog: Catalog
 ) -> tuple[list[Source], Catalog]:
     for edit in edits:
-        edited, _ = edit_all(sources, [edit])
+        edited = edit_all(sources, [edit])
         try:
             catalog = build_catalog(source.document() for source in edited)
         except SpecError:

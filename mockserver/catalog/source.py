@@ -10,6 +10,7 @@ import copy
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,27 +55,36 @@ class Source:
             return False
         return bool(self.data["x-provider"] == edit.provider)
 
-    def edit(self, edit: Edit) -> Source:
-        """Make a change. Raises NotEditable."""
-        data = copy.deepcopy(self.data)
-        try:
-            _change(find(data, edit.pointer), edit)
-        except (LookupError, TypeError, ValueError):
-            raise NotEditable(f"{self.name}: {edit.pointer}: is not there") from None
-        if data == self.data:
-            return self
-        text = _rewrite(self.text, _node(self.text, edit.pointer), edit)
+    def edit(self, *edits: Edit) -> Source:
+        """Make changes, one after the other, all or none. Raises NotEditable."""
+        text, data = self.text, copy.deepcopy(self.data)
+        for edit in edits:
+            try:
+                changed = _change(find(data, edit.pointer), edit)
+            except (LookupError, TypeError, ValueError):
+                raise NotEditable(f"{self.name}: {edit.pointer}: is not there") from None
+            if changed:
+                text = _rewrite(text, _node(text, edit.pointer), edit)
+        if text != self.text:
+            self._refuse_difference(text, data)
+        return Source(self.name, text, data)
+
+    def _refuse_difference(self, text: str, data: dict[str, Any]) -> None:
         try:
             same = read_yaml(text.encode()) == data
         except yaml.YAMLError:
             same = False
         if not same:
-            raise NotEditable(f"{self.name}: {edit.pointer}: is written in a way that cannot be edited")
-        return Source(self.name, text, data)
+            raise NotEditable(f"{self.name}: is written in a way that cannot be edited")
 
     def document(self) -> Document:
         """Read the text as a spec document. Raises SpecError."""
-        return parse_document(Path(self.name), self.text.encode())
+        return _document(self.name, self.text)
+
+
+@lru_cache(maxsize=256)
+def _document(name: str, text: str) -> Document:
+    return parse_document(Path(name), text.encode())
 
 
 def read_sources(directories: Sequence[Path] = ()) -> list[Source]:
@@ -126,18 +136,20 @@ def steps(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
-def _change(there: Any, edit: Edit) -> None:
+def _change(there: Any, edit: Edit) -> bool:
+    """Make a change in the data; False where it is so already."""
     match edit.what:
-        case "put":
-            there[edit.key] = edit.value
-        case "remove":
-            there.pop(edit.key, None)
-        case "append":
-            if edit.value not in there:
-                there.append(edit.value)
-        case "drop":
-            if edit.value in there:
-                there.remove(edit.value)
+        case "put" if edit.key not in there or there[edit.key] != edit.value:
+            there[edit.key] = copy.deepcopy(edit.value)
+        case "remove" if edit.key in there:
+            del there[edit.key]
+        case "append" if edit.value not in there:
+            there.append(copy.deepcopy(edit.value))
+        case "drop" if edit.value in there:
+            there.remove(edit.value)
+        case _:
+            return False
+    return True
 
 
 # -- text
@@ -227,17 +239,17 @@ def _line_end(text: str, index: int) -> int:
     return found if found >= 0 else len(text)
 
 
-def edit_all(sources: Iterable[Source], edits: Iterable[Edit]) -> tuple[list[Source], list[tuple[Edit, str]]]:
-    """Make changes wherever their places are. Tells those that could not be made, and why."""
-    made = list(sources)
-    failed: list[tuple[Edit, str]] = []
+def edit_all(sources: Iterable[Source], edits: Sequence[Edit]) -> list[Source]:
+    """Make changes wherever their places are; those that cannot be made in a document are left out there."""
+    return [_edit_source(source, [edit for edit in edits if source.has(edit)]) for source in sources]
+
+
+def _edit_source(source: Source, edits: Sequence[Edit]) -> Source:
+    try:
+        return source.edit(*edits)
+    except NotEditable:
+        if len(edits) == 1:
+            return source
     for edit in edits:
-        places = [index for index, source in enumerate(made) if source.has(edit)]
-        if not places:
-            failed.append((edit, "no document has the place"))
-        for index in places:
-            try:
-                made[index] = made[index].edit(edit)
-            except NotEditable as problem:
-                failed.append((edit, str(problem)))
-    return made, failed
+        source = _edit_source(source, [edit])
+    return source

@@ -52,6 +52,8 @@ async def test_a_shipped_scenario_shows_no_drift_but_what_it_plays_on_purpose(
     assert {(one.provider, str(one.kind), one.where) for one in found} == MEANT.get(name, set())
 
 
+STAMPS = ("created_at", "updated_at", "completed_at")
+
 QUIRKY: dict[str, tuple[str | None, Found]] = {
     "submit-200": (None, {("pixazo", "undocumented-status", "response 200")}),
     "direct-video": (None, {("pixazo", "undocumented-status", "response 200")}),
@@ -65,7 +67,10 @@ QUIRKY: dict[str, tuple[str | None, Found]] = {
     ),
     "bare-failures": (
         "fails",
-        {("pixazo", "missing-field", f"response 200 /{one}_at") for one in ("created", "updated", "completed")},
+        {
+            ("pixazo", "missing-field", f"response 200 /{one}_at")
+            for one in ("created", "updated", "completed")
+        },
     ),
     "model-404": ("model-disabled", {("pixazo", "undocumented-field", "response 404 /message")}),
     "json-video": (None, {("segmind", "content-type", "response 200")}),
@@ -79,7 +84,10 @@ QUIRKY: dict[str, tuple[str | None, Found]] = {
     "extra-fields": (
         None,
         {
-            *(("pixazo", "undocumented-field", f"response 200 {path}/x_undocumented") for path in ("", "/output", "/video")),
+            *(
+                ("pixazo", "undocumented-field", f"response 200 {path}/x_undocumented")
+                for path in ("", "/output", "/video")
+            ),
             ("pixazo", "undocumented-field", "response 202 /x_undocumented"),
             *(
                 ("wavespeed", "undocumented-field", f"response 200 {path}/x_undocumented")
@@ -139,7 +147,8 @@ async def test_callbacks_with_iso_stamps_are_seen(catalog: Catalog) -> None:
         await stage.advance(10)
         found = find_drift(entries_of(stage.gateway), catalog)
     assert {(one.kind, one.where, one.operation) for one in found} == {
-        (Kind.STAMP_FORMAT, f"callback /{name}_at", "submit-hunyuan-video") for name in ("updated", "completed")
+        (Kind.STAMP_FORMAT, f"callback /{name}_at", "submit-hunyuan-video")
+        for name in ("updated", "completed")
     }
 
 
