@@ -57,6 +57,8 @@ _MILD = {
     Kind.UNDOCUMENTED_PARAMETER,
 }
 
+_BY_VALUE = {Kind.UNDOCUMENTED_VALUE, Kind.WRONG_TYPE, Kind.STAMP_FORMAT}
+
 MOST_VALUES = 100
 """Different values that are remembered of one difference."""
 
@@ -116,12 +118,23 @@ class Drift:
         self.count += 1
         if seen.shape is not None:
             self.shape = seen.shape if self.shape is None else merge(self.shape, seen.shape)
-        if len(self.values) < MOST_VALUES and not _has(self.values, seen.value):
-            self.values.append(seen.value)
+        self._remember(seen.value)
         if seen.media_type is not None:
             known = self.contents.get(seen.media_type)
             both = known is not None and seen.shape is not None
             self.contents[seen.media_type] = _merge(known, seen.shape) if both else known or seen.shape
+
+    def _remember(self, value: Any) -> None:
+        """Keep what a wider documentation has to allow: of a range its ends, of a list all that is new."""
+        if self.kind is Kind.OUT_OF_RANGE:
+            ordered = sorted([*self.values, value], key=_size)
+            self.values = [ordered[0], ordered[-1]]
+        elif self.kind in _BY_VALUE and len(self.values) < MOST_VALUES and not _has(self.values, value):
+            self.values.append(value)
+
+
+def _size(value: Any) -> Any:
+    return len(value) if isinstance(value, str | list | dict) else value
 
 
 def _merge(one: Shape | None, other: Shape | None) -> Shape:

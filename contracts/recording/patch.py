@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.recording.contract import Contract, contracts_of
-from contracts.recording.difference import Drift, Kind
+from contracts.recording.difference import MOST_VALUES, Drift, Kind
 from contracts.recording.drift import find_drift
 from contracts.recording.shape import Shape, merge, types
 from mockserver.catalog import Catalog, SpecError
@@ -107,7 +107,9 @@ class _Writer:
                 yield self._edit("put", "", "required", False)
             case Kind.WRONG_TYPE:
                 yield from self._other_types()
-            case Kind.UNDOCUMENTED_VALUE if self._first.keyword == "enum":
+            case Kind.UNDOCUMENTED_VALUE if (
+                self._first.keyword == "enum" and len(self._values()) < MOST_VALUES
+            ):
                 for value in self._values():
                     yield self._edit("append", "/enum", value=value)
             case Kind.UNDOCUMENTED_VALUE | Kind.WRONG_FORM:

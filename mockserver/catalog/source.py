@@ -198,11 +198,13 @@ def _add(text: str, node: yaml.CollectionNode, value: dict[str, Any] | list[Any]
         return text[:at] + (", " if node.value else "") + _flow(value)[1:-1] + text[at:]
     end = _line_end(text, _end(text, node))
     margin = " " * node.start_mark.column
+    # One more part, an empty list, keeps the collection itself from being written in one line.
+    more: Any = {**value, "y" if "z" in value else "z": []} if isinstance(value, dict) else [*value, []]
     written = yaml.safe_dump(
-        value, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH - len(margin)
+        more, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH - len(margin)
     )
-    block = "".join(f"{margin}{line}\n" for line in written.rstrip("\n").split("\n"))
-    return text[:end] + "\n" + block.rstrip("\n") + text[end:]
+    lines = written.rstrip("\n").split("\n")[:-1]
+    return text[:end] + "".join(f"\n{margin}{line}" for line in lines) + text[end:]
 
 
 def _take(text: str, node: yaml.CollectionNode, parts: Sequence[tuple[int, yaml.Node]], index: int) -> str:
