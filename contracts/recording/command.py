@@ -181,7 +181,7 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
             file.write_text(patch.diff, encoding="utf-8")
         except OSError as error:
             raise CannotRun(f"{file}: cannot be written: {error.strerror}") from None
-        left = f"; {len(patch.left)} are left" if patch.left else ""
+        left = f", leaves {len(patch.left)}" if patch.left else ""
         click.echo(f"wrote {file}: accepts {total - len(patch.left)} of {total} differences{left}", err=True)
     for drift in patch.left if patch is not None else ():
         click.echo(f"  by hand: {drift.kind}, {drift.provider} {drift.operation}, {drift.where}", err=True)
