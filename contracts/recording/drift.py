@@ -33,8 +33,8 @@ _BODILESS = frozenset({204, 205, 304})
 _LONGEST = 80
 _LONGEST_TEXT = 20_000
 
-_REDACTED = re.compile(r"\[(?:[a-z0-9]+[-_ ])*(?:redacted|key|secret|token|signature)[^\]]*\]", re.IGNORECASE)
-"""What stands where a secret was: it has neither its type nor its form."""
+_REDACTED = re.compile(r"\[(?:redacted|[a-z][\w.-]*-\d+)\]", re.IGNORECASE)
+"""What stands where a secret was, `[redacted]` or `[key-1]`: it has neither its type nor its form."""
 
 _TELLING = re.compile(r"retry-after|deprecation|sunset|(x-)?rate-?limit.*")
 """Answer headers that a client should know of, whoever sends them."""
