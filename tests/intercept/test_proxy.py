@@ -117,6 +117,7 @@ line.sendall(b"POST /hunyuan-video/v1/hunyuan-video-request HTTP/1.1\\r\\nHost: 
     b"Content-Length: " + str(len(body)).encode() + b"\\r\\n\\r\\n" + body)
 # Python's ssl tells an end and a reset alike; below TLS they differ.
 below = socket.socket(fileno=os.dup(line.fileno()))
+below.settimeout(10)
 try:
     while below.recv(10000):
         pass
