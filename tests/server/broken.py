@@ -124,7 +124,7 @@ def edited(answer: Answer, change: Callable[[dict[str, Any]], None]) -> Answer:
 class Polls:
     """Tells something else at some polls of each job, counted from 1.
 
-    Made for one server: equal seeds make equal ids, so that what one server has counted would count at the next.
+    Made for one server: equal seeds make equal ids, and what one has counted would count at the next.
     """
 
     def __init__(self, numbers: Iterable[int], wrong: Callable[..., Any]) -> None:
@@ -488,9 +488,7 @@ SERVERS = (
     _server("job lost at a poll", _lose, "job-is-kept"),
     _server("job never ends", planning(_never), "job-completes"),
     _server("id reused", wording(mint_id=_reuse), "unique-ids"),
-    _server(
-        "status outside the enum", polls(_ALL, _running), "documented-states", *_SCHEMA
-    ),
+    _server("status outside the enum", polls(_ALL, _running), "documented-states", *_SCHEMA),
     _server("crash at a poll", polls([3], _crash), "polls-do-not-crash"),
     _server("output before the end", polls(_ALL, _early_output), "nothing-early"),
     _server("failure without a reason", polls(_ALL, _no_reason), "complete-at-the-end"),
