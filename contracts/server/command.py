@@ -24,6 +24,7 @@ from contracts.server.lifecycle import run_checks, subjects
 from contracts.server.live import run_live
 from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
+from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
@@ -222,6 +223,10 @@ def _tell(report: Report, run: _Run) -> None:
     click.echo(report.title)
     _tell_findings(report.findings)
     _tell_unreached(report.cases)
+    areas = list(summarise(report.cases))
+    if areas:
+        click.echo("\nin short:")
+        click.echo("\n".join(areas))
     count = Counter(case.outcome for case in report.cases)
     told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
     click.echo(f"\nchecks: {told or 'none'}; {report.facts['seconds']} s; --seed {run.seed} repeats this run")

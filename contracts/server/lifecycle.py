@@ -72,7 +72,7 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         id=check.id,
         severity=check.severity,
         source=check.source,
-        message=f"{check.promise} But {broken.message}.",
+        message=f"{check.promise} But {str(broken.message).rstrip('.')}.",
         subject=subject.name,
         evidence=tuple(str(one) for one in exchanges),
         curl="\n".join(commands),

@@ -1,4 +1,4 @@
-"""Every command's options come from variables and `understudy.toml`, too; what is not understood is an error."""
+"""Options come from variables and `understudy.toml`, too; what is not understood is an error."""
 
 from __future__ import annotations
 
