@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import click
 
 from contracts.check import check
 from contracts.judge import judge_world
+from contracts.options import CHECKS, FLAGS_ALONE
 from contracts.rules.command import rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
-from mockserver.options import environment, read_file, refuse_unknown_variables, variable
+from mockserver.options import (
+    defaults,
+    environment,
+    name_in_file,
+    read_file,
+    refuse_unknown_variables,
+    variable,
+)
 
 
 class _Understudy(click.Group):
@@ -21,16 +30,28 @@ class _Understudy(click.Group):
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
         context = super().make_context(info_name, args, parent, **extra)
-        options = [
-            option
-            for command in self.commands.values()
-            for option in command.params
-            if isinstance(option, click.Option) and option.envvar is not None
-        ]
-        refuse_unknown_variables(environment(), {variable(option) for option in options})
-        values = read_file({option.opts[-1].lstrip("-"): option for option in options})
-        context.default_map = dict.fromkeys(self.commands, values)
+        by_command = {name: _settable(command) for name, command in self.commands.items()}
+        by_check = {name: [one for one in held if _is_settable(one)] for name, held in CHECKS.items()}
+        known: dict[str, list[click.Option]] = {}
+        for option in chain(*by_command.values(), *by_check.values()):
+            known.setdefault(name_in_file(option), []).append(option)
+        refuse_unknown_variables(environment(), {variable(held[0]) for held in known.values()})
+        told = read_file(known)
+        context.default_map = {name: defaults(options, told) for name, options in by_command.items()}
+        context.default_map["check"] = {name: defaults(options, told) for name, options in by_check.items()}
         return context
+
+
+def _settable(command: click.Command) -> list[click.Option]:
+    """Give the options of a command that can be set elsewhere, each with its variable."""
+    options = [one for one in command.params if isinstance(one, click.Option) and _is_settable(one)]
+    for option in options:
+        option.envvar = variable(option)
+    return options
+
+
+def _is_settable(option: click.Option) -> bool:
+    return name_in_file(option) not in FLAGS_ALONE
 
 
 @click.group(
@@ -42,7 +63,7 @@ def main(context: click.Context) -> None:
     """Stand in for hosted generative-media APIs: Pixazo, Segmind and WaveSpeed.
 
     Every option can also be set by a variable (--keep-jobs is UNDERSTUDY_KEEP_JOBS) or in understudy.toml
-    (keep-jobs = 1000).
+    (keep-jobs = 1000), but --live: what costs money is said each time.
     """
     context.obj = judge_world
 

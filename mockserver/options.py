@@ -10,7 +10,7 @@ import os
 import secrets
 import ssl
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -159,15 +159,16 @@ _GATEWAY = (
 
 def gateway_options(command: _Command) -> _Command:
     """Give a command all of the gateway's options."""
-    return _attach(command, _GATEWAY)
+    return attach(command, _GATEWAY)
 
 
 def listening_options(command: _Command) -> _Command:
     """Give a command the options of where to listen."""
-    return _attach(command, _LISTENING)
+    return attach(command, _LISTENING)
 
 
-def _attach(command: _Command, options: tuple[click.Option, ...]) -> _Command:
+def attach(command: _Command, options: tuple[click.Option, ...]) -> _Command:
+    """Give a command options, each with its variable."""
     # What click's own decorators do, once for a list.
     held: list[click.Parameter] = getattr(command, "__click_params__", [])
     for option in options:
@@ -179,7 +180,7 @@ def _attach(command: _Command, options: tuple[click.Option, ...]) -> _Command:
 
 def variable(option: click.Option) -> str:
     """Name the environment variable of an option: `--keep-jobs` is UNDERSTUDY_KEEP_JOBS."""
-    return PREFIX + option.opts[-1].lstrip("-").replace("-", "_").upper()
+    return PREFIX + name_in_file(option).replace("-", "_").upper()
 
 
 def read_settings(values: dict[str, Any]) -> Settings:
@@ -207,10 +208,10 @@ def refuse_unknown_variables(environment: Mapping[str, str], known: set[str]) ->
             raise click.UsageError(f"unknown environment variable {name}{_nearest(name, known)}")
 
 
-def read_file(known: Mapping[str, click.Option]) -> dict[str, Any]:
-    """Read `understudy.toml` of the working directory, if there is one, as values by parameter name.
+def read_file(known: Mapping[str, Sequence[click.Option]]) -> dict[str, Any]:
+    """Read `understudy.toml` of the working directory, if there is one, as values by their names in it.
 
-    `known` holds the options by their names in the file. Raises click.UsageError.
+    `known` holds the options by these names; commands may share a name. Raises click.UsageError.
     """
     file = Path(FILE)
     if not file.is_file():
@@ -219,16 +220,30 @@ def read_file(known: Mapping[str, click.Option]) -> dict[str, Any]:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise click.UsageError(f"{FILE}: {error}") from None
-    values = {}
     for name, value in told.items():
-        option = known.get(name)
-        if option is None:
+        options = known.get(name)
+        if options is None:
             raise click.UsageError(f"{FILE}: /{name}: unknown option{_nearest(name, set(known))}")
-        if isinstance(value, dict) or isinstance(value, list) is not option.multiple:
-            kind = "a list" if option.multiple else "one value"
+        if isinstance(value, dict) or isinstance(value, list) not in {one.multiple for one in options}:
+            kind = "a list" if options[0].multiple else "one value"
             raise click.UsageError(f"{FILE}: /{name}: must be {kind}")
-        values[str(option.name)] = value
+    return told
+
+
+def defaults(options: Iterable[click.Option], told: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values of a file to one command's options, as click takes them: by parameter name."""
+    values = {}
+    for option in options:
+        value = told.get(name_in_file(option))
+        if value is not None:
+            alone = option.multiple and not isinstance(value, list)  # another command takes only one
+            values[str(option.name)] = [value] if alone else value
     return values
+
+
+def name_in_file(option: click.Option) -> str:
+    """Name an option in `understudy.toml`: `--keep-jobs` is keep-jobs."""
+    return option.opts[-1].lstrip("-")
 
 
 def environment() -> Mapping[str, str]:

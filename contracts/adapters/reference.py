@@ -98,9 +98,7 @@ class Reference:
         # Cases are plain http://; to read the certificates of all authorities for each would take longest.
         wire = httpx.AsyncHTTPTransport(verify=False)
         own = {"poll_interval": POLL, "poll_timeout": _TIMEOUT, "max_tries": _TRIES, "transport": wire}
-        return self.client_class(
-            case["provider"], case["api_key"], case["base_url"], **{**own, **self.options}
-        )
+        return self.client_class(_called(case), case["api_key"], case["base_url"], **{**own, **self.options})
 
     def make_receiver(self, case: Fields) -> Any:
         """Make the ASGI app that takes callbacks."""
@@ -155,6 +153,12 @@ class Reference:
         while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
             await asyncio.sleep(0.005)
         return receiver, f"http://127.0.0.1:{listener.getsockname()[1]}/callback"
+
+
+def _called(case: Fields) -> str:
+    """Name the provider as the client does: Segmind's queue and its synchronous call are two."""
+    queue = case["provider"] == "segmind" and case["mode"] == "poll"
+    return "segmind-queue" if queue else str(case["provider"])
 
 
 if __name__ == "__main__":

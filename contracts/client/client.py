@@ -217,11 +217,13 @@ class Client:
             left = ends - self._time.monotonic()
             if left <= 0:
                 raise self._overdue(job, deadline, seen, trouble)
-            told = await self._poll(job, min(self._poll_timeout, left))
+            ready = seen is not None and seen.ready
+            told = await self._poll(job, min(self._poll_timeout, left), ready=ready)
             if isinstance(told, Snapshot):
+                # What is ready is fetched at once; a result that says so again is waited for like any other.
+                wait = 0.0 if told.ready and not ready else calm.next()
                 seen, trouble = told, None
                 upset.reset()
-                wait = calm.next()
             else:
                 trouble = told
                 wait = upset.next(told.retry_after if isinstance(told, Rejected) else None)
@@ -280,9 +282,18 @@ class Client:
 
     # -- one poll
 
-    async def _poll(self, job: Job, timeout: float) -> Snapshot | ClientError:  # noqa: ASYNC109
-        """Ask where a job is. Gives a passing trouble as an error; raises what will not pass."""
-        answer = await self._ask(self._poll_url(job), timeout, job.id)
+    async def _poll(
+        self,
+        job: Job,
+        timeout: float,  # noqa: ASYNC109
+        *,
+        ready: bool = False,
+    ) -> Snapshot | ClientError:
+        """Ask where a job is, or for the result of one that is ready.
+
+        Gives a passing trouble as an error; raises what will not pass.
+        """
+        answer = await self._ask(self._poll_url(job, ready=ready), timeout, job.id)
         if isinstance(answer, ClientError):
             status = answer.http_status
             passing = isinstance(answer, NetworkError | ServerError) or status in (408, 425, 429)
@@ -305,12 +316,14 @@ class Client:
         good = 200 <= self._provider.meaning(answer) < 300
         return answer if good else self._rejected(answer, job_id)
 
-    def _poll_url(self, job: Job) -> str:
+    def _poll_url(self, job: Job, *, ready: bool = False) -> str:
         """Follow the provider's own address where it leads back to it: the key goes nowhere else."""
-        named = job.snapshot.poll_url if job.snapshot is not None else ""
+        told = job.snapshot
+        named = "" if told is None else told.result_url if ready else told.poll_url
         if named and _origin(named) == _origin(str(self._base)):
             return named
-        return self._url(self._provider.poll_path(job.id))
+        path = self._provider.result_path if ready else self._provider.poll_path
+        return self._url(path(job.id))
 
     async def _rest(self, seconds: float, job: Job, receiver: WebhookReceiver | None) -> Snapshot | None:
         """Wait, or less where the job's final callback comes."""

@@ -40,7 +40,11 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one answer or one callback told of a job. `status` is the provider's own word."""
+    """What one answer or one callback told of a job. `status` is the provider's own word.
+
+    `ready` tells that the job has completed and that its files have to be asked for at the result's address;
+    until they have been, its state is PENDING. `result_url` is that address, where the provider named one.
+    """
 
     job_id: str
     status: str
@@ -49,6 +53,8 @@ class Snapshot:
     error: str = ""
     code: int | None = None
     poll_url: str = ""
+    result_url: str = ""
+    ready: bool = False
     created_at: datetime | None = None
     completed_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from .jobs import Media, Snapshot, State
-from .provider import Submit, Unreadable, WebhookMode, encode, read_object, text_of, texts_of
+from .provider import Provider, Submit, Unreadable, WebhookMode, encode, read_object, text_of, texts_of
 from .stamps import read_stamp
 
 _STATES = {"COMPLETED": State.COMPLETED, "FAILED": State.FAILED, "ERROR": State.FAILED}
@@ -21,7 +21,7 @@ _PATHS = {
 }
 
 
-class Pixazo:
+class Pixazo(Provider):
     """gateway.pixazo.ai."""
 
     name = "pixazo"

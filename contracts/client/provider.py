@@ -54,6 +54,10 @@ class Provider(Protocol):
     def poll_path(self, job_id: str) -> str:
         """Tell where a job is asked for. Raises ValueError where there are no jobs to ask for."""
 
+    def result_path(self, job_id: str) -> str:
+        """Tell where the files of a job are asked for that was told as ready."""
+        return self.poll_path(job_id)
+
     def meaning(self, answer: httpx.Response) -> int:
         """Tell the status that an answer should have had, where the provider is loose with them."""
 

@@ -1,13 +1,15 @@
-"""The providers that this client speaks to. A new one is a class like these three, and a line here."""
+"""The providers that this client speaks to. A new one is a class like these, and a line here."""
 
 from __future__ import annotations
 
 from .pixazo import Pixazo
 from .provider import Provider
-from .segmind import Segmind
+from .segmind import Segmind, SegmindQueue
 from .wavespeed import WaveSpeed
 
-PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in (Pixazo(), Segmind(), WaveSpeed())}
+_ALL: tuple[Provider, ...] = (Pixazo(), Segmind(), SegmindQueue(), WaveSpeed())
+
+PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in _ALL}
 
 
 def provider_named(name: str) -> Provider:

@@ -1,7 +1,11 @@
-"""Segmind's v1: one call that takes minutes and answers with the file. There are no jobs and no callbacks."""
+"""Segmind, both ways: v1 is one call that takes minutes and answers with the file, v2 is a queue to poll.
+
+Neither calls anybody back.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +14,7 @@ import httpx
 
 from .jobs import Media, Snapshot, State
 from .provider import (
+    Provider,
     Submit,
     Unreadable,
     WebhookMode,
@@ -21,8 +26,8 @@ from .provider import (
 )
 
 
-class Segmind:
-    """api.segmind.com."""
+class Segmind(Provider):
+    """api.segmind.com, v1."""
 
     name = "segmind"
     base_url = "https://api.segmind.com"
@@ -81,6 +86,76 @@ class Segmind:
     def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
         """Believe nothing: there are no callbacks."""
         return False
+
+
+# https://docs.segmind.com/docs/serverless-api/async-inference
+_STATES = {"completed": State.COMPLETED, "failed": State.FAILED}
+
+
+class SegmindQueue(Segmind):
+    """api.segmind.com, v2: the submit names a status and a result, and a failed call is told as 422."""
+
+    name = "segmind-queue"
+    submit_timeout = 60.0
+
+    def submit(
+        self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
+    ) -> Submit:
+        """Word a submit to the queue."""
+        if webhook_url is not None:
+            raise ValueError("Segmind's v2 calls back nobody: poll it")
+        return Submit(f"/v2/{quote(model, safe='')}", encode(body), {"Content-Type": "application/json"})
+
+    def poll_path(self, job_id: str) -> str:
+        """Tell where a queued call of any model is asked for."""
+        return f"{self.result_path(job_id)}/status"
+
+    def result_path(self, job_id: str) -> str:
+        """Tell where its result is."""
+        return f"/v2/requests/{quote(job_id, safe='')}"
+
+    def meaning(self, answer: httpx.Response) -> int:
+        """Take a 422 that tells a failed call for the good answer that it is."""
+        if answer.status_code == 422:
+            try:
+                told = read_object(answer.content)
+            except Unreadable:
+                return 422
+            return 200 if text_of(told.get("status")).lower() == "failed" else 422
+        return super().meaning(answer)
+
+    def read_submit(self, answer: httpx.Response) -> Snapshot:
+        """Read the queued call and its addresses."""
+        return self._read(read_object(answer.content), "")
+
+    def read_poll(self, answer: httpx.Response) -> Snapshot:
+        """Read a status, or a result; a 422 need not say of which call it tells, so its address does."""
+        return self._read(read_object(answer.content), _named_in(answer))
+
+    def _read(self, told: Mapping[str, Any], asked: str) -> Snapshot:
+        job_id, status = text_of(told.get("request_id")) or asked, text_of(told.get("status"))
+        if not job_id or not status:
+            raise Unreadable("request_id or status is missing")
+        state = _STATES.get(status.lower(), State.PENDING)
+        media = tuple(Media(url, kind) for url, kind in _linked(told)) if state is State.COMPLETED else ()
+        ready = state is State.COMPLETED and not media
+        return Snapshot(
+            job_id=job_id,
+            status=status,
+            state=State.PENDING if ready else state,
+            media=media,
+            error=text_of(told.get("error")),
+            poll_url=text_of(told.get("status_url")),
+            result_url=text_of(told.get("response_url")),
+            ready=ready,
+            raw=told,
+        )
+
+
+def _named_in(answer: httpx.Response) -> str:
+    """Tell which call an address asks for."""
+    found = re.search(r"/requests/([^/]+)(/status)?$", answer.request.url.path)
+    return found[1] if found else ""
 
 
 def _linked(told: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ import httpx
 
 from .jobs import Media, Snapshot, State
 from .provider import (
+    Provider,
     Submit,
     Unreadable,
     WebhookMode,
@@ -39,7 +40,7 @@ STALE = 300
 """Seconds after which a signature is refused: https://wavespeed.ai/docs/verify-webhooks."""
 
 
-class WaveSpeed:
+class WaveSpeed(Provider):
     """api.wavespeed.ai."""
 
     name = "wavespeed"

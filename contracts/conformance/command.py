@@ -16,6 +16,7 @@ from contracts.conformance.drivers import Attached, Died, Lasting, PerCase
 from contracts.conformance.known import Known, KnownError, excuse, read_known
 from contracts.conformance.runner import MakeDriver, run_cases
 from contracts.findings import Case, Outcome, Report
+from contracts.options import client_options
 from contracts.report import lines, write_reports
 from mockserver.catalog import Catalog, open_catalog
 
@@ -34,34 +35,7 @@ class CannotRun(click.ClickException):
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.option("--provider", "providers", multiple=True, metavar="P", help="Only this provider. [all]")
-@click.option(
-    "--case",
-    "globs",
-    multiple=True,
-    metavar="GLOB",
-    help="Only these cases, for instance 'webhook' or '*/pixazo/poll'. [all]",
-)
-@click.option("--list", "only_list", is_flag=True, help="List the cases and end.")
-@click.option(
-    "--known-failing",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Lines of CASE or CASE:RULE and '# reason'. They still run, and must fail.",
-)
-@click.option(
-    "--jobs", default=4, show_default=True, type=click.IntRange(1, 64), help="Cases to run at once."
-)
-@click.option("--seed", type=int, help="Repeats ids and keys. [default: drawn]")
-@click.option(
-    "--report-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="D",
-    help="Write a page (client.html), JSON, JUnit and each case's journal there.",
-)
-@click.option("--strict", is_flag=True, help="Let findings of SHOULD fail the check, too.")
-@click.option("--per-case", is_flag=True, help="Start COMMAND anew for each case.")
-@click.option("--attach", is_flag=True, help="Start nothing: show each case and wait for you.")
+@client_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def client(
     providers: tuple[str, ...],

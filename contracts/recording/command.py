@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from contracts.findings import Finding, Severity
+from contracts.options import recording_options
 from contracts.recording.drift import find_drift
 from contracts.recording.patch import Patch, write_patch
 from contracts.recording.telling import Checked, drift_lines, make_report, time_lines
@@ -33,35 +34,7 @@ _PATIENCE = 2.0
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE.har…", type=click.Path(path_type=Path))
-@click.option(
-    "--patch",
-    "patch_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the change to specs/ that would accept what was recorded, for `git apply` or `patch -p1`.",
-)
-@click.option(
-    "--report-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="D",
-    help="Write recording.html, recording.json, recording.xml (JUnit) and journals (HAR) there.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What to print on stdout.",
-)
-@click.option(
-    "--specs",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Documents of your own models, too; can be given several times.",
-)
-@click.option("--strict", is_flag=True, help="Let findings of SHOULD fail the check, too.")
+@recording_options
 def recording(
     files: tuple[Path, ...],
     patch_file: Path | None,

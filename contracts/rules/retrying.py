@@ -74,7 +74,8 @@ def _refused_again(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
         for one, again in pairwise(tries):
             refused = one.kinds & {"auth", "validation", "not_found"} and one.wait is None and not one.broken
-            if refused and one.part != "media":
+            # Segmind's queue tells a job's failure by 422: an end, and no refusal.
+            if refused and one.told is None and one.part != "media":
                 yield Breach(f"the same call was made again after HTTP {one.status}", (one, again))
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from contracts.findings import Case, Finding, Outcome, Report
+from contracts.options import server_options
 from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
 from contracts.server.callbacks import check_receiver
@@ -23,6 +24,7 @@ from contracts.server.generated import Budget, generate
 from contracts.server.lifecycle import run_checks, subjects
 from contracts.server.live import run_live
 from contracts.server.spec import Api
+from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
@@ -34,40 +36,7 @@ _SHOWN = 12
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--provider", metavar="P", help="Check one provider alone. [all]")
-@click.option(
-    "--report-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="D",
-    help="Write a page (server.html), JSON and JUnit here.",
-)
-@click.option("--seed", type=click.IntRange(0), help="Repeat a run: keys, and what is generated. [drawn]")
-@click.option(
-    "--pace",
-    type=click.Choice(["clock", "polls", "manual"]),
-    help="What moves the jobs of the gateway in this process. [manual]",
-)
-@click.option(
-    "--examples",
-    type=click.IntRange(1, 10_000),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Generated calls an operation when fuzzing.",
-)
-@click.option("--key", metavar="K", help="The key to use. [made up, a fresh one for each check]")
-@click.option(
-    "--receiver",
-    metavar="URL",
-    help="Check a receiver of callbacks instead: post it the provider's callbacks, valid and invalid ones.",
-)
-@click.option("--live", is_flag=True, help="Really call a provider: examples only, one submit a model.")
-@click.option(
-    "--max-spend",
-    type=click.FloatRange(0),
-    metavar="USD",
-    help="What --live may spend, by documented prices.",
-)
+@server_options
 def server(
     url: str | None,
     provider: str | None,
@@ -254,6 +223,10 @@ def _tell(report: Report, run: _Run) -> None:
     click.echo(report.title)
     _tell_findings(report.findings)
     _tell_unreached(report.cases)
+    areas = list(summarise(report.cases))
+    if areas:
+        click.echo("\nin short:")
+        click.echo("\n".join(areas))
     count = Counter(case.outcome for case in report.cases)
     told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
     click.echo(f"\nchecks: {told or 'none'}; {report.facts['seconds']} s; --seed {run.seed} repeats this run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from http import HTTPStatus
 
-from mockserver.domain.conditions import Condition, Detail, Refusal
+from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import HTML, JSON, TEXT, Answer, json_answer
 from mockserver.domain.scenario import Entry
 from mockserver.gateway.world import World
@@ -16,6 +16,9 @@ _DATE_WAIT = 2
 
 _DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
 """What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
+
+_TROUBLES = {413: Trouble.BODY_TOO_LARGE, 431: Trouble.HEADERS_TOO_LARGE}
+"""Statuses that no scenario names by a condition, and that every provider words."""
 
 
 def strike(
@@ -68,6 +71,10 @@ def _worded(
         answer.status = entry.status or answer.status
         return answer
     status = entry.status or 500
+    if (trouble := _TROUBLES.get(status)) is not None:
+        return provider.refusal(Refusal(trouble, detail), place, quirks)
+    if (told := provider.unconditioned(status)) is not None:
+        return told
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
     return json_answer(status, {"error": phrase}) if status >= 400 else Answer(status, b"", [])
 

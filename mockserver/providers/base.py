@@ -80,3 +80,10 @@ class Provider(Protocol):
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""
+
+    def unconditioned(self, status: int) -> Answer | None:
+        """Word an error status that is none of `conditions`; None where no document has a body for it.
+
+        A job's own failure is such a status where the provider tells it by one.
+        """
+        return None

@@ -174,6 +174,13 @@ class Segmind(Provider):
                 status, text = _ERRORS[what]
                 return json_answer(status, {"error": text})
 
+    def unconditioned(self, status: int) -> Answer | None:
+        """Word 422 as what it is at the queue: a call that failed, here before it was worked on."""
+        if status != 422:
+            return None
+        metrics = {"inference_time": 0.0, "queue_time": 0.0, "total_time": 0.0}
+        return json_answer(422, {"status": State.FAILED, "error": "The request failed", "metrics": metrics})
+
 
 def _course(job: Job) -> tuple[float, float]:
     """Tell how long the job waits and is worked on, in provider seconds."""

@@ -38,6 +38,7 @@ def test_every_provider_is_tried_in_its_modes() -> None:
         ("wavespeed", "poll"),
         ("wavespeed", "webhook"),
         ("wavespeed", "sync"),
+        ("segmind", "poll"),
         ("segmind", "sync"),
     }
 

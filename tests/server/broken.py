@@ -121,19 +121,29 @@ def edited(answer: Answer, change: Callable[[dict[str, Any]], None]) -> Answer:
     return Answer(answer.status, json.dumps(told).encode(), answer.headers)
 
 
-def nth_poll(numbers: Iterable[int], wrong: Callable[..., Any]) -> Callable[..., Any]:
-    """Tell something else at some polls of each job, counted from 1."""
-    seen: Counter[str] = Counter()
-    struck = set(numbers)
+class Polls:
+    """Tells something else at some polls of each job, counted from 1.
 
-    def status(right: Callable[..., Answer], job: Job, step: Step, urls: list[str]) -> Answer:
-        seen[job.id] += 1
-        if seen[job.id] in struck:
-            told: Answer = wrong(right, job, step, urls)
+    Made for one server: equal seeds make equal ids, and what one has counted would count at the next.
+    """
+
+    def __init__(self, numbers: Iterable[int], wrong: Callable[..., Any]) -> None:
+        self._seen: Counter[str] = Counter()
+        self._struck = set(numbers)
+        self._wrong = wrong
+
+    def __call__(self, right: Callable[..., Answer], job: Job, step: Step, urls: list[str]) -> Answer:
+        self._seen[job.id] += 1
+        if self._seen[job.id] in self._struck:
+            told: Answer = self._wrong(right, job, step, urls)
             return told
         return right(job, step, urls)
 
-    return status
+
+def polls(numbers: Iterable[int], wrong: Callable[..., Any]) -> Callable[[World], None]:
+    """Have some polls of each job tell something else, counted from 1."""
+    numbers = tuple(numbers)
+    return lambda world: wording(status=Polls(numbers, wrong))(world)
 
 
 Redo = Callable[[], Any]
@@ -473,20 +483,18 @@ _ALL = range(1, 1000)
 _SCHEMA = ("answers-as-documented", "every-other-status")
 
 SERVERS = (
-    _server("status goes back", wording(status=nth_poll([5], _back)), "states-never-go-back"),
+    _server("status goes back", polls([5], _back), "states-never-go-back"),
     _server("leaves a final state", wording(status=_leave_terminal()), "terminal-absorbs"),
     _server("job lost at a poll", _lose, "job-is-kept"),
     _server("job never ends", planning(_never), "job-completes"),
     _server("id reused", wording(mint_id=_reuse), "unique-ids"),
-    _server(
-        "status outside the enum", wording(status=nth_poll(_ALL, _running)), "documented-states", *_SCHEMA
-    ),
-    _server("crash at a poll", wording(status=nth_poll([3], _crash)), "polls-do-not-crash"),
-    _server("output before the end", wording(status=nth_poll(_ALL, _early_output)), "nothing-early"),
-    _server("failure without a reason", wording(status=nth_poll(_ALL, _no_reason)), "complete-at-the-end"),
-    _server("created_at changes", wording(status=nth_poll([4], _restamp)), "stamps"),
+    _server("status outside the enum", polls(_ALL, _running), "documented-states", *_SCHEMA),
+    _server("crash at a poll", polls([3], _crash), "polls-do-not-crash"),
+    _server("output before the end", polls(_ALL, _early_output), "nothing-early"),
+    _server("failure without a reason", polls(_ALL, _no_reason), "complete-at-the-end"),
+    _server("created_at changes", polls([4], _restamp), "stamps"),
     _server("polling_url leads elsewhere", wording(accepted=_elsewhere), "polling-url"),
-    _server("status lacks a field", wording(status=nth_poll(_ALL, _drop_field)), *_SCHEMA),
+    _server("status lacks a field", polls(_ALL, _drop_field), *_SCHEMA),
     _server("no key check", None, "submit-needs-key", "poll-needs-key", wrap=asking(_lend_key)),
     _server("no validation", None, "body-is-validated", wrap=asking(_complete_body)),
     _server("another key's job readable", _show_to_all, "foreign-job-unreadable"),

@@ -60,3 +60,11 @@ def test_the_report_says_what_prism_cannot_keep(tmp_path: Path) -> None:
         assert outcomes[check] == {"failed"}, check
     for check in ("poor-are-refused", "error-is-refunded", "retry-after-honest", "callback-once-at-end"):
         assert "passed" not in outcomes[check], check
+    short = result.output.partition("in short:")[2].split("\n")
+    told = {line.split()[0]: line for line in short if line.startswith("  ") and line.strip()}
+    assert "NOT KEPT: a job is not followed" in told["lifecycle"]
+    assert "NOT KEPT: keys do not keep callers apart" in told["keys"]
+    assert "no balance, charge or refund could be seen" in told["money"]
+    assert "429 could not be provoked" in told["limits"]
+    assert "webhooks" in told
+    assert "  kept (" not in told["webhooks"]

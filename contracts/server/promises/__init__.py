@@ -14,4 +14,4 @@ from contracts.server.promises.states import STATES
 
 CHECKS: tuple[Check, ...] = (*STATES, *ANSWERS, *ACCESS, *LIMITS, *MONEY, *CALLBACKS)
 
-__all__ = ["CHECKS", "Check"]
+__all__ = ["ACCESS", "ANSWERS", "CALLBACKS", "CHECKS", "LIMITS", "MONEY", "STATES", "Check"]

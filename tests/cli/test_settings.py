@@ -1,0 +1,117 @@
+"""Options come from variables and `understudy.toml`, too; what is not understood is an error."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from contracts.cli import main
+from contracts.options import CHECKS, FLAGS_ALONE
+from mockserver.options import name_in_file, variable
+
+CASE = "lifecycle/completes/pixazo/poll"
+
+
+def run(*arguments: str, **variables: str) -> Result:
+    told = {f"UNDERSTUDY_{name}": value for name, value in variables.items()}
+    return CliRunner(env=told).invoke(main, arguments)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_options_of_check_are_those_of_its_commands() -> None:
+    """What is known without importing the commands is what they take."""
+    group = main.commands["check"]
+    assert isinstance(group, click.Group)
+    with click.Context(group) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            taken = {one.name for one in command.params if isinstance(one, click.Option)}
+            assert taken == {one.name for one in CHECKS[name]}
+
+
+def test_every_option_of_every_command_has_a_variable() -> None:
+    """All but what spends money; `--keep-jobs` is UNDERSTUDY_KEEP_JOBS."""
+    run("spec", "--help")
+    options = [one for held in CHECKS.values() for one in held]
+    options += [
+        one for each in main.commands.values() for one in each.params if isinstance(one, click.Option)
+    ]
+    settable = [one for one in options if name_in_file(one) not in FLAGS_ALONE]
+    assert [one.name for one in settable if one.envvar != variable(one)] == []
+
+
+def test_a_variable_sets_an_option_of_check_client() -> None:
+    result = run("check", "client", "--list", CASE=CASE)
+    assert (result.exit_code, result.output.split("\n")[0]) == (0, CASE)
+
+
+def test_a_list_in_the_file_sets_one_too_and_the_command_line_wins() -> None:
+    Path("understudy.toml").write_text('case = ["lifecycle"]\nprovider = "pixazo"\n')
+    told = run("check", "client", "--list").output.split("\n")[::2]
+    assert {line.split("/")[2] for line in told if line} == {"pixazo"}
+    assert run("check", "client", "--list", "--case", CASE).output.split("\n")[0] == CASE
+
+
+def test_a_flag_of_run_can_be_a_variable() -> None:
+    """A program that breaks nothing passes; that the check was made is said."""
+    result = run("run", "--", sys.executable, "-c", "", CHECK="1")
+    assert (result.exit_code, "check: 0 rules broken" in result.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("EXAMPLES", "many", "'many' is not a valid integer range"),
+        ("PACE", "fast", "'fast' is not one of"),
+        (
+            "EXAMPELS",
+            "5",
+            "unknown environment variable UNDERSTUDY_EXAMPELS; did you mean UNDERSTUDY_EXAMPLES?",
+        ),
+        ("LIVE", "1", "unknown environment variable UNDERSTUDY_LIVE"),
+    ],
+)
+def test_a_malformed_or_unknown_variable_is_an_error_of_check_server(
+    name: str, value: str, told: str
+) -> None:
+    result = run("check", "server", **{name: value})
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("exampels = 5", "/exampels: unknown option; did you mean examples?"),
+        ("live = true", "/live: unknown option"),
+        ("examples = [5]", "/examples: must be one value"),
+        ('case = "lifecycle"', "/case: must be a list"),
+        ('examples = "many"', "'many' is not a valid integer range"),
+    ],
+)
+def test_a_malformed_or_unknown_line_of_the_file_is_an_error(line: str, told: str) -> None:
+    Path("understudy.toml").write_text(line + "\n")
+    result = run("check", "server")
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_settings_of_check_are_known_without_importing_schemathesis() -> None:
+    """`serve` starts at once also where a folder's settings are those of `check server`."""
+    Path("understudy.toml").write_text('examples = 5\nreceiver = "http://127.0.0.1:9/"\n')
+    program = (
+        "import sys; from contracts.cli import main; main(['scenarios'], standalone_mode=False);"
+        "sys.exit('schemathesis' in sys.modules or 'contracts.server' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
