@@ -23,6 +23,7 @@ from mockserver.catalog import Catalog
 from mockserver.domain.draw import account_name, webhook_secret
 from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import State
+from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.settings import Settings
 from mockserver.web.server import address_of, bind, serving
@@ -36,18 +37,24 @@ _A_MOMENT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one case came to. `faults` are the harness's own; with one, the findings prove nothing."""
+    """What one case came to. `faults` are the harness's own; with one, the findings prove nothing.
+
+    `entries` is the journal.
+    """
 
     claim: Claim | None
     findings: tuple[Finding, ...]
     faults: tuple[str, ...]
     seconds: float
+    entries: tuple[JournalEntry, ...] = ()
 
 
-async def play(case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Seen:
-    """Run one case."""
+async def play(
+    case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int, speed: float = SPEED
+) -> Seen:
+    """Run one case. `speed` divides the documented durations."""
     key = _key(case, seed)
-    world = _world(case, catalog, seed, key)
+    world = _world(case, catalog, seed, key, speed)
     listener = bind("127.0.0.1", 0)
     secret = webhook_secret(seed, account_name(key)) if case.provider == "wavespeed" else ""
     run = Run(
@@ -68,12 +75,12 @@ async def play(case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed:
             claim = await _conclude(case, driver, hello, run, world)
             took = time.monotonic() - began
         entries = list(world.journal.since(0))
-    found = judge(entries, catalog, claim, speed=SPEED, secret=lambda account: webhook_secret(seed, account))
+    found = judge(entries, catalog, claim, speed=speed, secret=lambda account: webhook_secret(seed, account))
     verdict = differences(case, claim, entries, catalog, found)
     # A quirk or a status that no document names is meant to differ from the specs.
     meant = bool(case.scenario.quirks or case.scenario.job.status_name)
     faults = watch.seen if meant else [*watch.seen, *faults_of(entries, catalog)]
-    return Seen(claim, tuple(verdict), tuple(faults), took)
+    return Seen(claim, tuple(verdict), tuple(faults), took, tuple(entries))
 
 
 async def _conclude(case: Case, driver: Driver, hello: Hello, run: Run, world: World) -> Claim | None:
@@ -127,9 +134,9 @@ def _key(case: Case, seed: int) -> str:
     return f"SG_{digest[:16]}" if case.provider == "segmind" else f"key-{digest}"
 
 
-def _world(case: Case, catalog: Catalog, seed: int, key: str) -> World:
+def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float) -> World:
     settings = Settings(
-        speed=SPEED, seed=seed, media="small", allow_http_webhooks=True, api_keys=(key,), journal=100_000
+        speed=speed, seed=seed, media="small", allow_http_webhooks=True, api_keys=(key,), journal=100_000
     )
     world = create_world(settings, catalog=catalog)
     scenario = _with_key(case.scenario, key)
