@@ -60,6 +60,24 @@ class CannotRun(click.ClickException):
     help="Write client.json and client.xml (JUnit) there.",
 )
 @click.option("--strict", is_flag=True, help="Let findings of SHOULD fail the check, too.")
+@click.option(
+    "--explore",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Instead of cases: search N drawn scenarios for one that breaks the client, and make it smaller.",
+)
+@click.option(
+    "--explore-seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Draw no more scenarios after S seconds. What was found by then is still made smaller. [no limit]",
+)
+@click.option(
+    "--save-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Where found scenarios are saved. [report-dir, else understudy-explore]",
+)
 @click.option("--per-case", is_flag=True, help="Start COMMAND anew for each case.")
 @click.option("--attach", is_flag=True, help="Start nothing: show each case and wait for you.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -72,6 +90,9 @@ def client(
     seed: int | None,
     report_dir: Path | None,
     strict: bool,
+    explore: int | None,
+    explore_seconds: float | None,
+    save_dir: Path | None,
     per_case: bool,
     attach: bool,
     command: tuple[str, ...],
@@ -86,7 +107,14 @@ def client(
     understudy check client -- python -m contracts.adapters.reference
     understudy check client --per-case --case lifecycle -- sh my_client.sh
     understudy check client --attach --case polling/poll-reset/pixazo/poll
+    understudy check client --explore 500 -- python -m contracts.adapters.reference
     """
+    if explore is None and (explore_seconds is not None or save_dir is not None):
+        raise click.UsageError("--explore-seconds and --save-dir go with --explore N")
+    if explore is not None and (globs or only_list or known_failing is not None or attach):
+        raise click.UsageError(
+            "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
+        )
     try:
         chosen = written.choose(written.read_cases(), globs, providers)
         known = read_known(known_failing) if known_failing is not None else []
@@ -103,7 +131,27 @@ def client(
     if seed is None:
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
-    report = _check(chosen, make, 1 if attach else jobs, seed, known, " ".join(command) or "attached")
+    if explore is not None:
+        # Hypothesis takes its time to import.
+        from contracts.explore.command import run
+        from contracts.explore.search import Nothing
+
+        try:
+            report = run(
+                make,
+                examples=explore,
+                seconds=explore_seconds,
+                seed=seed,
+                jobs=jobs,
+                providers=providers,
+                save_dir=save_dir or report_dir or Path("understudy-explore"),
+                command=command,
+                per_case=per_case,
+            )
+        except (Died, Nothing) as error:
+            raise CannotRun(str(error)) from None
+    else:
+        report = _check(chosen, make, 1 if attach else jobs, seed, known, " ".join(command) or "attached")
     if report_dir is not None:
         for file in write_reports(report, report_dir, "client"):
             click.echo(f"wrote {file}", err=True)

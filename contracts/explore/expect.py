@@ -98,7 +98,12 @@ def _submitted(drawn: Drawn, hello: Hello, told: Expectation) -> Expectation:
         gives_up = gives_up or not tries or 2 * limited + 1 >= tries
     if gives_up:
         told = replace(
-            told, outcomes=told.outcomes | {"rejected"}, kinds=frozenset(), submits=Span(1), jobs=Span(0, 1), polls=Span()
+            told,
+            outcomes=told.outcomes | {"rejected"},
+            kinds=frozenset(),
+            submits=Span(1),
+            jobs=Span(0, 1),
+            polls=Span(),
         )
     return replace(told, outcomes=told.outcomes | {"timeout"}) if told.jobs == Span(0, 1) else told
 

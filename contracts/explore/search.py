@@ -21,6 +21,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import hypothesis
@@ -189,12 +190,12 @@ class _Lane:
             round_ = 0
             while len(self._known) < self._share:
                 before = len(self._known)
-                self._hypothesis(round_, lambda drawn, at=round_: self._meet(drawn, at), (Phase.generate,))
+                self._hypothesis(round_, partial(self._meet, round_), (Phase.generate,))
                 if len(self._known) == before:
                     return  # all that can be drawn was played
                 round_ += 1
 
-    def _meet(self, drawn: Drawn, round_: int) -> None:
+    def _meet(self, round_: int, drawn: Drawn) -> None:
         if drawn.name in self._known or len(self._known) >= self._share:
             return
         if time.monotonic() > self._search.ends:
@@ -239,20 +240,29 @@ class _Lane:
 
     def settle(self, rule: str, candidates: Sequence[_Met]) -> Found:
         """Find the smallest example of a broken rule, beginning with those that were met."""
-        first = candidates[0]
-        for one in candidates[:_CANDIDATES]:
-            again = [self.play(one.drawn) for _ in range(REPLAYS)]
-            if any(rule in rules_broken(seen) for seen in again):
-                first = one
+        first, seen = candidates[0], self._again(rule, candidates[0])
+        for one in candidates[1:_CANDIDATES]:
+            if rule in rules_broken(seen):
                 break
-        else:
-            return Found(first.findings[rule], first.drawn, 1, 1 + REPLAYS, first.number, first.drawn, again[-1])
+            first, seen = one, self._again(rule, one)
+        if rule not in rules_broken(seen):
+            first = candidates[0]
+            return Found(first.findings[rule], first.drawn, 1, 1 + REPLAYS, first.number, first.drawn, seen)
         smallest = self._shrink(rule, first)
         found = self._confirmed(rule, smallest, first)
         if found.seen:
             return found
         # What Hypothesis made of it does not repeat: tell what did.
         return self._confirmed(rule, first.drawn, first)
+
+    def _again(self, rule: str, met: _Met) -> Seen:
+        """Play an example again, until it breaks the rule or was played often enough."""
+        seen = self.play(met.drawn)
+        for _ in range(REPLAYS - 1):
+            if rule in rules_broken(seen):
+                break
+            seen = self.play(met.drawn)
+        return seen
 
     def _confirmed(self, rule: str, drawn: Drawn, first: _Met) -> Found:
         plays = [self.play(drawn) for _ in range(1 + REPLAYS)]
@@ -410,7 +420,14 @@ def _chosen(lanes: list[_Lane]) -> dict[str, list[_Met]]:
             for rule in one.findings:
                 met.setdefault(rule, []).append(one)
     for rule, ones in met.items():
-        ones.sort(key=lambda one: (_WEIGHT.index(one.findings[rule].severity), one.size, one.lane.number, one.number))
+        ones.sort(
+            key=lambda one: (
+                _WEIGHT.index(one.findings[rule].severity),
+                one.size,
+                one.lane.number,
+                one.number,
+            )
+        )
     return met
 
 

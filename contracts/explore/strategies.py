@@ -200,7 +200,7 @@ def _fits(operation: Operation, place: Place) -> bool:
 _NOT_VARIED = frozenset({"sync_mode", "enable_sync_mode", "enable_base64_output", "base64"})
 """Parameters that change the form of the answer: modes and quirks stand for them."""
 
-_TEXTS = ("a", "Ein Löwe, 獅子, 🦁 \"in\" <b>Zürich</b>\n& more", "very " * 400 + "long")
+_TEXTS = ("a", 'Ein Löwe, 獅子, 🦁 "in" <b>Zürich</b>\n& more', "very " * 400 + "long")
 
 
 def _others(catalog: Catalog, operation: Operation) -> Iterator[tuple[str, Any]]:
@@ -246,7 +246,9 @@ def _mischiefs(place: Place, hello: Hello) -> st.SearchStrategy[Mischief]:
     parts.append(_in("submit", _submit_entries(place, hello)))
     if "download" in hello.capabilities and place.provider != "segmind":
         parts.append(_in("media", _media_entries(hello)))
-    quirks = sorted(quirks_of(place.provider) - ({"direct-video"} if "direct" not in hello.capabilities else set()))
+    quirks = sorted(
+        quirks_of(place.provider) - ({"direct-video"} if "direct" not in hello.capabilities else set())
+    )
     if place.mode != "poll":
         quirks = [name for name in quirks if name != "direct-video"]
     parts.append(_in("quirk", st.sampled_from(quirks)))
@@ -310,7 +312,7 @@ _BODIES = (
 @st.composite
 def _poll_entries(draw: st.DrawFn, hello: Hello) -> Entry:
     """Draw what a poll meets: mostly something that passes."""
-    common = {"after": draw(st.sampled_from((0, 1))), "times": draw(st.sampled_from((1, 2)))}
+    common: dict[str, Any] = {"after": draw(st.sampled_from((0, 1))), "times": draw(st.sampled_from((1, 2)))}
     match draw(st.sampled_from(("trouble", "broken", "limited", "slow", "hang", "refused", "for ever"))):
         case "trouble":
             return Entry(condition=draw(st.sampled_from(_TROUBLE)), **common)
@@ -338,7 +340,9 @@ def _poll_entries(draw: st.DrawFn, hello: Hello) -> Entry:
 @st.composite
 def _submit_entries(draw: st.DrawFn, place: Place, hello: Hello) -> Entry:
     """Draw what a submit meets: a refusal for the moment or for good, or an answer that is lost."""
-    match draw(st.sampled_from(("limited", "refused", "lost", "trouble", "limited for ever", "slow", "hang"))):
+    match draw(
+        st.sampled_from(("limited", "refused", "lost", "trouble", "limited for ever", "slow", "hang"))
+    ):
         case "limited":
             wait = draw(st.sampled_from(_WAITS))
             # Two waits that nobody names take long: once is enough where something is named.
@@ -398,7 +402,7 @@ def _courses(draw: st.DrawFn, place: Place) -> dict[str, Any]:
         {"end": "FAILED"},
         {"end": "ERROR"},
         {"end": "ERROR", "end_from": "queued"},
-        {"end": "FAILED", "error": "Ein Fehler:\n<b>獅子</b> & \"so on\""},
+        {"end": "FAILED", "error": 'Ein Fehler:\n<b>獅子</b> & "so on"'},
         {"end": "FAILED", "error": "", "code": 1001},
         {"queued": 0.0, "processing": 0.0},
         {"queued": _LONG, "processing": 10.0},
