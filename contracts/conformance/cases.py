@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -165,6 +166,7 @@ def read_cases(directory: Path | None = None) -> list[Case]:
     return cases
 
 
+@cache
 def usual_inputs(directory: Path | None = None) -> dict[str, Input]:
     """Read what is asked of each provider where a case asks for nothing else. Raises CaseError."""
     inputs: dict[str, Input] = _read((directory or _FOLDER) / "_inputs.yaml", dict[str, Input])

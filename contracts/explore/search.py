@@ -279,23 +279,28 @@ class _Lane:
         smallest = first.drawn
         started = False
 
-        def attempt(drawn: Drawn) -> None:
-            nonlocal smallest, started
-            if not started and drawn.name != target:
-                return
-            started = True
+        def breaks(drawn: Drawn) -> bool:
             broken = self._known.get(drawn.name)
             if broken is None:
                 if time.monotonic() > ends:
-                    return
+                    return False
                 broken = self._note(drawn, self.play(drawn))
                 self._search.report()
-            if rule in broken and _WEIGHT.index(broken[rule].severity) <= weight:
+            return rule in broken and _WEIGHT.index(broken[rule].severity) <= weight
+
+        def attempt(drawn: Drawn) -> None:
+            nonlocal smallest, started
+            started = started or drawn.name == target
+            if started and breaks(drawn):
                 smallest = drawn
                 raise _Broken
 
         with suppress(_Broken, HypothesisException):
             self._hypothesis(first.round_, attempt, (Phase.generate, Phase.shrink))
+        # Hypothesis may have run out of time: leave out what is plainly not needed.
+        ends = time.monotonic() + SHRINK_SECONDS / 3
+        while simpler := next(filter(breaks, smallest.simpler(self._search.catalog)), None):
+            smallest = simpler
         return smallest
 
     def _hypothesis(self, round_: int, test: Callable[[Drawn], None], phases: tuple[Phase, ...]) -> None:

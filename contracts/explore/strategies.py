@@ -8,7 +8,7 @@ that takes real time is bounded, so that an example takes about a second and mos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -65,7 +65,17 @@ class Drawn:
     place: Place
     operation: Operation
     input: Mapping[str, Any]
+    mischiefs: tuple[Mischief, ...]
     scenario: Scenario
+
+    def simpler(self, catalog: Catalog) -> Iterator[Drawn]:
+        """Give the same with one mischief less, and with the documented input."""
+        for index in range(len(self.mischiefs)):
+            fewer = self.mischiefs[:index] + self.mischiefs[index + 1 :]
+            yield replace(self, mischiefs=fewer, scenario=compose(fewer, self.operation))
+        usual = usual_body(catalog, self.place, self.operation)
+        if usual != self.input and "data-uri" not in self.scenario.quirks:
+            yield replace(self, input=usual)
 
     @property
     def name(self) -> bytes:
@@ -106,16 +116,17 @@ def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrate
         place = draw(st.sampled_from(where))
         chosen = draw(st.lists(mischiefs[place], max_size=_MOST_MISCHIEFS))
         operation, body = draw(asked[place])
-        scenario = compose(chosen, operation)
-        if "direct-video" in scenario.quirks and not _answers_directly(operation):
-            scenario = msgspec.structs.replace(
-                scenario, quirks=tuple(name for name in scenario.quirks if name != "direct-video")
-            )
-        if "data-uri" in scenario.quirks and "sync_mode" in _parameters(catalog, operation):
+        if not _answers_directly(operation):
+            chosen = [one for one in chosen if one != _DIRECT]
+        if _DATA_URI in chosen and "sync_mode" in _parameters(catalog, operation):
             body = {**body, "sync_mode": True}
-        return Drawn(place, operation, body, scenario)
+        return Drawn(place, operation, body, tuple(chosen), compose(chosen, operation))
 
     return draw_one()
+
+
+_DIRECT = Mischief("quirk", "direct-video")
+_DATA_URI = Mischief("quirk", "data-uri")
 
 
 def compose(chosen: Iterable[Mischief], operation: Operation) -> Scenario:
@@ -170,10 +181,7 @@ def _inputs(catalog: Catalog, place: Place) -> st.SearchStrategy[tuple[Operation
     @st.composite
     def draw_one(draw: st.DrawFn) -> tuple[Operation, dict[str, Any]]:
         operation = draw(st.sampled_from(weighted))
-        is_usual = operation.model is not None and operation.model.id == usual.model
-        body = dict(usual.input) if is_usual else dict(example(catalog, operation))
-        if place.provider == "wavespeed" and place.mode == "sync":
-            body["enable_sync_mode"] = True
+        body = usual_body(catalog, place, operation)
         others = list(_others(catalog, operation))
         if others:
             for name, value in draw(st.lists(st.sampled_from(others), max_size=2)):
@@ -185,6 +193,16 @@ def _inputs(catalog: Catalog, place: Place) -> st.SearchStrategy[tuple[Operation
         return operation, body
 
     return draw_one()
+
+
+def usual_body(catalog: Catalog, place: Place, operation: Operation) -> dict[str, Any]:
+    """Give the body that is asked where nothing else is: that of the cases, else the documented example."""
+    usual = usual_inputs()[place.provider]
+    is_usual = operation.model is not None and operation.model.id == usual.model
+    body = dict(usual.input) if is_usual else dict(example(catalog, operation))
+    if place.provider == "wavespeed" and place.mode == "sync":
+        body["enable_sync_mode"] = True
+    return body
 
 
 def _fits(operation: Operation, place: Place) -> bool:
