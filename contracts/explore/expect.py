@@ -89,6 +89,8 @@ def _refused_by_account(drawn: Drawn, told: Expectation) -> Expectation:
 def _submitted(drawn: Drawn, hello: Hello, told: Expectation) -> Expectation:
     """Widen for a client that gives up after the tries that it declares, and for limits of the account."""
     scenario = drawn.scenario
+    if told.jobs == Span(0, 1):  # an answer was lost; to wait for a job in vain is right, too
+        told = replace(told, outcomes=told.outcomes | {"timeout"})
     limited = _limited(scenario.submit)
     tries = hello.timing.max_attempts
     gives_up = limited >= tries if tries else limited >= 2
@@ -105,7 +107,7 @@ def _submitted(drawn: Drawn, hello: Hello, told: Expectation) -> Expectation:
             jobs=Span(0, 1),
             polls=Span(),
         )
-    return replace(told, outcomes=told.outcomes | {"timeout"}) if told.jobs == Span(0, 1) else told
+    return told
 
 
 def _without_slow(scenario: Scenario) -> Scenario:

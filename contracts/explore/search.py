@@ -17,7 +17,7 @@ import concurrent.futures
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 REPLAYS = 2
 """How often an example that broke a rule is played again, before it is believed."""
 
-SHRINK_SECONDS = 45.0
+SHRINK_SECONDS = 30.0
 """Real seconds spent on making one example smaller; what is smallest then is told."""
 
 _CANDIDATES = 3
@@ -143,6 +143,9 @@ class _Search:
     seed: int
     tell: Tell
     ends: float
+    lanes: int
+    shrink_seconds: float
+    until: frozenset[str]
     loop: asyncio.AbstractEventLoop
     coverage: Coverage = field(default_factory=Coverage)
     faults: dict[str, None] = field(default_factory=dict)
@@ -196,10 +199,14 @@ class _Lane:
                 round_ += 1
 
     def _meet(self, round_: int, drawn: Drawn) -> None:
-        if drawn.name in self._known or len(self._known) >= self._share:
+        if len(self._known) >= self._share:
+            raise _Over
+        if drawn.name in self._known or not self._owns(drawn):
             return
         if time.monotonic() > self._search.ends:
             self._search.out_of_time = True
+            raise _Over
+        if self._search.until and self._search.until.issubset(self._search.broken):
             raise _Over
         seen = self.play(drawn)
         broken = self._note(drawn, seen)
@@ -217,6 +224,11 @@ class _Lane:
             search.report()
         if broken:
             self.met.append(_Met(self, round_, len(self._known), drawn, broken))
+
+    def _owns(self, drawn: Drawn) -> bool:
+        """Tell whether an example is this lane's: all lanes draw the same simple ones, and one plays each."""
+        digest = hashlib.blake2b(drawn.name, digest_size=4).digest()
+        return int.from_bytes(digest, "big") % self._search.lanes == self.number
 
     def _note(self, drawn: Drawn, seen: Seen) -> dict[str, Finding]:
         broken = rules_broken(seen)
@@ -274,7 +286,7 @@ class _Lane:
     def _shrink(self, rule: str, first: _Met) -> Drawn:
         """Have Hypothesis draw the same examples again, fail at this one, and make it smaller."""
         weight = _WEIGHT.index(first.findings[rule].severity)
-        ends = time.monotonic() + SHRINK_SECONDS
+        ends = time.monotonic() + self._search.shrink_seconds
         target = first.drawn.name
         smallest = first.drawn
         started = False
@@ -298,14 +310,15 @@ class _Lane:
         with suppress(_Broken, HypothesisException):
             self._hypothesis(first.round_, attempt, (Phase.generate, Phase.shrink))
         # Hypothesis may have run out of time: leave out what is plainly not needed.
-        ends = time.monotonic() + SHRINK_SECONDS / 3
+        ends = time.monotonic() + self._search.shrink_seconds / 3
         while simpler := next(filter(breaks, smallest.simpler(self._search.catalog)), None):
             smallest = simpler
         return smallest
 
     def _hypothesis(self, round_: int, test: Callable[[Drawn], None], phases: tuple[Phase, ...]) -> None:
         settings = hypothesis.settings(
-            max_examples=self._share,
+            # Some are drawn twice, or are another lane's.
+            max_examples=self._search.lanes * (2 * self._share + 10),
             phases=phases,
             database=None,
             derandomize=False,
@@ -348,12 +361,15 @@ async def search(
     seconds: float | None = None,
     providers: Sequence[str] = (),
     modes: Sequence[Mode] = MODES,
+    shrink_seconds: float = SHRINK_SECONDS,
+    until: Collection[str] = (),
     tell: Tell = lambda _: None,
 ) -> Exploration:
     """Look for what a provider may do that makes a client break a rule.
 
-    `examples` are played in all, in `jobs` lanes; none begins after `seconds`. Raises Died when the client
-    does not start, and Nothing when it can be tried nowhere.
+    `examples` are played in all, in `jobs` lanes; none begins after `seconds`, or when all the rules of
+    `until`, if any, were broken. About `shrink_seconds` are spent on each broken rule afterwards. Raises
+    Died when the client does not start, and Nothing when it can be tried nowhere.
     """
     began = time.monotonic()
     drivers = [make_driver() for _ in range(max(1, min(jobs, examples)))]
@@ -369,6 +385,9 @@ async def search(
             seed=seed,
             tell=tell,
             ends=began + seconds if seconds is not None else float("inf"),
+            lanes=len(drivers),
+            shrink_seconds=shrink_seconds,
+            until=frozenset(until),
             loop=asyncio.get_running_loop(),
         )
         shares = [examples // len(drivers) + (n < examples % len(drivers)) for n in range(len(drivers))]
