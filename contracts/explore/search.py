@@ -34,7 +34,7 @@ from contracts.conformance.protocol import Hello, Mode
 from contracts.conformance.stage import Seen, play
 from contracts.explore.coverage import Coverage
 from contracts.explore.expect import case_of
-from contracts.explore.strategies import MODES, SPEED, Drawn, Place, drawn, places
+from contracts.explore.strategies import MODES, SPEED, Drawn, Place, drawn, places, singles
 from contracts.findings import Finding, Severity
 from contracts.rules import read_talk
 from mockserver.catalog import Catalog
@@ -47,6 +47,12 @@ REPLAYS = 2
 
 SHRINK_SECONDS = 30.0
 """Real seconds spent on making one example smaller; what is smallest then is told."""
+
+_SINGLE = -1
+"""The round of the examples that were not drawn: they are as small as can be already."""
+
+_SINGLES = 0.6
+"""Share of the examples that those may take."""
 
 _CANDIDATES = 3
 """Examples that are played again for a rule, where the first ones did not repeat."""
@@ -140,6 +146,7 @@ class _Search:
     catalog: Catalog
     hello: Hello
     strategy: st.SearchStrategy[Drawn]
+    singles: list[Drawn]
     seed: int
     tell: Tell
     ends: float
@@ -190,6 +197,8 @@ class _Lane:
     def draw(self) -> None:
         """Play this lane's share of examples, or until the time is over."""
         with suppress(_Over):
+            for single in self._search.singles:
+                self._meet(_SINGLE, single)
             round_ = 0
             while len(self._known) < self._share:
                 before = len(self._known)
@@ -308,7 +317,8 @@ class _Lane:
                 raise _Broken
 
         with suppress(_Broken, HypothesisException):
-            self._hypothesis(first.round_, attempt, (Phase.generate, Phase.shrink))
+            if first.round_ != _SINGLE:
+                self._hypothesis(first.round_, attempt, (Phase.generate, Phase.shrink))
         # Hypothesis may have run out of time: leave out what is plainly not needed.
         ends = time.monotonic() + self._search.shrink_seconds / 3
         while simpler := next(filter(breaks, smallest.simpler(self._search.catalog)), None):
@@ -382,6 +392,7 @@ async def search(
             catalog=catalog,
             hello=hello,
             strategy=drawn(catalog, hello, where),
+            singles=singles(catalog, hello, where, seed)[: max(1, round(examples * _SINGLES))],
             seed=seed,
             tell=tell,
             ends=began + seconds if seconds is not None else float("inf"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -125,6 +126,40 @@ def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrate
     return draw_one()
 
 
+def singles(catalog: Catalog, hello: Hello, where: list[Place], seed: int) -> list[Drawn]:
+    """List examples with one mischief each: every kind once, at a place that the seed picks, then elsewhere.
+
+    These come first: chance alone would leave some kinds out of a short search.
+    """
+    random = Random(seed)
+    kinds: dict[str, list[tuple[Place, Mischief]]] = {}
+    for place in where:
+        for mischief in _each(place, hello):
+            kinds.setdefault(repr(mischief), []).append((place, mischief))
+    rounds = [random.sample(found, len(found)) for found in kinds.values()]
+    random.shuffle(rounds)
+    plain = [Drawn(place, *_asked(catalog, place, None), (), Scenario(name="drawn")) for place in where]
+    chosen = [one for nth in range(len(where)) for found in rounds for one in found[nth : nth + 1]]
+    return plain + [_single(catalog, place, mischief) for place, mischief in chosen]
+
+
+def _single(catalog: Catalog, place: Place, mischief: Mischief) -> Drawn:
+    operation, body = _asked(catalog, place, mischief)
+    return Drawn(place, operation, body, (mischief,), compose((mischief,), operation))
+
+
+def _asked(catalog: Catalog, place: Place, mischief: Mischief | None) -> tuple[Operation, dict[str, Any]]:
+    """Ask for what is usual, or for what a quirk is about."""
+    submits = _submits(catalog, place)
+    operation = submits[0]
+    if mischief == _DIRECT:
+        operation = next(one for one in submits if _answers_directly(one))
+    elif mischief == _DATA_URI:
+        operation = next(one for one in submits if "sync_mode" in _parameters(catalog, one))
+    body = usual_body(catalog, place, operation)
+    return operation, {**body, "sync_mode": True} if mischief == _DATA_URI else body
+
+
 _DIRECT = Mischief("quirk", "direct-video")
 _DATA_URI = Mischief("quirk", "data-uri")
 
@@ -170,11 +205,7 @@ _ENDING = ("end", "end_from", "error", "code")
 
 def _inputs(catalog: Catalog, place: Place) -> st.SearchStrategy[tuple[Operation, dict[str, Any]]]:
     """Draw a submit and its body: a documented one, with up to two other values that the spec allows."""
-    usual = usual_inputs()[place.provider]
-    submits = sorted(
-        (one for one in catalog.operations if _fits(one, place)),
-        key=lambda one: one.model is None or one.model.id != usual.model,
-    )
+    submits = _submits(catalog, place)
     # The usual model three times: others are the same code at most providers, and clients know fewer.
     weighted = [submits[0], submits[0], submits[0], *submits[1:]]
 
@@ -191,6 +222,13 @@ def _inputs(catalog: Catalog, place: Place) -> st.SearchStrategy[tuple[Operation
         return operation, body
 
     return draw_one()
+
+
+def _submits(catalog: Catalog, place: Place) -> list[Operation]:
+    """List the submits that there are at a place, that of the usual model first."""
+    usual = usual_inputs()[place.provider]
+    fitting = [one for one in catalog.operations if _fits(one, place)]
+    return sorted(fitting, key=lambda one: one.model is None or one.model.id != usual.model)
 
 
 def _allowed(operation: Operation, changed: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -264,21 +302,67 @@ def _mischiefs(place: Place, hello: Hello) -> st.SearchStrategy[Mischief]:
     polls = place.mode == "poll" or "webhook-poll-fallback" in hello.capabilities
     if place.provider != "segmind" and polls:
         parts.append(_in("poll", _poll_entries(hello)))
-    parts.append(_in("job", _courses(place)))
+    parts.append(_in("job", st.sampled_from(_courses(place))))
     if place.mode == "webhook":
-        parts.append(_in("webhook", _callbacks(place, hello)))
+        parts.append(_in("webhook", st.sampled_from(_callbacks(place, hello))))
     parts.append(_in("submit", _submit_entries(place, hello)))
     if "download" in hello.capabilities and place.provider != "segmind":
         parts.append(_in("media", _media_entries(hello)))
-    quirks = sorted(
-        quirks_of(place.provider) - ({"direct-video"} if "direct" not in hello.capabilities else set())
-    )
-    if place.mode != "poll":
-        quirks = [name for name in quirks if name != "direct-video"]
-    parts.append(_in("quirk", st.sampled_from(quirks)))
+    parts.append(_in("quirk", st.sampled_from(_quirks(place, hello))))
     parts.append(_in("account", st.sampled_from(_ACCOUNTS)))
     # Once more what there is most of.
     return st.one_of([*parts, *(part for part in parts[:2])])
+
+
+def _quirks(place: Place, hello: Hello) -> list[str]:
+    direct = "direct" in hello.capabilities and place.mode == "poll"
+    return sorted(quirks_of(place.provider) - (set() if direct else {"direct-video"}))
+
+
+def _each(place: Place, hello: Hello) -> Iterator[Mischief]:
+    """List one mischief of each kind that a client can be asked for at a place."""
+    limited = [Entry(condition=Condition.RATE_LIMITED, retry_after=wait) for wait in (1, "http-date")]
+    unnamed = Entry(condition=Condition.RATE_LIMITED, retry_after="none", times=2)
+    slow = Entry(fault="slow", seconds=_slow(hello)[-1])
+    replaced = msgspec.structs.replace
+    if place.provider != "segmind" and (
+        place.mode == "poll" or "webhook-poll-fallback" in hello.capabilities
+    ):
+        for condition in _TROUBLE:
+            yield Mischief("poll", Entry(condition=condition))
+        for told in _BROKEN:
+            yield Mischief("poll", Entry(**told))
+        for entry in (*limited, unnamed, slow):
+            yield Mischief("poll", entry)
+        if _hangs(hello):
+            yield Mischief("poll", Entry(fault="hang", seconds=_HANG))
+        yield Mischief("poll", Entry(condition=Condition.NOT_FOUND, times="always"))
+        yield Mischief("poll", Entry(condition=Condition.UNAVAILABLE, times="always"))
+    for course in _courses(place):
+        yield Mischief("job", course)
+    if place.mode == "webhook":
+        for wish in _callbacks(place, hello):
+            yield Mischief("webhook", wish)
+    for entry in (*limited, unnamed, Entry(condition=Condition.RATE_LIMITED, retry_after=1, times="always")):
+        yield Mischief("submit", entry)
+    for condition in _REFUSALS:
+        yield Mischief("submit", Entry(condition=condition, times="always"))
+    for body in _BODIES[1:]:
+        yield Mischief("submit", Entry(condition=Condition.INVALID_KEY, times="always", body=body))
+    for told in ({"fault": "reset"}, {"fault": "html"}, {"condition": Condition.TIMEOUT}):
+        yield Mischief("submit", Entry(**told, accept=True))
+    yield Mischief("submit", Entry(condition=Condition.INTERNAL_ERROR))
+    yield Mischief("submit", replaced(slow, accept=True))
+    if "download" in hello.capabilities and place.provider != "segmind":
+        for told in _BROKEN_FILE:
+            yield Mischief("media", Entry(**told))
+        yield Mischief("media", Entry(condition=Condition.UNAVAILABLE))
+        yield Mischief("media", limited[0])
+        yield Mischief("media", Entry(condition=Condition.NOT_FOUND, times="always"))
+    for quirk in _quirks(place, hello):
+        yield Mischief("quirk", quirk)
+    for account in _ACCOUNTS:
+        yield Mischief("account", account)
 
 
 def _in(slot: Slot, told: st.SearchStrategy[Any]) -> st.SearchStrategy[Mischief]:
@@ -419,9 +503,8 @@ def _hangs(hello: Hello) -> bool:
     return 0 < hello.timing.request_timeout_ms <= 2000
 
 
-@st.composite
-def _courses(draw: st.DrawFn, place: Place) -> dict[str, Any]:
-    """Draw how a job goes."""
+def _courses(place: Place) -> list[dict[str, Any]]:
+    """List how a job can go."""
     told: list[dict[str, Any]] = [
         {"end": "FAILED"},
         {"end": "ERROR"},
@@ -435,12 +518,11 @@ def _courses(draw: st.DrawFn, place: Place) -> dict[str, Any]:
     ]
     if place.provider != "segmind":
         told += [{"outputs": 4}, {"status_name": "WARMING_UP"}, {"end": "never"}]
-    return draw(st.sampled_from(told))
+    return told
 
 
-@st.composite
-def _callbacks(draw: st.DrawFn, place: Place, hello: Hello) -> dict[str, Any]:
-    """Draw what happens to callbacks."""
+def _callbacks(place: Place, hello: Hello) -> list[dict[str, Any]]:
+    """List what can happen to callbacks."""
     told: list[dict[str, Any]] = [
         {"copies": 2},
         {"copies": 3},
@@ -453,4 +535,4 @@ def _callbacks(draw: st.DrawFn, place: Place, hello: Hello) -> dict[str, Any]:
         told.append({"drop": True})
         if place.provider == "wavespeed" and "webhook-signature" in hello.capabilities:
             told += [{"signature": "bad"}, {"signature": "stale"}, {"signature": "missing"}]
-    return draw(st.sampled_from(told))
+    return told
