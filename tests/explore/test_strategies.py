@@ -19,7 +19,7 @@ ABLE = msgspec.convert(dict(Reference().hello()), Hello)
 PLAIN = Hello()
 
 anything = drawn(CATALOG, ABLE, places(ABLE))
-_SLOW = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 @_SLOW
