@@ -195,8 +195,8 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         return decided
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    # A flagged result is one; only Pixazo fails what its checker stops (facts/ledger.md, PX-43 and WS-9).
-    if scenario.job.nsfw and end is None and provider == "pixazo":
+    # WaveSpeed flags a result; elsewhere the job fails that the checker stops (facts/ledger.md, PX-43 and WS-9).
+    if scenario.job.nsfw and end is None and provider != "wavespeed":
         end = "FAILED"
     if mode == "sync" and provider == "segmind":
         if end in ("FAILED", "ERROR"):  # told as a 500 that nobody can tell from another
