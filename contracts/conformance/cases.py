@@ -195,7 +195,7 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         return decided
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    # WaveSpeed flags a result; elsewhere the job fails that the checker stops (facts/ledger.md, PX-43 and WS-9).
+    # WaveSpeed flags a result; elsewhere what the checker stops fails (facts/ledger.md, PX-43 and WS-9).
     if scenario.job.nsfw and end is None and provider != "wavespeed":
         end = "FAILED"
     if mode == "sync" and provider == "segmind":
