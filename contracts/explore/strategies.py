@@ -127,7 +127,7 @@ def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrate
 
 
 def singles(catalog: Catalog, hello: Hello, where: list[Place], seed: int) -> list[Drawn]:
-    """List examples with one mischief each: every kind once, at a place that the seed picks, then elsewhere.
+    """List examples with one mischief each, and what it takes to see it: every kind once, at a place that the seed picks, then elsewhere.
 
     These come first: chance alone would leave some kinds out of a short search.
     """
@@ -145,7 +145,8 @@ def singles(catalog: Catalog, hello: Hello, where: list[Place], seed: int) -> li
 
 def _single(catalog: Catalog, place: Place, mischief: Mischief) -> Drawn:
     operation, body = _asked(catalog, place, mischief)
-    return Drawn(place, operation, body, (mischief,), compose((mischief,), operation))
+    chosen = (mischief, *_SHOWN_BY.get(str(mischief.told), ()))
+    return Drawn(place, operation, body, chosen, compose(chosen, operation))
 
 
 def _asked(catalog: Catalog, place: Place, mischief: Mischief | None) -> tuple[Operation, dict[str, Any]]:
@@ -159,6 +160,13 @@ def _asked(catalog: Catalog, place: Place, mischief: Mischief | None) -> tuple[O
     body = usual_body(catalog, place, operation)
     return operation, {**body, "sync_mode": True} if mischief == _DATA_URI else body
 
+
+_SHOWN_BY = {
+    "bare-failures": (Mischief("job", {"end": "FAILED"}),),
+    "credits-as-200": (Mischief("submit", Entry(condition=Condition.INSUFFICIENT_BALANCE, times="always")),),
+    "model-404": (Mischief("submit", Entry(condition=Condition.MODEL_NOT_FOUND, times="always")),),
+}
+"""What it takes for a quirk to be seen."""
 
 _DIRECT = Mischief("quirk", "direct-video")
 _DATA_URI = Mischief("quirk", "data-uri")
