@@ -127,9 +127,10 @@ def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrate
 
 
 def singles(catalog: Catalog, hello: Hello, where: list[Place], seed: int) -> list[Drawn]:
-    """List examples with one mischief each, and what it takes to see it: every kind once, at a place that the seed picks, then elsewhere.
+    """List examples with one mischief each, and what it takes to see it.
 
-    These come first: chance alone would leave some kinds out of a short search.
+    Every kind comes once, at a place that the seed picks, then elsewhere. These are played before anything
+    is drawn: chance alone would leave some kinds out of a short search.
     """
     random = Random(seed)
     kinds: dict[str, list[tuple[Place, Mischief]]] = {}
