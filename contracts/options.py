@@ -80,6 +80,24 @@ _CLIENT = (
         help="Write a page (client.html), JSON, JUnit and each case's journal there.",
     ),
     click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
+    click.Option(
+        ["--explore"],
+        type=click.IntRange(1, 1_000_000),
+        metavar="N",
+        help="Instead of cases: search N drawn scenarios for one that breaks the client; make it smaller.",
+    ),
+    click.Option(
+        ["--explore-seconds"],
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Draw no more scenarios after S seconds; what was found is still made smaller. [no limit]",
+    ),
+    click.Option(
+        ["--save-dir"],
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="D",
+        help="Where found scenarios are saved. [report-dir, else understudy-explore]",
+    ),
     click.Option(["--per-case"], is_flag=True, help="Start COMMAND anew for each case."),
     click.Option(["--attach"], is_flag=True, help="Start nothing: show each case and wait for you."),
 )

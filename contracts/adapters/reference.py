@@ -32,8 +32,8 @@ POLL = 0.1
 _TIMEOUT = 1.5
 _TRIES = 5
 
-_DEADLINE, _OVERDUE = 0.75, 0.3
-"""Shares of the budget after which the client gives up, and after which a callback is overdue."""
+_DEADLINE, _OVERDUE, _LOST = 0.75, 0.3, 0.5
+"""Shares of the budget after which the client gives up, a callback is overdue, and a submit's answer lost."""
 
 
 class Reference:
@@ -97,7 +97,13 @@ class Reference:
         """Make the client."""
         # Cases are plain http://; to read the certificates of all authorities for each would take longest.
         wire = httpx.AsyncHTTPTransport(verify=False)
-        own = {"poll_interval": POLL, "poll_timeout": _TIMEOUT, "max_tries": _TRIES, "transport": wire}
+        own = {
+            "poll_interval": POLL,
+            "poll_timeout": _TIMEOUT,
+            "submit_timeout": case["budget_ms"] / 1000 * _LOST,
+            "max_tries": _TRIES,
+            "transport": wire,
+        }
         return self.client_class(_called(case), case["api_key"], case["base_url"], **{**own, **self.options})
 
     def make_receiver(self, case: Fields) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from mockserver.gateway.book import read_book
 BUDGET_MS = 6000
 SPEED = 100.0
 """How much faster than documented jobs are: the 111 s of Pixazo's video take 1.1 s."""
+
+_FOLDER = Path(__file__).parent / "cases"
 
 _MOST = 1_000
 _FOR_EVER = 50
@@ -130,7 +133,9 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget_ms: int = BUDGET_MS
 
 
-class _Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of a provider where nothing else is."""
+
     model: str
     input: dict[str, Any]
 
@@ -161,9 +166,9 @@ class Case:
 
 def read_cases(directory: Path | None = None) -> list[Case]:
     """Read every case. Raises CaseError with file and place."""
-    folder = directory or Path(__file__).parent / "cases"
+    folder = directory or _FOLDER
     book = read_book()
-    inputs = _read(folder / "_inputs.yaml", dict[str, _Input])
+    inputs = usual_inputs(folder)
     cases: list[Case] = []
     for file in sorted(folder.glob("[!_]*.yaml")):
         written = _read(file, _File)
@@ -173,6 +178,13 @@ def read_cases(directory: Path | None = None) -> list[Case]:
             except (CaseError, ScenarioError) as error:
                 raise CaseError(f"{file}: /cases/{name}: {error}") from None
     return cases
+
+
+@cache
+def usual_inputs(directory: Path | None = None) -> dict[str, Input]:
+    """Read what is asked of each provider where a case asks for nothing else. Raises CaseError."""
+    inputs: dict[str, Input] = _read((directory or _FOLDER) / "_inputs.yaml", dict[str, Input])
+    return inputs
 
 
 def choose(cases: list[Case], globs: tuple[str, ...], providers: tuple[str, ...]) -> list[Case]:
@@ -247,7 +259,7 @@ def _condition(entry: Entry) -> Condition | None:
 
 
 def _cases(
-    file: _File, name: str, written: _Written, book: Mapping[str, Scenario], inputs: Mapping[str, _Input]
+    file: _File, name: str, written: _Written, book: Mapping[str, Scenario], inputs: Mapping[str, Input]
 ) -> Iterator[Case]:
     scenario = _scenario(written.scenario, book)
     for unknown in set(written.needs) - set(CAPABILITIES):

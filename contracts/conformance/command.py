@@ -46,6 +46,9 @@ def client(
     seed: int | None,
     report_dir: Path | None,
     strict: bool,
+    explore: int | None,
+    explore_seconds: float | None,
+    save_dir: Path | None,
     per_case: bool,
     attach: bool,
     command: tuple[str, ...],
@@ -60,7 +63,14 @@ def client(
     understudy check client -- python -m contracts.adapters.reference
     understudy check client --per-case --case lifecycle -- sh my_client.sh
     understudy check client --attach --case polling/poll-reset/pixazo/poll
+    understudy check client --explore 500 -- python -m contracts.adapters.reference
     """
+    if explore is None and (explore_seconds is not None or save_dir is not None):
+        raise click.UsageError("--explore-seconds and --save-dir go with --explore N")
+    if explore is not None and (globs or only_list or known_failing is not None or attach):
+        raise click.UsageError(
+            "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
+        )
     try:
         chosen = written.choose(written.read_cases(), globs, providers)
         known = read_known(known_failing) if known_failing is not None else []
@@ -78,9 +88,29 @@ def client(
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
     catalog = open_catalog()
-    report = _check(
-        chosen, make, catalog, 1 if attach else jobs, seed, known, " ".join(command) or "attached"
-    )
+    if explore is not None:
+        # Hypothesis takes its time to import.
+        from contracts.explore.command import run
+        from contracts.explore.search import Nothing
+
+        try:
+            report = run(
+                make,
+                examples=explore,
+                seconds=explore_seconds,
+                seed=seed,
+                jobs=jobs,
+                providers=providers,
+                save_dir=save_dir or report_dir or Path("understudy-explore"),
+                command=command,
+                per_case=per_case,
+            )
+        except (Died, Nothing) as error:
+            raise CannotRun(str(error)) from None
+    else:
+        report = _check(
+            chosen, make, catalog, 1 if attach else jobs, seed, known, " ".join(command) or "attached"
+        )
     if report_dir is not None:
         for file in write_reports(report, report_dir, "client", catalog):
             click.echo(f"wrote {file}", err=True)

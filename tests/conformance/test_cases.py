@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.conformance.cases import CaseError, Span, choose, derive, read_cases
+from contracts.conformance.protocol import Mode
 from mockserver.domain.quirks import QUIRKS
 from mockserver.domain.scenario import read_scenario
 from mockserver.gateway.book import read_book
@@ -102,3 +103,18 @@ def test_after_a_lost_submit_anything_is_right_but_two_jobs() -> None:
 def test_several_outputs_are_all_expected() -> None:
     scenario = read_scenario({"name": "three", "job": {"outputs": 3}})
     assert derive(scenario, "pixazo", "poll").media == 3
+
+
+@pytest.mark.parametrize(
+    ("provider", "mode", "outcomes"),
+    [
+        ("pixazo", "poll", {"failed"}),
+        ("segmind", "sync", {"failed", "rejected"}),
+        ("wavespeed", "poll", {"completed"}),
+    ],
+)
+def test_what_the_safety_checker_stops_fails_where_nothing_is_flagged(
+    provider: str, mode: Mode, outcomes: set[str]
+) -> None:
+    scenario = read_scenario({"name": "unsafe", "job": {"nsfw": True}})
+    assert {*derive(scenario, provider, mode).outcomes} == outcomes

@@ -142,3 +142,9 @@ def test_another_jobs_file_is_the_wrong_output(story: Story) -> None:
     story.submit(0).poll(6000, "COMPLETED")
     claim = done(media=(Output("http://gateway/v1/other/output.mp4"),))
     assert set(story.found(claim)) == {"wrong-output"}
+
+
+def test_a_wait_of_no_time_at_all_cannot_be_overslept(story: Story) -> None:
+    """Where Retry-After is 0, a client's own patience is as good as any."""
+    story.submit(0, 429, headers=[(b"retry-after", b"0")]).submit(2500)
+    assert "overslept-retry-after" not in story.found()

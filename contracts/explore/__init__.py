@@ -1,0 +1,10 @@
+"""Search for the provider behaviour that breaks a client.
+
+`strategies` is what is drawn, `expect` what a client should make of it, `search` the run, `coverage` what was
+met, `telling` what is said and kept, `inside` a client in this process, `command` the command line, and
+`function` the same search as `explore(…)`, for tests.
+"""
+
+from contracts.explore.function import HarnessFault, explore
+
+__all__ = ["HarnessFault", "explore"]

@@ -1,0 +1,469 @@
+"""The search: draw, play, judge; then, for each rule that was broken, shrink what the provider did.
+
+Each lane is a thread with a Hypothesis search of its own and a client of its own; the gateways run on the
+loop that started them. The search goes in two steps, so that the same seed finds the same whatever takes
+how long. First every lane plays its share of examples, and notes which rules each of them broke. Then each
+broken rule is shrunk once, by the lane that met the smallest example: Hypothesis draws the same examples
+again, which costs nothing as their verdicts are known, fails at that one, and shrinks it.
+
+A client need not be deterministic. What broke a rule is played again before it is shrunk and after, and how
+often it was seen is told. Hypothesis itself sees one verdict an example, so it never finds us flaky.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
+
+from contracts.conformance.drivers import Driver
+from contracts.conformance.protocol import Hello, Mode
+from contracts.conformance.stage import Seen, play
+from contracts.explore.coverage import Coverage
+from contracts.explore.expect import case_of
+from contracts.explore.strategies import MODES, SPEED, Drawn, Place, drawn, places, singles
+from contracts.findings import Finding, Severity
+from contracts.rules import read_talk
+from mockserver.catalog import Catalog
+from mockserver.domain.scenario import write_scenario
+
+_T = TypeVar("_T")
+
+REPLAYS = 2
+"""How often an example that broke a rule is played again, before it is believed."""
+
+SHRINK_SECONDS = 30.0
+"""Real seconds spent on making one example smaller; what is smallest then is told."""
+
+_SINGLE = -1
+"""The round of the examples that were not drawn: they are as small as can be already."""
+
+_SINGLES = 0.6
+"""Share of the examples that those may take."""
+
+_CANDIDATES = 3
+"""Examples that are played again for a rule, where the first ones did not repeat."""
+
+_WEIGHT = (Severity.MUST, Severity.SHOULD, Severity.INFO)
+
+
+class Nothing(Exception):
+    """There is nothing that this client can be tried with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A broken rule and the smallest example of it. `seen` of `played` times it broke the rule.
+
+    `examples` is how many examples its lane had played when it first met the rule broken.
+    """
+
+    finding: Finding
+    drawn: Drawn
+    seen: int
+    played: int
+    examples: int
+    first: Drawn
+    conversation: Seen
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it was seen each time."""
+        return self.seen == self.played
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """What a search came to. `plays` counts every run of the client, those for shrinking included."""
+
+    hello: Hello
+    places: tuple[Place, ...]
+    found: tuple[Found, ...]
+    faults: tuple[str, ...]
+    coverage: Coverage
+    examples: int
+    plays: int
+    unsupported: int
+    seconds: float
+    out_of_time: bool
+    by_place: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a search is. `stage` is in words."""
+
+    stage: str
+    examples: int
+    plays: int
+    broken: tuple[str, ...]
+
+
+Tell = Callable[[Progress], None]
+
+
+class _Broken(Exception):
+    """The rule that is being shrunk is broken: what Hypothesis minimizes."""
+
+
+class _Over(BaseException):
+    """No time is left. Not an Exception, so that Hypothesis lets it pass."""
+
+
+@dataclass(slots=True)
+class _Met:
+    """An example that broke rules, where a lane met it: in the round `round_`, as its example `number`."""
+
+    lane: _Lane
+    round_: int
+    number: int
+    drawn: Drawn
+    findings: dict[str, Finding]
+
+    @property
+    def size(self) -> int:
+        """How much there is to it."""
+        return len(str(write_scenario(self.drawn.scenario))) + len(str(self.drawn.input))
+
+
+@dataclass(slots=True)
+class _Search:
+    """What the lanes share."""
+
+    catalog: Catalog
+    hello: Hello
+    strategy: st.SearchStrategy[Drawn]
+    singles: list[Drawn]
+    seed: int
+    tell: Tell
+    ends: float
+    lanes: int
+    shrink_seconds: float
+    until: frozenset[str]
+    loop: asyncio.AbstractEventLoop
+    coverage: Coverage = field(default_factory=Coverage)
+    faults: dict[str, None] = field(default_factory=dict)
+    by_place: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, None] = field(default_factory=dict)
+    stage: str = "drawing"
+    examples: int = 0
+    plays: int = 0
+    unsupported: int = 0
+    stopped: bool = False
+    out_of_time: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def report(self) -> None:
+        """Tell how far it is."""
+        self.tell(Progress(self.stage, self.examples, self.plays, tuple(self.broken)))
+
+    def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Have the loop do something, and wait in this thread until it is done."""
+        if self.stopped:
+            work.close()
+            raise _Over
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        except (concurrent.futures.CancelledError, asyncio.CancelledError):
+            raise _Over from None
+
+
+class _Lane:
+    """One client, and one stream of examples."""
+
+    def __init__(self, search: _Search, number: int, driver: Driver, share: int) -> None:
+        self.number = number
+        self._search = search
+        self._driver = driver
+        self._share = share
+        self._known: dict[bytes, dict[str, Finding]] = {}
+        self.met: list[_Met] = []
+
+    # -- drawing
+
+    def draw(self) -> None:
+        """Play this lane's share of examples, or until the time is over."""
+        with suppress(_Over):
+            for single in self._search.singles:
+                self._meet(_SINGLE, single)
+            round_ = 0
+            while len(self._known) < self._share:
+                before = len(self._known)
+                self._hypothesis(round_, partial(self._meet, round_), (Phase.generate,))
+                if len(self._known) == before:
+                    return  # all that can be drawn was played
+                round_ += 1
+
+    def _meet(self, round_: int, drawn: Drawn) -> None:
+        if len(self._known) >= self._share:
+            raise _Over
+        if drawn.name in self._known or not self._owns(drawn):
+            return
+        if time.monotonic() > self._search.ends:
+            self._search.out_of_time = True
+            raise _Over
+        if self._search.until and self._search.until.issubset(self._search.broken):
+            raise _Over
+        seen = self.play(drawn)
+        broken = self._note(drawn, seen)
+        search = self._search
+        with search.lock:
+            search.examples += 1
+            search.broken.update(dict.fromkeys(broken))
+            place = str(drawn.place)
+            search.by_place[place] = search.by_place.get(place, 0) + 1
+            if seen.claim is not None and seen.claim.outcome == "unsupported":
+                search.unsupported += 1
+            else:
+                talk = read_talk(seen.journal, search.catalog, claim=seen.claim, speed=SPEED)
+                search.coverage.count(drawn, talk)
+            search.report()
+        if broken:
+            self.met.append(_Met(self, round_, len(self._known), drawn, broken))
+
+    def _owns(self, drawn: Drawn) -> bool:
+        """Tell whether an example is this lane's: all lanes draw the same simple ones, and one plays each."""
+        digest = hashlib.blake2b(drawn.name, digest_size=4).digest()
+        return int.from_bytes(digest, "big") % self._search.lanes == self.number
+
+    def _note(self, drawn: Drawn, seen: Seen) -> dict[str, Finding]:
+        broken = rules_broken(seen)
+        self._known[drawn.name] = broken
+        if seen.faults:
+            with self._search.lock:
+                self._search.faults[seen.faults[0]] = None
+        return broken
+
+    def play(self, drawn: Drawn) -> Seen:
+        """Have the client run one example."""
+        search = self._search
+        with search.lock:
+            search.plays += 1
+        case = case_of(drawn, search.hello, hashlib.blake2b(drawn.name, digest_size=6).hexdigest())
+        return search.wait_for(
+            play(case, self._driver, search.hello, search.catalog, search.seed, speed=SPEED)
+        )
+
+    # -- shrinking
+
+    def settle(self, rule: str, candidates: Sequence[_Met]) -> Found:
+        """Find the smallest example of a broken rule, beginning with those that were met."""
+        first, seen = candidates[0], self._again(rule, candidates[0])
+        for one in candidates[1:_CANDIDATES]:
+            if rule in rules_broken(seen):
+                break
+            first, seen = one, self._again(rule, one)
+        if rule not in rules_broken(seen):
+            first = candidates[0]
+            return Found(first.findings[rule], first.drawn, 1, 1 + REPLAYS, first.number, first.drawn, seen)
+        smallest = self._shrink(rule, first)
+        found = self._confirmed(rule, smallest, first)
+        if found.seen:
+            return found
+        # What Hypothesis made of it does not repeat: tell what did.
+        return self._confirmed(rule, first.drawn, first)
+
+    def _again(self, rule: str, met: _Met) -> Seen:
+        """Play an example again, until it breaks the rule or was played often enough."""
+        seen = self.play(met.drawn)
+        for _ in range(REPLAYS - 1):
+            if rule in rules_broken(seen):
+                break
+            seen = self.play(met.drawn)
+        return seen
+
+    def _confirmed(self, rule: str, drawn: Drawn, first: _Met) -> Found:
+        plays = [self.play(drawn) for _ in range(1 + REPLAYS)]
+        breaking = [seen for seen in plays if rule in rules_broken(seen)]
+        last = breaking[-1] if breaking else plays[-1]
+        finding = rules_broken(last).get(rule, first.findings[rule])
+        return Found(finding, drawn, len(breaking), len(plays), first.number, first.drawn, last)
+
+    def _shrink(self, rule: str, first: _Met) -> Drawn:
+        """Have Hypothesis draw the same examples again, fail at this one, and make it smaller."""
+        weight = _WEIGHT.index(first.findings[rule].severity)
+        ends = time.monotonic() + self._search.shrink_seconds
+        target = first.drawn.name
+        smallest = first.drawn
+        started = False
+
+        def breaks(drawn: Drawn) -> bool:
+            broken = self._known.get(drawn.name)
+            if broken is None:
+                if time.monotonic() > ends:
+                    return False
+                broken = self._note(drawn, self.play(drawn))
+                self._search.report()
+            return rule in broken and _WEIGHT.index(broken[rule].severity) <= weight
+
+        def attempt(drawn: Drawn) -> None:
+            nonlocal smallest, started
+            started = started or drawn.name == target
+            if started and breaks(drawn):
+                smallest = drawn
+                raise _Broken
+
+        with suppress(_Broken, HypothesisException):
+            if first.round_ != _SINGLE:
+                self._hypothesis(first.round_, attempt, (Phase.generate, Phase.shrink))
+        # Hypothesis may have run out of time: leave out what is plainly not needed.
+        ends = time.monotonic() + self._search.shrink_seconds / 3
+        while simpler := next(filter(breaks, smallest.simpler(self._search.catalog)), None):
+            smallest = simpler
+        return smallest
+
+    def _hypothesis(self, round_: int, test: Callable[[Drawn], None], phases: tuple[Phase, ...]) -> None:
+        settings = hypothesis.settings(
+            # Some are drawn twice, or are another lane's.
+            max_examples=self._search.lanes * (2 * self._share + 10),
+            phases=phases,
+            database=None,
+            derandomize=False,
+            deadline=None,
+            print_blob=False,
+            report_multiple_bugs=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+        )
+
+        @hypothesis.seed(_derived(self._search.seed, self.number, round_))
+        @settings
+        @hypothesis.given(self._search.strategy)
+        def run(drawn: Drawn) -> None:
+            test(drawn)
+
+        run()
+
+
+def rules_broken(seen: Seen) -> dict[str, Finding]:
+    """Name what counts against the client: nothing where the harness itself was at fault."""
+    unsupported = seen.claim is not None and seen.claim.outcome == "unsupported"
+    if seen.faults or unsupported:
+        return {}
+    return {finding.id: finding for finding in seen.findings if finding.severity is not Severity.INFO}
+
+
+def _derived(seed: int, lane: int, round_: int) -> int:
+    digest = hashlib.blake2b(f"{seed} {lane} {round_}".encode(), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
+
+
+async def search(
+    make_driver: Callable[[], Driver],
+    catalog: Catalog,
+    *,
+    examples: int,
+    seed: int,
+    jobs: int = 4,
+    seconds: float | None = None,
+    providers: Sequence[str] = (),
+    modes: Sequence[Mode] = MODES,
+    shrink_seconds: float = SHRINK_SECONDS,
+    until: Collection[str] = (),
+    tell: Tell = lambda _: None,
+) -> Exploration:
+    """Look for what a provider may do that makes a client break a rule.
+
+    `examples` are played in all, in `jobs` lanes; none begins after `seconds`, or when all the rules of
+    `until`, if any, were broken. About `shrink_seconds` are spent on each broken rule afterwards. Raises
+    Died when the client does not start, and Nothing when it can be tried nowhere.
+    """
+    began = time.monotonic()
+    drivers = [make_driver() for _ in range(max(1, min(jobs, examples)))]
+    try:
+        hello = await drivers[0].hello()
+        where = places(hello, providers, modes)
+        if not where:
+            raise Nothing("the client speaks to none of these providers in any of these modes")
+        shared = _Search(
+            catalog=catalog,
+            hello=hello,
+            strategy=drawn(catalog, hello, where),
+            singles=singles(catalog, hello, where, seed)[: max(1, round(examples * _SINGLES))],
+            seed=seed,
+            tell=tell,
+            ends=began + seconds if seconds is not None else float("inf"),
+            lanes=len(drivers),
+            shrink_seconds=shrink_seconds,
+            until=frozenset(until),
+            loop=asyncio.get_running_loop(),
+        )
+        shares = [examples // len(drivers) + (n < examples % len(drivers)) for n in range(len(drivers))]
+        lanes = [_Lane(shared, n, *pair) for n, pair in enumerate(zip(drivers, shares, strict=True))]
+        found = await _run(shared, lanes)
+    finally:
+        await asyncio.gather(*(driver.close() for driver in drivers))
+    return Exploration(
+        hello=hello,
+        places=tuple(where),
+        found=tuple(found),
+        faults=tuple(shared.faults),
+        coverage=shared.coverage,
+        examples=shared.examples,
+        plays=shared.plays,
+        unsupported=shared.unsupported,
+        seconds=time.monotonic() - began,
+        out_of_time=shared.out_of_time,
+        by_place=shared.by_place,
+    )
+
+
+async def _run(shared: _Search, lanes: list[_Lane]) -> list[Found]:
+    loop = shared.loop
+    with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as threads:
+        try:
+            await asyncio.gather(*(loop.run_in_executor(threads, lane.draw) for lane in lanes))
+            shared.stage = "shrinking"
+            chosen = _chosen(lanes)
+            work: dict[_Lane, list[str]] = {}
+            for rule, met in chosen.items():
+                work.setdefault(met[0].lane, []).append(rule)
+
+            def settle(lane: _Lane) -> list[Found]:
+                with suppress(_Over):
+                    return [
+                        lane.settle(rule, [one for one in chosen[rule] if one.lane is lane])
+                        for rule in work[lane]
+                    ]
+                return []
+
+            settled = await asyncio.gather(*(loop.run_in_executor(threads, settle, lane) for lane in work))
+        finally:
+            shared.stopped = True
+    found = [one for some in settled for one in some]
+    return sorted(found, key=lambda one: (_WEIGHT.index(one.finding.severity), one.finding.id))
+
+
+def _chosen(lanes: list[_Lane]) -> dict[str, list[_Met]]:
+    """For each broken rule, the examples that broke it, the smallest first."""
+    met: dict[str, list[_Met]] = {}
+    for lane in lanes:
+        for one in lane.met:
+            for rule in one.findings:
+                met.setdefault(rule, []).append(one)
+    for rule, ones in met.items():
+        ones.sort(
+            key=lambda one: (
+                _WEIGHT.index(one.findings[rule].severity),
+                one.size,
+                one.lane.number,
+                one.number,
+            )
+        )
+    return met
+
+
+__all__ = ["Exploration", "Found", "Nothing", "Progress", "rules_broken", "search"]

@@ -1,0 +1,181 @@
+"""What an exploration has to say: findings with the scenario that shows each, files, and a report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from contracts.conversation import as_text, shorten, tell
+from contracts.explore.search import Exploration, Found
+from contracts.explore.strategies import SPEED
+from contracts.findings import Case, Finding, Outcome, Report, Severity
+from mockserver.catalog import Catalog
+from mockserver.domain.scenario import Scenario, write_scenario
+
+_TURNS = 40
+_WIDTH = 100
+
+
+def scenario_of(found: Found) -> Scenario:
+    """Give the found scenario a name and a sentence of its own."""
+    what = textwrap.shorten(found.finding.message, 160, placeholder=" …")
+    name = f"breaks-{found.finding.id}"
+    return msgspec.structs.replace(found.drawn.scenario, name=name, summary=f"{found.finding.id}: {what}")
+
+
+def write_yaml(found: Found, again: Sequence[str] = ()) -> str:
+    """Write the found scenario as a file that `understudy serve --scenario` plays.
+
+    What a scenario does not hold, the call that meets it, stands in comments, with the commands `again`.
+    """
+    told = [
+        f"breaks the rule {found.finding.id}, {counted(found)}",
+        f"at {found.drawn.place}, model {model_of(found)}, when asked for",
+        _input(found),
+        *again,
+    ]
+    if any("{key}" in (entry.body or "") for entry in found.drawn.scenario.submit):
+        told.append("{key} stands for the client's own key: put it there before you serve this file")
+    comments = "".join(f"# {line}\n" for text in told for line in text.splitlines())
+    data = write_scenario(scenario_of(found))
+    return comments + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def save(exploration: Exploration, directory: Path, *, seed: int, command: str) -> dict[str, Path]:
+    """Write a file for each finding, by rule; the directory is made when there is something to write."""
+    files = {}
+    for found in exploration.found:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = directory / f"breaks-{found.finding.id}.yaml"
+        file.write_text(write_yaml(found, [serve(file, seed), command]), encoding="utf-8")
+        files[found.finding.id] = file
+    return files
+
+
+def serve(file: Path, seed: int) -> str:
+    """Write the command that plays a saved scenario."""
+    options = f"--speed {SPEED:g} --seed {seed} --allow-http-webhooks"
+    return f"understudy serve --scenario {shlex.quote(str(file))} {options}"
+
+
+def counted(found: Found) -> str:
+    """Say how often it was seen."""
+    if found.repeatable:
+        return f"seen {found.seen} of {found.played} times"
+    return f"not repeatable: seen {found.seen} of {found.played}"
+
+
+def model_of(found: Found) -> str:
+    """Name the model that was asked."""
+    model = found.drawn.operation.model
+    assert model is not None  # a submit has one
+    return model.id
+
+
+def _input(found: Found) -> str:
+    return json.dumps(dict(found.drawn.input), ensure_ascii=False)
+
+
+def conversation(found: Found, catalog: Catalog) -> str:
+    """Tell the run that shows a finding: who said what, and what the client concluded."""
+    seen = found.conversation
+    return as_text(shorten(tell(seen.journal, catalog, [found.finding], claim=seen.claim), _TURNS))
+
+
+def findings(
+    exploration: Exploration, files: Mapping[str, Path], *, seed: int, command: str
+) -> list[Finding]:
+    """Make the findings of a report. What was seen once in three plays counts as SHOULD at most."""
+    told = []
+    for found in exploration.found:
+        once = found.seen <= 1 and not found.repeatable
+        severity = Severity.SHOULD if once else found.finding.severity
+        scenario = json.dumps(msgspec.to_builtins(write_scenario(found.drawn.scenario)), ensure_ascii=False)
+        evidence = [
+            f"{counted(found)}; first met by example {found.examples} of its lane",
+            f"scenario {scenario}",
+            f"input {_input(found)}",
+            *found.finding.evidence,
+        ]
+        again = [command]
+        if found.finding.id in files:
+            again.insert(0, serve(files[found.finding.id], seed))
+        told.append(
+            replace(
+                found.finding,
+                severity=severity,
+                subject=f"{found.drawn.place} {model_of(found)}",
+                evidence=tuple(evidence),
+                curl="\n".join(again),
+            )
+        )
+    return told
+
+
+def report(
+    exploration: Exploration,
+    told: Iterable[Finding],
+    files: Mapping[str, Path],
+    facts: Mapping[str, Any],
+) -> Report:
+    """Make the report: one case a place, and one for the harness where it was at fault."""
+    cases = []
+    for place in dict.fromkeys(map(str, exploration.places)):
+        number = exploration.by_place.get(place, 0)
+        outcome = Outcome.PASSED if number else Outcome.NOT_REACHED
+        reason = "" if number else "no example was drawn here"
+        seen = f"{number} examples were played"
+        cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
+    for finding, found in zip(told, exploration.found, strict=True):
+        cases.append(
+            Case(
+                str(found.drawn.place),
+                finding.id,
+                Outcome.FAILED if finding.severity is Severity.MUST else Outcome.PASSED,
+                findings=(finding,),
+                journal=found.conversation.journal,
+                claim=found.conversation.claim,
+                again=f"{finding.curl}\n\n{write_yaml(found)}",
+            )
+        )
+    if exploration.faults:
+        reason = f"a fault of the harness, not of the client: {exploration.faults[0]}"
+        cases.append(Case("explore", "harness", Outcome.ERROR, reason=reason))
+    client = exploration.hello.client
+    name = f"{client.name} {client.version}".strip()
+    whole = {
+        "client": name,
+        **facts,
+        "seconds": round(exploration.seconds, 1),
+        "examples": exploration.examples,
+        "plays": exploration.plays,
+        "unsupported": exploration.unsupported,
+        "out_of_time": exploration.out_of_time,
+        "found": [_as_json(found, files) for found in exploration.found],
+        "coverage": exploration.coverage.as_json(),
+    }
+    return Report(f"client {name}, explored", tuple(cases), whole)
+
+
+def _as_json(found: Found, files: Mapping[str, Path]) -> dict[str, Any]:
+    return {
+        "rule": found.finding.id,
+        "provider": found.drawn.place.provider,
+        "mode": found.drawn.place.mode,
+        "webhook_mode": found.drawn.place.webhook_mode,
+        "model": model_of(found),
+        "input": dict(found.drawn.input),
+        "scenario": msgspec.to_builtins(write_scenario(scenario_of(found))),
+        "file": str(files.get(found.finding.id, "")),
+        "seen": found.seen,
+        "played": found.played,
+        "examples": found.examples,
+    }

@@ -1,0 +1,62 @@
+"""`understudy check client --explore` from the outside: statuses, files, reports, and the command again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from contracts.cli import main
+from mockserver.gateway.book import read_file
+
+REFERENCE = (sys.executable, "-m", "contracts.adapters.reference")
+
+
+def explore(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["check", "client", "--provider", "pixazo", *arguments])
+
+
+def test_a_broken_client_is_1_and_what_breaks_it_is_saved(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "fixtures.clients.broken", "no_job_id")
+    result = explore(
+        "--explore", "2", "--seed", "1", "--jobs", "1", "--report-dir", str(tmp_path), "--", *command
+    )
+    assert result.exit_code == 1, result.output
+    assert "MUST no-job-id" in result.stdout
+    file = tmp_path / "breaks-no-job-id.yaml"
+    assert read_file(file).name == "breaks-no-job-id"
+    assert f"understudy serve --scenario {file}" in result.stdout
+    assert "understudy check client --explore 2 --seed 1 --jobs 1 --provider pixazo -- " in result.stdout
+    assert "condition met" in result.stdout
+    told = json.loads((tmp_path / "client.json").read_text())
+    assert told["facts"]["seed"] == 1
+    assert told["facts"]["found"][0]["rule"] == "no-job-id"
+    assert told["facts"]["coverage"]["rules"]["no-job-id"] > 0
+
+
+def test_a_good_client_is_0_and_nothing_is_saved(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    result = explore(
+        "--explore", "2", "--seed", "1", "--jobs", "1", "--save-dir", str(kept), "--", *REFERENCE
+    )
+    assert result.exit_code == 0, result.output
+    assert "2 examples, 2 runs of the client, 0 rules broken" in result.stdout
+    assert "exploring with seed 1" in result.stderr
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--explore", "2", "--case", "lifecycle", "--", *REFERENCE),
+        ("--explore", "2", "--attach"),
+        ("--explore", "0", "--", *REFERENCE),
+        ("--explore-seconds", "3", "--", *REFERENCE),
+        ("--explore", "2", "--", "no-such-program"),
+    ],
+)
+def test_what_cannot_be_run_is_2(arguments: tuple[str, ...]) -> None:
+    assert explore(*arguments).exit_code == 2

@@ -1,0 +1,108 @@
+"""What is drawn is valid, playable, and takes as little real time as it promises."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contracts.adapters.reference import Reference
+from contracts.conformance.protocol import CAPABILITIES, Hello, Timing
+from contracts.explore.expect import budget, case_of, expected
+from contracts.explore.strategies import Drawn, drawn, places, usual_body
+from mockserver.catalog import Catalog, open_catalog
+from mockserver.domain.quirks import quirks_of
+from mockserver.domain.scenario import read_scenario, write_scenario
+
+CATALOG: Catalog = open_catalog()
+ABLE = msgspec.convert(dict(Reference().hello()), Hello)
+PLAIN = Hello()
+
+anything = drawn(CATALOG, ABLE, places(ABLE))
+_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+
+@_SLOW
+@given(anything)
+def test_a_drawn_scenario_is_a_file_that_can_be_read_again(one: Drawn) -> None:
+    assert read_scenario(msgspec.to_builtins(write_scenario(one.scenario))) == one.scenario
+
+
+@_SLOW
+@given(anything)
+def test_a_drawn_input_is_one_that_the_spec_allows(one: Drawn) -> None:
+    check = one.operation.body
+    assert check is not None
+    assert check.allows(dict(one.input))
+    usual = usual_body(CATALOG, one.place, one.operation)
+    assert set(check.advice(one.input)) <= set(check.advice(usual))
+
+
+@_SLOW
+@given(anything)
+def test_a_quirk_is_one_of_the_provider(one: Drawn) -> None:
+    assert quirks_of(one.place.provider).issuperset(one.scenario.quirks)
+
+
+@_SLOW
+@given(anything)
+def test_waits_that_nobody_can_cut_short_are_short(one: Drawn) -> None:
+    entries = (*one.scenario.submit, *one.scenario.poll, *one.scenario.media)
+    assert all(entry.seconds is None or entry.seconds <= 1 for entry in entries if entry.fault == "slow")
+    assert all(entry.retry_after in (None, 0, 1, "none", "http-date") for entry in entries)
+    assert budget(one, ABLE) < 60_000
+
+
+@_SLOW
+@given(anything)
+def test_something_is_expected_of_every_scenario(one: Drawn) -> None:
+    told = expected(one, ABLE)
+    assert told.outcomes
+    assert told.submits.least <= told.submits.most
+    assert case_of(one, ABLE, "name").input == one.input
+
+
+@_SLOW
+@given(drawn(CATALOG, PLAIN, places(PLAIN)))
+def test_a_client_that_can_only_poll_is_asked_for_nothing_else(one: Drawn) -> None:
+    """No download, no callback, no answer that never comes."""
+    assert one.place.mode == "poll"
+    assert not one.scenario.media
+    assert one.scenario.webhook == type(one.scenario.webhook)()
+    entries = (*one.scenario.submit, *one.scenario.poll)
+    assert all(entry.fault != "hang" for entry in entries)
+    assert "direct-video" not in one.scenario.quirks
+
+
+@_SLOW
+@given(anything, st.data())
+def test_what_is_simpler_has_less_in_it(one: Drawn, data: st.DataObject) -> None:
+    for simpler in one.simpler(CATALOG):
+        assert len(simpler.mischiefs) < len(one.mischiefs) or simpler.input != one.input
+
+
+def test_places_follow_what_a_client_says_of_itself() -> None:
+    assert [str(place) for place in places(PLAIN)] == ["pixazo/poll", "wavespeed/poll"]
+    assert {place.mode for place in places(ABLE)} == {"poll", "sync", "webhook"}
+    assert [str(place) for place in places(ABLE, ["segmind"])] == ["segmind/sync"]
+    only = Hello(providers=("wavespeed",), capabilities=frozenset(CAPABILITIES))
+    assert {place.provider for place in places(only)} == {"wavespeed"}
+
+
+def test_a_slow_answer_is_shorter_than_the_timeout_that_is_declared() -> None:
+    """A client with a short timeout is not broken by that alone."""
+    hasty = Hello(timing=Timing(request_timeout_ms=300))
+    seen: list[float] = []
+
+    @settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+    @given(drawn(CATALOG, hasty, places(hasty)))
+    def look(one: Drawn) -> None:
+        seen.extend(
+            entry.seconds or 0
+            for entry in (*one.scenario.poll, *one.scenario.submit)
+            if entry.fault == "slow"
+        )
+
+    look()
+    assert seen
+    assert max(seen) < 0.3
