@@ -39,7 +39,7 @@ def test_a_broken_client_fails_with_the_scenario_the_rule_and_the_conversation(t
     assert "MUST took-unfinished-for-finished, seen 3 of 3 times" in text
     assert "\nname: breaks-took-unfinished-for-finished\n" in text
     assert " submits " in text
-    assert "the client concluded: completed" in text
+    assert "concludes: completed" in text
     assert "seed=1" in text
     assert (tmp_path / "breaks-took-unfinished-for-finished.yaml").is_file()
 
