@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -36,9 +36,11 @@ from mockserver.options import (
 from mockserver.providers import PROVIDERS
 from mockserver.recording.har import write_har
 from mockserver.recording.recording import RecordingError
-from mockserver.recording.session import RecorderSettings, check_upstreams, recording
 from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
+
+if TYPE_CHECKING:
+    from mockserver.recording.session import RecorderSettings
 
 Judge = Callable[[World], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
@@ -314,6 +316,9 @@ def record(
     understudy record --out run.har --max-submits 1
     understudy record --out run.har -- python my_app.py
     """
+    # Imported here, and below, because its HTTP client takes a while to import, and `serve` needs none.
+    from mockserver.recording.session import RecorderSettings, check_upstreams
+
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = 0
     try:
@@ -329,6 +334,8 @@ def record(
 async def _record(
     catalog: Catalog, settings: RecorderSettings, listener: socket.socket, command: tuple[str, ...]
 ) -> int:
+    from mockserver.recording.session import recording
+
     def tell(text: str) -> None:
         click.echo(text, err=True)
 

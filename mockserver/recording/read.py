@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_bytes
 from typing import IO, Any, Literal
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from mockserver.recording.mend import is_ours, whole_entries
 from mockserver.recording.recognise import Match, Recogniser, split
 from mockserver.recording.recording import Recording, RecordingError
+from mockserver.recording.secrets import Secrets
 
 LARGEST = 2 * 1024**3
 """Bytes of HAR text that are read of one file, after decompression."""
@@ -166,26 +168,32 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     found = [one for path in paths for one in _open(path, recogniser)]
     found.sort(key=lambda one: one.at)
     providers_at = _hosts_submitted_to(found)
+    secrets = Secrets(token_bytes(16))
     kept: list[tuple[_Found, JournalEntry, Path | None]] = []
     waiting: list[_Found] = []
     size = 0
-    for one in found:
-        if _is_of_a_provider(one, providers_at):
-            entry, file = _entry(one)
-            kept.append((one, recogniser.complete(entry), file))
-            size += len(entry.request_body) + len(entry.response_body)
-            _refuse_too_much(size, paths)
-        else:
-            waiting.append(one)
-    elsewhere = 0
-    for one in waiting:
-        if recogniser.owner_of(one.head.request.url) is None:
-            elsewhere += 1
-            continue
+
+    def keep(one: _Found) -> None:
+        nonlocal size
         entry, file = _entry(one)
-        kept.append((one, recogniser.complete(entry), file))
+        entry = recogniser.complete(entry)
+        if not one.ours:  # others leave keys where they were
+            operation = recogniser.operation(entry.provider, entry.operation)
+            secrets.learn(entry, operation.credentials if operation is not None else ())
+            entry = secrets.clean(entry)
         size += len(entry.request_body) + len(entry.response_body)
         _refuse_too_much(size, paths)
+        kept.append((one, entry, file))
+
+    for one in found:
+        if _is_of_a_provider(one, providers_at):
+            keep(one)
+        else:
+            waiting.append(one)
+    for one in waiting:
+        if recogniser.owner_of(one.head.request.url) is not None:
+            keep(one)
+    elsewhere = len(found) - len(kept)
     if not kept:
         names = ", ".join(map(str, paths))
         raise RecordingError(

@@ -58,6 +58,9 @@ _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _SCHEMED = frozenset({b"authorization", b"proxy-authorization"})
 _PLACEHOLDER = re.compile(r"\[[A-Za-z0-9_.\-]+\]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+u([0-9A-Fa-f]{4})|\\(.)")
+_BINARY = 1024 * 1024
+"""Bytes of a binary body up to which secrets are looked for in escaped forms, too."""
+
 _NESTED = 4
 """How often an escaped text is unescaped to look for a secret in it."""
 
@@ -209,6 +212,8 @@ class Secrets:
         try:
             text, encoding = body.decode(), "utf-8"
         except UnicodeDecodeError:
+            if len(body) > _BINARY and self.found_in_file(body) is None:
+                return body
             text, encoding = body.decode("latin-1"), "latin-1"
         clean = self.text(text) if encoding == "utf-8" else self._by_value(text)
         if form:

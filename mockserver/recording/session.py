@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -65,6 +67,12 @@ class Session:
         return "\n".join([*lines, f"  {self.problem}"] if self.problem else lines)
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """Whom upstreams may be trusted by. Reading certificates takes a while."""
+    return httpx.create_ssl_context()
+
+
 def check_upstreams(catalog: Catalog, given: Mapping[str, str]) -> None:
     """Refuse upstreams that cannot be. Raises RecordingError."""
     for name, url in given.items():
@@ -91,7 +99,7 @@ async def recording(
     timeout = httpx.Timeout(None, connect=_CONNECT)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
-        async with httpx.AsyncClient(timeout=timeout, limits=limits) as client:
+        async with httpx.AsyncClient(verify=_tls(), timeout=timeout, limits=limits) as client:
             media = MediaFolder(settings.out, is_kept=not settings.no_media)
             tape = Tape(file, media, catalog, redact=settings.redact, tell=tell)
             stopped = asyncio.Event()
