@@ -41,6 +41,9 @@ MOST_KEPT = 512 * 1024**2
 _MAPPED = 16 * 1024**2
 """Larger files are mapped, smaller ones read: a file that gets shorter while mapped ends the process."""
 
+_LOOSELY = 128 * 1024**2
+"""Bytes of a file that are read in a way that takes many times the memory."""
+
 _CHUNK = 1024**2
 _INLINE = 10 * 1024**2
 """Files beside a HAR that are text are read as bodies up to here."""
@@ -287,6 +290,16 @@ def _load(path: Path) -> tuple[bool, list[msgspec.Raw]]:
         raise RecordingError(f"{path}: is not JSON, so no HAR: {error}") from None
 
 
+def _load_loosely(path: Path, data: Any, problem: Exception) -> list[msgspec.Raw]:
+    """Give the entries of a file that has lone surrogates in it. Raises RecordingError."""
+    try:
+        # Python programs (mitmproxy) write bytes that are no UTF-8 as such; only Python reads them again.
+        entries = json.loads(bytes(data))["log"]["entries"]
+        return [msgspec.Raw(json.dumps(entry).encode()) for entry in list(entries)]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise RecordingError(f"{path}: is not JSON, so no HAR: {problem}") from None
+
+
 def _bytes(path: Path) -> Any:
     """Give a file's text as bytes, decompressed, without a byte-order mark. Raises RecordingError."""
     try:
@@ -365,8 +378,7 @@ def _decode(raw: msgspec.Raw, kind: Any, path: Path, pointer: str) -> Any:
         told, inner = _told(error)
         raise RecordingError(f"{path}: {pointer}{inner}: {told}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        # Bytes that are no UTF-8 are written as lone surrogates by Python programs (mitmproxy).
-        try:
+        try:  # lone surrogates, as above
             return msgspec.convert(json.loads(bytes(raw)), type=kind)
         except msgspec.ValidationError as error:
             told, inner = _told(error)

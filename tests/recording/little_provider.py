@@ -153,7 +153,9 @@ class _Api(_Base):
         path, _, query = self.path.partition("?")
         if path == "/hunyuan-video/v1/hunyuan-video-request":
             if "Ocp-Apim-Subscription-Key" not in self.headers:
-                self.give(401, {"statusCode": 401, "message": "Access denied due to missing subscription key."})
+                self.give(
+                    401, {"statusCode": 401, "message": "Access denied due to missing subscription key."}
+                )
                 return
             asked = json.loads(body)
             if asked["prompt"] == "break the connection":
@@ -219,10 +221,10 @@ class _Files(_Base):
             self.end_headers()
             return
         wanted = self.headers.get("Range")
-        body = VIDEO
+        first, last = 0, len(VIDEO) - 1
         if wanted is not None:
             first, last = (int(one) for one in wanted.removeprefix("bytes=").split("-"))
-            body = VIDEO[first : last + 1]
+        body = VIDEO[first : last + 1]
         self.send_response(200 if wanted is None else 206)
         if wanted is not None:
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(VIDEO)}")
