@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,6 +53,9 @@ class LittleProvider:
     polls_until_done: int = 2
     large: int = 0
     """MB of each file; 0 for a small one."""
+
+    waiting: Event = field(default_factory=Event)
+    released: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
         self.api = _Server(("127.0.0.1", 0), _handler(self, _Api))
@@ -161,6 +164,17 @@ class _Api(_Base):
             if asked["prompt"] == "break the connection":
                 self.reset()
                 return
+            if asked["prompt"] == "wait for ever":
+                self.provider.waiting.set()
+                self.provider.released.wait(30)
+            if asked["prompt"] == "cut the answer":
+                self.send_response(202)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", "100")
+                self.end_headers()
+                self.wfile.write(b'{"request_id":')
+                self.close_connection = True
+                return
             job = f"hunyuan-video_{uuid.uuid4()}"
             self.provider.polls[job] = 0
             if "X-Webhook-URL" in self.headers:
@@ -261,6 +275,7 @@ def little_provider(**options: Any) -> Iterator[LittleProvider]:
     try:
         yield provider
     finally:
+        provider.released.set()
         for server in servers:
             server.shutdown()
             server.server_close()

@@ -18,6 +18,7 @@ import pytest
 from mockserver.catalog import Catalog
 from mockserver.recording.read import read_recording
 from mockserver.recording.recording import RecordingError
+from tests.e2e.processes import PATIENCE
 from tests.recording.little_provider import SECRET, SIGNATURE, VIDEO, LittleProvider, little_provider
 from tests.recording.running import KEY, PIXAZO, WAVESPEED, recorder
 from tests.recording.test_har import HAR_1_2
@@ -154,6 +155,31 @@ async def test_a_connection_that_the_provider_breaks_breaks_for_the_client_and_i
     assert (entry.status, entry.fault) == (0, "reset")
     assert entry.error
     assert entry.operation == "submit-hunyuan-video"
+
+
+async def test_an_answer_that_breaks_off_breaks_off_for_the_client_and_is_recorded(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        with pytest.raises(httpx.TransportError):
+            await running.submit("cut the answer")
+    (entry,) = running.read().entries
+    assert (entry.status, entry.fault, entry.response_body) == (202, "truncate", b'{"request_id":')
+
+
+async def test_a_client_that_hangs_up_is_recorded(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        asking = asyncio.ensure_future(running.submit("wait for ever"))
+        await asyncio.to_thread(provider.waiting.wait, PATIENCE)
+        asking.cancel()
+        async with asyncio.timeout(PATIENCE):
+            while not running.session.tape.kept:  # noqa: ASYNC110 (the recorder sets no event)
+                await asyncio.sleep(0.01)
+    (entry,) = running.read().entries
+    assert (entry.status, entry.fault) == (0, "hang")
+    assert "the client hung up" in entry.error
 
 
 async def test_an_upstream_that_is_not_there_is_recorded(catalog: Catalog, tmp_path: Path) -> None:
