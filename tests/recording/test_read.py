@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mockserver.catalog import Catalog
-from mockserver.recording import read
+from mockserver.recording import read, source
 from mockserver.recording.mend import TAIL, head
 from mockserver.recording.read import read_recording
 from mockserver.recording.recording import Recording, RecordingError
@@ -327,7 +327,7 @@ def test_a_missing_file_is_refused(catalog: Catalog, tmp_path: Path) -> None:
 def test_what_is_too_large_is_refused_before_it_is_read(
     load: Load, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(read, "LARGEST", 1000)
+    monkeypatch.setattr(source, "LARGEST", 1000)
     text = json.dumps(_har(_job())).encode()
     with pytest.raises(RecordingError, match="the most that is read"):
         load(gzip.compress(text) if name.endswith("gz") else text, name)
