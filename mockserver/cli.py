@@ -27,6 +27,7 @@ from mockserver.domain.scenario import write_scenario
 from mockserver.gateway.book import BookError, find, read_book
 from mockserver.gateway.world import World
 from mockserver.options import (
+    check_webhook_ca,
     environment,
     gateway_options,
     listening_options,
@@ -325,6 +326,7 @@ def record(
         catalog = open_catalog(specs, worded=PROVIDERS)
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)
+        check_webhook_ca(settings.webhook_ca)
         listener = _listen(host, port)
         sys.exit(run_loop(_record(catalog, settings, listener, command)))
     except (SpecError, RecordingError) as error:
@@ -342,11 +344,11 @@ async def _record(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(recording(settings, catalog, tell))
         app, url = session.recorder, address_of(listener)
-        app.own_url = url
+        session.callbacks.own_url = url
         status = 0
         if command:
             await stack.enter_async_context(serving(app, listener))  # callbacks come here
-            status = await _recorded_command(catalog, app, command)
+            status = await _recorded_command(catalog, app, command, tell)
         else:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
@@ -361,10 +363,14 @@ async def _record(
     return session.status if session.problem else status or session.status
 
 
-async def _recorded_command(catalog: Catalog, app: ASGIApp, command: tuple[str, ...]) -> int:
+async def _recorded_command(
+    catalog: Catalog, app: ASGIApp, command: tuple[str, ...], tell: Callable[[str], None]
+) -> int:
     from mockserver.intercept import intercepting, run_child  # as in `run`: slow to import
 
     async with intercepting(app, catalog.every_host, environment(), offline=False) as intercepted:
+        if intercepted.left_out:
+            tell(f"warning: NO_PROXY keeps these from the recorder: {', '.join(intercepted.left_out)}")
         try:
             return (await run_child(command, intercepted.variables)).status
         except OSError as error:

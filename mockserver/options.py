@@ -252,7 +252,12 @@ def read_settings(values: dict[str, Any]) -> Settings:
         values["seed"] = secrets.randbelow(2**31)
     if values["fail_rate"] + values["error_rate"] > 1:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
-    ca = values["webhook_ca"]
+    check_webhook_ca(values["webhook_ca"])
+    return Settings(**values)
+
+
+def check_webhook_ca(ca: Path | None) -> None:
+    """Refuse a file without certificates. Raises click.UsageError."""
     if ca is not None:
         try:
             ssl.create_default_context(cafile=str(ca))
@@ -260,7 +265,6 @@ def read_settings(values: dict[str, Any]) -> Settings:
             raise click.UsageError(
                 f"--webhook-ca {ca}: holds no certificate that can be read: {error}"
             ) from None
-    return Settings(**values)
 
 
 def refuse_unknown_variables(environment: Mapping[str, str], known: set[str]) -> None:

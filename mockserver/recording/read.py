@@ -22,6 +22,7 @@ import msgspec
 from mockserver.catalog import Catalog
 from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+from mockserver.recording.keep import INLINE
 from mockserver.recording.recognise import Match, Recogniser, split
 from mockserver.recording.recording import Recording, RecordingError
 from mockserver.recording.secrets import Secrets
@@ -30,9 +31,6 @@ from mockserver.recording.source import load, told_of
 
 MOST_KEPT = 512 * 1024**2
 """Bytes of bodies to and from providers that are held in memory at once, all files together."""
-
-_INLINE = 10 * 1024**2
-"""Files beside a HAR that are text are read as bodies up to here."""
 
 
 class _Found(msgspec.Struct):
@@ -312,7 +310,7 @@ def _answered_body(content: Content, one: _Found) -> tuple[bytes, Path | None]:
     if not file.is_file():
         return b"", None
     is_text = (content.kind or "").partition(";")[0].endswith(("json", "html", "text/plain"))
-    return (file.read_bytes(), None) if is_text and file.stat().st_size <= _INLINE else (b"", file)
+    return (file.read_bytes(), None) if is_text and file.stat().st_size <= INLINE else (b"", file)
 
 
 def _body(text: str, encoding: str | None, one: _Found, place: str) -> bytes:

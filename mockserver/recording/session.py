@@ -15,6 +15,7 @@ import httpx
 
 from mockserver.catalog import Catalog
 from mockserver.providers import PROVIDERS
+from mockserver.recording.callbacks import Callbacks
 from mockserver.recording.file import RecordingFile
 from mockserver.recording.keep import MediaFolder
 from mockserver.recording.recognise import is_this_machine
@@ -48,6 +49,7 @@ class Session:
     """A recorder at work. `stopped` is set, and `problem` told, when nothing more can be kept."""
 
     recorder: Recorder
+    callbacks: Callbacks
     tape: Tape
     out: Path
     stopped: asyncio.Event
@@ -108,19 +110,26 @@ async def recording(
                 session.problem = session.problem or problem
                 stopped.set()
 
+            upstreams = Upstreams(catalog, settings.upstreams, tape.recogniser)
+            callbacks = Callbacks(
+                tape,
+                upstreams,
+                poster,
+                url=settings.callback_url,
+                allow_http=settings.allow_http_webhooks,
+                tell=tell,
+            )
             recorder = Recorder(
                 tape,
-                Upstreams(catalog, settings.upstreams, tape.recogniser),
+                upstreams,
                 client,
-                poster,
+                callbacks,
                 PROVIDERS,
                 max_submits=settings.max_submits,
-                callback_url=settings.callback_url,
-                allow_http_webhooks=settings.allow_http_webhooks,
                 tell=tell,
                 stop=stop,
             )
-            session = Session(recorder, tape, settings.out, stopped)
+            session = Session(recorder, callbacks, tape, settings.out, stopped)
             yield session
     finally:
         await poster.close()

@@ -53,6 +53,8 @@ def load(path: Path) -> tuple[bool, list[msgspec.Raw]]:
         whole = whole_entries(data) if ours else None
         if whole is not None:  # its writer was killed
             return ours, [msgspec.Raw(entry) for _, entry in whole]
+        if "surrogate" in str(error) and len(data) <= _LOOSELY:
+            return ours, _load_loosely(path, data, error)
         if beginning.startswith(_ZIP):
             raise RecordingError(f"{path}: is a ZIP archive; unpack it and give the .har inside") from None
         if "truncated" in str(error):

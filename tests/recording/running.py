@@ -64,7 +64,7 @@ async def recorder(
     settings.setdefault("upstreams", upstreams)
     async with recording(RecorderSettings(out=out, **settings), catalog, told.append) as session:
         listener = bind("127.0.0.1", 0)
-        url = session.recorder.own_url = address_of(listener)
+        url = session.callbacks.own_url = address_of(listener)
         async with (
             serving(session.recorder, listener),
             httpx.AsyncClient(base_url=url, timeout=PATIENCE, verify=_TLS) as client,
