@@ -327,8 +327,8 @@ def record(
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)
         check_webhook_ca(settings.webhook_ca)
-        listener = _listen(host, port)
-        sys.exit(run_loop(_record(catalog, settings, listener, command)))
+        with _listen(host, port) as listener:
+            sys.exit(run_loop(_record(catalog, settings, listener, command)))
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None
 

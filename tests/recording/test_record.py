@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from threading import Thread
 import httpx
 import msgspec
 import pytest
+import trustme
 
 from mockserver.catalog import Catalog
 from mockserver.recording.read import read_recording
@@ -38,6 +40,7 @@ async def test_a_job_is_recorded_from_submit_to_file(
         url = await running.finish(submitted.json()["polling_url"])
         video = await running.client.get(url)
     assert video.content == VIDEO
+    HAR_1_2.validate(msgspec.json.decode(running.out.read_bytes()))
     recording = running.read()
     operations = [(one.provider, one.operation, one.status) for one in recording.entries]
     assert operations == [
@@ -190,6 +193,28 @@ async def test_an_upstream_that_is_not_there_is_recorded(catalog: Catalog, tmp_p
     (entry,) = running.read().entries
     assert (entry.fault, entry.status) == ("reset", 0)
     assert "ConnectError" in entry.error
+
+
+async def test_an_upstream_whose_certificate_nobody_vouches_for_is_not_trusted(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    """Verification is on: the key is not sent there."""
+    came: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.append(await reader.read(100))
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    upstreams = {"pixazo": f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"}
+    async with server, recorder(catalog, tmp_path / "run.har", None, upstreams=upstreams) as running:
+        with pytest.raises(httpx.TransportError):
+            await running.submit()
+    (entry,) = running.read().entries
+    assert "CERTIFICATE_VERIFY_FAILED" in entry.error
+    assert came == []
 
 
 async def test_an_address_that_no_answer_has_named_is_not_called(
