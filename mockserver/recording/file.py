@@ -10,8 +10,8 @@ import fcntl
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -37,21 +37,15 @@ class RecordingFile:
             os.close(self._fd)
             raise
 
-    def append(self, entry: dict[str, Any]) -> None:
-        """Write an exchange, in one write. Raises RecordingError; the file is then as it was before."""
-        self.append_line(msgspec.json.encode(entry))
-
     def append_line(self, line: bytes) -> None:
-        """Write an encoded exchange."""
+        """Write an exchange, encoded, in one write. Raises RecordingError; the file is then as before."""
         begin = b",\n" if self._count else b"\n"
         try:
             self._write(begin + line + TAIL, self._end)
         except OSError as error:
-            try:
+            with suppress(OSError):  # else the tail is mended at the next opening
                 self._write(TAIL, self._end)
                 os.ftruncate(self._fd, self._end + len(TAIL))
-            except OSError:
-                pass  # the tail is mended at the next opening
             raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
         self._end += len(begin) + len(line)
         self._count += 1

@@ -151,7 +151,10 @@ def _any_character(character: str) -> str:
     pairs = (units[index : index + 2].hex() for index in range(0, len(units), 2))
     forms.append("".join(rf"\\+u(?i:{pair})" for pair in pairs))
     if character in _JSON_ESCAPES:
-        forms.append(re.escape(_JSON_ESCAPES[character]))
+        # JSON inside JSON has more backslashes.
+        forms.insert(0, rf"\\+{re.escape(_JSON_ESCAPES[character][1:])}")
+    if character == "\\":
+        forms.insert(0, r"\\+")
     if character == " ":
         forms.append(r"\+")
     return f"(?:{'|'.join(forms)})"

@@ -57,7 +57,7 @@ _PLACES = (_IN_QUERY, _IN_NESTED, _IN_JSON, _IN_USERINFO, _WHSEC)
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _SCHEMED = frozenset({b"authorization", b"proxy-authorization"})
 _PLACEHOLDER = re.compile(r"\[[A-Za-z0-9_.\-]+\]")
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})|\\+u([0-9A-Fa-f]{4})|\\(.)")
+_CODE = re.compile(r"%([0-9A-Fa-f]{2})|\\+u([0-9A-Fa-f]{4})")
 _BINARY = 1024 * 1024
 """Bytes of a binary body up to which secrets are looked for in escaped forms, too."""
 
@@ -316,7 +316,7 @@ def _header(headers: Headers, wanted: bytes) -> bytes:
 
 def _plain_forms(secret: str) -> tuple[str, ...]:
     """Give what stands for a secret in a text without escapes."""
-    readings = [secret, secret.replace(" ", "+")]
+    readings = [secret, secret.replace(" ", "+"), secret.replace("\\", "")]
     for encoding, reading in (("utf-8", "latin-1"), ("latin-1", "utf-8")):
         try:
             readings.append(secret.encode(encoding).decode(reading))
@@ -326,19 +326,14 @@ def _plain_forms(secret: str) -> tuple[str, ...]:
 
 
 def _readings(text: str) -> list[str]:
-    """Give a text, and what it is unescaped once, twice and so on."""
+    """Give a text, what it is unescaped once, twice and so on, and each without backslashes.
+
+    However often JSON stands inside JSON, all that differs is how many backslashes there are.
+    """
     readings = [text]
     while len(readings) < _NESTED and ("%" in readings[-1] or "\\" in readings[-1]):
-        plain = _ESCAPE.sub(_unescaped, readings[-1])
+        plain = _CODE.sub(lambda found: chr(int(found[1] or found[2], 16)), readings[-1])
         if plain == readings[-1]:
             break
         readings.append(plain)
-    return readings
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    if found[1]:
-        return chr(int(found[1], 16))
-    if found[2]:
-        return chr(int(found[2], 16))
-    return {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}.get(found[3], found[3])
+    return readings + [one.replace("\\", "") for one in readings if "\\" in one]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,24 @@ def test_there_are_at_least_fifteen_places() -> None:
     assert len(_PLANTS) >= 15
 
 
+@pytest.mark.parametrize("key", ['quo"ted/key"0123', "back\\slash\\n0123", "per%41cent%key"])
+def test_keys_of_odd_characters_are_found_however_they_are_escaped(
+    catalog: Catalog, tmp_path: Path, key: str
+) -> None:
+    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    inner = json.dumps({"a": key})
+    for body in (json.dumps({"p": key}), json.dumps({"p": inner}), json.dumps({"p": quote(key, safe="")})):
+        entry = _entry(body=body.encode())
+        tape.keep(
+            msgspec.structs.replace(entry, request_headers=[(b"ocp-apim-subscription-key", key.encode())])
+        )
+    file.close()
+    assert tape.kept == 3
+    asked = [one.request_body for one in read_recording([tmp_path / "run.har"], catalog).entries]
+    assert all(b"[key-1]" in one for one in asked)
+    assert not any(key.encode() in one for one in _readings(tmp_path))
+
+
 def test_a_file_with_a_key_in_it_is_not_kept(catalog: Catalog, tmp_path: Path) -> None:
     told: list[str] = []
     tape, file = _tape(tmp_path / "run.har", catalog, told)
@@ -274,6 +293,32 @@ def test_an_exchange_that_still_holds_a_secret_is_not_written(
 def test_base64_hides_no_secret(secret: str, before: bytes, after: bytes) -> None:
     text = base64.b64encode(before + secret.encode() + after).decode()
     assert "[redacted]" in Redactor(frozenset({secret})).text(f'{{"a":"{text}"}}')
+
+
+@given(
+    body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
+    told=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
+    status=st.integers(100, 599),
+    at=st.integers(0, 2**41),
+    fault=st.sampled_from(["", "reset", "truncate", "hang"]),
+)
+def test_what_is_written_is_read_back(
+    catalog: Catalog,
+    tmp_path_factory: pytest.TempPathFactory,
+    body: bytes,
+    told: bytes,
+    status: int,
+    at: int,
+    fault: str,
+) -> None:
+    out = tmp_path_factory.mktemp("written") / "run.har"
+    tape, file = _tape(out, catalog, [])
+    entry = msgspec.structs.replace(_entry(body=body, told=told, status=status, fault=fault), at=at)
+    tape.keep(entry)
+    file.close()
+    (read,) = read_recording([out], catalog).entries
+    assert (read.request_body, read.response_body) == (body, told)
+    assert (read.at, read.status, read.fault, read.url) == (at, status, fault, entry.url)
 
 
 def test_what_the_documentation_prints_is_no_secret(catalog: Catalog, tmp_path: Path) -> None:
