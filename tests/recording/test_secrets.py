@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.catalog import Catalog
@@ -295,6 +295,7 @@ def test_base64_hides_no_secret(secret: str, before: bytes, after: bytes) -> Non
     assert "[redacted]" in Redactor(frozenset({secret})).text(f'{{"a":"{text}"}}')
 
 
+@settings(max_examples=30)
 @given(
     body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
     told=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
