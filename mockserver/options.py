@@ -46,6 +46,24 @@ class _Url(click.ParamType[str]):
         return str(value).rstrip("/")
 
 
+class NameValue(click.ParamType[tuple[str, str]]):
+    """Two things with `=` between them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Part the two."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, rest = str(value).partition("=")
+        if not (name.strip() and equals and rest.strip()):
+            self.fail(f"must be {self.name}", param, ctx)
+        return name.strip(), rest.strip()
+
+
 _RATE = click.FloatRange(0, 1)
 _COUNT = click.IntRange(0, 10_000_000)
 
@@ -157,6 +175,51 @@ _GATEWAY = (
 )
 
 
+_RECORDING = (
+    click.Option(
+        ["--out"],
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE.har",
+        help="The recording; one that is there already is added to.",
+    ),
+    click.Option(
+        ["upstreams", "--upstream"],
+        multiple=True,
+        type=NameValue("PROVIDER=URL"),
+        metavar="PROVIDER=URL",
+        help="Forward this provider's calls here. [its real API]",
+    ),
+    click.Option(
+        ["--max-submits"],
+        type=click.IntRange(0, 1_000_000),
+        metavar="N",
+        help="Refuse further submits after N, so that a run costs what you meant it to.",
+    ),
+    click.Option(["--no-media"], is_flag=True, help="Keep no result files beside the recording."),
+    click.Option(
+        ["--callback-url"],
+        type=_Url(),
+        metavar="URL",
+        help="Where this recorder can be reached from outside (a tunnel), to record callbacks, too.",
+    ),
+    click.Option(
+        ["--redact"],
+        multiple=True,
+        type=NameValue("NAME=VALUE"),
+        metavar="NAME=VALUE",
+        help="Also replace VALUE by [NAME-1] everywhere, and whatever a header or parameter NAME holds.",
+    ),
+)
+
+
+def recording_options(command: _Command) -> _Command:
+    """Give a command the options of what to record, and how."""
+    webhooks = ("--allow-http-webhooks", "--allow-webhook-host", "--webhook-ca", "--specs")
+    shared = tuple(option for option in _GATEWAY if option.opts[-1] in webhooks)
+    return attach(command, (*_RECORDING, *shared))
+
+
 def gateway_options(command: _Command) -> _Command:
     """Give a command all of the gateway's options."""
     return attach(command, _GATEWAY)
@@ -190,7 +253,12 @@ def read_settings(values: dict[str, Any]) -> Settings:
         values["seed"] = secrets.randbelow(2**31)
     if values["fail_rate"] + values["error_rate"] > 1:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
-    ca = values["webhook_ca"]
+    check_webhook_ca(values["webhook_ca"])
+    return Settings(**values)
+
+
+def check_webhook_ca(ca: Path | None) -> None:
+    """Refuse a file without certificates. Raises click.UsageError."""
     if ca is not None:
         try:
             ssl.create_default_context(cafile=str(ca))
@@ -198,7 +266,6 @@ def read_settings(values: dict[str, Any]) -> Settings:
             raise click.UsageError(
                 f"--webhook-ca {ca}: holds no certificate that can be read: {error}"
             ) from None
-    return Settings(**values)
 
 
 def refuse_unknown_variables(environment: Mapping[str, str], known: set[str]) -> None:

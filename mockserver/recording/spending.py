@@ -1,0 +1,63 @@
+"""What a recording costs, as far as prices are known: the provider's own word, else the specs'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mockserver.domain.model import Operation
+from mockserver.domain.money import micro_usd, usd
+from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.recognise import decode
+
+
+@dataclass(slots=True)
+class Spending:
+    """What submits came to. Prices are in micro-USD, `assumed` what of them no document says."""
+
+    submits: int = 0
+    accepted: int = 0
+    refused: int = 0
+    price: int = 0
+    assumed: int = 0
+
+    def count(self, operation: Operation, entry: JournalEntry, job: str) -> str:
+        """Add a submit, and tell of it in one line. `job` is its name as it may be shown."""
+        self.submits += 1
+        told = f"submit {self.submits}: {entry.provider} {operation.id} → {entry.status or entry.fault}"
+        if not 200 <= entry.status < 300 or _inner_code(entry.response_body) >= 400:
+            return told
+        self.accepted += 1
+        price, is_assumed = _price(operation, entry)
+        self.price += price
+        self.assumed += price if is_assumed else 0
+        cost = f"{usd(price):.4g} USD{' (assumed)' if is_assumed else ''}" if price else "price unknown"
+        return f"{told} {job}  {cost}"
+
+    def __str__(self) -> str:
+        told = f"{self.submits} submit{'' if self.submits == 1 else 's'}, {self.accepted} accepted"
+        told += f", {self.refused} refused by --max-submits" if self.refused else ""
+        price = f", about {usd(self.price):.4g} USD"
+        return told + price + (f", {usd(self.assumed):.4g} of it assumed" if self.assumed else "")
+
+
+def _inner_code(body: bytes) -> int:
+    """Give the status inside an envelope (WaveSpeed), 0 where there is none."""
+    told = decode(body)
+    code = told.get("code") if isinstance(told, dict) else None
+    return code if isinstance(code, int) else 0
+
+
+def _price(operation: Operation, entry: JournalEntry) -> tuple[int, bool]:
+    """Price a submit in micro-USD, and tell whether no document says so."""
+    told = next((value for name, value in entry.response_headers if name == b"x-cost"), b"")
+    if told.replace(b".", b"", 1).isdigit():
+        return micro_usd(told.decode()), False
+    model = operation.model
+    if model is None:
+        return 0, False
+    asked: Any = decode(entry.request_body)
+    try:
+        return model.price.of(model.values(asked if isinstance(asked, dict) else {})), model.price_assumed
+    except (ValueError, TypeError):  # parameters that the provider takes and the specs do not know
+        return model.price.of(model.defaults), True
