@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,32 +19,16 @@ import msgspec
 from contracts.rules.claim import Claim
 from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
-from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.told import Told, read_told
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
 _FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?$")
 _BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
-_ENDS = {
-    "completed": "COMPLETED",
-    "failed": "FAILED",
-    "error": "FAILED",
-    "cancelled": "FAILED",
-    "timeout": "FAILED",
-    "deleted": "FAILED",
-}
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
-
-
-class Told(NamedTuple):
-    """What an answer or a callback told of a job. `end` is "" while it has not ended."""
-
-    job: str
-    word: str
-    end: Literal["", "COMPLETED", "FAILED"]
-    urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +68,14 @@ class Exchange:
     def body(self) -> Any:
         """What was told, as JSON; None where it is not JSON."""
         entry = self.entry
-        return _decode(entry.request_body if self.part == "callback" else entry.response_body)
+        if self.part == "callback":
+            return _decode(entry.request_body, entry.request_size)
+        return _decode(entry.response_body, entry.response_size)
 
     @cached_property
     def asked(self) -> Any:
         """What the caller sent, as JSON; None where it is not JSON."""
-        return _decode(self.entry.request_body)
+        return _decode(self.entry.request_body, self.entry.request_size)
 
     @cached_property
     def status(self) -> int:
@@ -133,7 +119,7 @@ class Exchange:
     def told(self) -> Told | None:
         """What a whole answer, or a callback, told of a job."""
         if self.part == "callback":
-            return _told(self.body)
+            return read_told(self.body)
         if self.broken or self.part not in ("submit", "poll", "result"):
             return None
         if self.operation is not None and self.operation.answers == "media" and self.job:
@@ -144,7 +130,7 @@ class Exchange:
                 return Told(self.job, "", "COMPLETED", ())
         if self.entry.status >= 400 and self.entry.status != 422:  # 422 is how Segmind's queue says FAILED
             return None
-        return _told(self.body) if self.status < 400 or self.entry.status == 422 else None
+        return read_told(self.body) if self.status < 400 or self.entry.status == 422 else None
 
     @cached_property
     def wait(self) -> float | None:
@@ -330,7 +316,8 @@ def _exchange(entry: JournalEntry, operations: Mapping[tuple[str, str], Operatio
     operation = operations.get((entry.provider, entry.operation))
     if operation is not None:
         return Exchange(entry, operation, _PARTS.get(operation.role, "other"))
-    is_file = entry.method in ("GET", "HEAD") and _FILE.search(urlsplit(entry.url).path)
+    # Without an operation, what is about a job is one of its files, wherever they are kept.
+    is_file = entry.method in ("GET", "HEAD") and (entry.job or _FILE.search(urlsplit(entry.url).path))
     return Exchange(entry, None, "media" if is_file else "unknown")
 
 
@@ -341,8 +328,8 @@ def _instant(read: Callable[[str], datetime], text: str) -> float | None:
         return None
 
 
-def _decode(body: bytes) -> Any:
-    if len(body) >= KEPT_OF_A_BODY:
+def _decode(body: bytes, size: int) -> Any:
+    if len(body) < size:  # a journal keeps the beginning alone
         return None
     try:
         return msgspec.json.decode(body)
@@ -354,31 +341,3 @@ def _text(body: Any) -> str:
     return (
         " ".join(str(body.get(name, "")) for name in ("error", "message")) if isinstance(body, dict) else ""
     )
-
-
-def _told(body: Any) -> Told | None:
-    if not isinstance(body, dict):
-        return None
-    inner = body.get("data")
-    data: dict[str, Any] = inner if isinstance(inner, dict) else body
-    word = data.get("status")
-    job = str(data.get("request_id") or data.get("id") or "")
-    urls = _urls(data)
-    if isinstance(word, str):
-        end = _ENDS.get(word.lower(), "")
-        return Told(job, word, end, urls if end == "COMPLETED" else ())  # type: ignore[arg-type]
-    return Told(job, "", "COMPLETED", urls) if urls else None
-
-
-def _urls(data: dict[str, Any]) -> tuple[str, ...]:
-    """Find the addresses of the files, in the places where the three providers put them."""
-    output, video = data.get("output"), data.get("video")
-    found: Any = data.get("outputs")
-    if not found and isinstance(output, dict):
-        found = output.get("media_url")
-    if not found and isinstance(video, dict):
-        found = video.get("url")
-    if not found:
-        found = output
-    found = [found] if isinstance(found, str) else found
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()

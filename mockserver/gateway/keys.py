@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
 from mockserver.domain.conditions import Condition, Refusal
@@ -15,7 +16,7 @@ _LONGEST_KEY = 1024
 
 def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) -> Account:
     """Find the account of a call. Raises Refusal when there is no key, or one that is not known."""
-    key = _presented(credentials, call)
+    key = presented(credentials, call.headers, call.query)
     call.key = key
     if not key:
         raise Refusal(Condition.MISSING_KEY)
@@ -29,15 +30,15 @@ def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) 
     return account
 
 
-def _presented(credentials: tuple[Credential, ...], call: Call) -> str:
-    """The first key that is there. Headers are bytes; latin-1 gives every byte a character."""
+def presented(credentials: Iterable[Credential], headers: Mapping[bytes, bytes], query: bytes) -> str:
+    """Give the first key that is there, "" for none. Headers are bytes; latin-1 gives each a character."""
     for credential in credentials:
         if credential.place == "query":
             wanted = credential.name.decode()
-            found = parse_qsl(call.query.decode("latin-1")) if call.query else []
+            found = parse_qsl(query.decode("latin-1")) if query else []
             key = next((value for name, value in found if name == wanted), "")
         else:
-            key = call.headers.get(credential.name, b"").decode("latin-1").strip()
+            key = headers.get(credential.name, b"").decode("latin-1").strip()
             if credential.place == "bearer":
                 scheme, _, key = key.partition(" ")
                 key = key.strip() if scheme.lower() == "bearer" else ""
