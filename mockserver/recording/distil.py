@@ -30,9 +30,6 @@ BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _encode = msgspec.json.Encoder(order="sorted").encode
 _QUEUED = frozenset({"queued", "created", "pending", "submitted"})
 _RANK = {State.QUEUED: 0, State.PROCESSING: 1, State.COMPLETED: 2, State.FAILED: 2, State.ERROR: 2}
-_LONGEST_RETRY = 10_000
-"""Ms within which the same callback again is another attempt at one that was not received."""
-
 Key = tuple[str, str, str]
 """What a call that is about no job is found by: operation or `METHOD path`, canonical query, body."""
 
@@ -115,6 +112,12 @@ class Take(msgspec.Struct, frozen=True, kw_only=True):
 
     rings_asked: bool = False
     """Whether the submit asked for callbacks."""
+
+    @property
+    def early(self) -> bool:
+        """Whether a callback came before the answer to the submit."""
+        submitted = (self.zero, self.submit.number)
+        return not self.waits and any((one.entry.at, one.entry.number) < submitted for one in self.rings)
 
     @property
     def end(self) -> Step | None:
@@ -405,15 +408,16 @@ def _steps(
 
 def _rings(deliveries: Sequence[JournalEntry], zero: int) -> tuple[Ring, ...]:
     rings: list[Ring] = []
-    failed: dict[bytes, int] = {}
+    failed: set[bytes] = set()
     for entry in deliveries:
         told = read_told(_decode(entry.request_body))
         if told is None:
             continue
-        again = failed.pop(entry.request_body, None)
+        again = entry.request_body in failed  # another attempt at one that was not received
+        failed.discard(entry.request_body)
         if not 200 <= entry.status < 300:
-            failed[entry.request_body] = entry.at
-        if again is not None and entry.at - again < _LONGEST_RETRY:
+            failed.add(entry.request_body)
+        if again:
             continue
         state = state_of(told.word, told.end)
         event: Literal["progress", "terminal"] = "terminal" if state in TERMINAL else "progress"

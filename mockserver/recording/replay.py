@@ -156,7 +156,7 @@ class Replay(World):
         call.job = job.id
         if receiver is not None:
             self._warn_of_rings(take, call)
-            if any(ring.entry.at < take.zero for ring in take.rings):
+            if take.early:
                 await self.announcer.first_attempt(job, _EARLY)
         if take.waits:
             job = await self.ended(job)

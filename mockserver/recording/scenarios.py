@@ -161,7 +161,7 @@ def _webhook(take: Take) -> Webhook:
     return Webhook(
         copies=min(100, copies),
         delay=_seconds(delay) or 0 if delay >= _LONGEST_DELAY else 0,
-        early=any(ring.entry.at < take.zero for ring in finals) and not take.waits,
+        early=take.early,
         late_progress=bool(late),
         reorder=bool(later) and not late,
         signature=_signature(finals[0].entry),
