@@ -17,6 +17,8 @@ from mockserver.recording.redact import redactor
 _COMPARED = 1000
 """Recorded submits that are compared with; more would take seconds."""
 
+_WEIGHED = 50
+_LOOKED_AT = 400
 _TOLD = 5
 _LONGEST = 60
 
@@ -52,12 +54,14 @@ def _fields(recorded: Mapping[str, Any], sent: Mapping[str, Any], place: str) ->
 
 
 def _of_submits(takes: list[Take], asked: Any, body: bytes) -> str:
-    def distance(take: Take) -> tuple[int, float]:
-        found = differences(take.asked, asked)
-        alike = difflib.SequenceMatcher(None, take.body[:400], body[:400]).quick_ratio()
-        return len(found), -alike
+    counted = [(len(differences(take.asked, asked)), take) for take in takes]
+    fewest = min(count for count, _ in counted)
+    closest = [take for count, take in counted if count == fewest][:_WEIGHED]
 
-    nearest = min(takes, key=distance)
+    def alike(take: Take) -> float:
+        return difflib.SequenceMatcher(None, take.body[:_LOOKED_AT], body[:_LOOKED_AT]).ratio()
+
+    nearest = max(closest, key=alike)
     if not isinstance(nearest.asked, dict) or not isinstance(asked, dict):
         said = [f"body: recorded {_show_bytes(nearest.body)}, you sent {_show_bytes(body)}"]
     else:

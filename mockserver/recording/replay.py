@@ -38,7 +38,7 @@ from mockserver.gateway.receivers import read_receiver
 from mockserver.gateway.submit import read_body
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place
-from mockserver.recording.distil import Kept, Repertoire, Ring, Scene, Take, canonical, lookup_key
+from mockserver.recording.distil import Kept, Repertoire, Scene, Take, canonical, lookup_key
 from mockserver.recording.miss import explain
 from mockserver.recording.scenarios import scenario_of
 from mockserver.recording.translate import Translation, mint_like, words
@@ -384,20 +384,17 @@ class Replay(World):
             yield from callbacks(job.timeline, receiver.mode, Wish(), self.settings.speed)
             return
         firsts: list[tuple[bytes, str]] = []
+        over = False
         for number, ring in enumerate(played.take.rings):
-            if receiver.mode == "terminal" and ring.event == "progress" and not self._late(played.take, ring):
-                continue
+            over = over or ring.event == "terminal"
+            if receiver.mode == "terminal" and not over:
+                continue  # progress after the end came in any mode
             body = ring.entry.request_body
             known = next((key for told, key in firsts if told == body), None)
             key = f"r{number}" if known is None else f"{known}-{number}"
             if known is None:
                 firsts.append((body, key))
             yield Callback(self._scaled(ring.at), key, ring.event, Step(self._scaled(ring.at), ring.state))
-
-    def _late(self, take: Take, ring: Ring) -> bool:
-        """Tell a progress callback that comes although the job has ended: whatever the mode, it came."""
-        end = take.end
-        return end is not None and ring.at > end.at
 
     async def word(self, job: Job, callback: Callback) -> bytes:
         """Word a callback: the recorded body, translated."""

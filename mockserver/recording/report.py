@@ -23,9 +23,12 @@ def at_start(recording: Recording, repertoire: Repertoire) -> list[str]:
     ]
     models = Counter(f"{take.operation.provider} {_model(take)}" for take in repertoire.takes)
     lines += [f"  {name} ×{number}" for name, number in models.most_common()]
-    accounts = len({take.account for take in repertoire.takes})
-    if accounts > 1:
-        lines.append(f"  recorded with {accounts} keys; here each key meets the jobs of all, in their order")
+    keys = Counter(provider for provider, _ in {(t.operation.provider, t.account) for t in repertoire.takes})
+    lines += [
+        f"  recorded with {number} keys of {provider}; here each key meets the jobs of all, in their order"
+        for provider, number in keys.items()
+        if number > 1
+    ]
     if open_ends := repertoire.unfinished():
         lines.append(f"  no end was recorded, so these stay as they are last seen: {_listed(open_ends)}")
     if silent := [take for take in jobs if take.rings_asked and not take.rings]:

@@ -67,8 +67,8 @@ async def make() -> bytes:
     for wait in (2, 2, 4, 20, 40):
         gateway.advance(wait)
         await sender.settled()
-        polled = await gateway.call("GET", told["urls"]["get"], headers=headers)
-    await gateway.call("GET", polled.json()["data"]["outputs"][0])
+        answer = await gateway.call("GET", told["urls"]["get"], headers=headers)
+    await gateway.call("GET", answer.json()["data"]["outputs"][0])
     await gateway.call("GET", f"{_WAVESPEED}/api/v3/balance", headers=headers)
 
     headers = key_headers("segmind", "SG_0123456789abcdef")

@@ -121,7 +121,9 @@ STORIES = [
     )
     for name in BOOK
     for provider in PROVIDERS
-    if provider in POLLED or not name.startswith("webhook")
+    if (provider in POLLED or not name.startswith("webhook"))
+    # Whether a signature was good cannot be told without the secret: a replay signs well.
+    and (name, provider) != ("webhook-bad-signature", "wavespeed")
 ]
 
 
