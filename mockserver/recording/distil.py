@@ -8,7 +8,7 @@ itself told the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -165,7 +165,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
     """Make jobs of a recording."""
     operations = {(one.provider, one.id): one for one in catalog.operations}
     surfaces = {(one.provider, one.id): _surface(one, catalog) for one in catalog.operations}
-    hosts = frozenset(_hosts(recording.entries)) | frozenset(catalog.every_host)
+    hosts = frozenset(_hosts(recording.entries, operations)) | frozenset(catalog.every_host)
     entries = sorted(recording.entries, key=lambda entry: (entry.at, entry.number))
     about: dict[str, list[JournalEntry]] = {}
     submits: list[tuple[Operation, JournalEntry]] = []
@@ -231,10 +231,8 @@ def lookup_key(
     secret = {c.name.decode() for c in operation.credentials if c.place == "query"} if operation else set()
     pairs = sorted(pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in secret)
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    if operation is None or surface is None:
+    if operation is None or surface is None or operation.role == "keep":  # its address is the ticket
         return f"{call.method} {parts.path}", query, ""
-    if operation.role == "keep":
-        return surface, "", ""
     body = canonical(call.request_body, hosts)[0] if operation.role == "list" else b""
     return surface, query, body.decode("utf-8", "replace")
 
@@ -263,6 +261,8 @@ def told_by(entry: JournalEntry, operation: Operation | None) -> Told | None:
     if operation is not None and operation.answers == "media" and entry.job and 200 <= entry.status < 300:
         told = read_told(_decode(entry.response_body))
         return told if told is not None else Told(entry.job, "", "COMPLETED", ())
+    if operation is not None and operation.answers == "media" and entry.job and entry.status == 500:
+        return Told(entry.job, "", "FAILED", ())  # how a job ends badly that is answered with its file
     told = read_told(_decode(entry.response_body))
     if told is None or (entry.status >= 400 and entry.status != 422):  # 422 is how Segmind says FAILED
         return None
@@ -428,6 +428,8 @@ def _rings(deliveries: Sequence[JournalEntry], zero: int) -> tuple[Ring, ...]:
 def _facts(body: Any) -> dict[str, Any]:
     """Read what the end told beside its name: files, reason, code, and whether it was flagged."""
     told = read_told(body)
+    if told is None and isinstance(body, dict) and isinstance(body.get("error"), str):
+        return {"error": body["error"]}
     if told is None or not told.end:
         return {}
     data = body["data"] if isinstance(body.get("data"), dict) else body
@@ -500,7 +502,8 @@ def _surface(operation: Operation, catalog: Catalog) -> str:
     )
 
 
-def _hosts(entries: Iterable[JournalEntry]) -> Iterable[str]:
+def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterable[str]:
+    """List the network locations that were called, or that answers named for files and uploads."""
     for entry in entries:
         if entry.kind != "call":
             continue
@@ -511,6 +514,27 @@ def _hosts(entries: Iterable[JournalEntry]) -> Iterable[str]:
         if named:
             yield named
             yield re.sub(r":\d+$", "", named)
+        operation = operations.get((entry.provider, entry.operation))
+        if operation is None:
+            continue
+        body = _decode(entry.response_body)
+        told = read_told(body)
+        urls = [*told.urls] if told is not None else []
+        if operation.role in ("upload", "ticket"):
+            urls += addresses(body)
+        yield from (host.lower() for url in urls if (host := urlsplit(url).netloc))
+
+
+def addresses(value: Any) -> Iterator[str]:
+    """Walk the texts of a decoded body that are addresses."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from addresses(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from addresses(inner)
+    elif isinstance(value, str) and value.startswith(("http://", "https://")):
+        yield value
 
 
 def _without_origins(value: Any, hosts: Collection[str]) -> Any:

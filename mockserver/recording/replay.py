@@ -38,7 +38,7 @@ from mockserver.gateway.receivers import read_receiver
 from mockserver.gateway.submit import read_body
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place
-from mockserver.recording.distil import Kept, Repertoire, Scene, Take, canonical, lookup_key
+from mockserver.recording.distil import Kept, Repertoire, Scene, Take, addresses, canonical, lookup_key
 from mockserver.recording.miss import explain
 from mockserver.recording.scenarios import scenario_of
 from mockserver.recording.translate import Translation, mint_like, words
@@ -145,7 +145,8 @@ class Replay(World):
         nth = account.nth(hash((surface, body)))
         take = takes[min(nth, len(takes) - 1)]
         self.used.add(take.number)
-        draw = Draw.of_job(self.settings.seed, account.name, operation.id, body, nth)
+        # Not the gateway's own draw: a recording of that one must not meet its own names again.
+        draw = Draw.of_job(self.settings.seed, account.name, f"replay {operation.id}", body, nth)
         if not take.waits:
             await self._take_as_long(take.submit)
         if not take.job:
@@ -172,7 +173,7 @@ class Replay(World):
         assert model is not None  # the catalog compiles no submit without one
         now = self.clock.now()
         minted = mint_like(take.job, provider.mint_id(model, now, draw, frozenset()), draw)
-        asked = frozenset(_addresses(take.asked))
+        asked = frozenset(addresses(take.asked))
         played = Played(take, minted, account.name, now, call.origin, call.media_origin, asked)
         self._played[minted] = played
         self._latest[account.name, take.job] = minted
@@ -350,7 +351,8 @@ class Replay(World):
         nth = counts[recorded]
         if call.method == "GET":
             counts[recorded] += 1
-        if nth < len(kept.troubles) or (kept.good is None and kept.troubles):
+        troubled = nth < len(kept.troubles) or (kept.good is None and kept.troubles)
+        if troubled and call.method == "GET":  # looking whether a file is there downloads nothing
             trouble = kept.troubles[min(nth, len(kept.troubles) - 1)]
             return self._say(trouble, call, call.account, played)
         content = await self._content(kept)
@@ -562,18 +564,6 @@ def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int
         return created + instant - zero
     lived = min(instant, last) - zero
     return created + int(lived / speed) + max(0, instant - last)
-
-
-def _addresses(asked: Any) -> Iterator[str]:
-    """Walk the addresses that a body brings."""
-    if isinstance(asked, dict):
-        for value in asked.values():
-            yield from _addresses(value)
-    elif isinstance(asked, list):
-        for value in asked:
-            yield from _addresses(value)
-    elif isinstance(asked, str) and asked.startswith(("http://", "https://")):
-        yield asked
 
 
 def _as_entry(call: Call, url: str, body: bytes) -> JournalEntry:

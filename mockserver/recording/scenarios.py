@@ -34,10 +34,11 @@ _LONGEST_DELAY = 1_000
 def scenario_of(take: Take, provider: Provider, refused: Sequence[Take] = ()) -> Scenario:
     """Make a scenario of a recorded job and the submits with its body that were refused before it."""
     submits = [_entry(one.submit, provider, one.operation) for one in refused]
-    if take.submit.status >= 400 or take.submit.fault or not take.submit.status:
+    answered = 200 <= take.submit.status < 300 and not take.submit.fault
+    if not answered and not take.waits:
         last = _entry(take.submit, provider, take.operation)
         submits.append(msgspec.structs.replace(last, accept=True) if take.job else _for_ever(last))
-    elif not take.job:
+    elif answered and not take.job:
         submits.append(Entry(status=max(200, take.submit.status), body=_text(take.submit), times="always"))
     polls = [
         msgspec.structs.replace(_entry(one.entry, provider, take.operation), after=one.passed)

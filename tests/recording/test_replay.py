@@ -318,6 +318,95 @@ async def test_what_the_recording_does_not_show_is_worded_as_documented(played: 
     assert (told["status"], told["error"], told["request_id"]) == ("FAILED", "by hand", job)
 
 
+# -- shapes of recordings
+
+
+async def test_each_kind_of_call_shows_its_own_bodies_of_one_life(
+    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path
+) -> None:
+    """Segmind's status and result tell one life, although the result was asked for at its end alone."""
+    headers = key_headers("segmind")
+
+    async def told(gateway: Gateway, url: str) -> dict[str, Any]:
+        answer: dict[str, Any] = (await gateway.call("GET", url, headers=headers)).json()
+        return answer
+
+    gateway = make_gateway(speed=1)
+    asked = await gateway.call("POST", "/v2/hunyuan-video", headers=headers, json=BOAT)
+    urls = asked.json()
+    for wait in (1, 100, 200):
+        gateway.advance(wait)
+        await told(gateway, urls["status_url"])
+    truth = await told(gateway, urls["response_url"])
+    here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog))
+    urls = (await here.call("POST", "/v2/hunyuan-video", headers=headers, json=BOAT)).json()
+    here.advance(50)
+    assert (await told(here, urls["response_url"]))["status"] == "PROCESSING"  # nobody asked then
+    assert (await told(here, urls["poll_url"]))["status"] == "PROCESSING"  # by its other path
+    here.advance(300)
+    shown = await told(here, urls["response_url"])
+    assert shown["metrics"] == truth["metrics"]
+    assert shown["request_id"] == urls["request_id"] != truth["request_id"]
+
+
+async def test_a_job_made_from_anothers_result_is_found(
+    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path
+) -> None:
+    """The address of a file here, sent on in the next submit, is the recorded file's."""
+
+    async def chain(gateway: Gateway) -> httpx.Response:
+        url = str((await submit(gateway, BOAT)).json()["polling_url"])
+        gateway.advance(111)
+        video = (await poll(gateway, url)).json()["output"]["media_url"][0]
+        path = "/hunyuan-video-video-to-video/v1/hunyuan-video-video-to-video-request"
+        return await gateway.call("POST", path, headers=PIXAZO, json={**BOAT, "video_url": video})
+
+    gateway = make_gateway(speed=1)
+    assert (await chain(gateway)).status_code == 202
+    here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog))
+    for _ in range(2):
+        assert (await chain(here)).status_code == 202
+
+
+async def test_files_on_other_hosts_and_escaped_slashes_lead_here(catalog: Catalog, tmp_path: Path) -> None:
+    """A result on a storage of its own is told and served here; what the caller brought stays as it is."""
+    far = "https://bucket.storage.example/x/1.mp4?sig=abc"
+    own = "https://pictures.example/cat.png"
+    text = EXAMPLE.read_text()
+    entries = json.loads(text)["log"]["entries"]
+    job = "0123456789abcdef0123456789abcdef"
+    data = {"id": job, "status": "created", "outputs": [], "input": {"image": own}}
+
+    def say(entry: dict[str, Any], **more: Any) -> dict[str, Any]:
+        body = json.dumps({"code": 200, "message": "ok", "data": {**data, **more}}).replace("/", "\\/")
+        entry["response"]["content"] = {"size": len(body), "mimeType": "application/json", "text": body}
+        entry["_understudy"] |= {"job": job}
+        return entry
+
+    mine = [one for one in entries if one["_understudy"].get("provider") == "wavespeed"]
+    made = next(one for one in mine if one["request"]["method"] == "POST")
+    made["request"]["postData"]["text"] = json.dumps({"image": own})
+    asked = [one for one in mine if one["_understudy"].get("operation") == "get-prediction-result"][-1]
+    file = next(one for one in entries if one["request"]["url"].endswith(".mp4"))
+    asked["request"]["url"] = f"https://api.wavespeed.ai/api/v3/predictions/{job}/result"
+    file["request"]["url"] = far
+    file["_understudy"] = {"kind": "call"}
+    kept = [say(made), say(asked, status="completed", outputs=[far]), file]
+    source = tmp_path / "far.har"
+    source.write_text(json.dumps({"log": {"version": "1.2", "entries": kept}}))
+    recording = read_recording([source], catalog)
+    here = Gateway(replay(recording, catalog))
+    made_here = await here.call(
+        "POST", "/api/v3/wavespeed-ai/hunyuan-video/i2v", headers=WAVESPEED, json={"image": own}
+    )
+    name = made_here.json()["data"]["id"]
+    here.advance(10_000)
+    told = await here.call("GET", f"/api/v3/predictions/{name}/result", headers=WAVESPEED)
+    assert "http:\\/\\/gateway.test:8080\\/x\\/1.mp4" in told.text
+    assert told.json()["data"]["input"]["image"] == own
+    assert (await here.call("GET", told.json()["data"]["outputs"][0])).content == small_file("mp4")
+
+
 # -- scenarios
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from contracts.client import ClientError
 from mockserver.catalog import Catalog
-from mockserver.gateway.book import read_book
+from mockserver.gateway.book import read_book, read_file
+from mockserver.recording.distil import distil
+from mockserver.recording.scenarios import export
 from tests.client.staging import HOOK, POLLED, PROVIDERS, Stage, staged
 from tests.recording.recorded import record, replay
 from tests.support import Gateway, MakeGateway
@@ -138,6 +140,9 @@ async def test_a_replay_shows_what_the_gateway_showed_at_any_cadence(
     async with staged(make_gateway, provider, scenario=name, client=at, speed=1) as stage:
         await talk(stage, tmp_path, jobs, webhook=webhook)
         recording = record(stage.gateway.world, catalog, tmp_path)
+    for file in export(distil(recording, catalog), tmp_path / "scenarios"):
+        exported = read_file(file)
+        assert exported.job.end == BOOK[name].job.end or BOOK[name].job.end is None
     recorded = {entry.job for entry in recording.entries if entry.job}
     for cadence in CADENCES:
         at = {"poll_interval": cadence, "max_poll_interval": cadence}
