@@ -489,17 +489,15 @@ def _is_file(entry: JournalEntry, told: Collection[str]) -> bool:
 
 
 def _surface(operation: Operation, catalog: Catalog) -> str:
-    if not operation.alias:
-        return operation.id
+    """Name an operation, or the one that it is another path of, among those of all providers."""
     same = (operation.provider, operation.role, operation.model, operation.method)
-    return next(
-        (
-            one.id
-            for one in catalog.operations
-            if not one.alias and (one.provider, one.role, one.model, one.method) == same
-        ),
-        operation.id,
+    found = (
+        one.id
+        for one in catalog.operations
+        if not one.alias and (one.provider, one.role, one.model, one.method) == same
     )
+    name = next(found, operation.id) if operation.alias else operation.id
+    return f"{operation.provider} {name}"
 
 
 def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterable[str]:

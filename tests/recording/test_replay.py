@@ -83,6 +83,20 @@ async def test_each_key_has_cursors_of_its_own_and_sees_no_other_keys_job(played
     assert "x-understudy-miss" not in strange.headers
 
 
+async def test_equal_bodies_at_two_providers_are_two_things(
+    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path
+) -> None:
+    """Both call their operation alike; each answers with what it answered then."""
+    gateway = make_gateway(speed=1)
+    await submit(gateway, BOAT)
+    await gateway.call("POST", "/v1/hunyuan-video", json=BOAT, headers=key_headers("segmind"))
+    here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog))
+    for _ in range(2):
+        assert (await submit(here, BOAT)).status_code == 202
+        answer = await here.call("POST", "/v1/hunyuan-video", json=BOAT, headers=key_headers("segmind"))
+        assert (answer.status_code, answer.content) == (200, small_file("mp4"))
+
+
 async def test_without_a_key_the_provider_refuses(played: Gateway) -> None:
     """A missing key is the gateway's own 401, and no miss."""
     answer = await played.call("POST", T2V, json=LANTERN)
