@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shlex
 import socket
@@ -10,15 +11,16 @@ import textwrap
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 import yaml
+from click.core import ParameterSource
 from starlette.types import ASGIApp
 
 from mockserver.app import create_app, create_replay, create_world
-from mockserver.catalog import SpecError, open_catalog
+from mockserver.catalog import Catalog, SpecError, open_catalog
 from mockserver.catalog.describe import describe, example_request
 from mockserver.domain.quirks import QUIRKS
 from mockserver.domain.scenario import write_scenario
@@ -29,6 +31,7 @@ from mockserver.options import (
     gateway_options,
     listening_options,
     read_settings,
+    recording_options,
     replay_options,
 )
 from mockserver.providers import PROVIDERS
@@ -37,6 +40,9 @@ from mockserver.recording.recording import RecordingError
 from mockserver.recording.replay import Replay
 from mockserver.web.server import address_of, bind, serving, signals
 from mockserver.web.server import run as run_loop
+
+if TYPE_CHECKING:
+    from mockserver.recording.session import RecorderSettings
 
 Judge = Callable[[World], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
@@ -286,6 +292,87 @@ async def _run_command(world: World, command: tuple[str, ...], *, offline: bool)
     return ended.status
 
 
+@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@listening_options
+@recording_options
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def record(
+    context: click.Context,
+    /,
+    host: str,
+    port: int,
+    specs: tuple[Path, ...],
+    command: tuple[str, ...],
+    upstreams: tuple[tuple[str, str], ...],
+    **options: Any,
+) -> None:
+    """Record what a client and the real providers say, once, to check it and to replay it for ever.
+
+    Point the client at the base URL on stdout instead of the provider's, with your own key; or give a
+    COMMAND, whose calls to the providers' real hosts are recorded without changing it. Every exchange is in
+    the file before the client sees its end. No key gets into it: keys are replaced by [key-1] and so on.
+    What is spent is told on stderr. Ends with Ctrl-C, or with the command, whose status it gives.
+
+    \b
+    understudy record --out run.har --max-submits 1
+    understudy record --out run.har -- python my_app.py
+    """
+    # Imported here, and below, because its HTTP client takes a while to import, and `serve` needs none.
+    from mockserver.recording.session import RecorderSettings, check_upstreams
+
+    if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
+        port = 0
+    try:
+        catalog = open_catalog(specs, worded=PROVIDERS)
+        settings = RecorderSettings(upstreams=dict(upstreams), **options)
+        check_upstreams(catalog, settings.upstreams)
+        listener = _listen(host, port)
+        sys.exit(run_loop(_record(catalog, settings, listener, command)))
+    except (SpecError, RecordingError) as error:
+        raise CannotRun(str(error)) from None
+
+
+async def _record(
+    catalog: Catalog, settings: RecorderSettings, listener: socket.socket, command: tuple[str, ...]
+) -> int:
+    from mockserver.recording.session import recording
+
+    def tell(text: str) -> None:
+        click.echo(text, err=True)
+
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(recording(settings, catalog, tell))
+        app, url = session.recorder, address_of(listener)
+        app.own_url = url
+        status = 0
+        if command:
+            await stack.enter_async_context(serving(app, listener))  # callbacks come here
+            status = await _recorded_command(catalog, app, command)
+        else:
+            asked = stack.enter_context(signals())
+            await stack.enter_async_context(serving(app, listener))
+            click.echo(url)
+            sys.stdout.flush()
+            tell(f"Recording into {settings.out}; base URL {url}. Ctrl-C ends it.")
+            waiting = [asyncio.ensure_future(event.wait()) for event in (asked, session.stopped)]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for one in waiting:
+                one.cancel()
+    tell(session.summary())
+    return session.status if session.problem else status or session.status
+
+
+async def _recorded_command(catalog: Catalog, app: ASGIApp, command: tuple[str, ...]) -> int:
+    from mockserver.intercept import intercepting, run_child  # as in `run`: slow to import
+
+    async with intercepting(app, catalog.every_host, environment(), offline=False) as intercepted:
+        try:
+            return (await run_child(command, intercepted.variables)).status
+        except OSError as error:
+            raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+
+
 class _WithCommand(click.Command):
     """A command whose own arguments end at `--`; what follows is a child's command line."""
 
@@ -398,4 +485,4 @@ def _export(world: Replay, folder: Path) -> None:
         click.echo(file)
 
 
-COMMANDS = (serve, run, replay, spec, scenarios, quirks)
+COMMANDS = (serve, run, record, replay, spec, scenarios, quirks)

@@ -46,6 +46,24 @@ class _Url(click.ParamType[str]):
         return str(value).rstrip("/")
 
 
+class NameValue(click.ParamType[tuple[str, str]]):
+    """Two things with `=` between them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Part the two."""
+        if isinstance(value, tuple):
+            return value
+        name, equals, rest = str(value).partition("=")
+        if not (name.strip() and equals and rest.strip()):
+            self.fail(f"must be {self.name}", param, ctx)
+        return name.strip(), rest.strip()
+
+
 _RATE = click.FloatRange(0, 1)
 _COUNT = click.IntRange(0, 10_000_000)
 
@@ -194,10 +212,54 @@ _REPLAY = (
     ),
 )
 
+_RECORDING = (
+    click.Option(
+        ["--out"],
+        required=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE.har",
+        help="The recording; one that is there already is added to.",
+    ),
+    click.Option(
+        ["upstreams", "--upstream"],
+        multiple=True,
+        type=NameValue("PROVIDER=URL"),
+        metavar="PROVIDER=URL",
+        help="Forward this provider's calls here. [its real API]",
+    ),
+    click.Option(
+        ["--max-submits"],
+        type=click.IntRange(0, 1_000_000),
+        metavar="N",
+        help="Refuse further submits after N, so that a run costs what you meant it to.",
+    ),
+    click.Option(["--no-media"], is_flag=True, help="Keep no result files beside the recording."),
+    click.Option(
+        ["--callback-url"],
+        type=_Url(),
+        metavar="URL",
+        help="Where this recorder can be reached from outside (a tunnel), to record callbacks, too.",
+    ),
+    click.Option(
+        ["--redact"],
+        multiple=True,
+        type=NameValue("NAME=VALUE"),
+        metavar="NAME=VALUE",
+        help="Also replace VALUE by [NAME-1] everywhere, and whatever a header or parameter NAME holds.",
+    ),
+)
+
 
 def replay_options(command: _Command) -> _Command:
     """Give a command the options of a replay."""
     return _attach(command, _REPLAY)
+
+
+def recording_options(command: _Command) -> _Command:
+    """Give a command the options of what to record, and how."""
+    webhooks = ("--allow-http-webhooks", "--allow-webhook-host", "--webhook-ca", "--specs")
+    shared = tuple(option for option in _GATEWAY if option.opts[-1] in webhooks)
+    return _attach(command, (*_RECORDING, *shared))
 
 
 def gateway_options(command: _Command) -> _Command:

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from mockserver import __version__
 from mockserver.domain.clock import iso_ms
+from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import JournalEntry
-from mockserver.recording.redact import REDACTED, SECRET_HEADERS, Redactor, redactor
+from mockserver.recording.redact import REDACTED, SECRET_HEADERS, redactor
+
+
+class Cleaner(Protocol):
+    """Takes secrets out of the parts of an exchange."""
+
+    def text(self, text: str) -> str:
+        """Give a text without secrets."""
+
+    def cut_text(self, text: str) -> str:
+        """Give the beginning of a longer text without secrets, nor the beginning of one at its end."""
+
+    def url(self, url: str) -> str:
+        """Give a URL without secrets."""
+
+    def headers(self, headers: Headers) -> list[tuple[str, str]]:
+        """Give headers as text, without secrets."""
+
+
+class _Clean:
+    """For what is clean already."""
+
+    def text(self, text: str) -> str:
+        return text
+
+    cut_text = url = text
+
+    def headers(self, headers: Headers) -> list[tuple[str, str]]:
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+
+
+_CLEAN = _Clean()
 
 
 def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
@@ -20,13 +52,34 @@ def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
             "version": "1.2",
             "creator": {"name": "understudy", "version": __version__},
             "pages": [],
-            "entries": [_entry(entry) for entry in entries],
+            "entries": [_entry(entry, _redactor(entry)) for entry in entries],
         }
     }
 
 
-def _entry(entry: JournalEntry) -> dict[str, Any]:
-    clean = redactor(entry.key, entry.request_headers, entry.url.partition("?")[2])
+def write_clean_entry(
+    entry: JournalEntry, *, asked: str = "", answered: str = "", placeholders: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Describe an exchange that holds no secret any more.
+
+    `asked` and `answered` name the files that hold its bodies, relative to the HAR, where they are kept
+    beside it. `placeholders` are those that are new in the file, with their hashes.
+    """
+    made = _entry(entry, _CLEAN)
+    if asked:
+        made["request"].setdefault("postData", {"mimeType": "", "params": [], "text": ""})["_file"] = asked
+    if answered:
+        made["response"]["content"]["_file"] = answered
+    if placeholders:
+        made["_understudy"]["placeholders"] = dict(placeholders)
+    return made
+
+
+def _redactor(entry: JournalEntry) -> Cleaner:
+    return redactor(entry.key, entry.request_headers, entry.url.partition("?")[2])
+
+
+def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     own = {
         "number": entry.number,
         "kind": entry.kind,
@@ -50,7 +103,7 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
-def _request(entry: JournalEntry, clean: Redactor) -> dict[str, Any]:
+def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     url = clean.url(_absolute(entry))
     pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
     query = [(clean.text(name), clean.text(value)) for name, value in pairs]
@@ -73,7 +126,7 @@ def _request(entry: JournalEntry, clean: Redactor) -> dict[str, Any]:
     return request
 
 
-def _response(entry: JournalEntry, clean: Redactor) -> dict[str, Any]:
+def _response(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     text, encoding = _text(entry.response_body, entry.response_size, clean)
     content: dict[str, Any] = {
         "size": entry.response_size,
@@ -112,7 +165,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "value": value} for name, value in pairs]
 
 
-def _text(body: bytes, size: int, clean: Redactor) -> tuple[str, str]:
+def _text(body: bytes, size: int, clean: Cleaner) -> tuple[str, str]:
     """Give a body as text; bytes that are not UTF-8 as base64, with the name of that encoding."""
     redact = clean.text if len(body) == size else clean.cut_text
     try:

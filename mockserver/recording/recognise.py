@@ -70,6 +70,14 @@ class Recogniser:
             return None
         return Match(found, sure=is_this_machine(host))
 
+    def find(self, method: str, path: str, host: str) -> Found:
+        """Tell what a path is for; `host` is "" where it says nothing."""
+        return self._routes.find(method, path, host)
+
+    def media_host(self, provider: str) -> str | None:
+        """Tell where a provider keeps its files, as far as the documentation shows."""
+        return self._routes.media_host_of(provider)
+
     def owner_of(self, url: str) -> Owner | None:
         """Tell for what an answer has named this address; None where none has."""
         return self._named.get(urldefrag(url)[0])
@@ -91,7 +99,7 @@ class Recogniser:
         account = entry.account or (account_name(key) if key else "")
         if not job:
             job = self._job(entry, operation)
-        if operation is None and job in self._jobs:  # a file is fetched without a key
+        if operation is None and job in self._jobs:  # nobody shows a key with a file or a callback
             provider, account = self._jobs[job].provider, entry.account or self._jobs[job].account
         elif owner is not None:
             account = entry.account or owner.account
@@ -167,11 +175,8 @@ class Recogniser:
             for url in told.urls if told is not None else ():
                 self._name(url, owner._replace(job=told.job or entry.job) if told is not None else owner)
         if operation is not None and operation.role == "ticket":
-            data = body.get("data") if isinstance(body, dict) else None
-            upload = data.get("upload") if isinstance(data, dict) else None
-            address = upload.get("url") if isinstance(upload, dict) else None
-            if isinstance(address, str):
-                self._name(address, owner._replace(operation=self._keeps.get(entry.provider, "")))
+            for url in _uploads(body):
+                self._name(url, owner._replace(operation=self._keeps.get(entry.provider, "")))
 
     def _name(self, url: str, owner: Owner) -> None:
         if url.startswith(("http://", "https://")):
@@ -204,6 +209,24 @@ def decode(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def named_in(body: Any) -> list[str]:
+    """List the addresses of files that an answer names: results, uploads, and where to upload to."""
+    found = [url for one in _predictions(body) for told in [read_told(one)] if told for url in told.urls]
+    data = body.get("data") if isinstance(body, dict) else None
+    if isinstance(data, dict) and isinstance(data.get("download_url"), str):
+        found.append(data["download_url"])
+    if isinstance(body, dict) and isinstance(body.get("file_urls"), list):
+        found += [url for url in body["file_urls"] if isinstance(url, str)]
+    return [url for url in [*found, *_uploads(body)] if url.startswith(("http://", "https://"))]
+
+
+def _uploads(body: Any) -> list[str]:
+    data = body.get("data") if isinstance(body, dict) else None
+    upload = data.get("upload") if isinstance(data, dict) else None
+    url = upload.get("url") if isinstance(upload, dict) else None
+    return [url] if isinstance(url, str) else []
 
 
 def _predictions(body: Any) -> list[Any]:

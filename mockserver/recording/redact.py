@@ -6,6 +6,7 @@ in part, escaped as JSON does it, and as UTF-8 or latin-1 where it has odd bytes
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 from functools import lru_cache
@@ -55,7 +56,7 @@ class Redactor:
     def __init__(self, secrets: frozenset[str]) -> None:
         # A longer secret may hold a shorter one, which must not leave the rest of it behind.
         ordered = sorted(secrets, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(_any_form, ordered))) if ordered else None
+        self._pattern = re.compile("|".join(map(any_form, ordered))) if ordered else None
         self._secrets = ordered
 
     def text(self, text: str) -> str:
@@ -67,7 +68,7 @@ class Redactor:
         clean = self.text(text)
         for secret in self._secrets:
             for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
-                part = re.search(rf"(?:{_any_form(secret[:length])})\Z", clean[-6 * length :])
+                part = re.search(rf"(?:{_escaped(secret[:length])})\Z", clean[-6 * length :])
                 if part is not None:
                     return clean[: len(clean) - len(part[0])] + REDACTED
         return clean
@@ -109,8 +110,28 @@ def _secrets(key: str, headers: Headers, query: str) -> Iterable[str]:
             yield given
 
 
-def _any_form(secret: str) -> str:
-    """Write a pattern of the secret in every form. Header values are bytes: both readings count."""
+def any_form(secret: str) -> str:
+    """Write a pattern of the secret in every form."""
+    return "|".join([_escaped(secret), *(_escaped(core) for core in base64_cores(secret))])
+
+
+def base64_cores(secret: str) -> list[str]:
+    """Give what base64 makes of a secret that stands inside a longer text, wherever that begins.
+
+    Three bytes become four characters, so there are three ways to fall on them; characters at the edges
+    that hold bits of what stands around are left out. With the alphabets of RFC 4648, sections 4 and 5.
+    """
+    octets = secret.encode("utf-8", "surrogateescape")
+    cores = []
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + octets).decode()
+        last = (before + len(octets)) * 8 // 6
+        cores.append(whole[(before * 8 + 5) // 6 : last])
+    return list(dict.fromkeys([*cores, *(core.replace("+", "-").replace("/", "_") for core in cores)]))
+
+
+def _escaped(secret: str) -> str:
+    """Write a pattern of the secret however it is escaped. Header values are bytes: both readings count."""
     readings = {secret}
     try:
         readings.add(secret.encode("latin-1").decode())
@@ -124,10 +145,11 @@ def _any_character(character: str) -> str:
     for encoding in ("utf-8", "latin-1"):
         octets = character.encode(encoding, "ignore")
         if octets:
-            forms.append("".join(f"%(?i:{octet:02x})" for octet in octets))
+            # An address inside an address is escaped once more: % is %25 there.
+            forms.append("".join(f"%(?:25)*(?i:{octet:02x})" for octet in octets))
     units = character.encode("utf-16-be")
     pairs = (units[index : index + 2].hex() for index in range(0, len(units), 2))
-    forms.append("".join(rf"\\u(?i:{pair})" for pair in pairs))
+    forms.append("".join(rf"\\+u(?i:{pair})" for pair in pairs))
     if character in _JSON_ESCAPES:
         forms.append(re.escape(_JSON_ESCAPES[character]))
     if character == " ":

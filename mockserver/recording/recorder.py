@@ -1,0 +1,620 @@
+"""The recorder as an ASGI app: every call goes to its upstream, and is on disk before its answer ends.
+
+Bodies pass through in parts. Only the last part of an answer waits: the client gets it once the exchange
+is written. Read `_forward` first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import httpcore
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from mockserver.domain.clock import SystemClock
+from mockserver.domain.conditions import Detail, Refusal, Trouble
+from mockserver.domain.exchange import Answer, Headers
+from mockserver.domain.model import Operation
+from mockserver.domain.money import micro_usd, usd
+from mockserver.gateway.journal import JournalEntry
+from mockserver.providers.base import Place, Provider
+from mockserver.recording.keep import INLINE, Kept, is_text
+from mockserver.recording.recognise import decode, is_this_machine
+from mockserver.recording.recording import RecordingError
+from mockserver.recording.tape import Tape
+from mockserver.recording.upstream import Target, Upstreams
+from mockserver.web.faults.wire import Wire
+from mockserver.web.protocol import BODILESS, transport_of
+from mockserver.webhooks.post import Forbidden, Poster
+
+CALLBACK = "/_callback/"
+"""Under this path the recorder receives callbacks: a name that cannot be guessed follows."""
+
+_HOP_BY_HOP = frozenset(
+    b"""connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
+    transfer-encoding upgrade expect""".split()
+)
+"""Headers of one connection (RFC 9110, section 7.6.1), and `expect`, which the server has answered."""
+
+_CALLBACKS_KEPT = 100_000
+_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
+"""Statuses with which a provider takes no job, and no money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Who is to be called back in truth, and which submit asked for it."""
+
+    url: str
+    target: Target
+
+
+@dataclass(slots=True)
+class Spending:
+    """What submits came to. Prices are in micro-USD, `assumed` what of them no document says."""
+
+    submits: int = 0
+    accepted: int = 0
+    refused: int = 0
+    price: int = 0
+    assumed: int = 0
+
+    def __str__(self) -> str:
+        told = f"{self.submits} submit{'' if self.submits == 1 else 's'}, {self.accepted} accepted"
+        told += f", {self.refused} refused by --max-submits" if self.refused else ""
+        price = f", about {usd(self.price):.4g} USD"
+        return told + price + (f", {usd(self.assumed):.4g} of it assumed" if self.assumed else "")
+
+
+@dataclass(slots=True, eq=False)
+class _Exchange:
+    """One call while it is under way."""
+
+    target: Target
+    operation: Operation | None
+    at: int
+    began: float
+    method: str
+    url: str
+    version: str
+    headers: Headers
+    asked: Kept
+    answered: Kept | None = None
+    asked_body: bytes = b""
+    status: int = 0
+    answer_headers: Headers = field(default_factory=list)
+    answer_body: bytes = b""
+    fault: str = ""
+    error: str = ""
+    decoded: bool = False
+
+    def drop(self) -> None:
+        """Keep nothing of it."""
+        for body in (self.asked, self.answered):
+            if body is not None:
+                body.drop()
+
+
+class Recorder:
+    """Forwards and records. `tell` gets lines for people, `stop` a reason why nothing more can be kept."""
+
+    def __init__(
+        self,
+        tape: Tape,
+        upstreams: Upstreams,
+        client: httpx.AsyncClient,
+        poster: Poster,
+        providers: Mapping[str, Provider],
+        *,
+        max_submits: int | None = None,
+        callback_url: str | None = None,
+        allow_http_webhooks: bool = False,
+        tell: Callable[[str], None],
+        stop: Callable[[str], None],
+    ) -> None:
+        self.spending = Spending()
+        self.own_url = ""
+        self._tape = tape
+        self._upstreams = upstreams
+        self._client = client
+        self._poster = poster
+        self._providers = providers
+        self._max_submits = max_submits
+        self._callback_url = callback_url
+        self._allow_http_webhooks = allow_http_webhooks
+        self._tell = tell
+        self._stop = stop
+        self._callbacks: dict[str, Callback] = {}
+        self._clock = SystemClock()
+        self._sent = 0
+        self._has_warned = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] == "lifespan":
+            while True:
+                message = await receive()
+                await send({"type": f"{message['type']}.complete"})
+                if message["type"] == "lifespan.shutdown":
+                    return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        wire = Wire(send, receive, transport_of(scope), scope["method"], self._clock)
+        try:
+            if scope["path"].startswith(CALLBACK):
+                await self._receive_callback(scope, receive, wire)
+            else:
+                await self._forward(scope, receive, send, wire)
+        except RecordingError as error:
+            # What is not on disk has not been said: the client gets no end.
+            self._stop(str(error))
+            await wire.reset()
+
+    # -- calls
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send, wire: Wire) -> None:
+        one = self._begin(scope)
+        if one is None:
+            text = b'{"error":"understudy record: no answer has named this address"}\n'
+            await wire.send(Answer(404, text, [(b"content-type", b"application/json")]))
+            return
+        is_paid = one.operation is not None and one.operation.role == "submit"
+        if is_paid and self._max_submits is not None and self._sent >= self._max_submits:
+            await wire.send(self._refuse(one))
+            return
+        self._sent += is_paid
+        try:
+            await self._exchange(one, scope, receive, send)
+        except BaseException:
+            one.drop()
+            raise
+        finally:
+            if is_paid and one.status in _REFUSED:
+                self._sent -= 1
+        if one.fault:
+            self._keep(one)
+            await wire.reset()
+
+    async def _exchange(self, one: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        request, gone = await self._request(one, scope, receive)
+        response = await self._open(one, request, gone)
+        if response is not None:
+            try:
+                await self._answer(one, response, gone, send)
+            finally:
+                await response.aclose()
+
+    def _begin(self, scope: Scope) -> _Exchange | None:
+        headers = [(name.lower(), value) for name, value in scope["headers"]]
+        host = next((value for name, value in headers if name == b"host"), b"").decode("latin-1")
+        path = (scope.get("raw_path") or quote(scope["path"]).encode()).decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        method = scope["method"]
+        base = f"{scope['scheme']}://{host}"
+        target = self._upstreams.target(method, base, path, query)
+        if target is None:
+            return None
+        match = self._tape.recogniser.find(method, target.path, "")
+        operation = match.operation if match.provider == target.provider else None
+        owner = self._tape.recogniser.owner_of(target.url)
+        if operation is None and owner is not None:
+            operation = self._tape.recogniser.operation(owner.provider, owner.operation)
+        kind = next((value for name, value in headers if name == b"content-type"), b"")
+        netloc = urlsplit(target.url).netloc.encode()
+        return _Exchange(
+            target=target,
+            operation=operation,
+            at=self._clock.now(),
+            began=perf_counter(),
+            method=method,
+            url=target.url,
+            version=scope["http_version"],
+            headers=[(name, netloc if name == b"host" else value) for name, value in headers],
+            asked=self._tape.body(kind),
+        )
+
+    def _refuse(self, one: _Exchange) -> Answer:
+        self.spending.refused += 1
+        assert one.operation is not None  # only submits are refused
+        text = f"understudy record: --max-submits {self._max_submits} is used up; nothing was sent upstream"
+        self._tell(f"refused: {one.operation.provider} {one.operation.id}: --max-submits {self._max_submits}")
+        place = Place(one.target.host, one.target.path, "")
+        refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        return self._providers[one.operation.provider].refusal(refusal, place, frozenset())
+
+    async def _request(
+        self, one: _Exchange, scope: Scope, receive: Receive
+    ) -> tuple[httpx.Request, asyncio.Future[None]]:
+        """Make the request as it goes upstream, and something that ends when the client is gone."""
+        url = one.url
+        headers = [(name, value) for name, value in one.headers if name not in _HOP_BY_HOP]
+        given = dict(headers)
+        length = given.get(b"content-length", b"0")
+        is_short = length.isdigit() and int(length) <= INLINE
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        content: bytes | AsyncIterator[bytes]
+        has_body = b"content-length" in given or any(n == b"transfer-encoding" for n, _ in one.headers)
+        if not has_body or (
+            is_short and b"content-length" in given and is_text(given.get(b"content-type", b""))
+        ):
+            body = b"".join([part async for part in _parts(receive, gone)])
+            content = one.asked_body = self._upstreams.turn_forth(body, one.target)
+            one.asked.add(one.asked_body)
+            if len(content) != len(body):
+                headers = [pair for pair in headers if pair[0] != b"content-length"]
+                headers.append((b"content-length", str(len(content)).encode()))
+        else:
+            content = _teed(_parts(receive, gone), one.asked)
+        if isinstance(content, bytes) and not gone.done():
+            _watch(receive, gone)
+        url, headers = self._redirect_callbacks(one, url, headers)
+        # What comes must be readable here, so it is not to be compressed.
+        headers = [pair for pair in headers if pair[0] != b"accept-encoding"]
+        headers.append((b"accept-encoding", b"identity"))
+        parts = urlsplit(url)
+        address = httpx.URL(
+            scheme=parts.scheme,
+            netloc=parts.netloc.encode(),
+            raw_path=url.partition(parts.netloc)[2].encode("latin-1"),
+        )
+        return httpx.Request(one.method, address, headers=headers, content=content), gone
+
+    async def _open(
+        self, one: _Exchange, request: httpx.Request, gone: asyncio.Future[None]
+    ) -> httpx.Response | None:
+        """Send the request and wait for the head of the answer; None, and a fault, where none comes."""
+        sending = asyncio.ensure_future(self._client.send(request, stream=True))
+        try:
+            waiting: set[asyncio.Future[Any]] = {sending, gone}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                one.fault = "hang"
+                one.error = f"the client hung up after {perf_counter() - one.began:.1f} s without an answer"
+                return None
+            response = sending.result()
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            one.fault = "hang" if isinstance(error, httpx.TimeoutException) else "reset"
+            one.error = _worded(error)
+            self._tell(f"upstream failed: {one.target.provider}: {one.error}")
+            return None
+        finally:
+            if not sending.done():
+                sending.cancel()
+        one.status = response.status_code
+        one.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
+        return response
+
+    async def _answer(
+        self, one: _Exchange, response: httpx.Response, gone: asyncio.Future[None], send: Send
+    ) -> None:
+        kind = _value(one.answer_headers, b"content-type")
+        one.answered = self._tape.body(kind)
+        parts = _broken_off(one, response)
+        whole = b""
+        if is_text(kind):
+            async for part in parts:
+                whole += part
+                if len(whole) > INLINE:
+                    break
+        if is_text(kind) and len(whole) <= INLINE:
+            await self._answer_text(one, whole, send)
+            return
+        headers = [pair for pair in one.answer_headers if pair[0] not in _HOP_BY_HOP and pair[0] != b"date"]
+        start = {"type": "http.response.start", "status": one.status, "headers": self._turned(one, headers)}
+        held = whole  # the last part waits until the exchange is written
+        one.answered.add(whole)
+        has_begun = False
+        async for part in parts:
+            one.answered.add(part)
+            if held:
+                if not has_begun:
+                    await send(start)
+                    has_begun = True
+                await send({"type": "http.response.body", "body": held, "more_body": True})
+            held = part
+            if gone.done():
+                one.fault, one.error = "truncate", "the client hung up in the middle of the answer"
+        if one.fault:
+            if not has_begun:
+                await send(start)
+            if held and not gone.done():
+                await send({"type": "http.response.body", "body": held, "more_body": True})
+            return
+        self._keep(one)
+        if not has_begun:
+            await send(start)
+        await send({"type": "http.response.body", "body": held, "more_body": False})
+
+    async def _answer_text(self, one: _Exchange, whole: bytes, send: Send) -> None:
+        """Answer a text that is here as a whole, its addresses turned so that the client stays inside."""
+        body = _decompressed(one, whole) if not one.fault else whole
+        one.answer_body = body
+        assert one.answered is not None
+        one.answered.add(body)
+        self._upstreams.learn(body)
+        turned = self._upstreams.turn_back(body, one.target) if not one.fault else body
+        drop = _HOP_BY_HOP | {b"date"} | ({b"content-encoding"} if one.decoded else set())
+        headers = [pair for pair in one.answer_headers if pair[0] not in drop]
+        if one.method != "HEAD" and one.status not in BODILESS and not one.fault:
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
+            headers.append((b"content-length", str(len(turned)).encode()))
+        headers = self._turned(one, headers)
+        start = {"type": "http.response.start", "status": one.status, "headers": headers}
+        if one.fault:
+            await send(start)
+            await send({"type": "http.response.body", "body": turned, "more_body": True})
+            return
+        self._keep(one)
+        await send(start)
+        await send({"type": "http.response.body", "body": turned, "more_body": False})
+
+    def _turned(self, one: _Exchange, headers: Headers) -> Headers:
+        """Lead redirects back here."""
+        for name, value in headers:
+            if name == b"location" and value.startswith((b"http://", b"https://")):
+                self._upstreams.allow(value.decode("latin-1"))
+        return [
+            (name, self._upstreams.back(value.decode("latin-1"), one.target).encode("latin-1"))
+            if name == b"location"
+            else (name, value)
+            for name, value in headers
+        ]
+
+    def _keep(self, one: _Exchange) -> None:
+        """Write an exchange. Raises RecordingError."""
+        for body in (one.asked, one.answered):
+            if body is not None:
+                body.end()
+        asked = one.asked.text
+        answered = one.answered.text if one.answered is not None else b""
+        entry = self._tape.keep(
+            JournalEntry(
+                number=0,
+                kind="call",
+                at=one.at,
+                duration=(perf_counter() - one.began) * 1000,
+                key="",
+                account="",
+                provider=one.target.provider,
+                operation=one.operation.id if one.operation is not None else "",
+                method=one.method,
+                url=one.url,
+                http_version=one.version,
+                request_headers=one.headers,
+                request_body=asked,
+                request_size=one.asked.size,
+                status=one.status,
+                response_headers=one.answer_headers,
+                response_body=answered,
+                response_size=one.answered.size if one.answered is not None else 0,
+                kept=0,
+                fault=one.fault,
+                error=one.error,
+            ),
+            one.asked,
+            one.answered,
+        )
+        if one.operation is not None and one.operation.role == "submit":
+            self._count(one, entry)
+
+    def _count(self, one: _Exchange, entry: JournalEntry) -> None:
+        """Tell what a submit costs, and add it up."""
+        assert one.operation is not None
+        self.spending.submits += 1
+        told = f"submit {self.spending.submits}: {entry.provider} {one.operation.id} → "
+        if not 200 <= entry.status < 300 or _inner_code(entry.response_body) >= 400:
+            self._tell(told + (f"{entry.status}" if entry.status else one.fault))
+            return
+        self.spending.accepted += 1
+        price, is_assumed = _price(one.operation, entry)
+        self.spending.price += price
+        self.spending.assumed += price if is_assumed else 0
+        name = self._tape.secrets.text(entry.job)
+        cost = f"{usd(price):.4g} USD{' (assumed)' if is_assumed else ''}" if price else "price unknown"
+        self._tell(f"{told}{entry.status} {name}  {cost}")
+
+    # -- callbacks
+
+    def _redirect_callbacks(self, one: _Exchange, url: str, headers: Headers) -> tuple[str, Headers]:
+        """Put the recorder's own address in the place of the one that the client wants to be called at."""
+        operation = one.operation
+        if operation is None or not (operation.webhook_header or operation.webhook_query):
+            return url, headers
+        if operation.webhook_header:
+            wanted = _value(headers, b"x-webhook-url").decode("latin-1").strip()
+        else:
+            query = url.partition("?")[2]
+            wanted = next((v for n, v in parse_qsl(query) if n == operation.webhook_query), "")
+        own = self._own_callback(one, wanted) if wanted else None
+        if own is None:
+            return url, headers
+        if operation.webhook_header:
+            return url, [(n, own.encode() if n == b"x-webhook-url" else v) for n, v in headers]
+        before, _, query = url.partition("?")
+        # An address that is not escaped may hold what ends a parameter: all of the rest is its own.
+        kept = re.sub(rf"(^|&){re.escape(operation.webhook_query)}=[^&]*", "", query)
+        others = f"{kept.lstrip('&')}&" if kept.lstrip("&") else ""
+        return f"{before}?{others}{operation.webhook_query}={quote(own, safe='')}", headers
+
+    def _own_callback(self, one: _Exchange, wanted: str) -> str | None:
+        """Make an address of the recorder's; None where the client's own has to do."""
+        upstream = urlsplit(one.url).hostname or ""
+        base = self._callback_url
+        if base is None and is_this_machine(upstream):
+            base = self.own_url
+        if base is None or (wanted.startswith("http://") and not self._allow_http_webhooks):
+            if not self._has_warned:
+                self._has_warned = True
+                why = "--callback-url says where this recorder can be reached from outside"
+                if base is not None:
+                    why = "--allow-http-webhooks lets http:// addresses be called back through it"
+                self._tell(f"warning: callbacks go past the recorder and are not recorded; {why}")
+            return None
+        name = secrets.token_urlsafe(18)
+        self._callbacks[name] = Callback(wanted, one.target)
+        if len(self._callbacks) > _CALLBACKS_KEPT:
+            del self._callbacks[next(iter(self._callbacks))]
+        return f"{base.rstrip('/')}{CALLBACK}{name}"
+
+    async def _receive_callback(self, scope: Scope, receive: Receive, wire: Wire) -> None:
+        """Receive a callback, pass it on, record it, and give its sender what the client said."""
+        at, began = self._clock.now(), perf_counter()
+        callback = self._callbacks.get(scope["path"].removeprefix(CALLBACK))
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        body = b""
+        async for part in _parts(receive, gone):
+            body += part
+            if len(body) > INLINE:
+                callback = None
+        if callback is None:
+            await wire.send(Answer(404, b"", []))
+            return
+        came = [(name.lower(), value) for name, value in scope["headers"]]
+        headers = [pair for pair in came if pair[0] not in _HOP_BY_HOP | {b"host", b"content-length"}]
+        passed_on = body
+        if not _value(came, b"webhook-signature"):  # a signature holds for the very bytes
+            self._upstreams.learn(body)
+            passed_on = self._upstreams.turn_back(body, callback.target)
+        answer_headers: Headers = []
+        status, answer, error = 0, b"", ""
+        try:
+            status, answer_headers, answer = await self._poster.post(callback.url, headers, passed_on)
+        except Forbidden as refused:
+            error = str(refused)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as problem:
+            error = _worded(problem)
+        answer_headers = [(name.lower(), value) for name, value in answer_headers]
+        kept = self._tape.body(_value(came, b"content-type"))
+        kept.add(body)
+        self._tape.keep(
+            JournalEntry(
+                number=0,
+                kind="delivery",
+                at=at,
+                duration=(perf_counter() - began) * 1000,
+                key="",
+                account="",
+                provider=callback.target.provider,
+                operation="webhook",
+                method="POST",
+                url=callback.url,
+                http_version=scope["http_version"],
+                request_headers=came,
+                request_body=body,
+                request_size=len(body),
+                status=status,
+                response_headers=answer_headers,
+                response_body=answer,
+                response_size=len(answer),
+                kept=0,
+                fault="reset" if not status else "",
+                error=error,
+            )
+        )
+        if error:
+            self._tell(f"a callback could not be passed on: {self._tape.secrets.text(error)}")
+        drop = _HOP_BY_HOP | {b"date", b"content-length"}
+        passed = [pair for pair in answer_headers if pair[0] not in drop]
+        await wire.send(Answer(status or 502, answer, passed if status else []))
+
+
+async def _parts(receive: Receive, gone: asyncio.Future[None]) -> AsyncIterator[bytes]:
+    """Walk a request's body; afterwards `gone` tells when the client leaves."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            gone.set_result(None)
+            return
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
+
+
+async def _teed(parts: AsyncIterator[bytes], kept: Kept) -> AsyncIterator[bytes]:
+    async for part in parts:
+        kept.add(part)
+        yield part
+
+
+def _watch(receive: Receive, gone: asyncio.Future[None]) -> None:
+    """Have `gone` end when the client leaves."""
+
+    async def wait() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not gone.done():
+            gone.set_result(None)
+
+    task = asyncio.ensure_future(wait())
+    gone.add_done_callback(lambda _: task.cancel())
+
+
+async def _broken_off(one: _Exchange, response: httpx.Response) -> AsyncIterator[bytes]:
+    """Walk an answer's body; one that breaks off is noted."""
+    try:
+        async for part in response.aiter_raw():
+            yield part
+            if one.fault:
+                return
+    except httpx.TransportError as error:
+        one.fault, one.error = "truncate", _worded(error)
+
+
+def _worded(error: BaseException) -> str:
+    name = type(error).__name__
+    return f"{name}: {error}" if str(error) else name
+
+
+def _value(headers: Headers, wanted: bytes) -> bytes:
+    return next((value for name, value in headers if name == wanted), b"")
+
+
+def _decompressed(one: _Exchange, body: bytes) -> bytes:
+    """Read a text that came compressed although nobody had asked for that."""
+    encoding = _value(one.answer_headers, b"content-encoding").strip().lower()
+    if encoding not in (b"gzip", b"deflate") or not body:
+        return body
+    machine = zlib.decompressobj(wbits=47 if encoding == b"gzip" else 15)
+    try:
+        plain = machine.decompress(body, INLINE)
+    except zlib.error:
+        return body
+    if machine.unconsumed_tail:
+        return body
+    one.decoded = True
+    return plain
+
+
+def _inner_code(body: bytes) -> int:
+    """Give the status inside an envelope (WaveSpeed), 0 where there is none."""
+    told = decode(body)
+    code = told.get("code") if isinstance(told, dict) else None
+    return code if isinstance(code, int) else 0
+
+
+def _price(operation: Operation, entry: JournalEntry) -> tuple[int, bool]:
+    """Price a submit in micro-USD, and tell whether no document says so."""
+    told = _value(entry.response_headers, b"x-cost")
+    try:
+        return micro_usd(told.decode("latin-1")), False
+    except (ValueError, ArithmeticError):
+        pass
+    model = operation.model
+    asked: Any = decode(entry.request_body)
+    if model is None:
+        return 0, False
+    try:
+        return model.price.of(model.values(asked if isinstance(asked, dict) else {})), model.price_assumed
+    except (ValueError, TypeError):  # parameters that the provider takes and the specs do not know
+        return model.price.of(model.defaults), True
