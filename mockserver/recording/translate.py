@@ -6,6 +6,7 @@ Bodies are changed as the bytes they are, so spacing, order and escapes stay as 
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _WORD = re.compile(rb"[A-Za-z0-9_-]{6,}")
 _ADDRESS = re.compile(rb"(https?):(\\?/\\?/)([A-Za-z0-9.\-_:\[\]]+)")
 _WHOLE = re.compile(rb'"(https?):(\\?/\\?/)([^"\s/\\?#]+)([^"\s]*)"')
 _HEX = "0123456789abcdef"
+_KINDS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 
 _OWN = frozenset(
     {
@@ -103,8 +105,8 @@ class Translation:
         url = b"".join((scheme, b"://", host, rest.replace(b"\\/", b"/"))).decode("latin-1")
         if url in self.asked or host.decode("latin-1").lower() in self.hosts:
             return found[0]
-        path = re.split(r"[?#]", url.partition("://")[2].partition("/")[1] + rest.decode("latin-1"))[0]
-        return b'"' + self._begin(path.replace("//", "/"), slashes) + rest + b'"'
+        path = re.split(r"[?#]", rest.replace(b"\\/", b"/").decode("latin-1"), maxsplit=1)[0]
+        return b'"' + self._begin(path, slashes) + rest + b'"'
 
     def _begin(self, path: str, slashes: bytes) -> bytes:
         origin = (self.origin if self.is_api(path) else self.media_origin).encode()
@@ -123,21 +125,19 @@ def mint_like(recorded: str, minted: str, draw: Draw) -> str:
     """
     if _form(recorded) == _form(minted):
         return minted
-    head, _, tail = recorded.rpartition("_")
-    front = f"{head}_" if head and re.search(r"[0-9]", tail) else ""
+    head, mark, tail = recorded.rpartition("_")
+    if not re.search(r"[0-9]", tail):
+        head, mark, tail = "", "", recorded
+    is_hex = re.fullmatch(r"[0-9a-f-]+", tail) is not None
     bits = draw.bits("name", 512)
     made = []
-    for character in recorded[len(front) :]:
-        if character in _HEX:
-            bits, digit = divmod(bits, 16 if not character.isdigit() or "a" <= max(tail) <= "f" else 10)
-            made.append(_HEX[digit])
-        elif character.isascii() and character.isalnum():
-            bits, digit = divmod(bits, 26 if character.isalpha() else 10)
-            first = "A" if character.isupper() else "a" if character.islower() else "0"
-            made.append(chr(ord(first) + digit))
-        else:
-            made.append(character)
-    return front + "".join(made)
+    for character in tail:
+        kind = next((one for one in _KINDS if character in one), character)
+        if is_hex and character != "-":
+            kind = _HEX
+        bits, index = divmod(bits, len(kind))
+        made.append(kind[index])
+    return head + mark + "".join(made)
 
 
 def _form(name: str) -> str:

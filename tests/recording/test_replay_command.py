@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
 from contracts.cli import main
+from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 from tests.recording.example import EXAMPLE
-
-UNDERSTUDY = str(Path(sys.executable).with_name("understudy"))
 
 CHILD = """
 import json, sys, time, urllib.error, urllib.request
@@ -64,7 +65,6 @@ def test_a_program_with_genuine_addresses_meets_the_recording_with_the_network_c
     """No way out of the machine, and the job is the recorded one; a call not recorded ends with 1."""
     child = tmp_path / "child.py"
     child.write_text(CHILD)
-    own = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSTUDY_")}
     ended = subprocess.run(
         offline(
             UNDERSTUDY, "replay", str(EXAMPLE), "--speed", "1000", "--", sys.executable, str(child), prompt
@@ -73,12 +73,35 @@ def test_a_program_with_genuine_addresses_meets_the_recording_with_the_network_c
         text=True,
         timeout=60,
         cwd=tmp_path,
-        env=own,
+        env=clean_environment(),
     )
     assert ended.stdout == said, ended.stderr
     assert ended.returncode == status, ended.stderr
     assert "three-providers.har: 4 jobs, 1 submit without one" in ended.stderr
     assert ('you sent "A paper plane"' in ended.stderr) is (status == 1)
+
+
+@pytest.mark.e2e
+def test_it_serves_until_it_is_ended_and_says_what_was_never_asked_for(tmp_path: Path) -> None:
+    """The first line is the base URL; without a miss the status is 0."""
+    command = [UNDERSTUDY, "replay", str(EXAMPLE), "--port", "0"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), **pipes) as process:
+        guard = Timer(PATIENCE, process.kill)
+        guard.start()
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            url = process.stdout.readline().strip()
+            answer = httpx.get(f"{url}/_mock/health", timeout=PATIENCE, trust_env=False)
+            process.terminate()
+            told = process.stderr.read()
+            assert process.wait() == 0, told
+        finally:
+            process.kill()
+            guard.cancel()
+    assert answer.json()["speed"] == 1
+    assert "never asked for: entry 1 (hunyuan-video)" in told
 
 
 def test_scenarios_are_exported_and_named(tmp_path: Path) -> None:
