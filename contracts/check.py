@@ -13,6 +13,7 @@ import click
 _COMMANDS = {
     "server": "contracts.server.command:server",
     "client": "contracts.conformance.command:client",
+    "recording": "contracts.recording.command:recording",
 }
 
 
@@ -31,4 +32,7 @@ class _Lazy(click.Group):
 
 @click.group(cls=_Lazy)
 def check() -> None:
-    """Tell whether a server, or a client, keeps the contract: 0 clean, 1 findings, 2 could not be run."""
+    """Tell whether a server, a client or a recording keeps the contract.
+
+    Exit status: 0 clean, 1 findings, 2 could not be run.
+    """

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from contracts.check import check
-from contracts.rules.command import judge_world, rules
+from contracts.judge import judge_world
+from contracts.rules.command import rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
 from mockserver.options import environment, read_file, refuse_unknown_variables, variable

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from contracts.claim import Claim
+from mockserver.gateway.journal import JournalEntry
+
 
 class Severity(StrEnum):
     """How much a finding weighs. MUST breaks the contract, SHOULD is unwise, INFO is worth knowing."""
@@ -29,22 +32,36 @@ class Outcome(StrEnum):
 class Finding:
     """Something that is wrong, by the id of the rule or check that says so.
 
-    `source` is where the rule comes from, `subject` what it was found at (an operation, a client's case),
-    `evidence` what was seen, and `curl` commands that show it again ("" where there are none).
+    `source` is where the rule comes from, `expected` what it asks, in a sentence, and `seen` what was there
+    instead. `subject` is what it was found at (an operation, a client's case), `evidence` shows it in lines,
+    `exchanges` are the journal numbers that prove it, the breach itself last, and `curl` is commands that
+    show it again ("" where there are none).
     """
 
     id: str
     severity: Severity
     source: str
-    message: str
+    expected: str
+    seen: str
     subject: str = ""
     evidence: tuple[str, ...] = ()
+    exchanges: tuple[int, ...] = ()
     curl: str = ""
+
+    @property
+    def message(self) -> str:
+        """What was seen and what is expected, in two sentences."""
+        return f"{self.seen.rstrip('.')}. {self.expected}"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing that was tried. `reason` says why it was not reached, or what broke the harness."""
+    """One thing that was tried. `reason` says why it was not reached, or what broke the harness.
+
+    `row` and `column` place it in a table, by group and name where they are "". `expected` and `seen` say
+    what it should come to and what it came to, `journal` is what went in and out, `claim` what a client
+    concluded of it, and `again` what plays it again: commands, or a scenario. All may be empty.
+    """
 
     group: str
     name: str
@@ -52,6 +69,13 @@ class Case:
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    row: str = ""
+    column: str = ""
+    expected: str = ""
+    seen: str = ""
+    journal: tuple[JournalEntry, ...] = ()
+    claim: Claim | None = None
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)

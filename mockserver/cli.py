@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import shlex
 import socket
 import sys
@@ -44,8 +45,11 @@ from mockserver.web.server import run as run_loop
 if TYPE_CHECKING:
     from mockserver.recording.session import RecorderSettings
 
-Judge = Callable[[World], int]
-"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status."""
+Judge = Callable[[World, Path | None], int]
+"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
+
+Where a directory is given, it writes a report into it.
+"""
 
 
 class CannotRun(click.ClickException):
@@ -79,6 +83,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
     understudy serve --fail-rate 0.1           one job in ten FAILS
     understudy serve --balance 5 --rate-limit 10/60
     """
+    _open_standard_files()
     world = _world(options)
     listener = _listen(host, port)
     url = address_of(listener)
@@ -103,7 +108,8 @@ async def _intercept(
     stack: AsyncExitStack, world: World, app: ASGIApp, port: int | None, *, hosts: bool
 ) -> str:
     """Appear under the providers' names, and say how to lead a program here."""
-    from mockserver.intercept import intercepting  # as in `run`: slow to import, rarely needed
+    # As in `run`: slow to import, rarely needed.
+    from mockserver.intercept import JAVA_OPTIONS, intercepting, java_trust
 
     tls_port = 443 if hosts else 0
     try:
@@ -126,7 +132,10 @@ async def _intercept(
     if hosts:
         lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
         lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
-        lines += ["", f"The program must trust {intercepted.trust.extra} (for instance SSL_CERT_FILE)."]
+        lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
+        trust = {name: str(file) for name, file in intercepted.trust.bundles.items()}
+        trust[JAVA_OPTIONS] = java_trust(intercepted.trust)
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust.items()]
     return "\n".join(lines)
 
 
@@ -243,9 +252,15 @@ def quirks() -> None:
 @click.option("--offline", is_flag=True, help="Refuse calls to any other host, and name them in the summary.")
 @click.option(
     "--journal-har",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Keep everything that was said, as HAR.",
+)
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="D",
+    help="Write what --check found there: a page (run.html), JSON, JUnit and the journal.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
@@ -255,6 +270,7 @@ def run(
     check: bool,
     offline: bool,
     journal_har: Path | None,
+    report_dir: Path | None,
     command: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -268,28 +284,65 @@ def run(
     understudy run -- python my_app.py
     understudy run --scenario rate-limited --offline -- node app.js
     """
+    _open_standard_files()
+    if report_dir is not None and not check:
+        raise click.UsageError("--report-dir says what --check found: give both")
+    if journal_har is not None and (problem := _cannot_write(journal_har)):
+        raise CannotRun(f"{journal_har} cannot be written: {problem}")
     world = _world(options)
     status = run_loop(_run_command(world, command, offline=offline))
     if journal_har is not None:
-        journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+        try:
+            journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+        except OSError as error:
+            click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
-        status = status or judge(world)
+        found = judge(world, report_dir)
+        status = status or found
     sys.exit(status)
 
 
 async def _run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
     # Imported here because certificates take longer to import than the rest together, and `serve` needs none.
-    from mockserver.intercept import intercepting, run_child, summarise
+    from mockserver.intercept import Signals, intercepting, run_child, summarise
 
+    signals = Signals()
+    app = create_app(world=world)
     hosts = world.catalog.every_host
-    async with intercepting(create_app(world=world), hosts, environment(), offline=offline) as intercepted:
-        try:
-            ended = await run_child(command, intercepted.variables)
-        except OSError as error:
-            raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+    try:
+        async with intercepting(app, hosts, environment(), offline=offline) as intercepted:
+            try:
+                ended = await run_child(command, intercepted.variables, signals)
+            except OSError as error:
+                raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+    except OSError as error:
+        raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
     click.echo(summarise(world, intercepted), err=True)
     return ended.status
+
+
+def _cannot_write(file: Path) -> str:
+    """Tell what will keep a file from being written; nothing if nothing will, as far as one can know."""
+    folder = file.parent
+    if file.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        return "it is not writable" if file.exists() else f"the folder {folder} is not writable"
+    return ""
+
+
+def _open_standard_files() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed: else the next socket would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -364,11 +417,12 @@ async def _record(
 
 
 async def _recorded_command(catalog: Catalog, app: ASGIApp, command: tuple[str, ...]) -> int:
-    from mockserver.intercept import intercepting, run_child  # as in `run`: slow to import
+    from mockserver.intercept import Signals, intercepting, run_child  # as in `run`: slow to import
 
+    signals = Signals()
     async with intercepting(app, catalog.every_host, environment(), offline=False) as intercepted:
         try:
-            return (await run_child(command, intercepted.variables)).status
+            return (await run_child(command, intercepted.variables, signals)).status
         except OSError as error:
             raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
 
@@ -428,6 +482,7 @@ def replay(
     """
     from mockserver.recording.report import at_end
 
+    _open_standard_files()
     child: tuple[str, ...] | None = ctx.meta.get(_CHILD)
     if child == ():
         raise click.UsageError("after -- comes the command to run")

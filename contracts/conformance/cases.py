@@ -60,6 +60,11 @@ class Span:
     least: int = 0
     most: int = _MOST
 
+    @property
+    def one(self) -> bool:
+        """Whether it is written with a singular: "1", "at least 1", "0 to 1"."""
+        return (self.least if self.most >= _MOST else self.most) == 1
+
     def __contains__(self, number: int) -> bool:
         """Tell whether a number lies within."""
         return self.least <= number <= self.most
@@ -81,6 +86,15 @@ class Expectation:
     jobs: Span = Span(1, 1)
     polls: Span = Span()
     media: int | None = None
+
+    def __str__(self) -> str:
+        """Write it for people."""
+        kinds = f" ({' or '.join(sorted(self.kinds))})" if self.kinds else ""
+        spans = {"submit": self.submits, "job": self.jobs, "poll": self.polls}
+        if self.media is not None:
+            spans["file"] = Span(self.media, self.media)
+        told = [f"{span} {name}{'' if span.one else 's'}" for name, span in spans.items() if span != Span()]
+        return f"{' or '.join(sorted(self.outcomes))}{kinds}; {', '.join(told)}"
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,7 +197,7 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         return decided
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    # A flagged result is one; only Pixazo fails what its checker stops (facts/ledger.md, PX-43 and WS-9).
+    # A flagged result is one; only Pixazo fails what its checker stops (assumed).
     if scenario.job.nsfw and end is None and provider == "pixazo":
         end = "FAILED"
     if mode == "sync" and provider == "segmind":

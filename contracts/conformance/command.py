@@ -17,7 +17,7 @@ from contracts.conformance.known import Known, KnownError, excuse, read_known
 from contracts.conformance.runner import MakeDriver, run_cases
 from contracts.findings import Case, Outcome, Report
 from contracts.report import lines, write_reports
-from mockserver.catalog import open_catalog
+from mockserver.catalog import Catalog, open_catalog
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -57,7 +57,7 @@ class CannotRun(click.ClickException):
     "--report-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="D",
-    help="Write client.json and client.xml (JUnit) there.",
+    help="Write a page (client.html), JSON, JUnit and each case's journal there.",
 )
 @click.option("--strict", is_flag=True, help="Let findings of SHOULD fail the check, too.")
 @click.option("--per-case", is_flag=True, help="Start COMMAND anew for each case.")
@@ -103,22 +103,29 @@ def client(
     if seed is None:
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
-    report = _check(chosen, make, 1 if attach else jobs, seed, known, " ".join(command) or "attached")
+    catalog = open_catalog()
+    report = _check(
+        chosen, make, catalog, 1 if attach else jobs, seed, known, " ".join(command) or "attached"
+    )
     if report_dir is not None:
-        for file in write_reports(report, report_dir, "client"):
+        for file in write_reports(report, report_dir, "client", catalog):
             click.echo(f"wrote {file}", err=True)
     sys.exit(report.exit_status(strict=strict))
 
 
 def _check(
-    chosen: list[written.Case], make: MakeDriver, jobs: int, seed: int, known: list[Known], name: str
+    chosen: list[written.Case],
+    make: MakeDriver,
+    catalog: Catalog,
+    jobs: int,
+    seed: int,
+    known: list[Known],
+    name: str,
 ) -> Report:
     began = time.monotonic()
     progress = _Progress(len(chosen))
     try:
-        hello, done = asyncio.run(
-            run_cases(chosen, make, open_catalog(), jobs=jobs, seed=seed, told=progress.tell)
-        )
+        hello, done = asyncio.run(run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell))
     except Died as error:
         raise CannotRun(str(error)) from None
     progress.end()

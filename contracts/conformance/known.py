@@ -104,6 +104,14 @@ def _stale(entry: Known, cases: list[Case]) -> Case:
         id="stale-known-failure",
         severity=Severity.MUST,
         source=entry.place,
-        message=f"{entry.case}{rule} is listed as known to fail, but {text}. Take the line out.",
+        expected="Take the line out of the file: what is listed there must fail.",
+        seen=f"{entry.case}{rule} is listed as known to fail, but {text}",
     )
-    return Case("known-failing", f"{entry.case}{rule}", Outcome.FAILED, findings=(finding,))
+    return Case(
+        "known-failing",
+        f"{entry.case}{rule}",
+        Outcome.FAILED,
+        findings=(finding,),
+        row=f"{entry.case}{rule}",
+        column="known failures",
+    )

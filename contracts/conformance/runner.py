@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import yaml
 
 from contracts.conformance import cases as written
+from contracts.conformance.cases import SPEED
 from contracts.conformance.drivers import Died, Driver
 from contracts.conformance.protocol import Hello
 from contracts.conformance.stage import Seen, play
 from contracts.findings import Case, Finding, Outcome, Severity
 from mockserver.catalog import Catalog
+from mockserver.domain.scenario import write_scenario
 
 MakeDriver = Callable[[], Driver]
 Told = Callable[[Case], None]
@@ -35,7 +40,7 @@ async def run_cases(
         for case in chosen:
             reason = _unable(case, hello)
             if reason:
-                done[case.id] = Case(case.group, _name(case), Outcome.NOT_REACHED, reason=reason)
+                done[case.id] = replace(_case(case), reason=reason)
                 told(done[case.id])
             else:
                 waiting.append(case)
@@ -58,13 +63,35 @@ async def run_cases(
 
 async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:
     seen = await play(case, driver, hello, catalog, seed)
+    told = replace(
+        _case(case), seconds=seen.seconds, seen=seen.summary, journal=seen.journal, claim=seen.claim
+    )
     if seen.claim is not None and seen.claim.outcome == "unsupported":
-        reason = seen.claim.message or "the client says unsupported"
-        return Case(case.group, _name(case), Outcome.NOT_REACHED, seen.seconds, reason=reason)
+        return replace(told, reason=seen.claim.message or "the client says unsupported")
     if seen.faults:
         reason = f"a fault of the harness, not of the client: {seen.faults[0]}"
-        return Case(case.group, _name(case), Outcome.ERROR, seen.seconds, reason=reason)
-    return Case(case.group, _name(case), _outcome(seen.findings), seen.seconds, seen.findings)
+        return replace(told, outcome=Outcome.ERROR, reason=reason)
+    return replace(told, outcome=_outcome(seen.findings), findings=seen.findings)
+
+
+def _case(case: written.Case) -> Case:
+    """Give a case as it is before it was tried."""
+    return Case(
+        case.group,
+        _name(case),
+        Outcome.NOT_REACHED,
+        row=f"{case.group}/{case.name}",
+        column=f"{case.provider} {case.mode}",
+        expected=f"{case.expect}  ({case.summary.rstrip('.')})",
+        again=_again(case),
+    )
+
+
+def _again(case: written.Case) -> str:
+    """Write the scenario as a file, with the command that plays it."""
+    scenario = yaml.safe_dump(write_scenario(case.scenario), sort_keys=False, width=100, allow_unicode=True)
+    command = f"understudy serve --speed {SPEED:g} --allow-http-webhooks --scenario FILE"
+    return f"# {case.id}. As FILE: {command}\n{scenario}"
 
 
 def _outcome(findings: Sequence[Finding]) -> Outcome:

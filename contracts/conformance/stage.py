@@ -15,7 +15,7 @@ from contracts.conformance.cases import SPEED, Case
 from contracts.conformance.drivers import Attached, Died, Driver
 from contracts.conformance.harness import Watch, faults_of
 from contracts.conformance.protocol import Hello, Result, Run
-from contracts.conformance.verdict import differences
+from contracts.conformance.verdict import differences, summarise
 from contracts.findings import Finding
 from contracts.rules import Claim, Output, judge
 from mockserver.app import create_app, create_world
@@ -23,6 +23,7 @@ from mockserver.catalog import Catalog
 from mockserver.domain.draw import account_name, webhook_secret
 from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import State
+from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.settings import Settings
 from mockserver.web.server import address_of, bind, serving
@@ -33,15 +34,23 @@ _SETTLE = 2.5
 
 _A_MOMENT = 0.05
 
+_KEPT = 500
+"""Exchanges kept of the beginning and of the end of a case's journal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one case came to. `faults` are the harness's own; with one, the findings prove nothing."""
+    """What one case came to, `summary` in words. With `faults`, the harness's own, findings prove nothing.
+
+    `journal` is what was said; the middle of a very long one is left out.
+    """
 
     claim: Claim | None
     findings: tuple[Finding, ...]
     faults: tuple[str, ...]
     seconds: float
+    journal: tuple[JournalEntry, ...] = ()
+    summary: str = ""
 
 
 async def play(case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Seen:
@@ -73,7 +82,15 @@ async def play(case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed:
     # A quirk or a status that no document names is meant to differ from the specs.
     meant = bool(case.scenario.quirks or case.scenario.job.status_name)
     faults = watch.seen if meant else [*watch.seen, *faults_of(entries, catalog)]
-    return Seen(claim, tuple(verdict), tuple(faults), took)
+    summary = summarise(claim, entries, catalog)
+    return Seen(claim, tuple(verdict), tuple(faults), took, _kept(entries), summary)
+
+
+def _kept(entries: list[JournalEntry]) -> tuple[JournalEntry, ...]:
+    """Keep the beginning and the end: a client that asks without a pause says the same in between."""
+    if len(entries) <= 2 * _KEPT:
+        return tuple(entries)
+    return (*entries[:_KEPT], *entries[-_KEPT:])
 
 
 async def _conclude(case: Case, driver: Driver, hello: Hello, run: Run, world: World) -> Claim | None:

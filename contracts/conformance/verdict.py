@@ -8,13 +8,14 @@ from dataclasses import replace
 from contracts.conformance.cases import Case
 from contracts.findings import Finding, Severity
 from contracts.rules import Claim, read_talk
-from contracts.rules.show import show
+from contracts.rules.show import Cleaner, show
 from contracts.rules.talk import Talk
 from mockserver.catalog import Catalog
 from mockserver.gateway.journal import JournalEntry
 
 UNEXPECTED = "unexpected-result"
 _SHOWN = 12
+_EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
 
 
 def differences(
@@ -26,7 +27,8 @@ def differences(
     where none does, they are a finding of their own. All findings are about the case.
     """
     talk = read_talk(entries, catalog, claim=claim)
-    told = list(_differ(case, claim, talk))
+    clean = Cleaner(talk)
+    told = [clean.text(one) for one in _differ(case, claim, talk)]
     found = [replace(finding, subject=case.id) for finding in found]
     cause = next((finding for finding in found if finding.severity is Severity.MUST), None)
     if not told:
@@ -34,12 +36,13 @@ def differences(
     if cause is not None:
         extended = replace(cause, evidence=(*cause.evidence, *(f"so that {one}" for one in told)))
         return [extended if finding is cause else finding for finding in found]
-    evidence = tuple(show(one, talk) for one in talk.exchanges[:_SHOWN])
+    evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
     unexpected = Finding(
         id=UNEXPECTED,
         severity=Severity.MUST,
         source=f"the scenario of the case, {case.scenario.name}: {case.summary}",
-        message="; ".join(told),
+        expected=_EXPECTED,
+        seen="; ".join(told),
         subject=case.id,
         evidence=evidence,
     )
@@ -71,3 +74,18 @@ def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
         yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
     if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
         yield f"{len(claim.media)} files were returned, expected {expect.media}"
+
+
+def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog) -> str:
+    """Say in words what a case came to, as `Expectation` says what it should."""
+    talk = read_talk(entries, catalog, claim=claim)
+    parts = []
+    if claim is not None:
+        kind = f" ({claim.error_kind})" if claim.error_kind else ""
+        parts.append(("no conclusion" if claim.outcome == "none" else claim.outcome) + kind)
+    counts = {"submit": len(talk.submits), "job": len({one.job for one in talk.submits if one.job})}
+    counts["poll"] = len(talk.of("poll"))
+    if claim is not None and claim.outcome == "completed":
+        counts["file"] = len(claim.media)
+    told = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
+    return Cleaner(talk).text("; ".join([*parts, told]))

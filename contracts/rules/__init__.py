@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from contracts.claim import Claim, Output
 from contracts.findings import Finding, Severity
 from contracts.rules import asking, calling_back, concluding, polling, retrying
-from contracts.rules.claim import Claim, Output
 from contracts.rules.rule import Breach, Rule
-from contracts.rules.show import show
+from contracts.rules.show import Cleaner, show
 from contracts.rules.talk import Talk, read_talk
 from mockserver.catalog import Catalog
 from mockserver.gateway.journal import JournalEntry
@@ -41,10 +41,11 @@ def judge(
     `speed` divides documented durations; `secret` tells what signs an account's callbacks.
     """
     talk = read_talk(entries, catalog, claim=claim, speed=speed, secret=secret)
-    return [finding for rule in RULES if (finding := _finding(rule, talk)) is not None]
+    clean = Cleaner(talk)
+    return [finding for rule in RULES if (finding := _finding(rule, talk, clean)) is not None]
 
 
-def _finding(rule: Rule, talk: Talk) -> Finding | None:
+def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
     found = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
     if not found:
         return None
@@ -55,8 +56,10 @@ def _finding(rule: Rule, talk: Talk) -> Finding | None:
         id=rule.id,
         severity=severity,
         source=rule.source,
-        message=f"{worst[0].what}{more}. {rule.advice}",
-        evidence=tuple(show(one, talk) for one in worst[0].proof[:_SHOWN]),
+        expected=rule.advice,
+        seen=clean.text(f"{worst[0].what}{more}"),
+        evidence=tuple(show(one, talk, clean) for one in worst[0].proof[:_SHOWN]),
+        exchanges=tuple(one.entry.number for one in worst[0].proof),
     )
 
 

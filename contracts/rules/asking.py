@@ -97,7 +97,7 @@ RULES = (
     Rule(
         "leaked-key",
         Severity.MUST,
-        "facts/clients.md, Pixazo 5: media is fetched without the key",
+        "the providers' documentation of results: files lie on other hosts and need no key",
         "Fetch files with a client that does not know the key: they may be on anybody's host.",
         _leaked_key,
     ),

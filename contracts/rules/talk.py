@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from contracts.rules.claim import Claim
+from contracts.claim import Claim
 from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
 from mockserver.gateway.journal import JournalEntry
@@ -87,7 +87,7 @@ class Exchange:
 
     @cached_property
     def kinds(self) -> frozenset[str]:
-        """The error kinds that fit this answer (INTERFACES.md, Client protocol); none where it is good."""
+        """The error kinds that fit this answer (contracts/PROTOCOL.md); none where it is good."""
         if self.broken:
             return frozenset({"network", "server"})
         match self.status:

@@ -62,7 +62,8 @@ def check_receiver(
                             id=f"receiver-{check.name.replace('_', '-')}",
                             severity=_SEVERITY.get(check.name, Severity.MUST),
                             source="the provider's callbacks, in its OpenAPI document",
-                            message=f"{_MEANING.get(check.name, '')} But: {failure.title}. {failure.message}",
+                            expected=_MEANING.get(check.name, ""),
+                            seen=": ".join(filter(None, (failure.title, failure.message))),
                             subject=url,
                             curl=check.failure_info.code_sample,
                         )

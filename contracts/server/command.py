@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from contracts.findings import Case, Finding, Outcome, Report
+from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
 from contracts.server.callbacks import check_receiver
 from contracts.server.coverage import Coverage
@@ -21,7 +22,6 @@ from contracts.server.gateway import open_fast_gateway, open_gateway
 from contracts.server.generated import Budget, generate
 from contracts.server.lifecycle import run_checks, subjects
 from contracts.server.live import run_live
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
@@ -39,7 +39,7 @@ _SHOWN = 12
     "--report-dir",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="D",
-    help="Write server.json and server.xml (JUnit) here.",
+    help="Write a page (server.html), JSON and JUnit here.",
 )
 @click.option("--seed", type=click.IntRange(0), help="Repeat a run: keys, and what is generated. [drawn]")
 @click.option(
@@ -115,7 +115,7 @@ def server(
     report = run.report(title)
     _tell(report, run)
     if report_dir is not None:
-        for file in write_reports(report, report_dir, "server"):
+        for file in write_reports(report, report_dir, "server", catalog):
             click.echo(f"wrote {file}", err=True)
     sys.exit(report.exit_status())
 

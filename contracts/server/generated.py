@@ -25,6 +25,20 @@ from mockserver.catalog.bundle import follow
 _SHOWN = 1000
 _ACCEPTS = ["2xx", "401", "402", "403", "404", "406", "409", "422", "429", "5xx"]
 _REJECTS = ["400", "401", "402", "404", "405", "406", "409", "413", "415", "422", "429"]
+_ASKS = {
+    "not_a_server_error": "No call brings about a server error that is not documented.",
+    "status_code_conformance": "Every answer has a documented status.",
+    "content_type_conformance": "Every answer has a documented media type.",
+    "response_headers_conformance": "Every answer has its documented headers.",
+    "response_schema_conformance": "Every answer's body is as documented.",
+    "negative_data_rejection": "What the document forbids is refused.",
+    "positive_data_acceptance": "What the document allows is accepted.",
+    "missing_required_header": "A call without a required header is refused.",
+    "unsupported_method": "A method that is not documented is refused with 405.",
+    "ignored_auth": "A call without the key, or with a wrong one, is refused.",
+    "ensure_resource_availability": "What was made can be asked for.",
+}
+"""What each of Schemathesis's checks asks, in a sentence."""
 _METHODS = ["get", "put", "post", "delete", "patch", "options"]
 """Tried where they are not documented. QUERY and TRACE are not: what is in between refuses them."""
 
@@ -124,10 +138,11 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 id=f"generated-{check.name.replace('_', '-')}",
                 severity=Severity.MUST,
                 source=f"the provider's OpenAPI document; Schemathesis, {check.name}",
-                message=f"{failure.title}. {failure.message}".strip(),
+                expected=_ASKS.get(check.name, f"What Schemathesis calls {check.name.replace('_', ' ')}."),
+                seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
                 subject=label,
-                evidence=_evidence(recorder, failure.case_id or case_id),
-                curl=check.failure_info.code_sample,
+                evidence=tuple(map(target.hide, _evidence(recorder, failure.case_id or case_id))),
+                curl=target.hide(check.failure_info.code_sample),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Finding, Outcome
+from contracts.receiver import Receiver
 from contracts.server.promises import CHECKS, Check
-from contracts.server.receiver import Receiver
+from contracts.server.record import record
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
 from contracts.server.target import NotReached, Target
@@ -34,6 +35,9 @@ def run_check(check: Check, subject: Subject) -> Case:
     began = time.perf_counter()
     outcome, reason = Outcome.PASSED, ""
     findings: tuple[Finding, ...] = ()
+    target = subject.target
+    said: list[Exchange] = []
+    target.watchers.append(said.append)
     try:
         check.run(subject)
     except NotReached as problem:
@@ -43,7 +47,20 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Unanswered as problem:
         outcome = Outcome.FAILED
         findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
-    return Case(subject.name, check.id, outcome, time.perf_counter() - began, findings, reason)
+    finally:
+        target.watchers.remove(said.append)
+    took = time.perf_counter() - began
+    journal = record(said, subject.api, target.base_url, target.key or "") if findings else ()
+    return Case(
+        subject.name,
+        check.id,
+        outcome,
+        took,
+        findings,
+        reason,
+        expected=check.promise,
+        journal=journal,
+    )
 
 
 def run_checks(
@@ -67,19 +84,15 @@ def run_checks(
 def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     exchanges = broken.evidence[:_EVIDENCE]
     base = subject.target.base_url
-    commands = dict.fromkeys(_command(one, subject.target) for one in exchanges if one.url.startswith(base))
+    hide = subject.target.hide
+    commands = dict.fromkeys(hide(one.curl) for one in exchanges if one.url.startswith(base))
     return Finding(
         id=check.id,
         severity=check.severity,
         source=check.source,
-        message=f"{check.promise} But {broken.message}.",
+        expected=check.promise,
+        seen=hide(broken.message),
         subject=subject.name,
-        evidence=tuple(str(one) for one in exchanges),
+        evidence=tuple(hide(str(one)) for one in exchanges),
         curl="\n".join(commands),
     )
-
-
-def _command(exchange: Exchange, target: Target) -> str:
-    """Write the call as curl; a real key is named, not shown."""
-    command = exchange.curl
-    return command if target.key is None else command.replace(target.key, "$KEY")

@@ -11,11 +11,11 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from contracts.findings import Outcome
+from contracts.receiver import Receiver
 from contracts.report import lines
 from contracts.server.gateway import open_app, open_gateway
 from contracts.server.lifecycle import run_check, subjects
 from contracts.server.promises import CHECKS, Check
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.subject import Subject
 from contracts.server.target import Target

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from contracts.receiver import Receiver
 from contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.target import NotReached, Target
 from contracts.server.wire import Exchange, Unanswered

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from contracts.server.stamps import read_stamp
 from contracts.server.wire import Exchange, Unanswered, Wire
+from mockserver.recording.redact import REDACTED, Redactor
 
 Watcher = Callable[[Exchange], None]
 
@@ -45,6 +47,7 @@ class Target:
         self.calls = 0
         self._seed = seed
         self._keys = 0
+        self._shown = Redactor(frozenset({key})) if key else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
         self.speed = float(self.health.get("speed", 1.0)) if self.health else 1.0
@@ -70,7 +73,9 @@ class Target:
         if url.startswith("/"):
             url = self.base_url + url
         self.calls += 1
+        began = time.time()
         exchange = self.wire.send(method, url, headers or {}, body)
+        exchange = replace(exchange, at=int(began * 1000), took=(time.time() - began) * 1000)
         for watcher in self.watchers:
             watcher(exchange)
         return exchange
@@ -87,6 +92,10 @@ class Target:
         if self.key is not None:
             raise NotReached("needs a second key")
         return self.fresh_key()
+
+    def hide(self, text: str) -> str:
+        """Name a real key in a text as $KEY instead of showing it."""
+        return text if self._shown is None else self._shown.text(text).replace(REDACTED, "$KEY")
 
     def close(self) -> None:
         """Let go of the wire."""

@@ -28,7 +28,10 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call and its answer. Header names of the answer are in lower case."""
+    """One call and its answer. Header names of the answer are in lower case.
+
+    `at` is when it began, in ms since the epoch, and `took` how many ms it lasted; 0 where nobody looked.
+    """
 
     method: str
     url: str
@@ -37,6 +40,8 @@ class Exchange:
     status: int
     answered: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
+    at: int = 0
+    took: float = 0.0
 
     @property
     def json(self) -> Any:

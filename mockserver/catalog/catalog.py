@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,13 @@ def open_catalog(
 
     `worded` are the providers whose answers somebody can word; others are then refused.
     """
-    documents = read_documents([bundled_specs(), *directories])
+    return build_catalog(read_documents([bundled_specs(), *directories]), strict=strict, worded=worded)
+
+
+def build_catalog(
+    documents: Iterable[Document], *, strict: bool = False, worded: Collection[str] | None = None
+) -> Catalog:
+    """Compile documents that were read already. Raises SpecError with file and pointer."""
     by_provider: dict[str, list[Document]] = {}
     for document in documents:
         if worded is not None and document.provider not in worded:

@@ -85,11 +85,22 @@ def read_documents(directories: list[Path]) -> list[Document]:
 
 def _read(file: Path, check: jsonschema_rs.Validator) -> Document:
     try:
-        data = read_yaml(file.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SpecError(file, "", f"is not YAML: {' '.join(str(error).split())}") from None
+        text = file.read_bytes()
     except OSError as error:
         raise SpecError(file, "", f"cannot be read: {error.strerror}") from None
+    return _parse(file, text, check)
+
+
+def parse_document(file: Path, text: bytes) -> Document:
+    """Read a document from its text; `file` is what errors call it. Raises SpecError."""
+    return _parse(file, text, _vocabulary())
+
+
+def _parse(file: Path, text: bytes, check: jsonschema_rs.Validator) -> Document:
+    try:
+        data = read_yaml(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SpecError(file, "", f"is not YAML: {' '.join(str(error).split())}") from None
     for key_path in _odd_keys(data, ""):
         raise SpecError(file, key_path, "keys must be strings; put the key in quotes")
     try:

@@ -52,7 +52,10 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What a refusal needs to be worded. Money is in micro-USD, `retry_after` in whole seconds."""
+    """What a refusal needs to be worded. Money is in micro-USD, `retry_after` in whole seconds.
+
+    `job` is the name that no job has.
+    """
 
     violations: tuple[Violation, ...] = ()
     text: str = ""
@@ -60,6 +63,7 @@ class Detail:
     resets_at: int | None = None
     allowed: tuple[str, ...] = ()
     model: str = ""
+    job: str = ""
     balance: int | None = None
     price: int = 0
 

@@ -13,6 +13,9 @@ from mockserver.settings import MAX_ACCOUNTS
 
 _MAX_BODIES = 10_000
 
+UNKEPT_BALANCE = micro_usd(100)
+"""What a key without a wallet is told that it has left (assumed): enough for anything. In micro-USD."""
+
 
 @dataclass(slots=True, eq=False)
 class Meeting:
@@ -52,6 +55,10 @@ class Account:
     def fund(self, balance: float | None) -> None:
         """Set the balance in USD; None turns the wallet off."""
         self.wallet = None if balance is None else Wallet(micro_usd(balance))
+
+    def balance(self, now: int) -> int:
+        """What the key is told that it can spend, in micro-USD."""
+        return UNKEPT_BALANCE if self.wallet is None else self.wallet.balance(now)
 
 
 class Accounts:

@@ -13,14 +13,10 @@ from mockserver.domain.conditions import Condition, Detail, Refusal, Violation
 from mockserver.domain.draw import webhook_secret
 from mockserver.domain.exchange import Answer, Call
 from mockserver.domain.model import Operation
-from mockserver.domain.money import micro_usd
 from mockserver.gateway.keys import authenticate
 from mockserver.gateway.status import prefer
 from mockserver.gateway.submit import obey, read_body
 from mockserver.gateway.world import World
-
-UNKEPT_BALANCE = micro_usd(100)
-"""What a key without a wallet is told that it has left (assumed): enough for anything."""
 
 _PAGE_SIZE = 20
 
@@ -34,12 +30,11 @@ async def secret(world: World, operation: Operation, call: Call) -> Answer:
 
 
 async def balance(world: World, operation: Operation, call: Call) -> Answer:
-    """Tell what the caller can spend. Facts: `balance` in micro-USD."""
+    """Tell what the caller can spend. Facts: `balance` in micro-USD, and whether the path is an `alias`."""
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
-    wallet = account.wallet
-    left = UNKEPT_BALANCE if wallet is None else wallet.balance(world.clock.now())
-    return world.provider(operation.provider).tell("balance", {"balance": left})
+    facts = {"balance": account.balance(world.clock.now()), "alias": operation.alias}
+    return world.provider(operation.provider).tell("balance", facts)
 
 
 async def models(world: World, operation: Operation, call: Call) -> Answer:

@@ -17,7 +17,7 @@ class Upload(msgspec.Struct, frozen=True):
     """One file that an account brought, or is about to bring. `url` is its absolute address.
 
     `content` is None until it has come, and `tag` names it; `ticket` names the place that waits for it, ""
-    where none does.
+    where none does, and `promised` how many bytes are to come there.
     """
 
     id: str
@@ -28,6 +28,7 @@ class Upload(msgspec.Struct, frozen=True):
     content: bytes | None = None
     tag: str = ""
     ticket: str = ""
+    promised: int = 0
 
     @property
     def size(self) -> int:

@@ -86,9 +86,9 @@ async def _find(world: World, operation: Operation, call: Call, account: str) ->
         job_id = body[operation.job]
     job = await world.visible_job(job_id, account)
     if job is None or job.model.provider != operation.provider:
-        raise Refusal(Condition.NOT_FOUND)
+        raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
     if operation.model is not None and job.model is not operation.model:
-        raise Refusal(Condition.NOT_FOUND)
+        raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
     call.job = job.id
     if job.scenario is not None:
         call.under(job.scenario)

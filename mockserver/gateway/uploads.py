@@ -52,7 +52,7 @@ async def upload(world: World, operation: Operation, call: Call) -> Answer:
 async def ticket(world: World, operation: Operation, call: Call) -> Answer:
     """Promise a file a place. Facts: `file`, whose content is still to come, and `url` to put it to.
 
-    The body holds `filename`, and may hold `content_type`.
+    The body holds `filename` and `size`, and may hold `content_type`.
     """
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
@@ -61,6 +61,7 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
     file = _named(
         world, operation, call, account, str(asked["filename"]), str(asked.get("content_type") or ""), None
     )
+    file = msgspec.structs.replace(file, promised=int(asked["size"]))
     world.shelf.put(file)
     operations = world.catalog.operations
     place = next(o.path for o in operations if o.role == "keep" and o.provider == operation.provider)
@@ -77,6 +78,9 @@ async def keep(world: World, operation: Operation, call: Call) -> Answer:
     prefer(world, operation, call)
     if call.oversize:
         raise Refusal(Trouble.BODY_TOO_LARGE)
+    if len(call.body) != promised.promised:
+        reason = f"has {len(call.body)} bytes, where {promised.promised} were announced"
+        raise _wrong(Violation("", missing=False, reason=reason))
     tag = hashlib.blake2b(call.body, digest_size=16, usedforsecurity=False).hexdigest()
     world.shelf.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
     return world.provider(operation.provider).tell("keep", {})

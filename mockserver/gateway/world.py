@@ -17,7 +17,7 @@ from mockserver.domain.money import Wallet
 from mockserver.domain.rendition import Rendition
 from mockserver.domain.scenario import Scenario
 from mockserver.domain.timeline import State, Step
-from mockserver.gateway.accounts import Accounts
+from mockserver.gateway.accounts import UNKEPT_BALANCE, Accounts
 from mockserver.gateway.journal import Journal
 from mockserver.gateway.shelf import Shelf
 from mockserver.gateway.store import MemoryStore, Store
@@ -148,10 +148,10 @@ class World:
                 wallet.refund(job.id)
         return ended
 
-    def balance_of(self, job: Job) -> int | None:
-        """What is left of the money that paid for the job, in micro-USD; None when none is kept."""
-        wallet = self.wallet_of(job)
-        return wallet.balance(self.clock.now()) if wallet is not None else None
+    def balance_of(self, job: Job) -> int:
+        """What the job's account is told that it has left, in micro-USD."""
+        account = self.accounts.named(job.account)
+        return UNKEPT_BALANCE if account is None else account.balance(self.clock.now())
 
     async def ended(self, job: Job, seconds: float | None = None) -> Job:
         """Wait until the job has ended, by plan or by hand, and give it as it then is.

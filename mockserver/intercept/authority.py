@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import trustme
@@ -12,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import PKCS12Certificate, serialize_java_truststore
 from cryptography.utils import CryptographyDeprecationWarning
+
+_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 JAVA_PASSWORD = "understudy"
 """Java wants one for any trust store, also for one that holds nothing secret."""
@@ -37,11 +41,24 @@ class Authority:
         context.set_alpn_protocols(["http/1.1"])
         return context
 
+    def client_context(self) -> ssl.SSLContext:
+        """A TLS context that trusts this CA, and nobody else."""
+        return ssl.create_default_context(cadata=self.certificate.decode())
+
     def write_java_truststore(self, file: Path, others: bytes) -> None:
         """Write a PKCS 12 trust store of this CA and of those in `others` (PEM)."""
         with warnings.catch_warnings():
             # Some old roots have odd serial numbers; they are trusted as the system trusts them.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-            certificates = x509.load_pem_x509_certificates(self.certificate + others)
+            certificates = _read(self.certificate + others)
         held = [PKCS12Certificate(cert, f"ca-{index}".encode()) for index, cert in enumerate(certificates)]
         file.write_bytes(serialize_java_truststore(held, BestAvailableEncryption(JAVA_PASSWORD.encode())))
+
+
+def _read(bundle: bytes) -> list[x509.Certificate]:
+    """Read each certificate once; what is none is left out, as everybody else leaves it out."""
+    certificates = []
+    for block in dict.fromkeys(_BLOCK.findall(bundle)):
+        with suppress(ValueError):
+            certificates.append(x509.load_pem_x509_certificate(block))
+    return certificates

@@ -1,13 +1,23 @@
-"""Run a child process: its stdin, stdout, exit status and signals are its own."""
+"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock, Thread
 
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
+_FORWARDED = frozenset((*_FROM_A_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
+
+_SI_KERNEL = 0x80
+"""Linux's word for a signal that no process sent (sigaction(2), si_code): a terminal's Ctrl-C, for one."""
+
+_PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
+"""What Python ignores at its start, and a child must not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +27,78 @@ class Ended:
     status: int
 
 
-async def run_child(command: Sequence[str], variables: Mapping[str, str]) -> Ended:
+class Signals:
+    """Takes this process's signals, from its making to the end of the process, and hands them to a child.
+
+    Before the child starts they wait, after its end they vanish: none of them ends this process, which has
+    to clean up behind the child. Make it before any other thread: threads take over who blocks what.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._child: int | None = None
+        self._early: list[int] | None = []
+        # With SIGTTOU blocked the summary can be written also when the child took the terminal and died.
+        self.before = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED | {signal.SIGTTOU})
+        """The mask that the child shall start with."""
+        # Blocked signals have to be asked for; that tells who sent them, which a handler would not.
+        Thread(target=self._listen, name="signals", daemon=True).start()
+
+    def begin(self, child: int) -> None:
+        """Hand on to this process what came, and what comes."""
+        with self._lock:
+            early, self._child, self._early = self._early or [], child, None
+            for number in early:
+                os.kill(child, number)
+
+    def end(self) -> None:
+        """Hand on nothing any more. To be called before the child's number can be another process's."""
+        with self._lock:
+            self._child = None
+
+    def _listen(self) -> None:
+        while True:
+            number, by_terminal = _next(_FORWARDED)
+            with self._lock:
+                if self._child is not None:
+                    # A terminal sends to all of its foreground group. The child decides what it means.
+                    if not (by_terminal and os.getpgid(self._child) == os.getpgrp()):
+                        os.kill(self._child, number)
+                elif self._early is not None:
+                    self._early.append(number)
+
+
+async def run_child(command: Sequence[str], variables: Mapping[str, str], signals: Signals) -> Ended:
     """Run a command to its end. Raises OSError when it cannot be started."""
-    loop = asyncio.get_running_loop()
-    child: asyncio.subprocess.Process | None = None
-    early: list[int] = []
+    return Ended(await asyncio.to_thread(_run, list(command), variables, signals))
 
-    def forward(number: int) -> None:
-        if child is None:
-            early.append(number)  # the child may be there before we hear of it
-        elif child.returncode is None:
-            child.send_signal(number)
 
-    for number in _FORWARDED:
-        loop.add_signal_handler(number, forward, number)
-    # A terminal sends Ctrl-C to both; the child decides what it means, and we wait for it.
-    loop.add_signal_handler(signal.SIGINT, lambda: None)
-    try:
-        child = await asyncio.create_subprocess_exec(*command, env=dict(variables))
-        for missed in early:
-            child.send_signal(missed)
-        status = await child.wait()
-    finally:
-        for number in (*_FORWARDED, signal.SIGINT):
-            loop.remove_signal_handler(number)
-    return Ended(128 - status if status < 0 else status)
+def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> int:
+    # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
+    child = os.posix_spawnp(command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN)
+    signals.begin(child)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    signals.end()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return 128 - status if status < 0 else status
+
+
+def _next(numbers: Iterable[int]) -> tuple[int, bool]:
+    """Wait for a signal; tell it, and whether it came from a terminal."""
+    if sys.platform == "linux":
+        told = signal.sigwaitinfo(numbers)
+        return told.si_signo, told.si_code == _SI_KERNEL
+    else:
+        number = signal.sigwait(numbers)
+        return number, number in _FROM_A_TERMINAL and _in_foreground()
+
+
+def _in_foreground() -> bool:
+    """Guess, where nobody tells, whether a terminal's signals come to this process."""
+    for number in range(3):
+        try:
+            if os.tcgetpgrp(number) == os.getpgrp():
+                return True
+        except OSError:
+            continue  # no terminal, or not ours
+    return False

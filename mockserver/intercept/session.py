@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from starlette.types import ASGIApp
 
 from mockserver.intercept.authority import Authority
+from mockserver.intercept.outer import WayOut
 from mockserver.intercept.proxy import Proxy, Tally
 from mockserver.intercept.variables import (
     Trust,
@@ -26,13 +27,17 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Intercepted:
-    """What a child needs, and what became of calls to other hosts. `left_out` NO_PROXY keeps from us."""
+    """What a child needs, and what became of calls to other hosts.
+
+    `left_out` NO_PROXY keeps from us; `nothing` tells that those are all.
+    """
 
     variables: dict[str, str]
     added: dict[str, str]
     tally: Tally
     trust: Trust
     left_out: tuple[str, ...]
+    nothing: bool
 
 
 @asynccontextmanager
@@ -53,25 +58,40 @@ async def intercepting(
     authority = Authority(hosts)
     plain, tls, front = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
     tls_port = tls.getsockname()[1]
-    proxy = Proxy(inside, tls_port=tls_port, plain_port=plain.getsockname()[1], offline=offline)
+    proxy = Proxy(
+        inside,
+        tls_port=tls_port,
+        plain_port=plain.getsockname()[1],
+        trust=authority.client_context(),
+        way_out=WayOut(environment),
+        offline=offline,
+    )
     with TemporaryDirectory(prefix="understudy-") as folder:
         trust = _write_trust(Path(folder), authority, environment)
         address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
-        variables = child_variables(environment, address, trust, tls_port, inside)
+        variables = child_variables(
+            environment,
+            address,
+            trust,
+            inside,
+            tls_port=tls_port,
+            plain_port=plain.getsockname()[1],
+            offline=offline,
+        )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
         async with serving(app, plain, Listening(tls, authority.server_context())):
             server = await asyncio.start_server(proxy, sock=front)
             try:
-                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out))
+                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside)
             finally:
                 server.close()
 
 
 def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:
     before = trusted_before(environment)
-    trust = Trust(bundle=folder / "bundle.pem", extra=folder / "node.pem", java=folder / "trust.p12")
-    trust.bundle.write_bytes(before + b"\n" + authority.certificate)
-    extra = Path(environment.get("NODE_EXTRA_CA_CERTS", ""))
-    trust.extra.write_bytes((extra.read_bytes() + b"\n" if extra.is_file() else b"") + authority.certificate)
-    authority.write_java_truststore(trust.java, before)
+    bundles = {name: folder / f"{name.lower()}.pem" for name in before}
+    for name, file in bundles.items():
+        file.write_bytes(before[name] + authority.certificate)
+    trust = Trust(bundles, extra=bundles["NODE_EXTRA_CA_CERTS"], java=folder / "trust.p12")
+    authority.write_java_truststore(trust.java, b"".join(before.values()))
     return trust

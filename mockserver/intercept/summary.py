@@ -27,7 +27,9 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     lines += _listed("faults played", faults)
     lines += _listed("calls that went elsewhere", intercepted.tally.passed)
     lines += _listed("calls refused (--offline)", intercepted.tally.refused)
-    if intercepted.left_out:
+    if intercepted.nothing:
+        lines.append("  NO_PROXY keeps every host from the gateway: nothing was intercepted")
+    elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
 

@@ -52,14 +52,14 @@ class Provider(Protocol):
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer where the job is. `urls` lead to its files; there are none until it is COMPLETED."""
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
         """Answer what the job made, to a call of the role `result`.
 
-        `file_size` is in bytes, 0 until then; `balance` in micro-USD, None when none is kept.
+        `file_size` is in bytes, 0 until then; `balance` in micro-USD.
         """
 
-    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
-        """Answer a submit that waited for its job. `balance` is in micro-USD, None when none is kept."""
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
+        """Answer a submit that waited for its job. `balance` is in micro-USD."""
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
         """Word a callback that tells the job as it is in `step`."""

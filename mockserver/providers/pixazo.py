@@ -107,7 +107,7 @@ class Pixazo(Provider):
         told["completed_at"] = updated if done else None
         return told
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
         """Answer the image-to-video page's result call: the video, or the job while there is none.
 
         The page declares application/octet-stream for a file called output.mp4.
@@ -122,7 +122,7 @@ class Pixazo(Provider):
         }
         return json_answer(200, {"video": video})
 
-    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
         """Answer a submit that waited: what the result call answers."""
         return self.result(job, step, urls, len(file), balance)
 

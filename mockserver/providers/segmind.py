@@ -95,11 +95,11 @@ class Segmind(Provider):
             return job.timeline.processing_as
         return State.FAILED if step.state is State.ERROR else step.state
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
         """Answer what the job made, and until then where it is (assumed: nothing is shown for that)."""
         if step.state is not State.COMPLETED:
             return self.status(job, step, urls)
-        accounts = {"cost": usd(job.price)} | ({} if balance is None else {"remaining_credits": usd(balance)})
+        accounts = {"cost": usd(job.price), "remaining_credits": usd(balance)}
         told = self._told(job, urls[0], file_size)
         return json_answer(200, {"request_id": job.id, **told, "metrics": accounts | _metrics(job)})
 
@@ -112,7 +112,7 @@ class Segmind(Provider):
         }
         return {"status": State.COMPLETED, "output": url, "video": video}
 
-    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
         """Answer the video's bytes; a job that failed is a 500 with its reason (assumed)."""
         if step.state is not State.COMPLETED:
             return json_answer(500, {"error": job.timeline.error or "Internal server error"})
@@ -120,11 +120,10 @@ class Segmind(Provider):
         headers = [
             (b"x-request-id", job.id.encode()),
             (b"x-generation-time", f"{queued + worked:g}".encode()),
-            (b"x-cost", f"{usd(job.price):g}".encode()),
+            (b"x-cost", _plain(job.price).encode()),
+            (b"x-remaining-credits", _plain(balance).encode()),
             (b"x-seed-value", str(job.seed).encode()),
         ]
-        if balance is not None:
-            headers.append((b"x-remaining-credits", f"{usd(balance):g}".encode()))
         if "json-video" in job.quirks:
             return json_answer(200, self._told(job, urls[0], len(file)), *headers)
         return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
@@ -158,9 +157,12 @@ class Segmind(Provider):
                 reset = (b"x-rate-limit-reset-at-utc", iso_ms(detail.resets_at or 0).encode())
                 return json_answer(429, {"error": "Rate limit exceeded"}, reset)
             case Condition.INSUFFICIENT_BALANCE:
-                has, needs = usd(detail.balance or 0), usd(detail.price)
-                text = f"Insufficient credits: the balance is {has:g} credits, the request needs {needs:g}"
+                has, needs = _plain(detail.balance or 0), _plain(detail.price)
+                text = f"Insufficient credits: the balance is {has} credits, the request needs {needs}"
                 return json_answer(406, {"error": text})
+            case Condition.NOT_FOUND if detail.job:
+                # api-evangelist/segmind, errors/segmind-error-codes.yml: the text names the request.
+                return json_answer(404, {"error": f"Request {detail.job} not found"})
             case Condition.INVALID_REQUEST:
                 return json_answer(400, {"error": _invalid(detail.violations)})
             case Trouble.WRONG_METHOD:
@@ -180,6 +182,11 @@ def _course(job: Job) -> tuple[float, float]:
     queued = course.queued if wish is None or wish.queued is None else wish.queued
     worked = course.processing if wish is None or wish.processing is None else wish.processing
     return queued, worked
+
+
+def _plain(micro_usd: int) -> str:
+    """Write credits to the last digit, and no digit more."""
+    return f"{usd(micro_usd):.6f}".rstrip("0").rstrip(".")
 
 
 def _metrics(job: Job) -> dict[str, float]:

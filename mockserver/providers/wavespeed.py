@@ -99,11 +99,11 @@ class WaveSpeed(Provider):
         """Answer 200 in any state; a failed prediction is a successful answer."""
         return self._envelope(self.prediction(job, step, urls))
 
-    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int | None) -> Answer:
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
         """Answer what the status answers: outputs are in the prediction."""
         return self.status(job, step, urls)
 
-    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int | None) -> Answer:
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
         """Answer a submit that waited."""
         return self.status(job, step, urls)
 
@@ -174,7 +174,9 @@ class WaveSpeed(Provider):
             case "secret":
                 return self._envelope({"secret": facts["secret"]})
             case "balance":
-                return self._envelope({"balance": usd(facts["balance"])})
+                # https://wavespeed.ai/docs/check-balance has another path, and a currency beside.
+                beside = {"currency": "USD"} if facts["alias"] else {}
+                return self._envelope({"balance": usd(facts["balance"]), **beside})
             case "models":
                 return self._envelope([_model(model, priced) for model, priced in facts["models"]])
             case "list":

@@ -90,7 +90,8 @@ class Redactor:
 
 def redactor(key: str, headers: Headers, query: str) -> Redactor:
     """Make the redactor of one exchange: of its key, and of whatever stood where keys stand."""
-    return _redactor(frozenset(secret for secret in _secrets(key, headers, query) if len(secret) >= SHORTEST))
+    found = secrets_of(key, headers, query)
+    return _redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
 
 
 @lru_cache(maxsize=1024)
@@ -98,7 +99,8 @@ def _redactor(secrets: frozenset[str]) -> Redactor:
     return Redactor(secrets)
 
 
-def _secrets(key: str, headers: Headers, query: str) -> Iterable[str]:
+def secrets_of(key: str, headers: Headers, query: str) -> Iterable[str]:
+    """Name what is secret about a call: its key, and whatever stands where keys stand. Some may be ""."""
     yield key
     for name, value in headers:
         if name in SECRET_HEADERS:

@@ -299,8 +299,8 @@ class Replay(World):
         if operation.role == "status":
             return provider.status(job, step, urls)
         if operation.role == "result":
-            return provider.result(job, step, urls, 0, None)
-        return provider.finished(job, step, urls, b"", None)
+            return provider.result(job, step, urls, 0, self.balance_of(job))
+        return provider.finished(job, step, urls, b"", self.balance_of(job))
 
     def _urls(self, played: Played) -> list[str]:
         told = self._translation(None, played.account, played, played.take.submit)

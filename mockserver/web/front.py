@@ -248,6 +248,8 @@ class Front:
         query = scope["query_string"]
         request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
         target = scope.get("raw_path") or scope["path"].encode()
+        if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
+            target = b"https://" + call.headers.get(b"host", b"localhost") + target
         journal.append(
             # By position: names would cost as much again as the rest of this function.
             JournalEntry(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -39,6 +40,12 @@ def test_a_broken_client_is_1_and_the_exchange_proves_it(tmp_path: Path) -> None
     assert "GET /v2/requests/status/hunyuan-video_" in result.stdout
     told = json.loads((tmp_path / "client.json").read_text())
     assert told["cases"][0]["findings"][0]["id"] == "polled-after-terminal"
+    assert told["cases"][0]["expected"].startswith("completed; 1 submit, 1 job, 1 poll, 1 file")
+    assert told["cases"][0]["seen"].startswith("completed; 1 submit, 1 job, ")
+    har = json.loads((tmp_path / told["cases"][0]["journal"]).read_text())
+    proof = told["cases"][0]["findings"][0]["exchanges"]
+    assert proof[-1] in [entry["_understudy"]["number"] for entry in har["log"]["entries"]]
+    assert "✗ MUST polled-after-terminal" in re.sub("<[^>]*>", "", (tmp_path / "client.html").read_text())
     suite = ElementTree.parse(tmp_path / "client.xml").find("testsuite")
     assert suite is not None
     assert suite.get("failures") == "1"

@@ -11,7 +11,7 @@ from contracts.findings import Case, Finding, Outcome, Severity
 
 
 def failed(name: str, *rules: str) -> Case:
-    findings = tuple(Finding(rule, Severity.MUST, "source", "message") for rule in rules)
+    findings = tuple(Finding(rule, Severity.MUST, "source", "expected", "seen") for rule in rules)
     return Case("group", name, Outcome.FAILED if rules else Outcome.PASSED, findings=findings)
 
 

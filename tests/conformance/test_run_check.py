@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from contracts.cli import main
 
 PROGRAM = """
 import httpx, sys, time
@@ -21,7 +26,7 @@ sys.exit(int(sys.argv[1]))
 """
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, report: str = "") -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-c",
@@ -33,7 +38,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     ]
     program = [sys.executable, "-c", PROGRAM, *arguments]
     return subprocess.run(
-        [*command, "--speed", "100", "--", *program], capture_output=True, text=True, timeout=60, check=False
+        [*command, *(["--report-dir", report] if report else []), "--speed", "100", "--", *program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -45,13 +54,25 @@ def test_a_program_that_keeps_the_rules_is_0() -> None:
 
 
 @pytest.mark.e2e
-def test_a_program_that_breaks_one_is_1_and_never_shows_its_key() -> None:
-    ended = run("0", "leak")
+def test_a_program_that_breaks_one_is_1_and_never_shows_its_key(tmp_path: Path) -> None:
+    """Neither on the screen nor in the report, which tells each rule and the whole conversation."""
+    ended = run("0", "leak", report=str(tmp_path))
     assert ended.returncode == 1
     assert "MUST leaked-key" in ended.stderr
     assert "a-secret-key-1" not in ended.stderr
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert [case["group"] for case in told["cases"] if case["outcome"] == "failed"] == ["leaked-key"]
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {file.suffix for file in written} == {".html", ".json", ".xml", ".har"}
+    assert not [file for file in written if "a-secret-key-1" in file.read_text()]
 
 
 @pytest.mark.e2e
 def test_a_program_that_fails_keeps_its_own_status() -> None:
     assert run("7", "leak").returncode == 7
+
+
+def test_a_report_without_a_check_is_refused() -> None:
+    result = CliRunner().invoke(main, ["run", "--report-dir", "somewhere", "--", "true"])
+    assert result.exit_code == 2
+    assert "--check" in result.output

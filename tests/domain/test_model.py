@@ -83,7 +83,7 @@ def _model(catalog: Catalog, provider: str, name: str) -> Model:
 def test_hunyuan_video_has_the_decided_sizes(
     catalog: Catalog, resolution: str, aspect: str, size: tuple[int, int]
 ) -> None:
-    """The pixels are those of ledger row T2V-6."""
+    """The pixels are those that were decided on; no document gives them (assumed)."""
     model = _model(catalog, "pixazo", "hunyuan-video")
     made = model.media.rendition({"resolution": resolution, "aspect_ratio": aspect, "num_frames": "85"}, 1, 0)
     assert (made.width, made.height) == size
@@ -102,7 +102,7 @@ def test_hunyuan_video_has_the_decided_sizes(
     ],
 )
 def test_image_presets_have_the_decided_sizes(catalog: Catalog, preset: str, size: tuple[int, int]) -> None:
-    """The pixels are those of ledger row IMG-5."""
+    """The pixels are those that were decided on; no document gives them (assumed)."""
     made = _model(catalog, "pixazo", "hunyuan-image").media.rendition({"image_size": preset}, 1, 0)
     assert (made.width, made.height) == size
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.anyio
 
 BALANCES = [
     ("wavespeed", "/api/v3/balance", lambda told: told["data"]["balance"], 0.40),
+    ("wavespeed", "/api/v3/account/balance", lambda told: told["data"]["balance"], 0.40),
     ("segmind", "/v1/get-user-credits", lambda told: told["credits"], 1.464),
 ]
 LIST = "/api/v3/predictions"
@@ -42,6 +43,28 @@ async def test_a_key_whose_money_is_not_counted_has_enough(
     gateway: Gateway, provider: str, path: str, read: Any, price: float
 ) -> None:
     assert read((await gateway.call("GET", path, headers=key_headers(provider))).json()) == 100
+
+
+async def test_the_other_path_of_the_balance_tells_the_currency(gateway: Gateway) -> None:
+    told = [
+        (await gateway.call("GET", path, headers=key_headers("wavespeed"))).json()["data"]
+        for path in ("/api/v3/balance", "/api/v3/account/balance")
+    ]
+    assert told == [{"balance": 100}, {"balance": 100, "currency": "USD"}]
+
+
+@pytest.mark.parametrize(
+    ("balance", "left"), [(None, "100"), (5.0, "3.536"), (1.464, "0"), (1_234_567.891234, "1234566.427234")]
+)
+async def test_segmind_tells_with_each_answer_what_its_credits_tell(
+    make_gateway: MakeGateway, balance: float | None, left: str
+) -> None:
+    """To the last digit, and also where the money is not counted."""
+    gateway = make_gateway(balance=balance)
+    answer = await submit(gateway, "segmind")
+    assert answer.headers["x-remaining-credits"] == left
+    told = (await gateway.call("GET", "/v1/get-user-credits", headers=key_headers("segmind"))).json()
+    assert told["credits"] == float(left)
 
 
 async def test_segmind_tells_free_credits_beside(gateway: Gateway) -> None:

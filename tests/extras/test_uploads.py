@@ -135,10 +135,29 @@ async def test_the_same_place_can_be_filled_again(gateway: Gateway) -> None:
     promised = await ticket(gateway)
     await bring(gateway, promised)
     first = await gateway.call("GET", promised["download_url"])
-    await bring(gateway, promised, b"another")
+    other = PNG[::-1]
+    await bring(gateway, promised, other)
     second = await gateway.call("GET", promised["download_url"])
-    assert second.content == b"another"
+    assert second.content == other
     assert first.headers["etag"] != second.headers["etag"]
+
+
+@pytest.mark.parametrize("content", [b"", PNG[:-1], PNG + b"x"])
+async def test_a_file_of_another_size_than_announced_is_400_and_not_kept(
+    gateway: Gateway, content: bytes
+) -> None:
+    promised = await ticket(gateway)
+    answer = await bring(gateway, promised, content)
+    assert (answer.status_code, answer.json()["code"]) == (400, 400)
+    assert f"has {len(content)} bytes, where {len(PNG)} were announced" in answer.json()["message"]
+    assert (await gateway.call("GET", promised["download_url"])).status_code == 404
+    assert (await bring(gateway, promised)).status_code == 200
+
+
+async def test_an_empty_file_can_be_announced_and_brought(gateway: Gateway) -> None:
+    promised = await ticket(gateway, size=0)
+    assert (await bring(gateway, promised, b"")).status_code == 200
+    assert (await gateway.call("GET", promised["download_url"])).content == b""
 
 
 async def test_an_address_to_read_is_none_to_write(gateway: Gateway) -> None:
@@ -243,8 +262,9 @@ async def test_equal_uploads_of_two_keys_are_two_files(gateway: Gateway) -> None
 
 
 async def test_a_page_among_the_uploads_cannot_act_for_this_address(gateway: Gateway) -> None:
-    promised = await ticket(gateway, filename="page.html", content_type="text/html")
-    await bring(gateway, promised, b"<script>fetch('/_mock/reset', {method: 'POST'})</script>")
+    page = b"<script>fetch('/_mock/reset', {method: 'POST'})</script>"
+    promised = await ticket(gateway, filename="page.html", content_type="text/html", size=len(page))
+    await bring(gateway, promised, page)
     file = await gateway.call("GET", promised["download_url"])
     assert file.headers["content-security-policy"] == "sandbox"
     assert file.headers["x-content-type-options"] == "nosniff"

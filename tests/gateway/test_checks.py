@@ -11,7 +11,7 @@ from mockserver.catalog import Catalog
 from tests.gateway.asking import BODIES, SUBMITS, T2V, balance, open_gateway, submit
 from tests.support import Gateway, key_headers
 
-# Each provider's wrongs in the order in which they are found (ledger row PX-13), with their answers.
+# Each provider's wrongs in the order in which they are found, with their answers.
 _STATUSES = {
     "pixazo": {
         "route": 404,

@@ -151,7 +151,13 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         told, _ = process.communicate(timeout=PATIENCE)
     proxy, bundle, *files = told.splitlines()
     assert Path(bundle).is_relative_to(scratch)
-    assert files == ["bundle.pem", "node.pem", "trust.p12"]
+    assert files == [
+        "curl_ca_bundle.pem",
+        "node_extra_ca_certs.pem",
+        "requests_ca_bundle.pem",
+        "ssl_cert_file.pem",
+        "trust.p12",
+    ]
     assert list(scratch.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch"]
     with pytest.raises(ProcessLookupError):

@@ -468,7 +468,7 @@ FLAKY: dict[str, Any] = {
     "poll": [{"fault": "malformed", "after": 1}],
     "job": {"queued": 2, "processing": 5, "end": "FAILED", "error": "Content policy violation"},
 }
-"""The example of DESIGN.md."""
+"""The README's example."""
 
 
 async def plays_flaky(gateway: Gateway) -> None:

@@ -28,6 +28,9 @@ EXPECTED: Expected = {
     "upload:completes": ("not really a cat", ["upload-asset 200", "file 200"]),
     "wait:fails": (r"InferenceFailed: None .+", [f"{QUEUE} 200", f"{STATUS} 422"]),
     "sync:fails": (r"SegmindError: 500 .+", [f"{SYNC} 500"]),
+    "sync:invalid-key": (r"SegmindError: 401 Unauthorized.+", [f"{SYNC} 401"]),
+    "sync:rate-limited": (r"SegmindError: 429 .+", [f"{SYNC} 429"]),
+    "sync:submit-500": (r"SegmindError: 500 .+", [f"{SYNC} 500"]),
     "wait:invalid-key": (r"SegmindError: 401 Unauthorized.+", [f"{QUEUE} 401"]),
     "wait:insufficient-balance": (r"SegmindError: 406 Insufficient credits.+", [f"{QUEUE} 406"]),
     "sync:insufficient-balance": (r"SegmindError: 406 Insufficient credits.+", [f"{SYNC} 406"]),
@@ -35,6 +38,8 @@ EXPECTED: Expected = {
     "wait:rate-limited": (r"SegmindError: 429 .+", [f"{QUEUE} 429"]),
     "wait:submit-500": (r"SegmindError: 500 .+", [f"{QUEUE} 500"]),
     "wait:poll-503-twice": (r"SegmindError: 503 .+", [f"{QUEUE} 200", f"{STATUS} 503"]),
+    "wait:poll-html-504": (r"SegmindError: 504 None", [f"{QUEUE} 200", f"{STATUS} 504"]),
+    "wait:poll-truncated": (r"RemoteProtocolError: .+", [f"{QUEUE} 200", f"{STATUS} 200"]),
     # An answer that does not parse is to it a job that is not done yet.
     "wait:poll-malformed": (["COMPLETED", "video/mp4"], WELL),
     "wait:always-dropped": (r"(RemoteProtocolError|ReadError): .+", [f"{QUEUE} 0"]),

@@ -30,9 +30,23 @@ BY_TICKET: Expected = {
     ),
 }
 
+# Scenario and status of what refuses a submit, whether it waits or not.
+REFUSED = {"invalid-key": 401, "insufficient-balance": 402, "rate-limited-for-ever": 429, "submit-500": 500}
+
+
+def refused(raised: str) -> Expected:
+    """None of them submits again. `raised` is a pattern, with STATUS in it."""
+    return {
+        f"{verb}:{scenario}": (raised.replace("STATUS", str(status)), [f"{SUBMIT} {status}"])
+        for verb in ("run", "sync")
+        for scenario, status in REFUSED.items()
+    }
+
+
 VERSION_2: Expected = {
     **WELL,
     **BY_TICKET,
+    **refused(r"_SubmissionError: .+ HTTP STATUS: .+"),
     "run:fails": (
         r"_TaskFailedError: Prediction failed \(task_id: \w+\): .+",
         [f"{SUBMIT} 200", f"{POLL} 200"],
@@ -42,49 +56,46 @@ VERSION_2: Expected = {
         r"RuntimeError: Sync mode timed out \(task_id: \w+\): .+ still processing .+/predictions/\w+/result",
         [f"{SUBMIT} 200"],
     ),
-    "run:invalid-key": (r"_SubmissionError: .+ HTTP 401: .+", [f"{SUBMIT} 401"]),
-    "run:insufficient-balance": (r"_SubmissionError: .+ HTTP 402: .+", [f"{SUBMIT} 402"]),
-    "run:rate-limited-for-ever": (r"_SubmissionError: .+ HTTP 429: .+", [f"{SUBMIT} 429"]),
-    "run:submit-500": (r"_SubmissionError: .+ HTTP 500: .+", [f"{SUBMIT} 500"]),
     # It polls on through what passes, and gives up on an answer that does not parse.
     "run:poll-503-twice": (["video/mp4"], [f"{SUBMIT} 200", f"{POLL} 503 ×2", f"{POLL} 200", "file 200"]),
     "run:poll-malformed": (r"JSONDecodeError: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
+    "run:poll-html-504": (["video/mp4"], [f"{SUBMIT} 200", f"{POLL} 504", f"{POLL} 200", "file 200"]),
+    "run:poll-truncated": (r"ChunkedEncodingError: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
     "run:always-dropped": (r"_SubmissionError: .+ will not retry .+", [f"{SUBMIT} 0"]),
 }
 
 VERSION_1: Expected = {
     **WELL,
+    **refused(r"RuntimeError: .+ HTTP STATUS: .+"),
     "upload:completes": ("not really a cat", ["upload-media 200", "file 200"]),
     "run:fails": (r"RuntimeError: Prediction failed: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
     # It takes a failed job, and one that is not done, for a success without outputs.
     "sync:fails": ([], [f"{SUBMIT} 200"]),
     "sync:never-finishes": ([], [f"{SUBMIT} 200"]),
-    "run:invalid-key": (r"RuntimeError: .+ HTTP 401: .+", [f"{SUBMIT} 401"]),
-    "run:insufficient-balance": (r"RuntimeError: .+ HTTP 402: .+", [f"{SUBMIT} 402"]),
-    "run:rate-limited-for-ever": (r"RuntimeError: .+ HTTP 429: .+", [f"{SUBMIT} 429"]),
-    "run:submit-500": (r"RuntimeError: .+ HTTP 500: .+", [f"{SUBMIT} 500"]),
     # One bad poll, and a job that is running and paid for is given up.
     "run:poll-503-twice": (r"RuntimeError: .+ HTTP 503: .+", [f"{SUBMIT} 200", f"{POLL} 503"]),
     "run:poll-malformed": (r"JSONDecodeError: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
+    "run:poll-html-504": (r"RuntimeError: .+ HTTP 504: .+", [f"{SUBMIT} 200", f"{POLL} 504"]),
+    "run:poll-truncated": (r"ChunkedEncodingError: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
     # It submits again, six times in all, and each was accepted.
     "run:always-dropped": (r"RuntimeError: .+ after 6 attempts", [f"{SUBMIT} 0 ×6"]),
+    "sync:always-dropped": (r"RuntimeError: .+ after 6 attempts", [f"{SUBMIT} 0 ×6"]),
 }
 
 JAVASCRIPT: Expected = {
     **WELL,
     **BY_TICKET,
+    **refused(r"WavespeedSubmissionException: .+ HTTP STATUS: .+"),
     "run:fails": (r"Error: Prediction failed \(task_id: \w+\): .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
     "sync:fails": (r"Error: Prediction failed \(task_id: \w+\): .+", [f"{SUBMIT} 200"]),
     "sync:never-finishes": (
         r"WavespeedSyncTimeoutException: .+ Query the result later .+",
         [f"{SUBMIT} 200"],
     ),
-    "run:invalid-key": (r"WavespeedSubmissionException: .+ HTTP 401: .+", [f"{SUBMIT} 401"]),
-    "run:insufficient-balance": (r"WavespeedSubmissionException: .+ HTTP 402: .+", [f"{SUBMIT} 402"]),
-    "run:rate-limited-for-ever": (r"WavespeedSubmissionException: .+ HTTP 429: .+", [f"{SUBMIT} 429"]),
-    "run:submit-500": (r"WavespeedSubmissionException: .+ HTTP 500: .+", [f"{SUBMIT} 500"]),
     "run:poll-503-twice": (["video/mp4"], [f"{SUBMIT} 200", f"{POLL} 503 ×2", f"{POLL} 200", "file 200"]),
     "run:poll-malformed": (r"SyntaxError: .+", [f"{SUBMIT} 200", f"{POLL} 200"]),
+    "run:poll-html-504": (["video/mp4"], [f"{SUBMIT} 200", f"{POLL} 504", f"{POLL} 200", "file 200"]),
+    "run:poll-truncated": (r"TypeError: terminated", [f"{SUBMIT} 200", f"{POLL} 200"]),
     "run:always-dropped": (r"WavespeedSubmissionException: .+ will not retry .+", [f"{SUBMIT} 0"]),
 }
 

@@ -84,14 +84,23 @@ def test_equal_seeds_make_equal_runs(tmp_path: Path) -> None:
     assert seen[0] == seen[1]
 
 
-def test_a_server_that_answers_anything_breaks_promises_and_reaches_few() -> None:
-    """Exit 1, with commands to see it again; what a stranger cannot be made to do is not reached."""
-    with listening(lambda *call: (200, {"id": 1})) as url:
-        result = run(url, *BRIEF)
+def test_a_server_that_answers_anything_breaks_promises_and_reaches_few(tmp_path: Path) -> None:
+    """Exit 1, with commands to see it again; what a stranger cannot be made to do is not reached.
+
+    The report holds a journal for each broken promise, and the key nowhere, not even as the server says it.
+    """
+    key = "a-secret-key-of-mine"
+    with listening(lambda *call: (200, {"id": 1, "you": key})) as url:
+        result = run(url, *BRIEF, "--key", key, "--report-dir", str(tmp_path))
     assert result.exit_code == 1
     assert "submit-needs-key" in result.output
     assert f"curl -si -X POST {url}/api/v3/" in result.output
     assert "not reached: this server cannot be made to do it: it is no Understudy" in result.output
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert {file.suffix for file in written} == {".html", ".json", ".xml", ".har"}
+    assert [file for file in written if key in file.read_text()] == []
+    assert key not in result.output
+    assert "submits " in (tmp_path / "server.html").read_text()
 
 
 def test_an_understudy_at_a_url_is_forced_through_its_admin_api(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contracts.findings import Outcome
+from contracts.receiver import Receiver
 from contracts.server.gateway import gateway_settings
 from contracts.server.lifecycle import subjects
 from contracts.server.live import FREE, run_live
 from contracts.server.promises import CHECKS
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Inside

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from contracts.findings import Outcome
+from contracts.receiver import Receiver
 from contracts.server.coverage import Coverage
 from contracts.server.lifecycle import run_check, run_checks, subjects
 from contracts.server.promises import CHECKS
-from contracts.server.receiver import Receiver
 from contracts.server.spec import Api
 from contracts.server.subject import Subject
 from contracts.server.target import Target

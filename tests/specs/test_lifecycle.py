@@ -403,7 +403,7 @@ class TestSegmind:
         assert float(headers["x-generation-time"]) == 211.32
         assert float(headers["x-cost"]) == 1.464
         assert int(headers["x-seed-value"]) == self.body["seed"]
-        assert "x-remaining-credits" not in headers
+        assert float(headers["x-remaining-credits"]) == 100
 
     async def test_what_is_left_is_told_where_a_balance_is_kept(self, make_gateway: MakeGateway) -> None:
         answer = await self.ask(make_gateway(balance=5.0))

@@ -200,7 +200,7 @@ async def test_a_wrong_address_is_refused_in_the_providers_words(
 
 
 async def test_http_is_refused_byte_for_byte(catalog: Catalog) -> None:
-    """The ledger's body (PX-27)."""
+    """The whole answer is as it was decided; the documentation says only that it is rejected."""
     async with staged(catalog, allow_http_webhooks=False) as stage:
         answer = await stage.post(url="http://127.0.0.1:9/hook")
         assert answer.content == (

@@ -84,9 +84,10 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
         half = _LIFE / 2 * target.speed
         subject.force(key, "other", {"queued": half, "processing": half})
         job = subject.accept(key)[0].id
+    brought = b""
     if operation.role == "keep":
-        job = _ticket(subject, operation, key)
-    _hold(subject, operation, _call(subject, operation, job, key))
+        job, brought = _ticket(subject, operation, key)
+    _hold(subject, operation, _call(subject, operation, job, key, body=brought))
     _hold(subject, operation, _call(subject, operation, job, None))
     if 413 in operation.statuses:
         _hold(subject, operation, _call(subject, operation, job, key, body=bytes(MAX_BODY + 1)))
@@ -108,14 +109,14 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
             raise Broken(f"asked for {status} it answered {exchange.status}", exchange)
 
 
-def _ticket(subject: Subject, operation: Operation, key: str) -> str:
-    """Ask for a place to put a file, and give what names it in the path of the operation that takes it."""
+def _ticket(subject: Subject, operation: Operation, key: str) -> tuple[str, bytes]:
+    """Ask for a place to put a file: what names it in an address, and a file of the announced size."""
     tickets = [one for one in subject.api.operations if one.role == "ticket"]
     before, _, after = re.sub(r"\\{[^}]+\\}", "\0", re.escape(operation.path)).partition("\0")
     for ticket in tickets:
         exchange = _call(subject, ticket, "", key)
         if found := re.search(f'{before}([^/"?]+){after}', exchange.content.decode("utf-8", "replace")):
-            return found[1]
+            return found[1], bytes(int(subject.api.example(ticket).get("size", 0)))
     raise NotReached(f"no answer told where {operation.id} is")
 
 

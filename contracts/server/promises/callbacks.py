@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from contracts.findings import Severity
+from contracts.receiver import Callback
 from contracts.server.dialect import DIALECTS, Unreadable, View
 from contracts.server.promises.base import Check, calls_back
-from contracts.server.receiver import Callback
 from contracts.server.spec import Api
 from contracts.server.stamps import read_stamp
 from contracts.server.subject import Broken, NotReached, Subject

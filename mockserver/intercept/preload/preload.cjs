@@ -1,25 +1,114 @@
-// Loaded by a Node child at its start: leads its TLS connections to the providers' hosts to the gateway.
-// Node 24 and later reads the proxy variables itself (NODE_USE_ENV_PROXY), and nothing is changed there.
+// Loaded by a Node child at its start: looks after connections that do not go through the proxy.
+// Node 20 and 22 do not read proxy variables; later ones do (NODE_USE_ENV_PROXY), but a program's own agents and
+// sockets do not. What they open to a provider's host is led to the gateway. With --offline, what would leave this
+// machine is refused and told to the proxy, which names it in the summary; what NO_PROXY names is left alone.
+//
+// fetch, http, https, http2 and tls all open their connections by net.Socket.prototype.connect. The name that a
+// certificate is held to has been taken from the options before.
 'use strict';
 
-const tls = require('node:tls');
+const fs = require('node:fs');
+const net = require('node:net');
 
-const [port, ...hosts] = (process.env._UNDERSTUDY_INTERCEPT || '').split(' ').filter(Boolean);
-const here = new Set(hosts);
-const connect = tls.connect;
+const PATIENCE_MS = 5000;
 
-if (port && Number(process.versions.node.split('.')[0]) < 24) {
-  tls.connect = function (...args) {
-    // The forms are (options[, done]), (port[, host][, options][, done]).
-    const found = args.find((arg) => arg !== null && typeof arg === 'object');
-    const options = found || {};
-    const named = typeof args[1] === 'string' ? args[1] : options.host || options.hostname || options.servername;
-    if (named && here.has(String(named).toLowerCase()) && !options.socket) {
-      const done = typeof args[args.length - 1] === 'function' ? args[args.length - 1] : undefined;
-      const redirected = { ...options, host: '127.0.0.1', port: Number(port), servername: options.servername || named };
-      delete redirected.path;
-      return connect.call(tls, redirected, done);
-    }
-    return connect.apply(tls, args);
-  };
+const told = Object.fromEntries(
+  (process.env._UNDERSTUDY_INTERCEPT || '').split(' ').filter(Boolean).map((part) => part.split('=')),
+);
+const providers = new Set((told.hosts || '').split(',').filter(Boolean));
+const offline = told.offline === '1';
+const exceptions = (process.env.no_proxy || process.env.NO_PROXY || '')
+  .toLowerCase()
+  .split(',')
+  .map((entry) => entry.trim())
+  .filter(Boolean);
+
+const connect = net.Socket.prototype.connect;
+
+function connectHere(...args) {
+  const [options, done] = understood(args);
+  if (!options || options.path || options.port === undefined) return connect.apply(this, args);
+  const host = String(options.host || 'localhost').replace(/^\[(.*)\]$/, '$1').split('%')[0].replace(/\.$/, '').toLowerCase();
+  const port = Number(options.port);
+  if (providers.has(host)) {
+    return connect.call(this, elsewhere(options, { host: '127.0.0.1', port: Number(port === 80 ? told.plain : told.tls) }), done);
+  }
+  if (!offline || isFree(host, port)) return connect.apply(this, args);
+  const where = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  const error = Object.assign(new Error(`connect ECONNREFUSED: understudy run --offline refuses ${where}`), {
+    code: 'ECONNREFUSED',
+    errno: -require('node:os').constants.errno.ECONNREFUSED,
+    syscall: 'connect',
+    address: host,
+    port,
+  });
+  // A lookup that fails is how Node itself gives a connection up: later, and with the error that it is given.
+  const lookup = (name, wanted, found) => tell(where, () => found(error));
+  return connect.call(this, elsewhere(options, { host: 'refused.invalid', lookup }), done);
 }
+
+// The forms are (options[, done]), (path[, done]), (port[, host][, done]), and Node's own ([options, done]).
+function understood(args) {
+  if (Array.isArray(args[0])) return args[0];
+  const last = args[args.length - 1];
+  const done = typeof last === 'function' ? last : undefined;
+  if (args[0] !== null && typeof args[0] === 'object') return [args[0], done];
+  const port = typeof args[0] === 'number' || /^\d+$/.test(args[0]) ? args[0] : undefined;
+  return [{ port, host: typeof args[1] === 'string' ? args[1] : undefined }, done];
+}
+
+function elsewhere(options, goal) {
+  const { lookup, family, localAddress, ...rest } = options;
+  return { ...rest, ...goal };
+}
+
+// Asks the proxy for it: it refuses as well, and counts that.
+function tell(where, then) {
+  const line = new net.Socket();
+  line.setTimeout(PATIENCE_MS, () => line.destroy());
+  line.on('error', () => line.destroy()); // the proxy ended before the program: there is no summary any more
+  line.on('data', () => line.destroy());
+  line.on('close', then);
+  connect.call(line, { host: '127.0.0.1', port: Number(told.proxy) }, () => {
+    line.write(`CONNECT ${where} HTTP/1.1\r\nHost: ${where}\r\n\r\n`);
+  });
+}
+
+function isFree(host, port) {
+  if (exceptions.some((entry) => covers(entry, host, port))) return true;
+  if (net.isIP(host)) return /^(127\.|::ffff:127\.)/.test(host) || ['0.0.0.0', '::', '::1'].includes(host);
+  return host === 'localhost' || host.endsWith('.localhost') || isHereByHostsFile(host);
+}
+
+function covers(entry, host, port) {
+  if (entry === '*') return true;
+  if (entry.includes('/')) return isWithin(host, entry);
+  const [named, only] = entry.split(':').length > 2 ? [entry] : entry.split(':');
+  const name = named.replace(/^\*\./, '').replace(/^\.+/, '');
+  if (!name || (only && Number(only) !== port)) return false;
+  return host === name || host.endsWith(`.${name}`);
+}
+
+function isWithin(host, entry) {
+  const [network, bits] = entry.split('/');
+  const kind = net.isIPv6(network) ? 'ipv6' : 'ipv4';
+  if (!net.isIP(network) || !net.isIP(host) || !/^\d{1,3}$/.test(bits)) return false;
+  if (Number(bits) > (kind === 'ipv6' ? 128 : 32)) return false;
+  const list = new net.BlockList();
+  list.addSubnet(network, Number(bits), kind);
+  return list.check(host, net.isIPv6(host) ? 'ipv6' : 'ipv4');
+}
+
+function isHereByHostsFile(host) {
+  let text = '';
+  try {
+    text = fs.readFileSync('/etc/hosts', 'utf8');
+  } catch {
+    return false; // there is none
+  }
+  const lines = text.split('\n').map((line) => line.split('#')[0].trim().toLowerCase().split(/\s+/));
+  const found = lines.filter(([, ...names]) => names.includes(host));
+  return found.length > 0 && found.every(([address]) => address.startsWith('127.') || address === '::1');
+}
+
+if (told.tls) net.Socket.prototype.connect = connectHere;

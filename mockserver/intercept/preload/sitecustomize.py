@@ -1,33 +1,176 @@
-"""Loaded by a Python child at its start: leads direct connections to the providers' hosts to the gateway.
+"""Loaded by a Python child at its start: looks after connections that do not go through the proxy.
 
-Clients that read proxy variables do not need it; urllib3 and aiohttp do not read them. Knows nothing of
-Understudy's own packages, which the child's interpreter may not have.
+Clients that read proxy variables do not need it; urllib3 and aiohttp do not read them. What they open to a
+provider's host is led to the gateway. With --offline, what would leave this machine is refused and told to
+the proxy, which names it in the summary; what NO_PROXY names is left alone.
+
+A name that must not be asked for in the world gets an address that nobody has (198.18.0.0/16), by which
+`connect` knows it again: some clients keep the port that they were asked for, and only take over the address.
+Knows nothing of Understudy's own packages, which the child's interpreter (Python 3.6 or later) may not have.
+It sees what goes through the class socket.socket; what opens sockets in C (uvloop, gRPC) it does not.
 """
 
+# It loads at every start of an interpreter: no typing, no pathlib, nothing else that is slow to import.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, var-annotated, method-assign"
+# ruff: noqa: PTH120, PTH123, UP033
+
+import contextlib
+import errno
+import functools
 import os
 import socket
 import sys
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
-from pathlib import Path
+from itertools import count
 
-_told = os.environ.get("_UNDERSTUDY_INTERCEPT", "").split()
-_port, _hosts = (int(_told[0]), frozenset(_told[1:])) if _told else (0, frozenset())
-_resolve = socket.getaddrinfo
+_told = dict(part.partition("=")[::2] for part in os.environ.get("_UNDERSTUDY_INTERCEPT", "").split())
+_hosts = frozenset(filter(None, _told.get("hosts", "").split(",")))
+_offline = _told.get("offline") == "1"
+_no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+_exceptions = [entry.strip().lower() for entry in _no_proxy.split(",") if entry.strip()]
+
+_resolve, _connect, _connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
+
+_PATIENCE_S = 5
+_MOST_NAMES = 60_000
+_numbers = count(1)
+_stand_ins = {}  # name: the address that it got here
+_names = {}  # address: the name that it was found under
 
 
-def _getaddrinfo(host, port, *args, **kwargs):  # type: ignore[no-untyped-def]
-    name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
-    if isinstance(name, str) and name.lower() in _hosts and port in (443, "443", "https"):
-        return _resolve("127.0.0.1", _port, *args, **kwargs)
-    return _resolve(host, port, *args, **kwargs)
+def _getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+    name = _name(host)
+    if flags & socket.AI_NUMERICHOST or not name or _is_numeric(name):
+        return _resolve(host, port, family, type, proto, flags)
+    if name in _hosts or (_offline and name not in _hosts_file() and not _is_free(name, port)):
+        return _resolve(_stand_in(name), port, family, type, proto, flags)
+    found = _resolve(host, port, family, type, proto, flags)
+    if _offline and len(_names) < _MOST_NAMES:
+        for info in found:
+            _names[info[4][0]] = name
+    return found
 
 
-if _hosts:
+def _connect_here(self, address):
+    return _connect(self, _led(self, address))
+
+
+def _connect_ex_here(self, address):
+    try:
+        return _connect_ex(self, _led(self, address))
+    except ConnectionRefusedError:
+        return errno.ECONNREFUSED
+
+
+def _led(sock, address):
+    """Tell where a connection is to go. Raises ConnectionRefusedError."""
+    inet = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+    if not inet or not isinstance(address, tuple) or len(address) < 2:
+        return address
+    host, port = _name(address[0]), address[1]
+    name = _names.get(host, host)
+    if name in _hosts:
+        here = "127.0.0.1" if sock.family == socket.AF_INET else "::ffff:127.0.0.1"
+        return (here, int(_told["plain" if port == 80 else "tls"]))
+    if not _offline or _is_free(host, port) or _is_excepted(name, port):
+        return address
+    where = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    _tell(where)
+    raise ConnectionRefusedError(errno.ECONNREFUSED, f"understudy run --offline refuses {where}")
+
+
+def _tell(where):
+    """Ask the proxy for it: it refuses as well, and counts that. Returns when it has."""
+    request = f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n"
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as line:
+        # An OSError is a proxy that ended before the program; then there is no summary any more.
+        line.settimeout(_PATIENCE_S)
+        _connect(line, ("127.0.0.1", int(_told["proxy"])))
+        line.sendall(request.encode("ascii", "replace"))
+        line.recv(1)
+
+
+def _name(host):
+    """Write a host as hosts are compared; nothing for what names none."""
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode("ascii", "replace")
+    if not isinstance(host, str):
+        return ""
+    try:
+        host = host.encode("idna").decode()
+    except UnicodeError:
+        return ""  # not a host's; whoever is asked for it will say so
+    return host.partition("%")[0].rstrip(".").lower()
+
+
+def _is_numeric(host):
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            return bool(socket.inet_pton(family, host))
+    return False
+
+
+def _is_free(host, port):
+    """Tell whether a host is this machine, or NO_PROXY names it."""
+    if _is_numeric(host):
+        here = host.startswith(("127.", "::ffff:127.")) or host in ("0.0.0.0", "::", "::1")
+    else:
+        here = host in ("", "localhost") or host.endswith(".localhost") or _hosts_file().get(host, False)
+    return here or _is_excepted(host, port)
+
+
+def _is_excepted(host, port):
+    for entry in _exceptions:
+        name, _, only = (entry, "", "") if entry.count(":") > 1 else entry.partition(":")
+        name = name[1:] if name.startswith("*.") else name
+        name = name.lstrip(".")
+        if entry == "*":
+            return True
+        if not name or (only and only != str(port)):
+            continue
+        if host == name or host.endswith("." + name) or ("/" in name and _is_within(host, name)):
+            return True
+    return False
+
+
+def _is_within(host, network):
+    from ipaddress import ip_address, ip_network  # slow to import, and rarely needed
+
+    with contextlib.suppress(ValueError):
+        return ip_address(host) in ip_network(network, strict=False)
+    return False
+
+
+@functools.lru_cache(maxsize=None)
+def _hosts_file():
+    """Names that are resolved without a question to anybody; true for those that are this machine."""
+    found = {"localhost": True}
+    with contextlib.suppress(OSError), open("/etc/hosts", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            address, *names = line.partition("#")[0].lower().split() or [""]
+            here = address.startswith("127.") or address == "::1"
+            for name in names:
+                found[name] = here and found.get(name, True)
+    return found
+
+
+def _stand_in(name):
+    if len(_stand_ins) >= _MOST_NAMES:
+        _stand_ins.clear()
+    number = next(_numbers) % 65_535
+    address = _stand_ins.setdefault(name, f"198.18.{number >> 8}.{number & 255}")
+    _names[address] = name
+    return address
+
+
+if _told:
     socket.getaddrinfo = _getaddrinfo
+    socket.socket.connect = _connect_here
+    socket.socket.connect_ex = _connect_ex_here
 
-# Another sitecustomize may stand behind this one on the path; it is the one the program expects.
-_here = Path(__file__).resolve().parent
-_spec = PathFinder.find_spec("sitecustomize", [entry for entry in sys.path if Path(entry).resolve() != _here])
-if _spec is not None and _spec.loader is not None:
-    _spec.loader.exec_module(module_from_spec(_spec))
+# From here on this file was never there: a program, or its environment, may have a sitecustomize of its own.
+# Where there is none, this import fails as it would without us, and `site` takes that for what it is.
+_folder = os.path.dirname(os.path.realpath(__file__))
+sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry) != _folder]
+sys.path_importer_cache.pop(os.path.dirname(__file__), None)
+sys.modules.pop("sitecustomize", None)
+import sitecustomize  # type: ignore[import-not-found]  # noqa: E402, F401

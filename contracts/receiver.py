@@ -28,10 +28,11 @@ class Callback:
 
 
 class Receiver:
-    """Takes callbacks at `url` + any path, and answers 200."""
+    """Takes callbacks at `url` + any path, and answers 200 unless told otherwise."""
 
     def __init__(self) -> None:
         self._got: defaultdict[str, list[Callback]] = defaultdict(list)
+        self._statuses: dict[str, int] = {}
         self._changed = threading.Condition()
         self._paths = 0
         receiver = self
@@ -42,7 +43,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 receiver._take(Callback(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(200)
+                self.send_response(receiver._statuses.get(self.path, 200))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -58,6 +59,16 @@ class Receiver:
         """Give a path that nobody has used."""
         self._paths += 1
         return f"/callbacks/{self._paths}"
+
+    def answer(self, path: str, status: int) -> None:
+        """Answer what comes to a path with this HTTP status from now on."""
+        self._statuses[path] = status
+
+    def forget(self, path: str) -> None:
+        """Drop what has come to a path, and how it is answered."""
+        with self._changed:
+            self._got.pop(path, None)
+            self._statuses.pop(path, None)
 
     def _take(self, callback: Callback) -> None:
         with self._changed:

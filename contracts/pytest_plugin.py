@@ -1,0 +1,123 @@
+"""The pytest plugin: the whole gateway as one fixture, `understudy`.
+
+    def test_a_failing_job_is_reported(understudy):
+        understudy.play("fails")
+        with pytest.raises(JobFailed):
+            my_client(base_url=understudy.url("pixazo"), key=understudy.key).generate("a cat")
+        understudy.assert_conforms()
+
+The gateway starts with the first test that asks for it, in this process and on a free port, and is shared
+by the session (by each worker of pytest-xdist); every test has a key of its own. When a test fails, what was
+said under its key is printed like a conversation.
+
+`@pytest.mark.scenario("fails")` is `understudy.play("fails")` before the test begins.
+`@pytest.mark.understudy(pace="manual")` gives a test a gateway of its own, made with these fields of
+`mockserver.settings.Settings`; under `pace="manual"` its clock moves only by `understudy.advance(seconds)`.
+Override the fixture `understudy_settings` (scope "session") to change the shared gateway.
+
+Nothing of the gateway is imported until a test asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from contracts.testing import Running, Understudy
+    from mockserver.settings import Settings
+
+_HELD: pytest.StashKey[Understudy] = pytest.StashKey()
+_RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.stash[_RUNS] = Counter()
+    config.addinivalue_line(
+        "markers", "scenario(name): what the provider does to the test's key: a name, a file or a mapping"
+    )
+    config.addinivalue_line(
+        "markers", 'understudy(**settings): a gateway of the test\'s own, for instance pace="manual"'
+    )
+
+
+@pytest.fixture(scope="session")
+def understudy_settings() -> Settings:
+    """How the session's gateway behaves: a job of 111 documented seconds takes 0.4. Override at will."""
+    from mockserver.settings import Settings  # see above: nothing until it is asked for
+
+    return Settings(speed=300.0, allow_http_webhooks=True)
+
+
+@pytest.fixture(scope="session")
+def understudy_gateway(understudy_settings: Settings) -> Iterator[Running]:
+    """The gateway that the session shares."""
+    from contracts.testing import running
+
+    with running(understudy_settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
+    """A key of the test's own on the session's gateway, or on one of its own where it asks for that."""
+    from contracts.testing import Understudy, running
+
+    wanted = request.node.get_closest_marker("understudy")
+    if wanted is not None and wanted.kwargs:
+        settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs)
+        with running(settings) as gateway:
+            yield from _hold(request, Understudy(gateway, _key(request)))
+    else:
+        gateway = request.getfixturevalue("understudy_gateway")
+        yield from _hold(request, Understudy(gateway, _key(request)))
+
+
+def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Understudy]:
+    request.node.stash[_HELD] = understudy
+    try:
+        chosen = request.node.get_closest_marker("scenario")
+        if chosen is not None:
+            understudy.play(*chosen.args, **chosen.kwargs)
+        yield understudy
+    finally:
+        understudy.close()
+
+
+def _settings(shared: Settings, wanted: dict[str, Any]) -> Settings:
+    try:
+        return replace(shared, **wanted)
+    except TypeError as error:
+        raise pytest.UsageError(f"@pytest.mark.understudy: {error}") from None
+
+
+def _key(request: pytest.FixtureRequest) -> str:
+    """Make a key of the test's name, so that it is the same tomorrow; another one when a test runs again.
+
+    It has the form of Segmind's keys, which the others take as well.
+    """
+    name = request.node.nodeid
+    runs = request.config.stash[_RUNS]
+    runs[name] += 1
+    digest = hashlib.blake2b(f"{name} {runs[name]}".encode(), digest_size=8)
+    return f"SG_{digest.hexdigest()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Print what was said under a failing test's key."""
+    report = yield
+    held = item.stash.get(_HELD, None)
+    if held is not None and report.when == "call" and report.failed:
+        told = held.conversation()
+        if told:
+            report.sections.append(("Understudy: what was said", told))
+    return report

@@ -1,0 +1,209 @@
+"""What a test holds: one key on a gateway, what was said under it, and what the provider shall do to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import yaml
+
+from contracts.conversation import as_text, tell
+from contracts.findings import Finding, Severity
+from contracts.receiver import Callback
+from contracts.report import lines
+from contracts.rules import judge
+from contracts.testing.running import Running
+from mockserver.domain.draw import webhook_secret
+from mockserver.domain.scenario import Scenario, write_scenario
+from mockserver.gateway.journal import JournalEntry
+from mockserver.webhooks import Sender
+
+_SETTLED = 2.0
+"""Real seconds that callbacks which are due get to arrive before somebody looks at them."""
+
+
+class Understudy:
+    """A key of one's own on a gateway that others may share: nobody else sees its jobs, money or faults.
+
+    Everything told is in the JSON of the admin API, for this key alone. Calls block the calling thread for
+    some milliseconds; the gateway itself runs elsewhere, so async tests can use all of it.
+    """
+
+    def __init__(self, gateway: Running, key: str) -> None:
+        self._gateway = gateway
+        self.key = key
+        """The API key to show, in whichever header the provider wants it."""
+        self._account = gateway.world.accounts.of(key).name
+        self._path = gateway.receiver.new_path()
+        self._admin = httpx.Client(base_url=f"{gateway.url}/_mock/", trust_env=False, timeout=30)
+
+    def close(self) -> None:
+        """Forget the key and all that happened under it."""
+        self._ask("POST", "reset", params={"account": self._account})
+        self._gateway.receiver.forget(self._path)
+        self._admin.close()
+
+    # -- what a client needs
+
+    def url(self, provider: str | None = None) -> str:
+        """Give the base URL: what stands in the place of `https://gateway.pixazo.ai` and the others.
+
+        All providers share it; naming one makes sure that it is spoken for. Raises ValueError.
+        """
+        known = self._gateway.world.catalog.providers
+        if provider is not None and provider not in known:
+            raise ValueError(f"no provider is called {provider!r}; known are {', '.join(known)}")
+        return self._gateway.url
+
+    @property
+    def webhook_url(self) -> str:
+        """An address that takes callbacks, for this test alone; `webhooks` has what came."""
+        return self._gateway.receiver.url + self._path
+
+    @property
+    def webhook_secret(self) -> str:
+        """What signs this key's callbacks (WaveSpeed)."""
+        return webhook_secret(self._gateway.world.settings.seed, self._account)
+
+    # -- what the provider does
+
+    def play(self, scenario: str | Path | Mapping[str, Any] | Scenario | None) -> None:
+        """Set what the provider does to this key from now on.
+
+        A shipped scenario's name, a file, a scenario as JSON would have it, or None for none. Raises
+        ValueError with what is wrong with it.
+        """
+        if isinstance(scenario, Scenario):
+            scenario = write_scenario(scenario)
+        elif isinstance(scenario, Path):
+            scenario = yaml.safe_load(scenario.read_text(encoding="utf-8"))
+        self._change(scenario=scenario)
+
+    def set_balance(self, usd: float | None) -> None:
+        """Give the key a wallet with this balance in USD, or take it away."""
+        self._change(balance_usd=usd)
+
+    def set_rate_limit(self, limit: str | None) -> None:
+        """Limit the key's submits: `10/60` is ten a minute."""
+        self._change(rate_limit=limit)
+
+    def answer_webhooks_with(self, status: int) -> None:
+        """Have the receiver at `webhook_url` answer with this HTTP status from now on; at first it is 200."""
+        self._gateway.receiver.answer(self._path, status)
+
+    def end(self, job_id: str, status: str, error: str | None = None) -> dict[str, Any]:
+        """End a job now: COMPLETED, FAILED or ERROR. Raises ValueError when it has ended."""
+        told = {"status": status, "error": error}
+        ended: dict[str, Any] = self._ask("POST", f"jobs/{quote(job_id, safe='')}/end", json=told)
+        return ended
+
+    def advance(self, seconds: float) -> None:
+        """Move time on by gateway seconds. Raises ValueError where the clock runs by itself."""
+        if self._gateway.world.settings.pace != "manual":
+            how = '@pytest.mark.understudy(pace="manual")'
+            raise ValueError(f"time runs by itself here; ask for a clock of your own: {how}")
+        self._ask("POST", "clock/advance", json={"seconds": seconds})
+
+    # -- what was said
+
+    @property
+    def journal(self) -> list[JournalEntry]:
+        """Every call under this key and every callback about its jobs, oldest first."""
+
+        async def read() -> list[JournalEntry]:
+            return [one for one in self._gateway.world.journal.since(0) if one.account == self._account]
+
+        self._settle()
+        return self._gateway.do(read)
+
+    @property
+    def jobs(self) -> list[dict[str, Any]]:
+        """The key's jobs, newest first: `id`, `provider`, `model`, `status`, `price_usd`, `events`, …"""
+        wanted = {"account": self._account, "limit": 10_000}
+        told: list[dict[str, Any]] = self._ask("GET", "jobs", params=wanted)["jobs"]
+        return told
+
+    @property
+    def webhooks(self) -> list[Callback]:
+        """What came to `webhook_url` until now, oldest first."""
+        self._settle()
+        return self._gateway.receiver.at(self._path)
+
+    def wait_for_webhooks(self, number: int = 1, seconds: float = 5.0) -> list[Callback]:
+        """Wait until so many callbacks have come, at most `seconds`, and give those that came.
+
+        In async code: `await asyncio.to_thread(understudy.wait_for_webhooks)`.
+        """
+        return self._gateway.receiver.wait(self._path, number, seconds)
+
+    @property
+    def deliveries(self) -> list[dict[str, Any]]:
+        """What the gateway has sent or will send, to any receiver: `event`, `state`, `attempts`, …"""
+        self._settle()
+        own = {job["id"] for job in self.jobs}
+        return [one for one in self._ask("GET", "webhooks")["deliveries"] if one["job_id"] in own]
+
+    # -- what was wrong
+
+    def findings(self) -> list[Finding]:
+        """Hold what was said under this key to the rules of `understudy rules`."""
+        world = self._gateway.world
+        seed = world.settings.seed
+        return judge(
+            self.journal,
+            world.catalog,
+            speed=world.settings.speed,
+            secret=lambda account: webhook_secret(seed, account),
+        )
+
+    def assert_conforms(self, *, strict: bool = False) -> None:
+        """Raise AssertionError where a rule of severity MUST was broken; if `strict`, SHOULD, too."""
+        counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
+        broken = [finding for finding in self.findings() if finding.severity in counted]
+        if broken:
+            told = "\n\n".join("\n".join(lines(finding)) for finding in broken)
+            number = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
+            raise AssertionError(f"the client broke {number} of the provider's contract\n\n{told}")
+
+    def conversation(self) -> str:
+        """Tell what was said under this key: who, when, and which rule it broke. "" when nothing was."""
+        journal = self.journal
+        return as_text(tell(journal, self._gateway.world.catalog, self.findings())) if journal else ""
+
+    # --
+
+    def _settle(self) -> None:
+        """Let callbacks that are due arrive, where time stands still.
+
+        Not for ever: a receiver in the caller's own event loop cannot answer while the caller waits here.
+        """
+        world = self._gateway.world
+        sender = world.announcer
+        if world.settings.pace != "manual" or not isinstance(sender, Sender):
+            return
+        try:
+            self._gateway.do(sender.settled, 0.0 if _in_a_loop() else _SETTLED)
+        except TimeoutError:
+            return
+
+    def _change(self, **fields: Any) -> None:
+        self._ask("PUT", f"accounts/{quote(self.key, safe='')}", json=fields)
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        response = self._admin.request(method, path, **options)
+        told = response.json()
+        if response.is_error:
+            raise ValueError(f"{told['pointer']}: {told['error']}".removeprefix(": "))
+        return told
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

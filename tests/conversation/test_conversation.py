@@ -1,0 +1,119 @@
+"""A journal told as a conversation: everything is said, in order, by whom, and without the key."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.conversation import Turn, as_text, plain, shorten, tell
+from contracts.findings import Finding, Severity
+from contracts.rules import Claim
+from mockserver.catalog import Catalog
+from tests.rules.story import JOB, KEY, Story
+
+
+@pytest.fixture
+def story(catalog: Catalog) -> Story:
+    return Story(catalog)
+
+
+def told(story: Story, claim: Claim | None = None) -> list[Turn]:
+    findings = story.found(claim).values()
+    return tell(story.entries, story.catalog, findings, claim=claim)
+
+
+def said(turns: list[Turn]) -> list[tuple[str, str]]:
+    return [(turn.who, turn.text) for turn in turns]
+
+
+def test_a_job_reads_from_its_submit_to_its_file(story: Story) -> None:
+    story.submit(0, 429, headers=[(b"retry-after", b"1")]).submit(1100)
+    story.poll(7000).poll(13000, "COMPLETED").media(13010)
+    assert said(told(story)) == [
+        ("client", "submits hunyuan-video"),
+        ("provider", "429, come back in 1 s"),
+        ("client", "submits hunyuan-video"),
+        ("provider", f"202, job {JOB}, QUEUED"),
+        ("client", f"polls job {JOB}"),
+        ("provider", "200, PROCESSING"),
+        ("client", f"polls job {JOB}"),
+        ("provider", "200, COMPLETED, 1 file"),
+        ("client", f"downloads output.mp4 of job {JOB}"),
+        ("provider", "200, 0 bytes"),
+    ]
+
+
+def test_a_callback_is_told_with_what_the_receiver_answered(story: Story) -> None:
+    story.submit(0).callback(6000, "COMPLETED", 204).callback(7000, "COMPLETED", 0, error="ConnectError")
+    assert said(told(story))[2:4] == [
+        ("callback", "COMPLETED → receiver answered 204"),
+        ("callback", "COMPLETED → no answer: ConnectError"),
+    ]
+
+
+def test_what_was_done_to_the_wire_is_told(story: Story) -> None:
+    story.submit(0).poll(6000, status=0, fault="reset")
+    turn = told(story)[3]
+    assert (turn.text, turn.fault) == ("breaks the connection", "reset")
+
+
+def test_a_broken_rule_stands_at_the_exchange_that_broke_it(story: Story) -> None:
+    story.submit(0).poll(6000, "FAILED").poll(12000, "FAILED")
+    broken = [(turn.number, turn.who, [one.id for one in turn.broke]) for turn in told(story) if turn.broke]
+    assert broken == [(3, "provider", ["polled-after-terminal"])]
+    assert "✗ MUST polled-after-terminal: job hunyuan-video_1 was asked for again" in as_text(told(story))
+
+
+def test_what_no_exchange_proves_stands_at_the_end_with_the_conclusion(story: Story) -> None:
+    claim = Claim("failed", error_kind="server", message="gave up")
+    finding = Finding("unexpected-result", Severity.MUST, "s", "e", "2 jobs were made")
+    last = tell(story.submit(0).entries, story.catalog, [finding], claim=claim)[-1]
+    assert (last.text, last.detail, last.broke) == ("concludes: failed, server", "gave up", (finding,))
+
+
+def test_the_key_is_nowhere(story: Story) -> None:
+    """Not in an address, a body, an answer, an error, nor in what the client concludes."""
+    header = [(b"authorization", b"Bearer another-secret")]
+    story.submit(0, 400, sent={"prompt": KEY}, request_headers=header)
+    story.add(10, "GET", f"/nowhere?token=abc&x={KEY}", 404, {"error": f"{KEY} another-secret"})
+    story.callback(20, "COMPLETED", 0, error=f"cannot reach {KEY}")
+    text = as_text(told(story, Claim("failed", key=KEY, message=f"key {KEY} is bad", error_kind="server")))
+    assert KEY not in text
+    assert "another-secret" not in text
+    assert "token=abc" not in text
+
+
+def test_nothing_is_told_of_an_empty_journal(catalog: Catalog) -> None:
+    assert tell([], catalog) == []
+
+
+@given(st.text())
+def test_what_is_shown_cannot_move_the_cursor(text: str) -> None:
+    assert plain(text).isprintable()
+
+
+@given(st.lists(st.booleans(), max_size=60), st.integers(2, 20))
+def test_shortening_keeps_every_breach_and_counts_what_it_leaves_out(broken: list[bool], most: int) -> None:
+    finding = Finding("r", Severity.MUST, "s", "e", "seen")
+    turns = [Turn(n, "client", str(n), n, broke=(finding,) * one) for n, one in enumerate(broken)]
+    kept = shorten(turns, most)
+    real = [turn for turn in kept if turn.who != "note"]
+    left = sum(int(turn.text.split()[1]) for turn in kept if turn.who == "note")
+    assert [turn for turn in real if turn.broke] == [turn for turn in turns if turn.broke]
+    assert len(real) + left == len(turns)
+    assert len([turn for turn in real if not turn.broke]) <= most
+
+
+def test_colour_is_off_unless_asked_for(story: Story) -> None:
+    turns = told(story.submit(0))
+    assert "\x1b" not in as_text(turns)
+    assert "\x1b[36mclient" in as_text(turns, colour=True)
+
+
+def test_a_body_is_shown_by_its_beginning_alone(story: Story) -> None:
+    turns = told(story.submit(0, sent={"prompt": "a" * 5000}))
+    assert turns[0].detail.startswith('{"prompt":"aaa')
+    assert len(turns[0].detail) < 300
+    assert msgspec.json.encode(turns[0])  # values alone, so that reports can keep them

@@ -1,0 +1,101 @@
+"""What a child is told: everything that it was told before, and us."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mockserver.intercept.variables import Trust, child_variables, hosts_to_intercept, trusted_before
+
+HOSTS = ("gateway.pixazo.ai", "api.segmind.com")
+
+
+def told(tmp_path: Path, **environment: str) -> dict[str, str]:
+    """What a child would be told."""
+    trust = Trust({"SSL_CERT_FILE": tmp_path / "a.pem"}, tmp_path / "node.pem", tmp_path / "trust.p12")
+    return child_variables(
+        environment,
+        "http://127.0.0.1:9",
+        trust,
+        HOSTS,
+        tls_port=10,
+        plain_port=11,
+        offline=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "out"),
+    [
+        ("", ()),
+        ("*", HOSTS),
+        ("intra.example.com, *", HOSTS),
+        ("GATEWAY.Pixazo.AI", HOSTS[:1]),
+        ("*.pixazo.ai", HOSTS[:1]),
+        (".segmind.com:443", HOSTS[1:]),
+        ("gateway.pixazo.ai:8443", ()),
+        ("gateway.pixazo.ai intra.example.com", HOSTS[:1]),
+        ("azo.ai,.,*.", ()),
+    ],
+)
+def test_no_proxy_keeps_hosts_out(no_proxy: str, out: tuple[str, ...]) -> None:
+    _, left_out = hosts_to_intercept({"NO_PROXY": no_proxy}, HOSTS)
+    assert tuple(left_out) == out
+
+
+def test_a_star_in_no_proxy_stays_alone(tmp_path: Path) -> None:
+    assert told(tmp_path, NO_PROXY="*")["NO_PROXY"] == "*"
+
+
+def test_java_options_with_spaces_stay_in_one_piece(tmp_path: Path) -> None:
+    folder = tmp_path / "with a space"
+    options = shlex.split(told(folder, JAVA_TOOL_OPTIONS="-Xmx1g")["JAVA_TOOL_OPTIONS"])
+    assert options[0] == "-Xmx1g"
+    assert f"-Djavax.net.ssl.trustStore={folder / 'trust.p12'}" in options
+
+
+def test_each_bundle_keeps_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "hashed"
+    folder.mkdir()
+    (folder / "real.pem").write_text("-----BEGIN CERTIFICATE-----\nreal", encoding="utf-8")
+    (folder / "0123abcd.0").symlink_to("real.pem")
+    (folder / "README").write_text("no certificate", encoding="utf-8")
+    for name in ("ssl", "node"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    before = trusted_before(
+        {
+            "SSL_CERT_FILE": str(tmp_path / "ssl"),
+            "REQUESTS_CA_BUNDLE": str(folder),
+            "NODE_EXTRA_CA_CERTS": str(tmp_path / "node"),
+        }
+    )
+    assert before["SSL_CERT_FILE"] == before["CURL_CA_BUNDLE"] == b"ssl\n"  # as curl falls back to it
+    assert before["REQUESTS_CA_BUNDLE"] == b"-----BEGIN CERTIFICATE-----\nreal\n"
+    assert before["NODE_EXTRA_CA_CERTS"] == b"node\n"
+    usual = trusted_before({})
+    assert usual["SSL_CERT_FILE"].count(b"BEGIN CERTIFICATE") > 50
+    assert usual["NODE_EXTRA_CA_CERTS"] == b""
+
+
+def test_folders_of_certificates_are_not_hidden_by_the_files(tmp_path: Path) -> None:
+    """httpx reads SSL_CERT_DIR, and curl both, only while nothing that we set is set."""
+    (tmp_path / "0123abcd.0").write_text("-----BEGIN CERTIFICATE-----\nfolder", encoding="utf-8")
+    (tmp_path / "all.crt").write_text("-----BEGIN CERTIFICATE-----\nnot hashed", encoding="utf-8")
+    folder = b"-----BEGIN CERTIFICATE-----\nfolder\n"
+    alone = trusted_before({"SSL_CERT_DIR": f"/nowhere:{tmp_path}"})
+    assert alone["SSL_CERT_FILE"].startswith(folder)
+    assert alone["CURL_CA_BUNDLE"] == folder
+    assert folder not in alone["REQUESTS_CA_BUNDLE"]
+    (tmp_path / "own").write_text("own", encoding="utf-8")
+    both = trusted_before({"SSL_CERT_DIR": str(tmp_path), "SSL_CERT_FILE": str(tmp_path / "own")})
+    assert both["SSL_CERT_FILE"] == b"own\n"  # OpenSSL reads the folder beside it
+    assert both["CURL_CA_BUNDLE"] == b"own\n" + folder
+
+
+def test_a_jvm_keeps_its_users_options(tmp_path: Path) -> None:
+    """_JAVA_OPTIONS win over JAVA_TOOL_OPTIONS, which the JVM takes from left to right."""
+    variables = told(tmp_path, JAVA_TOOL_OPTIONS="-Da=1", _JAVA_OPTIONS="-Db=2")
+    assert variables["JAVA_TOOL_OPTIONS"].startswith("-Da=1 -Dhttp.proxyHost=")
+    assert variables["_JAVA_OPTIONS"] == "-Db=2"

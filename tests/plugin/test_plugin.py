@@ -1,0 +1,142 @@
+"""The pytest plugin, as the tests of a client use it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from contracts.testing import Understudy
+from mockserver.domain.scenario import Job, Scenario
+from tests.support import key_headers
+
+SUBMIT = "/hunyuan-video/v1/hunyuan-video-request"
+
+
+def submit(understudy: Understudy, **headers: str) -> httpx.Response:
+    """Submit a job as a Pixazo client does."""
+    return httpx.post(
+        understudy.url("pixazo") + SUBMIT,
+        json={"prompt": "a cat"},
+        headers={**key_headers("pixazo", understudy.key), **headers},
+    )
+
+
+def poll(understudy: Understudy, submitted: httpx.Response) -> str:
+    """Ask for a job's status once."""
+    told = httpx.get(submitted.json()["polling_url"], headers=key_headers("pixazo", understudy.key))
+    return str(told.json()["status"])
+
+
+def test_a_test_starts_with_nothing(understudy: Understudy) -> None:
+    """Before its first call a key has no jobs, no journal and no webhooks."""
+    assert (understudy.jobs, understudy.journal, understudy.webhooks) == ([], [], [])
+
+
+def test_jobs_and_journal_are_the_tests_own(understudy: Understudy) -> None:
+    """A call with another key is in neither."""
+    accepted = submit(understudy)
+    httpx.post(
+        understudy.url() + SUBMIT, json={"prompt": "a dog"}, headers=key_headers("pixazo", "somebody-else")
+    )
+    assert [job["id"] for job in understudy.jobs] == [accepted.json()["request_id"]]
+    assert [entry.operation for entry in understudy.journal] == ["submit-hunyuan-video"]
+
+
+def test_an_unknown_provider_is_named(understudy: Understudy) -> None:
+    """url() of a provider that is not spoken for says which are."""
+    with pytest.raises(ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"):
+        understudy.url("pixzo")
+
+
+@pytest.mark.scenario("invalid-key")
+def test_the_marker_sets_the_scenario(understudy: Understudy) -> None:
+    """@pytest.mark.scenario holds from the first call on."""
+    assert submit(understudy).status_code == 401
+
+
+@pytest.mark.parametrize("form", ["name", "mapping", "scenario", "file"])
+def test_a_scenario_can_be_given_in_every_form(understudy: Understudy, form: str, tmp_path: Path) -> None:
+    """A name, a mapping, a value and a file mean the same."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\nsubmit: [{condition: rate_limited, times: always}]\n")
+    forms = {
+        "name": "rate-limited",
+        "mapping": {"name": "mine", "submit": [{"condition": "rate_limited"}]},
+        "scenario": Scenario(name="mine", job=Job(end="FAILED")),
+        "file": file,
+    }
+    understudy.play(forms[form])  # type: ignore[arg-type]
+    assert submit(understudy).status_code == (202 if form == "scenario" else 429)
+
+
+def test_a_wrong_scenario_is_said_to_be_wrong(understudy: Understudy) -> None:
+    """play() of what is not known raises, and says what is wrong where."""
+    with pytest.raises(ValueError, match="scenario"):
+        understudy.play("no-such-scenario")
+
+
+def test_webhooks_come_to_the_tests_own_address(understudy: Understudy) -> None:
+    """A callback is kept with its headers and body, and the gateway's log of it can be seen."""
+    submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    (came,) = understudy.wait_for_webhooks()
+    assert came.told["status"] == "COMPLETED"
+    assert [one["state"] for one in understudy.deliveries] == ["delivered"]
+
+
+@pytest.mark.understudy(pace="manual")
+def test_a_test_can_have_a_clock_of_its_own(understudy: Understudy) -> None:
+    """Under the manual clock nothing moves until advance(), and callbacks that are due have come then."""
+    accepted = submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    assert poll(understudy, accepted) == "QUEUED"
+    understudy.advance(3600)
+    assert poll(understudy, accepted) == "COMPLETED"
+    assert [one.told["status"] for one in understudy.webhooks] == ["COMPLETED"]
+
+
+@pytest.mark.understudy(pace="manual")
+def test_a_receiver_that_refuses_is_tried_again(understudy: Understudy) -> None:
+    """answer_webhooks_with() makes the receiver fail, and the gateway tries three times in all."""
+    understudy.answer_webhooks_with(500)
+    submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    for seconds in (3600, 2, 6):
+        understudy.advance(seconds)
+        assert understudy.webhooks
+    assert [one["state"] for one in understudy.deliveries] == ["given_up"]
+
+
+def test_the_shared_clock_cannot_be_moved(understudy: Understudy) -> None:
+    """advance() on the session's gateway says how to get a clock."""
+    with pytest.raises(ValueError, match=r"pytest\.mark\.understudy"):
+        understudy.advance(1)
+
+
+async def test_an_async_test_has_all_of_it(understudy: Understudy) -> None:
+    """The gateway runs outside of the test's event loop."""
+    async with httpx.AsyncClient(headers=key_headers("pixazo", understudy.key)) as client:
+        accepted = await client.post(
+            understudy.url() + SUBMIT,
+            json={"prompt": "a cat"},
+            headers={"X-Webhook-URL": understudy.webhook_url},
+        )
+    came = await asyncio.to_thread(understudy.wait_for_webhooks)
+    assert [one.told["request_id"] for one in came] == [accepted.json()["request_id"]]
+
+
+def test_a_rule_that_was_broken_is_told(understudy: Understudy) -> None:
+    """assert_conforms() raises with the rule, and the conversation shows it."""
+    understudy.play({"name": "mine", "submit": [{"condition": "insufficient_balance", "times": "always"}]})
+    submit(understudy)
+    understudy.assert_conforms()
+    submit(understudy)
+    with pytest.raises(AssertionError, match="retried-insufficient-balance"):
+        understudy.assert_conforms()
+    assert "retried-insufficient-balance" in understudy.conversation()
+
+
+def test_the_conversation_holds_no_key(understudy: Understudy) -> None:
+    """What is printed when a test fails can be shown to anybody."""
+    submit(understudy)
+    assert understudy.key not in understudy.conversation()

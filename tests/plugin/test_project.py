@@ -1,0 +1,125 @@
+"""A project of somebody else's that has installed Understudy: its tests, run as its people run them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.processes import run
+
+pytestmark = pytest.mark.e2e
+
+CLIENT = """
+import httpx
+
+def submit(base, key, prompt, **headers):
+    answer = httpx.post(f"{base}/hunyuan-video/v1/hunyuan-video-request", json={"prompt": prompt},
+                        headers={"Ocp-Apim-Subscription-Key": key, **headers})
+    answer.raise_for_status()
+    return answer.json()
+
+def wait(told, key):
+    while True:
+        now = httpx.get(told["polling_url"], headers={"Ocp-Apim-Subscription-Key": key}).json()
+        if now["status"] not in ("QUEUED", "PROCESSING"):
+            return now
+"""
+
+CROWD = """
+import asyncio
+import pytest
+from client import submit, wait
+
+@pytest.fixture(scope="session")
+def understudy_settings():
+    from mockserver.settings import Settings
+    return Settings(speed=100_000, allow_http_webhooks=True, media="small")
+
+def alone(understudy, told):
+    assert [job["id"] for job in understudy.jobs] == [told["request_id"]]
+    assert {entry.job for entry in understudy.journal} == {told["request_id"]}
+
+@pytest.mark.parametrize("number", range(25))
+def test_sync(understudy, number):
+    told = submit(understudy.url("pixazo"), understudy.key, f"cat {number}")
+    assert wait(told, understudy.key)["status"] == "COMPLETED"
+    alone(understudy, told)
+
+@pytest.mark.parametrize("number", range(25))
+def test_async(understudy, number):
+    async def talk():
+        told = await asyncio.to_thread(
+            submit, understudy.url(), understudy.key, f"dog {number}",
+            **{"X-Webhook-URL": understudy.webhook_url})
+        came = await asyncio.to_thread(understudy.wait_for_webhooks)
+        assert [one.told["request_id"] for one in came] == [told["request_id"]]
+        return told
+    alone(understudy, asyncio.run(talk()))
+"""
+
+FAILING = """
+import pytest
+from client import submit
+
+@pytest.mark.scenario("insufficient-balance")
+def test_pays(understudy):
+    for _ in range(2):
+        try:
+            submit(understudy.url(), understudy.key, "a cat")
+        except Exception:
+            pass
+    understudy.assert_conforms()
+
+def test_does_not_ask():
+    assert True
+"""
+
+
+def test_fifty_tests_on_four_workers_do_not_meet(tmp_path: Path) -> None:
+    """Under pytest-xdist each test sees its own jobs, calls and callbacks alone."""
+    ran = _pytest(tmp_path, CROWD, "-n", "4", "-W", "error")
+    assert "50 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_a_failing_test_prints_the_conversation(tmp_path: Path) -> None:
+    """Who said what, when, and which rule it broke; never the key."""
+    ran = _pytest(tmp_path, FAILING, "-v")
+    assert ran.returncode == 1
+    assert "Understudy: what was said" in ran.stdout
+    said = ran.stdout.partition("Understudy: what was said")[2]
+    assert re.search(r"client +submits hunyuan-video", said)
+    assert re.search(r"provider +402", said)
+    assert "MUST retried-insufficient-balance" in said
+    assert not re.search(r"SG_[0-9a-f]{16}", ran.stdout)
+
+
+def test_who_does_not_ask_pays_nothing(tmp_path: Path) -> None:
+    """Without a test that uses the fixture, nothing of the gateway is imported."""
+    code = (
+        "import sys\n"
+        "def test_nothing():\n"
+        "    assert 'contracts.pytest_plugin' in sys.modules\n"
+        "    assert not {'mockserver', 'starlette', 'uvicorn'} & set(sys.modules)\n"
+    )
+    ran = _pytest(tmp_path, code)
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+
+
+def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    """@pytest.mark.understudy with a wrong name ends in one clear line."""
+    code = "import pytest\n@pytest.mark.understudy(pase='manual')\ndef test_wrong(understudy):\n    pass\n"
+    ran = _pytest(tmp_path, code)
+    assert ran.returncode != 0
+    assert "pase" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def _pytest(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "client.py").write_text(CLIENT)
+    (folder / "test_theirs.py").write_text(tests)
+    (folder / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    return run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options], folder)

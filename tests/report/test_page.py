@@ -1,0 +1,155 @@
+"""The page of a report: everything is there, nothing in it acts, nothing is fetched, and no key is shown."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.findings import Case, Finding, Outcome, Report, Severity
+from contracts.report import as_html, write_reports
+from mockserver.catalog import Catalog
+from tests.report.reports import NASTY, Page, a_report
+from tests.rules.story import KEY
+
+INERT = {
+    *("html", "head", "meta", "title", "style", "script", "body", "main", "header", "section", "article"),
+    *("div", "span", "p", "b", "i", "a", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4"),
+    *(
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "code",
+        "pre",
+        "small",
+        "strong",
+        "time",
+        "label",
+        "input",
+        "wbr",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def html(catalog: Catalog) -> str:
+    return as_html(a_report(catalog), catalog, ["journals/001.har", "", "", "journals/004.har"])
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_every_case_has_a_cell_that_leads_to_its_panel(page: Page) -> None:
+    cells = {one["href"].removeprefix("#") for one in page.of("a") if one.get("id", "").startswith("m")}
+    assert cells == set(page.panels) == {"c0", "c1", "c2", "c3"}
+
+
+def test_a_panel_tells_the_sentence_the_expected_the_seen_the_conversation_and_how_to_repeat_it(
+    page: Page,
+) -> None:
+    told = page.panels["c0"]
+    assert "Stop at COMPLETED, FAILED and ERROR; all three are final." in told
+    assert "was asked for again after its end was told" in told
+    assert "failed (job_failed); 1 submit" in told
+    assert "polls job hunyuan-video_1" in told
+    assert "✗ MUST polled-after-terminal" in told
+    assert "name: fails\njob: {end: FAILED}" in told
+    assert "curl -si http://127.0.0.1:1/<b>" in page.panels["c2"]
+    assert "GET / -> 500" in page.panels["c2"]
+
+
+def test_what_others_wrote_is_text_and_nothing_else(page: Page) -> None:
+    assert {tag for tag, _ in page.elements} <= INERT
+    assert not [name for _, told in page.elements for name in told if name.startswith("on")]
+    assert NASTY in page.text
+    assert len(page.of("script")) == 1
+
+
+def test_nothing_is_fetched_and_only_its_own_style_and_script_may_run(html: str, page: Page) -> None:
+    policy = next(
+        one["content"] for one in page.of("meta") if one.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+        assert "url(" not in inside
+        assert "@import" not in inside
+    assert not [told for _, told in page.elements if "src" in told or "style" in told]
+    assert all(one["href"].startswith(("#", "journals/")) for one in page.of("a"))
+
+
+def test_no_key_is_in_any_file(catalog: Catalog, tmp_path: Path) -> None:
+    written = write_reports(a_report(catalog), tmp_path, "client", catalog)
+    assert [file.name for file in written] == ["client.html", "client.json", "client.xml", "journals"]
+    files = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert len(files) == 5
+    for file in files:
+        assert KEY not in file.read_text(), file
+    assert "[redacted]" in (tmp_path / "client.html").read_text()
+
+
+def test_each_case_has_its_journal_under_a_safe_name(catalog: Catalog, tmp_path: Path) -> None:
+    """Names that would climb out, or are longer than file systems take, are made into ones that do not."""
+    report = a_report(catalog)
+    case = replace(report.cases[0], group="../../x", name="ü/" + "y" * 500)
+    odd = [replace(case, journal=case.journal[:length]) for length in (1, 2)]
+    write_reports(replace(report, cases=tuple(odd)), tmp_path, "client", catalog)
+    told = json.loads((tmp_path / "client.json").read_text())
+    names = [case["journal"] for case in told["cases"]]
+    assert sorted(names) == sorted(f"journals/{file.name}" for file in (tmp_path / "journals").iterdir())
+    assert all(re.fullmatch(r"journals/[a-z0-9.-]{1,100}\.har", name) for name in names)
+    har = json.loads((tmp_path / names[1]).read_text())
+    assert len(har["log"]["entries"]) == 2
+
+
+def test_a_journal_of_an_earlier_run_does_not_stay(catalog: Catalog, tmp_path: Path) -> None:
+    write_reports(a_report(catalog), tmp_path, "client", catalog)
+    write_reports(Report("empty", ()), tmp_path, "client", catalog)
+    assert list((tmp_path / "journals").iterdir()) == []
+
+
+def test_a_long_report_stays_small(catalog: Catalog) -> None:
+    """124 cases of a client, and 3,000 checks of a server, are a page that can be mailed."""
+    report = a_report(catalog, 124)
+    assert len(as_html(report, catalog)) < 3_000_000
+    numbered = enumerate(report.cases[0].journal * 400, 1)
+    journal = tuple(msgspec.structs.replace(entry, number=number) for number, entry in numbered)
+    long = replace(report.cases[0], journal=journal)
+    assert len(as_html(Report("long", (long,)), catalog)) < 200_000
+    many = tuple(
+        Case(f"operation-{n // 30}", f"check-{n % 30}", Outcome.PASSED, expected="It holds. " * 8)
+        for n in range(3000)
+    )
+    assert len(as_html(Report("server", many), catalog)) < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("outcome", "severity", "words"),
+    [
+        (Outcome.PASSED, None, "Everything that was tried holds."),
+        (Outcome.FAILED, Severity.MUST, "1 broken promise (1 finding in all)."),
+        (Outcome.PASSED, Severity.SHOULD, "Nothing that must hold is broken; 1 remark."),
+        (Outcome.NOT_REACHED, None, "Nothing could be tried."),
+        (Outcome.ERROR, None, "The check itself broke; what passed is no proof."),
+    ],
+)
+def test_the_page_begins_with_the_verdict(
+    catalog: Catalog, outcome: Outcome, severity: Severity | None, words: str
+) -> None:
+    found = (Finding("r", severity, "s", "e", "seen"),) if severity else ()
+    page = Page(as_html(Report("x", (Case("g", "n", outcome, findings=found),)), catalog))
+    assert words in page.text
