@@ -11,7 +11,10 @@ from mockserver.gateway.book import find, read_book, refuse_unknown_models
 from mockserver.gateway.world import Files, World
 from mockserver.media import Studio
 from mockserver.providers import PROVIDERS
+from mockserver.recording.distil import distil
 from mockserver.recording.har import write_har
+from mockserver.recording.recording import Recording
+from mockserver.recording.replay import Replay
 from mockserver.settings import Settings
 from mockserver.web.admin import make_admin
 from mockserver.web.front import Front
@@ -45,14 +48,38 @@ def create_world(
     )
 
 
+def create_replay(
+    recording: Recording,
+    settings: Settings,
+    *,
+    catalog: Catalog | None = None,
+    clock: Clock | None = None,
+) -> Replay:
+    """Make the world that plays a recording; `create_app` serves it as any other. Raises SpecError.
+
+    Of the settings, scenario, quirks, money and rates have no meaning here: what was recorded is played.
+    """
+    if catalog is None:
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
+    return Replay(
+        settings=settings,
+        catalog=catalog,
+        clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
+        files=Studio(small=True),
+        repertoire=distil(recording, catalog),
+    )
+
+
 def create_app(settings: Settings | None = None, *, world: World | None = None) -> ASGIApp:
     """Make a gateway. Give a `world` to keep hold of its clock, jobs and journal."""
     if world is None:
         world = create_world(settings or Settings())
     settings = world.settings
-    sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca))
+    replay = world if isinstance(world, Replay) else None
+    sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
-    app: ASGIApp = Front(world, make_admin(world, sender, write_har))
+    admin = make_admin(world, sender, write_har)
+    app: ASGIApp = Front(world, admin, replay.decide if replay is not None else None)
     if settings.cors is not None:
         app = CORSMiddleware(
             app,

@@ -175,6 +175,43 @@ _GATEWAY = (
 )
 
 
+_OF_A_REPLAY = frozenset(
+    {
+        "--pace",
+        "--seed",
+        "--api-key",
+        "--specs",
+        "--public-url",
+        "--media-url",
+        "--journal",
+        "--keep-jobs",
+        "--allow-http-webhooks",
+        "--allow-webhook-host",
+        "--webhook-ca",
+        "--admin-token",
+        "--cors",
+    }
+)
+"""The gateway's options that mean something where the provider's doing is recorded."""
+
+_REPLAY = (
+    click.Option(
+        ["--speed"],
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0.001, 1_000_000),
+        help="Divides the recorded durations.",
+    ),
+    *(option for option in _GATEWAY if option.opts[-1] in _OF_A_REPLAY),
+    click.Option(
+        ["--media"],
+        default="real",
+        show_default=True,
+        type=click.Choice(["real", "small"]),
+        help="For result files that were not recorded: refuse them, or serve one tiny file a format.",
+    ),
+)
+
 _RECORDING = (
     click.Option(
         ["--out"],
@@ -211,6 +248,11 @@ _RECORDING = (
         help="Also replace VALUE by [NAME-1] everywhere, and whatever a header or parameter NAME holds.",
     ),
 )
+
+
+def replay_options(command: _Command) -> _Command:
+    """Give a command the options of a replay."""
+    return _attach(command, _REPLAY)
 
 
 def recording_options(command: _Command) -> _Command:
@@ -251,7 +293,7 @@ def read_settings(values: dict[str, Any]) -> Settings:
     values = dict(values)
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(2**31)
-    if values["fail_rate"] + values["error_rate"] > 1:
+    if values.get("fail_rate", 0) + values.get("error_rate", 0) > 1:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
     check_webhook_ca(values["webhook_ca"])
     return Settings(**values)

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mockserver.domain.clock import ManualClock
 from mockserver.domain.conditions import Condition, Detail, Refusal, Trouble
 from mockserver.domain.exchange import JSON, Answer, Call
 from mockserver.domain.model import Operation, Role
@@ -55,12 +56,21 @@ _ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = M
 )
 
 
-class Front:
-    """The gateway as an ASGI app. `admin` serves what is below `/_mock`."""
+Decide = Callable[[Found, Call], Awaitable[Answer]]
+"""Answers a call, or raises the Refusal or Struck that says why not."""
 
-    def __init__(self, world: World, admin: ASGIApp) -> None:
+
+class Front:
+    """The gateway as an ASGI app. `admin` serves what is below `/_mock`.
+
+    `decide` answers calls in the place of the gateway's own decisions.
+    """
+
+    def __init__(self, world: World, admin: ASGIApp, decide: Decide | None = None) -> None:
         self.world = world
         self._admin = admin
+        self._answer = decide or self._as_documented
+        self._by_hand = isinstance(world.clock, ManualClock)
         self._routes = Routes(world.catalog)
         self._origins: dict[tuple[str, bytes | None, bytes | None, bytes | None], tuple[str, str, str]] = {}
         public = world.settings.public_url
@@ -139,7 +149,9 @@ class Front:
             else:
                 answer = await self._play(answer, scope, receive, send)
         finally:
-            self._write(scope, found, call, answer, at, (perf_counter() - began) * 1000, head_size)
+            # Where time is moved by hand, a wait takes what the clock says, not what the machine needed.
+            took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
+            self._write(scope, found, call, answer, at, took, head_size)
 
     async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
         """Send an answer with its fault done to it, and tell what went out."""
@@ -150,21 +162,7 @@ class Front:
 
     async def _decide(self, found: Found, call: Call, host: str) -> Answer:
         try:
-            if found.operation is not None:
-                return await _ROLES[found.operation.role](self.world, found.operation, call)
-            if found.file is not None and call.method in found.allowed:
-                job, index, fault = await fetch(self.world, *found.file, call)
-                rendition = job.rendition(index)
-                answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
-                answer.fault = fault
-                return answer
-            if found.kept is not None and call.method in found.allowed:
-                kept = uploads.fetch(self.world, *found.kept, call)
-                answer = answer_file(kept.content, kept.tag, kept.media_type, call)
-                answer.headers += _AS_A_FILE
-                return answer
-            what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
-            raise Refusal(what, Detail(allowed=found.allowed))
+            return await self._answer(found, call)
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
         except Struck as struck:
@@ -173,6 +171,23 @@ class Front:
             # A bug of ours must not look like a dead server; the traceback is for its maintainer.
             _log.exception("the gateway failed at %s %s", call.method, call.path)
             return self._refuse(Refusal(Condition.INTERNAL_ERROR), found, call, host)
+
+    async def _as_documented(self, found: Found, call: Call) -> Answer:
+        if found.operation is not None:
+            return await _ROLES[found.operation.role](self.world, found.operation, call)
+        if found.file is not None and call.method in found.allowed:
+            job, index, fault = await fetch(self.world, *found.file, call)
+            rendition = job.rendition(index)
+            answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
+            answer.fault = fault
+            return answer
+        if found.kept is not None and call.method in found.allowed:
+            kept = uploads.fetch(self.world, *found.kept, call)
+            answer = answer_file(kept.content, kept.tag, kept.media_type, call)
+            answer.headers += _AS_A_FILE
+            return answer
+        what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
+        raise Refusal(what, Detail(allowed=found.allowed))
 
     async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
         """Word a scenario's entry. A file's route belongs to no provider, so its job tells whose it is."""

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from mockserver.domain.clock import Clock
@@ -75,11 +76,42 @@ class _Lane:
     turn: int = 0
 
 
-class Sender:
-    """Sends the callbacks of one world."""
+class Script(Protocol):
+    """What is sent, and when."""
 
-    def __init__(self, world: World, poster: Poster) -> None:
+    def callbacks(self, job: Job) -> Iterator[Callback]:
+        """Plan the callbacks of a job that has a receiver, in the order they are sent."""
+
+    async def word(self, job: Job, callback: Callback) -> bytes:
+        """Word a callback when it is sent."""
+
+
+class AsDocumented:
+    """The callbacks that the provider documents, with what the job's scenario does to them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def callbacks(self, job: Job) -> Iterator[Callback]:
+        """Plan the callbacks of a job that has a receiver, in the order they are sent."""
+        receiver = job.receiver
+        assert receiver is not None  # the gateway plans no others
+        wish = job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED
+        return callbacks(job.timeline, receiver.mode, wish, self._world.settings.speed)
+
+    async def word(self, job: Job, callback: Callback) -> bytes:
+        """Word a callback when it is sent."""
+        step = callback.step
+        provider = self._world.provider(job.model.provider)
+        return provider.callback(job, step, await urls_of(self._world, job, step))
+
+
+class Sender:
+    """Sends the callbacks of one world, as documented unless there is another `script`."""
+
+    def __init__(self, world: World, poster: Poster, script: Script | None = None) -> None:
         self.log = DeliveryLog()
+        self._script = script or AsDocumented(world)
         self._world = world
         self._poster = poster
         self._lanes: dict[str, _Lane] = {}
@@ -95,10 +127,7 @@ class Sender:
 
     def plan(self, job: Job) -> None:
         """Send the job's callbacks when they are due; for a job ended by hand, those of its new timeline."""
-        receiver = job.receiver
-        assert receiver is not None  # the gateway plans no others
-        wish = job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED
-        planned = callbacks(job.timeline, receiver.mode, wish, self._world.settings.speed)
+        planned = self._script.callbacks(job)
         lane = self._lanes.get(job.id)
         if lane is None:
             lane = self._lanes[job.id] = _Lane(job, planned)
@@ -309,8 +338,7 @@ class Sender:
         """Word and sign a callback as it is sent at the instant `at`."""
         job = delivery.job
         provider = self._world.provider(job.model.provider)
-        step = delivery.callback.step
-        body = provider.callback(job, step, await urls_of(self._world, job, step))
+        body = await self._script.word(job, delivery.callback)
         wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"

@@ -16,6 +16,7 @@ from contracts.client import Client, Job, Result, WebhookReceiver
 from mockserver.domain.clock import ManualClock
 from mockserver.domain.exchange import Headers
 from mockserver.domain.scenario import read_scenario
+from mockserver.recording.replay import Replay
 from mockserver.webhooks import Poster, Sender
 from tests.support import Gateway, MakeGateway
 
@@ -170,7 +171,8 @@ async def staged(
     clock = gateway.world.clock
     assert isinstance(clock, ManualClock)
     poster = InProcess()
-    sender = Sender(gateway.world, poster)
+    script = gateway.world if isinstance(gateway.world, Replay) else None
+    sender = Sender(gateway.world, poster, script)
     gateway.world.announcer = sender
     time = StagedTime(clock, sender)
     wire = Wire(httpx.ASGITransport(gateway.app), time.now)
