@@ -383,6 +383,7 @@ def record(
     # Imported here, and below, because its HTTP client takes a while to import, and `serve` needs none.
     from mockserver.recording.session import RecorderSettings, check_upstreams
 
+    _open_standard_files()
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = 0
     try:

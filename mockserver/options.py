@@ -252,7 +252,7 @@ _RECORDING = (
 
 def replay_options(command: _Command) -> _Command:
     """Give a command the options of a replay."""
-    return _attach(command, _REPLAY)
+    return attach(command, _REPLAY)
 
 
 def recording_options(command: _Command) -> _Command:
