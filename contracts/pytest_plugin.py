@@ -15,6 +15,9 @@ said under its key is printed like a conversation.
 `mockserver.settings.Settings`; under `pace="manual"` its clock moves only by `understudy.advance(seconds)`.
 Override the fixture `understudy_settings` (scope "session") to change the shared gateway.
 
+`--understudy-replay FILE.har` plays a recording to all tests in the place of the gateway, and
+`understudy.replay("run.har")` to one; `assert_conforms()` then also fails where a call was not recorded.
+
 Nothing of the gateway is imported until a test asks for it.
 """
 
@@ -24,16 +27,30 @@ import hashlib
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from contracts.testing import Running, Understudy
+    from mockserver.gateway.world import World
     from mockserver.settings import Settings
 
 _HELD: pytest.StashKey[Understudy] = pytest.StashKey()
 _RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--understudy-replay`."""
+    parser.getgroup("understudy").addoption(
+        "--understudy-replay",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE.har",
+        help="Play this recording in the place of the gateway; can be given several times.",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,12 +73,28 @@ def understudy_settings() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def understudy_gateway(understudy_settings: Settings) -> Iterator[Running]:
-    """The gateway that the session shares."""
+def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Config) -> Iterator[Running]:
+    """The gateway that the session shares; with `--understudy-replay` it plays recordings."""
     from contracts.testing import running
 
-    with running(understudy_settings) as gateway:
+    with running(world=_world(understudy_settings, pytestconfig)) as gateway:
         yield gateway
+
+
+def _world(settings: Settings, config: pytest.Config) -> World:
+    from mockserver.app import create_replay, create_world
+    from mockserver.catalog import open_catalog
+    from mockserver.recording.read import read_recording
+    from mockserver.recording.recording import RecordingError
+
+    files: list[Path] = config.getoption("understudy_replay")
+    if not files:
+        return create_world(settings)
+    try:
+        catalog = open_catalog(settings.specs)
+        return create_replay(read_recording(files, catalog), settings, catalog=catalog)
+    except RecordingError as error:
+        raise pytest.UsageError(f"--understudy-replay: {error}") from None
 
 
 @pytest.fixture
@@ -72,7 +105,7 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
     wanted = request.node.get_closest_marker("understudy")
     if wanted is not None and wanted.kwargs:
         settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs)
-        with running(settings) as gateway:
+        with running(world=_world(settings, request.config)) as gateway:
             yield from _hold(request, Understudy(gateway, _key(request)))
     else:
         gateway = request.getfixturevalue("understudy_gateway")

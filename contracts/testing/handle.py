@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +17,13 @@ from contracts.findings import Finding, Severity
 from contracts.receiver import Callback
 from contracts.report import lines
 from contracts.rules import judge
-from contracts.testing.running import Running
+from contracts.testing.running import Running, running
+from mockserver.app import create_replay
 from mockserver.domain.draw import webhook_secret
 from mockserver.domain.scenario import Scenario, write_scenario
 from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.read import read_recording
+from mockserver.recording.replay import MISS
 from mockserver.webhooks import Sender
 
 _SETTLED = 2.0
@@ -34,18 +38,23 @@ class Understudy:
     """
 
     def __init__(self, gateway: Running, key: str) -> None:
-        self._gateway = gateway
         self.key = key
         """The API key to show, in whichever header the provider wants it."""
-        self._account = gateway.world.accounts.of(key).name
+        self._stack = ExitStack()
+        self._settle_on(gateway)
+
+    def _settle_on(self, gateway: Running) -> None:
+        self._gateway = gateway
+        self._account = gateway.world.accounts.of(self.key).name
         self._path = gateway.receiver.new_path()
+        self._stack.callback(gateway.receiver.forget, self._path)
         self._admin = httpx.Client(base_url=f"{gateway.url}/_mock/", trust_env=False, timeout=30)
+        self._stack.enter_context(self._admin)
+        self._stack.callback(_ask, self._admin, "POST", "reset", params={"account": self._account})
 
     def close(self) -> None:
         """Forget the key and all that happened under it."""
-        self._ask("POST", "reset", params={"account": self._account})
-        self._gateway.receiver.forget(self._path)
-        self._admin.close()
+        self._stack.close()
 
     # -- what a client needs
 
@@ -83,6 +92,16 @@ class Understudy:
             scenario = yaml.safe_load(scenario.read_text(encoding="utf-8"))
         self._change(scenario=scenario)
 
+    def replay(self, *files: str | Path) -> None:
+        """Play recordings in the place of the gateway, for this test alone; call it before you ask for `url`.
+
+        Recorded times are divided as the gateway's are. Raises RecordingError for a file that cannot be used.
+        """
+        world = self._gateway.world
+        recording = read_recording([Path(file) for file in files], world.catalog)
+        replay = create_replay(recording, world.settings, catalog=world.catalog)
+        self._settle_on(self._stack.enter_context(running(world=replay)))
+
     def set_balance(self, usd: float | None) -> None:
         """Give the key a wallet with this balance in USD, or take it away."""
         self._change(balance_usd=usd)
@@ -119,6 +138,16 @@ class Understudy:
 
         self._settle()
         return self._gateway.do(read)
+
+    @property
+    def misses(self) -> list[str]:
+        """What a replay had no answer for: each call, and what the nearest recording has instead."""
+        return [
+            value.decode("latin-1")
+            for entry in self.journal
+            for name, value in entry.response_headers
+            if name == MISS
+        ]
 
     @property
     def jobs(self) -> list[dict[str, Any]]:
@@ -161,7 +190,12 @@ class Understudy:
         )
 
     def assert_conforms(self, *, strict: bool = False) -> None:
-        """Raise AssertionError where a rule of severity MUST was broken; if `strict`, SHOULD, too."""
+        """Raise AssertionError where a rule of severity MUST was broken; if `strict`, SHOULD, too.
+
+        In a replay also where a call met nothing that was recorded.
+        """
+        if misses := self.misses:
+            raise AssertionError("\n".join(["what was asked for is not in the recording", *misses]))
         counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
         broken = [finding for finding in self.findings() if finding.severity in counted]
         if broken:
@@ -194,11 +228,15 @@ class Understudy:
         self._ask("PUT", f"accounts/{quote(self.key, safe='')}", json=fields)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
-        response = self._admin.request(method, path, **options)
-        told = response.json()
-        if response.is_error:
-            raise ValueError(f"{told['pointer']}: {told['error']}".removeprefix(": "))
-        return told
+        return _ask(self._admin, method, path, **options)
+
+
+def _ask(admin: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    response = admin.request(method, path, **options)
+    told = response.json()
+    if response.is_error:
+        raise ValueError(f"{told['pointer']}: {told['error']}".removeprefix(": "))
+    return told
 
 
 def _in_a_loop() -> bool:

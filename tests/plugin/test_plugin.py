@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from contracts.testing import Understudy
+from mockserver.catalog import open_catalog
 from mockserver.domain.scenario import Job, Scenario
+from mockserver.recording.distil import Take, distil
+from mockserver.recording.read import read_recording
 from tests.support import key_headers
 
+EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 SUBMIT = "/hunyuan-video/v1/hunyuan-video-request"
 
 
@@ -140,3 +145,23 @@ def test_the_conversation_holds_no_key(understudy: Understudy) -> None:
     """What is printed when a test fails can be shown to anybody."""
     submit(understudy)
     assert understudy.key not in understudy.conversation()
+
+
+def test_a_test_can_replay_a_recording(understudy: Understudy) -> None:
+    """What was recorded is answered, and what was not is told with the nearest recording."""
+    understudy.replay(EXAMPLE)
+    recorded = next(take for take in _takes() if take.job and take.operation.provider == "pixazo")
+    url = understudy.url("pixazo") + urlsplit(recorded.submit.url).path
+    headers = key_headers("pixazo", understudy.key)
+    answers = [httpx.post(url, content=recorded.submit.request_body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [429, 202]
+    assert [job["id"] for job in understudy.jobs] == [answers[1].json()["request_id"]]
+    assert understudy.misses == []
+    assert httpx.post(url, json={"prompt": "never recorded"}, headers=headers).status_code == 400
+    with pytest.raises(AssertionError, match="not in the recording"):
+        understudy.assert_conforms()
+
+
+def _takes() -> tuple[Take, ...]:
+    catalog = open_catalog()
+    return distil(read_recording([EXAMPLE], catalog), catalog).takes

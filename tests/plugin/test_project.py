@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.processes import run
 
+EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
+
 pytestmark = pytest.mark.e2e
 
 CLIENT = """
@@ -115,6 +117,24 @@ def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, code)
     assert ran.returncode != 0
     assert "pase" in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
+    """--understudy-replay plays the file to every test; one that cannot be used is one line."""
+    code = (
+        "import pytest, httpx\n"
+        "def test_what_was_not_recorded(understudy):\n"
+        "    httpx.post(understudy.url() + '/hunyuan-video/v1/hunyuan-video-request', json={'prompt': 'x'},\n"
+        "        headers={'Ocp-Apim-Subscription-Key': understudy.key})\n"
+        "    with pytest.raises(AssertionError, match='not in the recording'):\n"
+        "        understudy.assert_conforms()\n"
+    )
+    ran = _pytest(tmp_path, code, "--understudy-replay", str(EXAMPLE))
+    assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
+    ran = _pytest(tmp_path, code, "--understudy-replay", "none.har")
+    assert "none.har" in ran.stdout + ran.stderr
+    assert "1 error" in ran.stdout
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
