@@ -19,6 +19,7 @@ from contracts.findings import Case, Outcome, Report
 from contracts.options import client_options
 from contracts.report import lines, write_reports
 from mockserver.catalog import Catalog, open_catalog
+from mockserver.commands.common import CannotRun
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -26,12 +27,6 @@ _MARKS = {
     Outcome.NOT_REACHED: ("skip", "yellow"),
     Outcome.ERROR: ("ERROR", "magenta"),
 }
-
-
-class CannotRun(click.ClickException):
-    """Something that keeps the check from running at all."""
-
-    exit_code = 2
 
 
 @click.command(context_settings={"allow_interspersed_args": False})

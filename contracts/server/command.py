@@ -28,7 +28,7 @@ from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
-from mockserver.cli import CannotRun
+from mockserver.commands.common import CannotRun
 from mockserver.settings import Pace
 
 _SHOWN = 12

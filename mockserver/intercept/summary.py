@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.intercept.session import Intercepted
 
@@ -13,10 +14,8 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     entries = list(world.journal.since(0))
     calls = [entry for entry in entries if entry.kind == "call"]
     jobs = Counter(job.model.provider for job in world.store)
-    errors = Counter(
-        f"{entry.status} {entry.operation or entry.url}" for entry in calls if entry.status >= 400
-    )
-    faults = Counter(f"{entry.fault} {entry.operation or entry.url}" for entry in calls if entry.fault)
+    errors = Counter(f"{entry.status} {_called(entry)}" for entry in calls if entry.status >= 400)
+    faults = Counter(f"{entry.fault} {_called(entry)}" for entry in calls if entry.fault)
     sent = [entry for entry in entries if entry.kind == "delivery"]
     received = sum(200 <= entry.status < 300 for entry in sent)
     lines = [
@@ -32,6 +31,11 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
+
+
+def _called(entry: JournalEntry) -> str:
+    # What follows ? is left out: there may be a key in it.
+    return entry.operation or entry.url.partition("?")[0]
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,0 +1,1 @@
+"""The gateway's own commands, one module each. Nothing here decides what is answered."""

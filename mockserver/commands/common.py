@@ -1,0 +1,75 @@
+"""What several commands need: errors of one line, listening, a child's signals, files that can be written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mockserver.app import create_world
+from mockserver.catalog import SpecError
+from mockserver.gateway.book import BookError
+from mockserver.gateway.world import World
+from mockserver.options import read_settings
+from mockserver.web.server import bind
+
+if TYPE_CHECKING:
+    from mockserver.intercept import Signals
+
+
+class CannotRun(click.ClickException):
+    """Something that keeps a command from running at all: one line, exit status 2."""
+
+    exit_code = 2
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen at an address. Raises CannotRun."""
+    try:
+        return bind(host, port)
+    except OSError as error:
+        hint = "; try --port 0" if error.errno == errno.EADDRINUSE else ""
+        raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from None
+
+
+def make_world(options: dict[str, Any]) -> World:
+    """Make a gateway's world of parsed options. Raises CannotRun for what is not understood."""
+    try:
+        return create_world(read_settings(options))
+    except (SpecError, BookError) as error:
+        raise CannotRun(str(error)) from None
+
+
+def hold_signals() -> Signals:
+    """Keep signals for a child that is about to start: before any thread does."""
+    from mockserver.intercept import Signals
+
+    return Signals()
+
+
+def why_not_writable(file: Path) -> str:
+    """Tell what will keep a file from being written; nothing if nothing will, as far as one can know."""
+    folder = file.parent
+    if file.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    if not os.access(file if file.exists() else folder, os.W_OK):
+        return "it is not writable" if file.exists() else f"the folder {folder} is not writable"
+    return ""
+
+
+def open_standard_files() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed: else the next socket would be taken for it."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
