@@ -20,6 +20,7 @@ from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
 from mockserver.domain.timeline import TERMINAL, State, Step
 from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.recognise import decode
 from mockserver.recording.recording import Recording
 from mockserver.recording.stamps import instant_of, without_stamps
 from mockserver.recording.told import Told, read_told
@@ -259,11 +260,11 @@ def told_by(entry: JournalEntry, operation: Operation | None) -> Told | None:
     if entry.fault in BREAKS or not entry.status:
         return None
     if operation is not None and operation.answers == "media" and entry.job and 200 <= entry.status < 300:
-        told = read_told(_decode(entry.response_body))
+        told = read_told(decode(entry.response_body))
         return told if told is not None else Told(entry.job, "", "COMPLETED", ())
     if operation is not None and operation.answers == "media" and entry.job and entry.status == 500:
         return Told(entry.job, "", "FAILED", ())  # how a job ends badly that is answered with its file
-    told = read_told(_decode(entry.response_body))
+    told = read_told(decode(entry.response_body))
     if told is None or (entry.status >= 400 and entry.status != 422):  # 422 is how Segmind says FAILED
         return None
     return told
@@ -311,9 +312,9 @@ def _take(
             watch.see(entry, asking, surfaces[asking.provider, asking.id])
     rings = _rings([one for one in about if one.kind == "delivery"], zero)
     final = watch.final or (submit if waits else None)
-    body_told = _decode(final.response_body) if final is not None else None
+    body_told = decode(final.response_body) if final is not None else None
     if final is None and (ring := next((r for r in rings if r.event == "terminal"), None)) is not None:
-        body_told = _decode(ring.entry.request_body)
+        body_told = decode(ring.entry.request_body)
     return msgspec.structs.replace(
         take,
         steps=_steps(watch, rings, submit, accepted, zero),
@@ -371,7 +372,7 @@ class _Watch:
         """Tell since when it is so: the state's own stamps say it more exactly than the polls do."""
         if first and state is self._first and state is State.QUEUED:
             return 0
-        exact = _age_of_state(_decode(entry.response_body))
+        exact = _age_of_state(decode(entry.response_body))
         if exact is None:
             return at
         return max(min(exact, at), min(self._seen + 1, at))
@@ -410,7 +411,7 @@ def _rings(deliveries: Sequence[JournalEntry], zero: int) -> tuple[Ring, ...]:
     rings: list[Ring] = []
     failed: set[bytes] = set()
     for entry in deliveries:
-        told = read_told(_decode(entry.request_body))
+        told = read_told(decode(entry.request_body))
         if told is None:
             continue
         again = entry.request_body in failed  # another attempt at one that was not received
@@ -515,7 +516,7 @@ def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str],
         operation = operations.get((entry.provider, entry.operation))
         if operation is None:
             continue
-        body = _decode(entry.response_body)
+        body = decode(entry.response_body)
         told = read_told(body)
         urls = [*told.urls] if told is not None else []
         if operation.role in ("upload", "ticket"):
@@ -545,12 +546,3 @@ def _without_origins(value: Any, hosts: Collection[str]) -> Any:
         host, slash, path = rest.partition("/")
         return f"//{slash}{path}" if host.lower() in hosts else f"{scheme}://{rest}"
     return value
-
-
-def _decode(body: bytes) -> Any:
-    if body.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
