@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -34,12 +34,13 @@ from mockserver.gateway import lookups
 from mockserver.gateway.accounts import Account
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.keys import authenticate
-from mockserver.gateway.receivers import read_receiver
+from mockserver.gateway.receivers import asked_address, read_receiver
 from mockserver.gateway.submit import read_body
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place
 from mockserver.recording.distil import Kept, Repertoire, Scene, Take, addresses, canonical, lookup_key
 from mockserver.recording.miss import explain
+from mockserver.recording.recognise import is_this_machine
 from mockserver.recording.scenarios import scenario_of
 from mockserver.recording.translate import Translation, mint_like, words
 from mockserver.web.files import answer_file
@@ -99,14 +100,15 @@ class Replay(World):
         self._scenarios: dict[int, Scenario] = {}
 
     async def reset(self, account: str | None) -> int:
-        """Forget jobs, journal and cursors of one account, or of all: recorded jobs begin anew."""
+        """Forget jobs, journal and cursors of one account, or of all: recorded jobs begin anew.
+
+        What was missed, and what was asked for, stays known: the end of the run tells it.
+        """
         for played in list(self._played.values()):
             if account in (None, played.account):
                 self._drop(played)
         if account is None:
             self._counts.clear()
-            self.misses.clear()
-            self.used.clear()
         return await super().reset(account)
 
     # -- what the web asks
@@ -141,10 +143,15 @@ class Replay(World):
         takes = self.repertoire.by_body.get((surface, body))
         if takes is None:
             return self._miss(found, call, explain(self.repertoire, operation, call, asked, body))
-        receiver = read_receiver(self, operation, call)
         nth = account.nth(hash((surface, body)))
         take = takes[min(nth, len(takes) - 1)]
         self.used.add(take.number)
+        receiver = None
+        if take.job:  # a refusal is played whatever is asked for with it
+            try:
+                receiver = read_receiver(self, operation, call, allow_http=_may_be_http(take, call))
+            except Refusal as refusal:
+                return self._miss(found, call, _of_webhook(refusal, call))
         # Not the gateway's own draw: a recording of that one must not meet its own names again.
         draw = Draw.of_job(self.settings.seed, account.name, f"replay {operation.id}", body, nth)
         if not take.waits:
@@ -564,6 +571,30 @@ def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int
         return created + instant - zero
     lived = min(instant, last) - zero
     return created + int(lived / speed) + max(0, instant - last)
+
+
+def _may_be_http(take: Take, call: Call) -> bool:
+    """Tell whether a webhook may be `http://`: on this machine, or where the recorded one was and was taken."""
+
+    def address(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> str:
+        return asked_address(take.operation, dict(headers).get(b"x-webhook-url", b""), query)[1]
+
+    query = urlsplit(take.submit.url).query.encode("latin-1", "replace")
+    if address(take.submit.request_headers, query).startswith("http://"):
+        return True
+    try:
+        host = urlsplit(address(call.headers.items(), call.query)).hostname or ""
+    except ValueError:
+        return False
+    return is_this_machine(host)
+
+
+def _of_webhook(refusal: Refusal, call: Call) -> str:
+    """Say that a webhook's address is refused here although the recorded job was accepted."""
+    text = refusal.detail.text
+    if "https://" in text and "absolute" not in text:
+        text += ", or lead to this machine; start with --allow-http-webhooks to allow it"
+    return f"not in the recording: {call.method} {call.path} was accepted there; refused here: {text}"
 
 
 def _as_entry(call: Call, url: str, body: bytes) -> JournalEntry:

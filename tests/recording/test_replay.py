@@ -23,6 +23,8 @@ from mockserver.media.small import small_file
 from mockserver.recording.distil import distil
 from mockserver.recording.read import read_recording
 from mockserver.recording.recording import Recording
+from mockserver.recording.replay import Replay
+from mockserver.recording.report import at_end
 from mockserver.recording.scenarios import export
 from mockserver.recording.stamps import instant_of, move_in_json
 from mockserver.recording.translate import mint_like
@@ -232,6 +234,21 @@ async def test_reset_begins_the_recording_anew(played: Gateway) -> None:
     assert (await played.admin("POST", "reset")).json() == {"jobs": 1}
     assert (await poll(played, url)).status_code == 404
     assert (await submit(played, LANTERN)).status_code == 429
+
+
+async def test_the_end_tells_what_was_asked_for_and_missed_before_a_reset(played: Gateway) -> None:
+    """A suite that resets between its tests still learns what the run lacked, and what it never used."""
+    assert isinstance(played.world, Replay)
+    await submit(played, BOAT)
+    await submit(played, {"prompt": "never recorded"})
+    await played.admin("POST", "reset")
+    said = "\n".join(at_end(played.world))
+    assert "never recorded" in said
+    unused = next(line for line in at_end(played.world) if line.startswith("never asked for"))
+    boat = next(
+        t for t in played.world.repertoire.takes if t.asked == BOAT and t.operation.provider == "pixazo"
+    )
+    assert f"entry {boat.submit.number} " not in unused
 
 
 # -- addresses and files
