@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -152,10 +152,20 @@ class Repertoire:
     files: Mapping[str, Kept]
     hosts: frozenset[str]
     surfaces: Mapping[tuple[str, str], str]
+    places: Mapping[int, tuple[Path, int]] = field(default_factory=dict)
 
     def surface(self, operation: Operation) -> str:
         """Name what an operation is another path of, or itself."""
         return self.surfaces[operation.provider, operation.id]
+
+    def place(self, entry: JournalEntry) -> str:
+        """Say where an entry stands: `entry 3`, and of which file where there are several."""
+        path, number = self.places.get(entry.number, (Path(), entry.number))
+        paths = {path for path, _ in self.places.values()}
+        if len(paths) < 2:
+            return f"entry {number}"
+        alike = sum(one.name == path.name for one in paths) > 1
+        return f"entry {number} of {path if alike else path.name}"
 
     def unfinished(self) -> list[Take]:
         """List the jobs whose end was not recorded."""
@@ -179,7 +189,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
             about.setdefault(entry.job, []).append(entry)
     takes: list[Take] = []
     for operation, entry in submits:
-        of_job = about.pop(entry.job, []) if entry.job else []
+        of_job = about.get(entry.job, []) if entry.job else []  # two files may tell of one job
         take = _take(len(takes) + 1, operation, entry, of_job, operations, surfaces, hosts)
         takes.append(msgspec.structs.replace(take, file=recording.media.get(entry.number)))
     told = {path_of(url) for take in takes for url in take.urls}
@@ -206,6 +216,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
         files=files,
         hosts=hosts,
         surfaces=surfaces,
+        places=recording.places,
     )
 
 

@@ -29,7 +29,9 @@ def explain(repertoire: Repertoire, operation: Operation | None, call: Call, ask
     if operation is not None and operation.role == "submit":
         surface = repertoire.surface(operation)
         takes = [take for take in repertoire.takes if repertoire.surface(take.operation) == surface]
-        text += _of_submits(takes[:_COMPARED], asked, body) if takes else _of_paths(repertoire, call)
+        text += (
+            _of_submits(repertoire, takes[:_COMPARED], asked, body) if takes else _of_paths(repertoire, call)
+        )
     elif operation is not None and operation.role in ("status", "result"):
         text += " (no job has this id; ids of a replay begin with its submits)"
     else:
@@ -53,7 +55,7 @@ def _fields(recorded: Mapping[str, Any], sent: Mapping[str, Any], place: str) ->
             yield f"{place}{name}: recorded {_show(before)}, you sent {_show(now)}"
 
 
-def _of_submits(takes: list[Take], asked: Any, body: bytes) -> str:
+def _of_submits(repertoire: Repertoire, takes: list[Take], asked: Any, body: bytes) -> str:
     counted = [(len(differences(take.asked, asked)), take) for take in takes]
     fewest = min(count for count, _ in counted)
     closest = [take for count, take in counted if count == fewest][:_WEIGHED]
@@ -67,7 +69,7 @@ def _of_submits(takes: list[Take], asked: Any, body: bytes) -> str:
     else:
         said = differences(nearest.asked, asked)
     more = f"; and {len(said) - _TOLD} more" if len(said) > _TOLD else ""
-    return f" with this body; nearest is entry {nearest.submit.number}: {'; '.join(said[:_TOLD])}{more}"
+    return f" with this body; nearest is {repertoire.place(nearest.submit)}: {'; '.join(said[:_TOLD])}{more}"
 
 
 def _of_paths(repertoire: Repertoire, call: Call) -> str:
@@ -87,7 +89,7 @@ def _of_paths(repertoire: Repertoire, call: Call) -> str:
     query = urlsplit(entry.url).query
     if not said:
         said.append(f"query: recorded {_show(query)}, you sent {_show(call.query.decode('latin-1'))}")
-    return f"; nearest is entry {entry.number}: {'; '.join(said)}"
+    return f"; nearest is {repertoire.place(entry)}: {'; '.join(said)}"
 
 
 def _show(value: Any) -> str:

@@ -574,7 +574,7 @@ def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int
 
 
 def _may_be_http(take: Take, call: Call) -> bool:
-    """Tell whether a webhook may be `http://`: on this machine, or where the recorded one was and was taken."""
+    """Tell whether a webhook may be `http://`: on this machine, or where the recorded one was."""
 
     def address(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> str:
         return asked_address(take.operation, dict(headers).get(b"x-webhook-url", b""), query)[1]
