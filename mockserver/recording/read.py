@@ -216,7 +216,8 @@ def _instant(text: str, path: Path, pointer: str) -> float:
     """Read a stamp, in ms since the epoch; one without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
+        exact = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
+        return round(exact, 3)  # binary fractions fall short of the ms that is meant
     except (ValueError, OverflowError):
         raise RecordingError(
             f"{path}: {pointer}/startedDateTime: {text!r} is no ISO 8601 date and time"
