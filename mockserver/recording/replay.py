@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -60,6 +61,8 @@ _NOTICED = 1_000
 
 _EARLY = 2.0
 _KEPT_MISSES = 1000
+_CHOICE = re.compile(r"\s*(?:code|scenario)\s*=")
+_IN_A_PROMPT = b"[scenario:"
 _LONGEST_HEADER = 300
 _FAR = 400 * 86_400_000
 """Ms between an instant and a recorded life from which on it is none of that life."""
@@ -86,6 +89,8 @@ class Played:
 @dataclass(eq=False)
 class Replay(World):
     """The world of one replay. `misses` are the calls that nothing answered, each text once."""
+
+    is_recorded: ClassVar[bool] = True
 
     repertoire: Repertoire = field(kw_only=True)
 
@@ -123,6 +128,7 @@ class Replay(World):
         if operation.role == "keep":
             return await self._look_up(operation, found, call, None)
         account = authenticate(self, operation.credentials, call)
+        _warn_of_choices(call)
         if call.oversize:
             raise Refusal(Trouble.BODY_TOO_LARGE)
         match operation.role:
@@ -571,6 +577,17 @@ def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int
         return created + instant - zero
     lived = min(instant, last) - zero
     return created + int(lived / speed) + max(0, instant - last)
+
+
+def _warn_of_choices(call: Call) -> None:
+    """Note in the journal what would choose a scenario from a gateway, and does nothing here."""
+    wishes = call.headers.get(b"prefer", b"").decode("latin-1").lower()
+    chosen = [f"Prefer: {one.strip()}" for one in wishes.split(",") if _CHOICE.match(one)]
+    if call.key.startswith("scenario:"):
+        chosen.append("a key of the form scenario:NAME")
+    if _IN_A_PROMPT in call.body:
+        chosen.append("a prompt with [scenario:NAME]")
+    call.warnings += [f"{one} is ignored: a replay takes its course from the recording" for one in chosen]
 
 
 def _may_be_http(take: Take, call: Call) -> bool:

@@ -494,3 +494,36 @@ def test_a_replay_has_no_http_client() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+# -- what has no say
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("scenario", {"name": "fails"}),
+        ("accounts/test-key-1", {"balance_usd": 5}),
+        ("accounts/test-key-1", {"rate_limit": "1/60"}),
+        ("accounts/test-key-1", {"scenario": "fails"}),
+        ("accounts/test-key-1", {"quirks": []}),
+    ],
+)
+async def test_what_would_change_a_gateway_is_refused(
+    played: Gateway, path: str, body: dict[str, Any]
+) -> None:
+    """A control that does nothing would look like one that does."""
+    answer = await played.admin("PUT", path, json=body)
+    assert answer.status_code == 409
+    assert answer.json()["error"] == "a replay takes its course from the recording"
+
+
+async def test_a_choice_of_scenario_is_ignored_and_noted(played: Gateway) -> None:
+    """By header, prompt or key: the recording is played, and the journal says that the wish was not heard."""
+    await submit(played, LANTERN, Prefer="scenario=fails, code=402")
+    await submit(played, {"prompt": "[scenario:fails]"})
+    await submit(played, LANTERN, **key_headers("pixazo", "scenario:fails"))
+    first, second, third = played.world.journal.since(0)
+    assert (first.status, len(first.warnings), first.warnings[0][:22]) == (429, 2, "Prefer: scenario=fails")
+    assert second.warnings[0].startswith("a prompt with [scenario:NAME] is ignored")
+    assert (third.status, third.warnings[0][:14]) == (429, "a key of the f")
