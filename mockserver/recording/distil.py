@@ -29,6 +29,7 @@ BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 """Faults after which the caller has no whole answer."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_UPLOAD = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _QUEUED = frozenset({"queued", "created", "pending", "submitted"})
 _RANK = {State.QUEUED: 0, State.PROCESSING: 1, State.COMPLETED: 2, State.FAILED: 2, State.ERROR: 2}
 Key = tuple[str, str, str]
@@ -153,6 +154,8 @@ class Repertoire:
     hosts: frozenset[str]
     surfaces: Mapping[tuple[str, str], str]
     places: Mapping[int, tuple[Path, int]] = field(default_factory=dict)
+    uploads: frozenset[str] = frozenset()
+    """The names that the provider gave to what was uploaded."""
 
     def surface(self, operation: Operation) -> str:
         """Name what an operation is another path of, or itself."""
@@ -217,6 +220,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
         hosts=hosts,
         surfaces=surfaces,
         places=recording.places,
+        uploads=frozenset(_upload_names(entries, operations)),
     )
 
 
@@ -510,6 +514,16 @@ def _surface(operation: Operation, catalog: Catalog) -> str:
     )
     name = next(found, operation.id) if operation.alias else operation.id
     return f"{operation.provider} {name}"
+
+
+def _upload_names(
+    entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]
+) -> Iterator[str]:
+    for entry in entries:
+        operation = operations.get((entry.provider, entry.operation))
+        if operation is not None and operation.role in ("upload", "ticket"):
+            for url in addresses(decode(entry.response_body)):
+                yield from (part for part in path_of(url).split("/") if _UPLOAD.fullmatch(part))
 
 
 def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterable[str]:

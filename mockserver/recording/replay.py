@@ -64,6 +64,9 @@ _KEPT_MISSES = 1000
 _CHOICE = re.compile(r"\s*(?:code|scenario)\s*=")
 _IN_A_PROMPT = b"[scenario:"
 _LONGEST_HEADER = 300
+_COARSE = 1_000
+"""Ms that a stamp of whole seconds may lie before its instant."""
+
 _FAR = 400 * 86_400_000
 """Ms between an instant and a recorded life from which on it is none of that life."""
 
@@ -99,6 +102,8 @@ class Replay(World):
         self.misses: Counter[str] = Counter()
         self.used: set[int] = set()
         self._routes = Routes(self.catalog)
+        self._uploads = {name: self._mint_upload(name) for name in self.repertoire.uploads}
+        self._uploaded = {minted: name for name, minted in self._uploads.items()}
         self._played: OrderedDict[str, Played] = OrderedDict()
         self._latest: dict[tuple[str, str], str] = {}
         self._counts: Counter[Any] = Counter()
@@ -148,7 +153,9 @@ class Replay(World):
         surface = self.repertoire.surface(operation)
         takes = self.repertoire.by_body.get((surface, body))
         if takes is None:
-            return self._miss(found, call, explain(self.repertoire, operation, call, asked, body))
+            return self._miss(
+                found, call, explain(self.repertoire, operation, call, asked, body, found.provider)
+            )
         nth = account.nth(hash((surface, body)))
         take = takes[min(nth, len(takes) - 1)]
         self.used.add(take.number)
@@ -333,7 +340,7 @@ class Replay(World):
         entries = self.repertoire.lookups.get(key)
         if entries is None:
             about = found.operation
-            text = explain(self.repertoire, about, call, None, call.body)
+            text = explain(self.repertoire, about, call, None, call.body, found.provider)
             strange = about is not None and about.role in ("status", "result")
             return self._miss(found, call, text, Condition.NOT_FOUND if strange else None)
         if account is not None:
@@ -492,7 +499,9 @@ class Replay(World):
         if played is None:
             return told
         take = played.take
-        life = partial(_move, take.zero, take.zero + take.last, played.created, self.settings.speed)
+        life = partial(
+            _move, take.submit.at, take.zero, take.zero + take.last, played.created, self.settings.speed
+        )
         return replace(told, move=life, job=(take.job, played.id), asked=played.asked)
 
     def _miss(self, found: Found, call: Call, text: str, what: Condition | None = None) -> Answer:
@@ -506,7 +515,11 @@ class Replay(World):
         place = Place("", call.path, self.trace())
         refusal = Refusal(what or Trouble.UNKNOWN_CHOICE, Detail(text=text))
         answer = provider.refusal(refusal, place, frozenset())
-        answer.status = _MISSED if what is None else answer.status
+        if what is None:
+            answer.status = _MISSED
+        elif b"not in the recording" not in answer.body:  # the provider has no room for a reason there
+            told = provider.refusal(Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text)), place, frozenset())
+            answer.body = told.body
         line = " ".join(text.split())[:_LONGEST_HEADER]
         answer.headers = [*answer.headers, (MISS, line.encode("ascii", "replace"))]
         return answer
@@ -517,7 +530,7 @@ class Replay(World):
         """Name a recorded job as it is called here, or would be: this account may not have submitted it."""
         take = self.repertoire.by_job.get(recorded)
         if take is None:
-            return None
+            return self._uploads.get(recorded)
         known = self._latest.get((account, recorded))
         if known is not None:
             return known
@@ -532,10 +545,16 @@ class Replay(World):
         for name in self._names_in(text.decode("latin-1")):
             if (played := self._played.get(name)) is not None:
                 text = text.replace(name.encode(), played.take.job.encode())
+            elif name in self._uploaded:
+                text = text.replace(name.encode(), self._uploaded[name].encode())
         return text
 
+    def _mint_upload(self, recorded: str) -> str:
+        draw = Draw.of_job(self.settings.seed, "", "replay upload", recorded.encode(), 0)
+        return mint_like(recorded, "", draw)
+
     def _names_in(self, text: str) -> set[str]:
-        return words(text) if self._played else set()
+        return words(text) if self._played or self._uploaded else set()
 
     def _drop(self, played: Played) -> None:
         del self._played[played.id]
@@ -565,14 +584,17 @@ def _by(shift: int) -> Callable[[int], int]:
     return lambda instant: instant + shift if abs(shift) else instant
 
 
-def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int:
+def _move(asked: int, zero: int, last: int, created: int, speed: float, instant: int) -> int:
     """Move an instant of a recorded life (`zero` to `last`) into one that began at `created`.
 
     What happened keeps its place in the life, which `speed` divides; what lies before or after it, such as
-    the end of an address's validity, keeps its real distance. Never turns two instants round.
+    the end of an address's validity, keeps its real distance. Never turns two instants round; nothing that
+    came after the job was `asked` for comes before `created`.
     """
     if abs(instant - zero) > _FAR:
         return instant  # no stamp of this life
+    if asked - _COARSE <= instant <= zero:
+        return created  # the provider made the job before it answered, or its stamps are of whole seconds
     if instant <= zero:
         return created + instant - zero
     lived = min(instant, last) - zero
