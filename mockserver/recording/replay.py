@@ -184,7 +184,7 @@ class Replay(World):
             if (await self.step(job)).state is not take.steps[-1].state:  # ended by hand
                 return await self._worded(operation, job, played)
             if not take.submit.response_body and take.submit.response_size:
-                return await self._file_as_answer(played, job)
+                return await self._file_as_answer(played, job, call)
         return self._say(take.submit, call, account.name, played)
 
     def _begin(self, take: Take, call: Call, account: Account, draw: Draw) -> Played:
@@ -242,14 +242,14 @@ class Replay(World):
         if entry.duration >= _NOTICED and entry.fault not in ("hang", "slow"):
             await self.clock.sleep_until(self.clock.now() + self._scaled(round(entry.duration)))
 
-    async def _file_as_answer(self, played: Played, job: Job) -> Answer:
+    async def _file_as_answer(self, played: Played, job: Job, call: Call) -> Answer:
         """Answer a synchronous call with its file, which is not in the recording's text."""
         entry = played.take.submit
         headers = self._translation(None, played.account, played, entry).headers(entry.response_headers)
         content = await _read(played.take.file) if played.take.file is not None else None
         if content is None and self.settings.media == "small":
             content = await self.files.file(Rendition(job.format))
-        return _not_kept() if content is None else Answer(entry.status, content, headers)
+        return self._not_kept(call) if content is None else Answer(entry.status, content, headers)
 
     # -- polls
 
@@ -381,7 +381,7 @@ class Replay(World):
             made = await self.files.file(Rendition(format))
             return answer_file(made, f"small {format}", MEDIA_TYPES[format], call)
         if content is None or kept.good is None:
-            return _not_kept()
+            return self._not_kept(call)
         kind = dict(kept.good.response_headers).get(b"content-type", b"application/octet-stream")
         return answer_file(content, f"{recorded} {kept.good.number}", kind.decode("latin-1"), call)
 
@@ -506,11 +506,7 @@ class Replay(World):
 
     def _miss(self, found: Found, call: Call, text: str, what: Condition | None = None) -> Answer:
         """Refuse a call that nothing answers, in the provider's form, and say so once."""
-        if text not in self.misses and len(self.misses) < _KEPT_MISSES:
-            _log.warning("%s", text)
-        if text in self.misses or len(self.misses) < _KEPT_MISSES:
-            self.misses[text] += 1
-        call.warnings.append(text)
+        self._note(call, text)
         provider = self.provider(found.provider)
         place = Place("", call.path, self.trace())
         refusal = Refusal(what or Trouble.UNKNOWN_CHOICE, Detail(text=text))
@@ -523,6 +519,20 @@ class Replay(World):
         line = " ".join(text.split())[:_LONGEST_HEADER]
         answer.headers = [*answer.headers, (MISS, line.encode("ascii", "replace"))]
         return answer
+
+    def _not_kept(self, call: Call) -> Answer:
+        """Refuse a file whose content is not in the recording."""
+        text = "this file was not recorded; record again with media, or replay with --media small"
+        self._note(call, f"not in the recording: {call.method} {call.path}: {text}")
+        return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))
+
+    def _note(self, call: Call, text: str) -> None:
+        """Count a miss, and say it the first time."""
+        if text not in self.misses and len(self.misses) < _KEPT_MISSES:
+            _log.warning("%s", text)
+        if text in self.misses or len(self.misses) < _KEPT_MISSES:
+            self.misses[text] += 1
+        call.warnings.append(text)
 
     # -- names, hosts, time
 
@@ -675,8 +685,3 @@ async def _read(path: Path) -> bytes | None:
     except OSError as error:
         _log.warning("%s cannot be read: %s", path, error.strerror)
         return None
-
-
-def _not_kept() -> Answer:
-    text = "this file was not recorded; record again with media, or replay with --media small"
-    return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))

@@ -19,6 +19,7 @@ from mockserver.recording.read import read_recording
 from mockserver.recording.report import at_start
 from tests.recording.example import EXAMPLE
 from tests.recording.recorded import replay
+from tests.recording.running import recorder
 from tests.support import Gateway, key_headers
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
@@ -79,6 +80,21 @@ def test_a_file_that_ends_in_the_middle_is_said_to(catalog: Catalog, tmp_path: P
     for command in (["check", "recording"], ["replay", "--export-scenarios", str(folder)]):
         ended = CliRunner().invoke(main, [*command, str(file)])
         assert said in ended.stderr.splitlines()
+
+
+async def test_a_recorder_says_that_it_goes_on_in_a_torn_file(catalog: Catalog, tmp_path: Path) -> None:
+    """In one line, before anything is recorded."""
+    file = tmp_path / "torn.har"
+    count = torn(file, catalog)
+    async with recorder(catalog, file, None) as running:
+        assert running.told == [f"{file}: ends in the middle; {count} entries read"]
+
+
+def test_what_a_replay_cannot_tell_of_signatures_is_said(catalog: Catalog) -> None:
+    """Once, whatever the number of callbacks: the secret that made them is not in the file."""
+    recording = read_recording([EXAMPLE], catalog)
+    said = [line for line in at_start(recording, distil(recording, catalog)) if "signed anew" in line]
+    assert len(said) == 1
 
 
 def test_a_recorder_that_goes_on_in_a_torn_file_knows(catalog: Catalog, tmp_path: Path) -> None:

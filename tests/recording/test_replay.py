@@ -308,6 +308,8 @@ async def test_a_file_that_was_not_recorded_says_so(
     file = (await poll(here, told["polling_url"])).json()["output"]["media_url"][0]
     answer = await here.call("GET", file)
     assert answer.status_code == status
+    assert isinstance(here.world, Replay)
+    assert here.world.misses.total() == (status == 404)
     if status == 404:
         assert "not recorded" in answer.json()["error"]
 
