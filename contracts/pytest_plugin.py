@@ -16,7 +16,8 @@ said under its key is printed like a conversation.
 Override the fixture `understudy_settings` (scope "session") to change the shared gateway.
 
 `--understudy-replay FILE.har` plays a recording to all tests in the place of the gateway, and
-`understudy.replay("run.har")` to one; `assert_conforms()` then also fails where a call was not recorded.
+`understudy.replay("run.har")` to one. A call that was not recorded then fails the test at its end, unless the
+test has looked at `understudy.misses`, `findings()` or `assert_conforms()` itself.
 
 Nothing of the gateway is imported until a test asks for it.
 """
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mockserver.settings import Settings
 
 _HELD: pytest.StashKey[Understudy] = pytest.StashKey()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 
@@ -54,7 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Make the markers known; refuse recordings that are not there."""
+    for file in config.getoption("understudy_replay"):
+        if not file.is_file():
+            raise pytest.UsageError(f"--understudy-replay: {file}: there is no such file")
     config.stash[_RUNS] = Counter()
     config.addinivalue_line(
         "markers", "scenario(name): what the provider does to the test's key: a name, a file or a mapping"
@@ -117,8 +122,14 @@ def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Un
     try:
         chosen = request.node.get_closest_marker("scenario")
         if chosen is not None:
-            understudy.play(*chosen.args, **chosen.kwargs)
+            try:
+                understudy.play(*chosen.args, **chosen.kwargs)
+            except ValueError as error:
+                pytest.fail(f"@pytest.mark.scenario: {error}", pytrace=False)
         yield understudy
+        if not request.node.stash.get(_FAILED, False) and (misses := understudy.overlooked()):
+            said = "\n".join(dict.fromkeys(misses))
+            pytest.fail(f"what was asked for is not in the recording\n{said}", pytrace=False)
     finally:
         understudy.close()
 
@@ -150,6 +161,7 @@ def pytest_runtest_makereport(
     report = yield
     held = item.stash.get(_HELD, None)
     if held is not None and report.when == "call" and report.failed:
+        item.stash[_FAILED] = True
         told = held.conversation()
         if told:
             report.sections.append(("Understudy: what was said", told))

@@ -98,6 +98,8 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress) -> Ch
         progress.tell(f"reading {path}")
         # One by one: two runs of the same program are two runs, not one that does everything twice.
         read = read_recording([path], catalog)
+        for note in read.notes:
+            click.echo(note, err=True)
         elsewhere += read.elsewhere
         talks[path] = read.entries
         broken += [(path, finding) for finding in judge(read.entries, catalog, None, speed=1.0)]

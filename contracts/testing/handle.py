@@ -26,6 +26,9 @@ from mockserver.recording.read import read_recording
 from mockserver.recording.replay import MISS
 from mockserver.webhooks import Sender
 
+_NOT_RECORDED = "not-recorded"
+_LACKING = "what was asked for is not in the recording"
+
 _SETTLED = 2.0
 """Real seconds that callbacks which are due get to arrive before somebody looks at them."""
 
@@ -40,6 +43,7 @@ class Understudy:
     def __init__(self, gateway: Running, key: str) -> None:
         self.key = key
         """The API key to show, in whichever header the provider wants it."""
+        self._has_looked = False
         self._stack = ExitStack()
         self._settle_on(gateway)
 
@@ -141,7 +145,18 @@ class Understudy:
 
     @property
     def misses(self) -> list[str]:
-        """What a replay had no answer for: each call, and what the nearest recording has instead."""
+        """What a replay had no answer for: each call, and what the nearest recording has instead.
+
+        A test that looks here, at `findings()` or at `assert_conforms()` decides itself about them.
+        """
+        self._has_looked = True
+        return self._missed()
+
+    def overlooked(self) -> list[str]:
+        """Give the misses that the test has not looked at: what the fixture fails it for at its end."""
+        return [] if self._has_looked else self._missed()
+
+    def _missed(self) -> list[str]:
         return [
             value.decode("latin-1")
             for entry in self.journal
@@ -179,34 +194,42 @@ class Understudy:
     # -- what was wrong
 
     def findings(self) -> list[Finding]:
-        """Hold what was said under this key to the rules of `understudy rules`."""
+        """Hold what was said under this key to the rules of `understudy rules`.
+
+        In a replay, calls that met nothing recorded are a finding of MUST, too.
+        """
+        self._has_looked = True
+        return self._judged()
+
+    def _judged(self) -> list[Finding]:
         world = self._gateway.world
         seed = world.settings.seed
-        return judge(
+        found = judge(
             self.journal,
             world.catalog,
             speed=world.settings.speed,
             secret=lambda account: webhook_secret(seed, account),
         )
+        return [*_of_misses(self._missed()), *found]
 
     def assert_conforms(self, *, strict: bool = False) -> None:
         """Raise AssertionError where a rule of severity MUST was broken; if `strict`, SHOULD, too.
 
         In a replay also where a call met nothing that was recorded.
         """
-        if misses := self.misses:
-            raise AssertionError("\n".join(["what was asked for is not in the recording", *misses]))
         counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
         broken = [finding for finding in self.findings() if finding.severity in counted]
         if broken:
             told = "\n\n".join("\n".join(lines(finding)) for finding in broken)
-            number = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
-            raise AssertionError(f"the client broke {number} of the provider's contract\n\n{told}")
+            rules = sum(finding.id != _NOT_RECORDED for finding in broken)
+            number = "1 rule" if rules == 1 else f"{rules} rules"
+            said = f"the client broke {number} of the provider's contract" if rules else _LACKING
+            raise AssertionError(f"{said}\n\n{told}")
 
     def conversation(self) -> str:
         """Tell what was said under this key: who, when, and which rule it broke. "" when nothing was."""
         journal = self.journal
-        return as_text(tell(journal, self._gateway.world.catalog, self.findings())) if journal else ""
+        return as_text(tell(journal, self._gateway.world.catalog, self._judged())) if journal else ""
 
     # --
 
@@ -229,6 +252,21 @@ class Understudy:
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         return _ask(self._admin, method, path, **options)
+
+
+def _of_misses(misses: list[str]) -> list[Finding]:
+    if not misses:
+        return []
+    return [
+        Finding(
+            id=_NOT_RECORDED,
+            severity=Severity.MUST,
+            source="the recording",
+            expected="every call has an answer in the recording",
+            seen=_LACKING,
+            evidence=tuple(dict.fromkeys(misses)),
+        )
+    ]
 
 
 def _ask(admin: httpx.Client, method: str, path: str, **options: Any) -> Any:

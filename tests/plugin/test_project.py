@@ -133,9 +133,42 @@ def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, code, "--understudy-replay", str(EXAMPLE))
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
     ran = _pytest(tmp_path, code, "--understudy-replay", "none.har")
-    assert "none.har" in ran.stdout + ran.stderr
-    assert "1 error" in ran.stdout
+    assert ran.returncode == 4
+    assert "--understudy-replay: none.har: there is no such file" in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+MISSING = """
+import httpx
+import pytest
+
+def call(understudy):
+    httpx.post(understudy.url() + "/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "x"},
+        headers={"Ocp-Apim-Subscription-Key": understudy.key})
+
+def test_passes_by_itself(understudy):
+    call(understudy)
+
+def test_looks(understudy):
+    call(understudy)
+    assert len(understudy.misses) == 1
+    assert [finding.id for finding in understudy.findings()] == ["not-recorded"]
+
+@pytest.mark.scenario("fails")
+def test_wishes(understudy):
+    pass
+"""
+
+
+def test_a_call_that_was_not_recorded_fails_the_test_that_does_not_look(tmp_path: Path) -> None:
+    """At its end, with the nearest recording; a scenario has no meaning there and is refused in a line."""
+    ran = _pytest(tmp_path, MISSING, "--understudy-replay", str(EXAMPLE))
+    assert ran.returncode == 1
+    assert "2 passed, 2 errors" in ran.stdout, ran.stdout + ran.stderr
+    assert "ERROR at teardown of test_passes_by_itself" in ran.stdout
+    assert "nearest is entry" in ran.stdout
+    assert "@pytest.mark.scenario: /scenario: a replay takes its course from the recording" in ran.stdout
+    assert "httpx.Client" not in ran.stdout
 
 
 def _pytest(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:
