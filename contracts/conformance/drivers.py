@@ -58,11 +58,23 @@ class Driver(Protocol):
         """End."""
 
 
+_groups: set[int] = set()
+"""The process groups that run: theirs are not ended by Ctrl-C, which reaches this process's group alone."""
+
+
+def kill_all() -> None:
+    """End every client by force, where nobody waits for them any more."""
+    for group in list(_groups):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
 class _Child:
     """A process of which stdout is read in lines. What is no message, and stderr, is noise."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        _groups.add(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         assert process.stdout is not None  # both were asked for
@@ -126,6 +138,7 @@ class _Child:
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
+        _groups.discard(self._process.pid)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -191,6 +204,9 @@ class Lasting:
         except (Died, ProtocolError) as error:
             await self._drop()
             raise Died(str(error)) from None
+        except asyncio.CancelledError:
+            await self._drop()  # it is in the middle of something that nobody will look at
+            raise
 
     async def release(self) -> int | None:
         """Have it let go of the case."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from contracts.conformance.drivers import Driver, Lasting
 from contracts.conformance.protocol import Hello, Mode
 from contracts.explore.inside import Adapter, Callee, Function, Inside, declared
-from contracts.explore.search import Exploration, search
+from contracts.explore.search import Exploration, Stop, search
 from contracts.explore.telling import conversation, counted, model_of, save, write_yaml
 from contracts.findings import Severity
 from mockserver.catalog import Catalog, open_catalog
@@ -84,6 +84,7 @@ def explore(
         seed = secrets.randbelow(2**31)
     catalog = open_catalog()
     make = _maker(client, declared(providers, capabilities, timing or {}))
+    stop = Stop()
     explored = _in_a_thread_of_its_own(
         lambda: asyncio.run(
             search(
@@ -95,8 +96,10 @@ def explore(
                 jobs=jobs,
                 providers=tuple(providers),
                 modes=tuple(modes),
+                stop=stop,
             )
-        )
+        ),
+        stop,
     )
     again = f"explore(…, max_examples={max_examples}, seed={seed}, jobs={jobs})"
     if save_dir is not None:
@@ -140,7 +143,7 @@ def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: b
     return "\n\n".join([f"{number} broken; again: {again}", *parts])
 
 
-def _in_a_thread_of_its_own(call: Callable[[], Exploration]) -> Exploration:
+def _in_a_thread_of_its_own(call: Callable[[], Exploration], stop: Stop) -> Exploration:
     """Call in a fresh thread, where there is no event loop yet: an async test has one in its own."""
     done: list[Exploration] = []
     raised: list[BaseException] = []
@@ -153,7 +156,12 @@ def _in_a_thread_of_its_own(call: Callable[[], Exploration]) -> Exploration:
 
     thread = threading.Thread(target=work, name="explore")
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        stop.ask()
+        thread.join()
+        raise
     if raised:
         raise raised[0]
     return done[0]

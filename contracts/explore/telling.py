@@ -68,6 +68,8 @@ def serve(file: Path, seed: int) -> str:
 
 def counted(found: Found) -> str:
     """Say how often it was seen."""
+    if not found.shrunk:
+        return "seen once, neither repeated nor made smaller: the search was interrupted"
     if found.repeatable:
         return f"seen {found.seen} of {found.played} times"
     return f"not repeatable: seen {found.seen} of {found.played}"
@@ -159,6 +161,7 @@ def report(
         "plays": exploration.plays,
         "unsupported": exploration.unsupported,
         "out_of_time": exploration.out_of_time,
+        "interrupted": exploration.interrupted,
         "found": [_as_json(found, files) for found in exploration.found],
         "coverage": exploration.coverage.as_json(),
     }

@@ -109,9 +109,9 @@ async def serving(app: ASGIApp, plain: socket.socket, *also: Listening) -> Async
     server = _Server(config, also, is_ready.set)
     task = asyncio.ensure_future(server.serve(sockets=[plain]))
     waiting = asyncio.ensure_future(is_ready.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
     try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         yield
     finally:
         server.should_exit = True

@@ -15,7 +15,7 @@ from contracts.conformance.drivers import Lasting
 from contracts.conformance.stage import play
 from contracts.explore.expect import case_of
 from contracts.explore.inside import Inside
-from contracts.explore.search import Exploration, Nothing, rules_broken, search
+from contracts.explore.search import Exploration, Nothing, Progress, Stop, rules_broken, search
 from contracts.explore.strategies import SPEED, Drawn
 from contracts.explore.telling import save
 from fixtures.clients.broken import BROKEN, FailedIsOk, NoPollRetry
@@ -103,6 +103,22 @@ async def test_the_same_seed_tries_the_same_and_another_seed_does_not(catalog: C
 async def test_no_example_begins_after_the_time_is_over(catalog: Catalog) -> None:
     exploration = await explored(catalog, Reference, seconds=0)
     assert (exploration.examples, exploration.out_of_time) == (0, True)
+
+
+async def test_a_search_that_is_stopped_tells_what_it_has_met(catalog: Catalog) -> None:
+    """It ends in the middle of what goes on, and gives the broken rule with the example as it was drawn."""
+    stop = Stop()
+
+    def ask(progress: Progress) -> None:
+        if "took-failure-for-success" in progress.broken:
+            stop.ask()
+
+    exploration = await explored(catalog, FailedIsOk, examples=10_000, jobs=2, tell=ask, stop=stop)
+    assert exploration.interrupted
+    assert exploration.examples < 10_000
+    found = {one.finding.id: one for one in exploration.found}["took-failure-for-success"]
+    assert not found.shrunk
+    assert found.conversation.journal
 
 
 async def test_a_client_that_can_be_tried_nowhere_is_an_error(catalog: Catalog) -> None:
