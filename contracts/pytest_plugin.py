@@ -106,7 +106,7 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
     if wanted is not None and wanted.kwargs:
         settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs)
         with running(world=_world(settings, request.config)) as gateway:
-            yield from _hold(request, Understudy(gateway, _key(request)))
+            yield from _hold(request, Understudy(gateway, _key(request), alone=True))
     else:
         gateway = request.getfixturevalue("understudy_gateway")
         yield from _hold(request, Understudy(gateway, _key(request)))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from contracts.testing import Understudy
+from contracts.testing import Running, Understudy
 from mockserver.catalog import open_catalog
 from mockserver.domain.scenario import Job, Scenario
 from mockserver.recording.distil import Take, distil
@@ -48,6 +48,59 @@ def test_jobs_and_journal_are_the_tests_own(understudy: Understudy) -> None:
     )
     assert [job["id"] for job in understudy.jobs] == [accepted.json()["request_id"]]
     assert [entry.operation for entry in understudy.journal] == ["submit-hunyuan-video"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Ocp-Apim-Subscription-Key": "somebody-elses-key"}])
+@pytest.mark.parametrize("path", [SUBMIT, "/no/such/route"])
+def test_calls_without_this_tests_key_do_not_conform(
+    understudy: Understudy, headers: dict[str, str], path: str
+) -> None:
+    """assert_conforms() counts them, shows no key, and the conversation has them."""
+    httpx.post(understudy.url() + path, json={"prompt": "a cat"}, headers=headers)
+    assert understudy.journal == []
+    with pytest.raises(AssertionError, match=rf"1 call came with no key, .*: POST {path}") as told:
+        understudy.assert_conforms()
+    assert "somebody-elses-key" not in str(told.value) + understudy.conversation()
+    assert path in understudy.conversation() or "hunyuan-video" in understudy.conversation()
+
+
+@pytest.mark.parametrize("place", ["header", "path", "query"])
+def test_an_undocumented_route_with_the_key_is_the_tests_own(understudy: Understudy, place: str) -> None:
+    """Wherever the key stands in it: the rule is told, the key is not."""
+    path = {"path": f"/no/{understudy.key}/route", "query": f"/no/route?k={understudy.key}"}.get(place, "/no")
+    headers = {"X-Custom": understudy.key} if place == "header" else {}
+    httpx.post(understudy.url() + path, json={}, headers=headers)
+    with pytest.raises(AssertionError, match="MUST undocumented-route") as told:
+        understudy.assert_conforms()
+    assert "no key" not in str(told.value)
+    assert understudy.key not in str(told.value) + understudy.conversation()
+
+
+def test_nothing_said_does_not_conform(understudy: Understudy) -> None:
+    """A client that never came has kept no contract."""
+    with pytest.raises(AssertionError, match="nothing was said: did the client use"):
+        understudy.assert_conforms()
+
+
+@pytest.mark.understudy(pace="manual")
+def test_on_a_gateway_of_ones_own_everything_counts(understudy: Understudy) -> None:
+    """A call with no key at all is in the journal, and breaks the rule about keys."""
+    httpx.post(understudy.url() + SUBMIT, json={"prompt": "a cat"})
+    assert [entry.status for entry in understudy.journal] == [401]
+    with pytest.raises(AssertionError, match="MUST missing-key"):
+        understudy.assert_conforms()
+
+
+def test_what_another_test_says_late_is_not_counted(
+    understudy: Understudy, understudy_gateway: Running
+) -> None:
+    """A call with a key that another test was given belongs to that one, whenever it comes."""
+    late = Understudy(understudy_gateway, "SG_0123456789abcdef")
+    late.close()
+    submit(understudy)
+    httpx.post(understudy.url() + "/no/route", headers=key_headers("pixazo", late.key))
+    httpx.post(understudy.url() + SUBMIT, json={}, headers=key_headers("pixazo", late.key))
+    understudy.assert_conforms()
 
 
 def test_an_unknown_provider_is_named(understudy: Understudy) -> None:
