@@ -13,7 +13,7 @@ from contracts.conformance.drivers import Driver, Lasting
 from contracts.conformance.protocol import Hello, Mode
 from contracts.explore.inside import Adapter, Callee, Function, Inside, declared
 from contracts.explore.search import Exploration, Stop, search
-from contracts.explore.telling import conversation, counted, model_of, save, write_yaml
+from contracts.explore.telling import conversation, counted, model_of, save, severity_of, write_yaml
 from contracts.findings import Severity
 from mockserver.catalog import Catalog, open_catalog
 
@@ -56,8 +56,9 @@ def explore(
     where it is None. `modes` other than poll need the capability of that name.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
-    Rules of SHOULD count with `strict` alone, and what was seen once in three plays does, too. `save_dir` is
-    where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
+    Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts
+    with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is where
+    each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
     Raises HarnessFault, `drivers.Died` when a command does not start, and `search.Nothing` when no place
     is left to try. Returns what was tried, coverage included.
 
@@ -125,12 +126,11 @@ def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: b
     counted_in = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
     parts = []
     for found in explored.found:
-        once = found.seen <= 1 and not found.repeatable
-        if found.finding.severity not in counted_in or (once and not strict):
+        if severity_of(found) not in counted_in:
             continue
         talk = textwrap.indent(conversation(found, catalog), "  ")
         parts.append(
-            f"{found.finding.severity} {found.finding.id}, {counted(found)}\n"
+            f"{severity_of(found)} {found.finding.id}, {counted(found)}\n"
             f"{found.finding.message}\n"
             f"source: {found.finding.source}\n\n"
             f"the smallest scenario found, at {found.drawn.place}, model {model_of(found)}:\n\n"
