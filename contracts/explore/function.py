@@ -57,8 +57,8 @@ def explore(
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
     Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts
-    with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is where
-    each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
+    with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is
+    where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
     Raises HarnessFault, `drivers.Died` when a command does not start, and `search.Nothing` when no place
     is left to try. Returns what was tried, coverage included.
 

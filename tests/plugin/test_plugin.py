@@ -154,6 +154,16 @@ def test_a_test_can_have_a_clock_of_its_own(understudy: Understudy) -> None:
     assert [one.told["status"] for one in understudy.webhooks] == ["COMPLETED"]
 
 
+@pytest.mark.understudy(api_keys=("some-key",))
+def test_a_closed_list_of_keys_has_the_tests_own(understudy: Understudy) -> None:
+    """A test that lists keys can still make calls with its own, and others are refused."""
+    assert submit(understudy).status_code == 202
+    other = httpx.post(
+        understudy.url() + SUBMIT, json={"prompt": "x"}, headers=key_headers("pixazo", "another-key")
+    )
+    assert other.status_code == 401
+
+
 @pytest.mark.understudy(pace="manual")
 def test_a_receiver_that_refuses_is_tried_again(understudy: Understudy) -> None:
     """answer_webhooks_with() makes the receiver fail, and the gateway tries three times in all."""
