@@ -22,7 +22,7 @@ from contracts.interrupt import STATUS, Interrupts, leave
 from contracts.options import client_options
 from contracts.report import lines, write_reports
 from mockserver.catalog import Catalog, open_catalog
-from mockserver.commands.common import CannotRun
+from mockserver.commands.common import CannotRun, check_directory
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -82,6 +82,10 @@ def client(
         return
     if attach is bool(command) or (attach and per_case):
         raise click.UsageError("give the COMMAND to run, or --attach to run your client yourself")
+    check_directory("--report-dir", report_dir)
+    save_dir = save_dir or report_dir or Path("understudy-explore")
+    if explore is not None:
+        check_directory("--save-dir", save_dir)
     if seed is None:
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
@@ -100,7 +104,7 @@ def client(
                     seed=seed,
                     jobs=jobs,
                     providers=providers,
-                    save_dir=save_dir or report_dir or Path("understudy-explore"),
+                    save_dir=save_dir,
                     command=command,
                     per_case=per_case,
                     interrupts=interrupts,

@@ -29,7 +29,7 @@ from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
-from mockserver.commands.common import CannotRun
+from mockserver.commands.common import CannotRun, check_directory
 from mockserver.settings import Pace
 
 _SHOWN = 12
@@ -73,6 +73,7 @@ def server(
         raise click.UsageError("--live and --max-spend USD go together")
     if url is not None and not live and urlsplit(url).hostname in catalog.every_host:
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
+    check_directory("--report-dir", report_dir)
     run = _Run(apis, seed)
     with Interrupts(ask=run.interrupt) as interrupts:
         try:
