@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,6 +30,8 @@ from mockserver.recording.replay import MISS
 from mockserver.webhooks import Sender
 
 _STRAYS_SHOWN = 5
+
+_DELIVERIES_SHOWN = 10
 
 _SETTLED = 2.0
 """Real seconds that callbacks which are due get to arrive before somebody looks at them."""
@@ -118,7 +121,13 @@ class Understudy:
         self._change(rate_limit=limit)
 
     def answer_webhooks_with(self, status: int) -> None:
-        """Have the receiver at `webhook_url` answer with this HTTP status from now on; at first it is 200."""
+        """Have the receiver at `webhook_url` answer with this HTTP status from now on; at first it is 200.
+
+        Raises ValueError for what is none.
+        """
+        __tracebackhide__ = True
+        if type(status) is not int or not 200 <= status <= 599:
+            raise ValueError(f"{status!r} is no final HTTP status: 200 to 599")
         self._gateway.receiver.answer(self._path, status)
 
     def end(self, job_id: str, status: str, error: str | None = None) -> dict[str, Any]:
@@ -129,6 +138,9 @@ class Understudy:
 
     def advance(self, seconds: float) -> None:
         """Move time on by gateway seconds. Raises ValueError where the clock runs by itself."""
+        __tracebackhide__ = True
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"time moves on by a number of seconds from 0 on, not by {seconds!r}")
         if self._gateway.world.settings.pace != "manual":
             how = '@pytest.mark.understudy(pace="manual")'
             raise ValueError(f"time runs by itself here; ask for a clock of your own: {how}")
@@ -198,9 +210,31 @@ class Understudy:
     def wait_for_webhooks(self, number: int = 1, seconds: float = 5.0) -> list[Callback]:
         """Wait until so many callbacks have come, at most `seconds`, and give those that came.
 
-        In async code: `await asyncio.to_thread(understudy.wait_for_webhooks)`.
+        Raises TimeoutError with what came, and what the gateway knows of deliveries, when they are fewer.
+        `webhooks` looks without waiting. In async code:
+        `await asyncio.to_thread(understudy.wait_for_webhooks)`.
         """
-        return self._gateway.receiver.wait(self._path, number, seconds)
+        __tracebackhide__ = True
+        came = self._gateway.receiver.wait(self._path, number, seconds)
+        if len(came) < number:
+            raise TimeoutError(self._told_missing(came, number, seconds))
+        return came
+
+    def _told_missing(self, came: list[Callback], number: int, seconds: float) -> str:
+        known = []
+        for one in self.deliveries[:_DELIVERIES_SHOWN]:
+            where = "" if one["url"] == self.webhook_url else f", to {one['url'].partition('?')[0]}"
+            known.append(f"  {one['event']} of {one['job_id']}: {one['state']}{where}")
+        if known:
+            told = "the gateway knows of:"
+        elif self.jobs:
+            told = "no delivery is planned: did the client give understudy.webhook_url with its submit?"
+        else:
+            told = "no job was made"
+        if self._gateway.world.settings.pace == "manual":
+            known.append("  time stands still here: understudy.advance(seconds) moves it")
+        head = f"{len(came)} of {number} callbacks came within {seconds:g} s"
+        return "\n".join([f"{head}; {told}", *known])
 
     @property
     def deliveries(self) -> list[dict[str, Any]]:
@@ -272,9 +306,11 @@ class Understudy:
             return
 
     def _change(self, **fields: Any) -> None:
+        __tracebackhide__ = True
         self._ask("PUT", f"accounts/{quote(self.key, safe='')}", json=fields)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
+        __tracebackhide__ = True
         return _ask(self._admin, method, path, **options)
 
 
@@ -300,6 +336,7 @@ def _told_strays(strays: list[JournalEntry]) -> str:
 
 
 def _ask(admin: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    __tracebackhide__ = True
     response = admin.request(method, path, **options)
     told = response.json()
     if response.is_error:

@@ -164,6 +164,30 @@ def test_a_closed_list_of_keys_has_the_tests_own(understudy: Understudy) -> None
     assert other.status_code == 401
 
 
+def test_callbacks_that_do_not_come_are_an_error_that_tells_why(understudy: Understudy) -> None:
+    """wait_for_webhooks() says what came, and what the gateway knows."""
+    with pytest.raises(TimeoutError, match="0 of 1 callbacks came within 0 s; no job was made"):
+        understudy.wait_for_webhooks(seconds=0)
+    submit(understudy)
+    with pytest.raises(TimeoutError, match=r"no delivery is planned: .*understudy\.webhook_url"):
+        understudy.wait_for_webhooks(seconds=0)
+    accepted = submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    understudy.wait_for_webhooks()
+    with pytest.raises(TimeoutError, match=rf"1 of 2 callbacks .*\n.* of {accepted.json()['request_id']}: "):
+        understudy.wait_for_webhooks(2, seconds=0)
+
+
+@pytest.mark.understudy(pace="manual")
+def test_what_is_no_time_and_no_status_is_refused(understudy: Understudy) -> None:
+    """advance() and answer_webhooks_with() take nothing that means nothing."""
+    for seconds in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(ValueError, match="seconds"):
+            understudy.advance(seconds)
+    for status in (99999, 0, True):
+        with pytest.raises(ValueError, match="HTTP status"):
+            understudy.answer_webhooks_with(status)
+
+
 @pytest.mark.understudy(pace="manual")
 def test_a_receiver_that_refuses_is_tried_again(understudy: Understudy) -> None:
     """answer_webhooks_with() makes the receiver fail, and the gateway tries three times in all."""
