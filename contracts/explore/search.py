@@ -89,7 +89,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What a search came to. `plays` counts every run of the client, those for shrinking included."""
+    """What a search came to. `plays` counts every run of the client, those for shrinking included.
+
+    `kinds` counts what single things a provider may do, `untried` those of them that no example had in it,
+    for want of examples or time.
+    """
 
     hello: Hello
     places: tuple[Place, ...]
@@ -103,6 +107,8 @@ class Exploration:
     out_of_time: bool
     by_place: dict[str, int]
     interrupted: bool = False
+    kinds: int = 0
+    untried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,7 @@ class _Search:
     out_of_time: bool = False
     settled: dict[str, Found] = field(default_factory=dict)
     waiting: set[concurrent.futures.Future[Any]] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
     working: set[asyncio.Task[Any]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -289,6 +296,7 @@ class _Lane:
         with search.lock:
             search.examples += 1
             search.broken.update(dict.fromkeys(broken))
+            search.tried.update(map(repr, drawn.mischiefs))
             place = str(drawn.place)
             search.by_place[place] = search.by_place.get(place, 0) + 1
             if seen.claim is not None and seen.claim.outcome == "unsupported":
@@ -461,11 +469,12 @@ async def search(
         where = places(hello, providers, modes)
         if not where:
             raise Nothing("the client speaks to none of these providers in any of these modes")
+        every = singles(catalog, hello, where, seed)
         shared = _Search(
             catalog=catalog,
             hello=hello,
             strategy=drawn(catalog, hello, where),
-            singles=singles(catalog, hello, where, seed)[: max(1, round(examples * _SINGLES))],
+            singles=every[: max(1, round(examples * _SINGLES))],
             seed=seed,
             tell=tell,
             ends=began + seconds if seconds is not None else float("inf"),
@@ -474,6 +483,7 @@ async def search(
             until=frozenset(until),
             loop=asyncio.get_running_loop(),
         )
+        kinds = {repr(mischief) for one in every for mischief in one.mischiefs}
         shares = [examples // len(drivers) + (n < examples % len(drivers)) for n in range(len(drivers))]
         lanes = [_Lane(shared, n, *pair) for n, pair in enumerate(zip(drivers, shares, strict=True))]
         if stop is not None:
@@ -495,6 +505,8 @@ async def search(
         out_of_time=shared.out_of_time,
         by_place=shared.by_place,
         interrupted=shared.interrupted,
+        kinds=len(kinds),
+        untried=len(kinds - shared.tried),
     )
 
 

@@ -16,7 +16,7 @@ import yaml
 from contracts.conversation import as_text, shorten, tell
 from contracts.explore.search import Exploration, Found
 from contracts.explore.strategies import SPEED
-from contracts.findings import Case, Finding, Outcome, Report, Severity
+from contracts.findings import Case, Finding, Outcome, Report, Severity, Table
 from contracts.rules import RULES
 from mockserver.catalog import Catalog
 from mockserver.domain.scenario import Scenario, write_scenario
@@ -25,6 +25,11 @@ _TURNS = 40
 _WIDTH = 100
 _EXCUSED_BY_NOTHING = frozenset(rule.id for rule in RULES if not rule.timed)
 """Not among them is what is no rule: that a run came to something else than expected."""
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def scenario_of(found: Found) -> Scenario:
@@ -58,7 +63,8 @@ def save(exploration: Exploration, directory: Path, *, seed: int, command: str) 
     for found in exploration.found:
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / f"breaks-{found.finding.id}.yaml"
-        file.write_text(write_yaml(found, [serve(file, seed), command]), encoding="utf-8")
+        # By its name alone: the file may be moved, or sent to somebody.
+        file.write_text(write_yaml(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
         files[found.finding.id] = file
     return files
 
@@ -139,13 +145,19 @@ def report(
 ) -> Report:
     """Make the report: one case a place, and one for the harness where it was at fault."""
     cases = []
+    pairs = list(zip(told, exploration.found, strict=True))
     for place in dict.fromkeys(map(str, exploration.places)):
         number = exploration.by_place.get(place, 0)
         outcome = Outcome.PASSED if number else Outcome.NOT_REACHED
         reason = "" if number else "no example was drawn here"
-        seen = f"{number} examples were played"
+        seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
+        broken = [one.id for one, found in pairs if str(found.drawn.place) == place]
+        failed = any(one.severity is Severity.MUST for one, found in pairs if str(found.drawn.place) == place)
+        if broken:
+            seen += f"; {count(len(broken), 'rule')} broken: {', '.join(broken)}"
+        outcome = Outcome.FAILED if failed else outcome
         cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
-    for finding, found in zip(told, exploration.found, strict=True):
+    for finding, found in pairs:
         cases.append(
             Case(
                 str(found.drawn.place),
@@ -171,10 +183,27 @@ def report(
         "unsupported": exploration.unsupported,
         "out_of_time": exploration.out_of_time,
         "interrupted": exploration.interrupted,
+        "kinds": exploration.kinds,
+        "kinds_not_tried": exploration.untried,
         "found": [_as_json(found, files) for found in exploration.found],
         "coverage": exploration.coverage.as_json(),
     }
-    return Report(f"client {name}, explored", tuple(cases), whole)
+    return Report(f"client {name}, explored", tuple(cases), whole, _table(exploration))
+
+
+def _table(exploration: Exploration) -> Table:
+    """Give what was covered as the console does."""
+    coverage = exploration.coverage
+    rows = tuple(
+        (condition, str(number), f"{len(coverage.reach[condition])} of {len(RULES)}")
+        for condition, number in sorted(coverage.met.items())
+    )
+    notes = [f"never in reach: {', '.join(coverage.unreached)}"] if coverage.unreached else []
+    if exploration.untried:
+        notes.append(
+            f"{exploration.untried} of {exploration.kinds} kinds of what a provider may do were not tried"
+        )
+    return Table("What was covered", ("condition met", "examples", "rules in reach"), rows, ". ".join(notes))
 
 
 def _as_json(found: Found, files: Mapping[str, Path]) -> dict[str, Any]:

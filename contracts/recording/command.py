@@ -142,7 +142,7 @@ def _tell(checked: Checked) -> None:
     must = [d for d in checked.drifts if d.severity is Severity.MUST]
     click.echo(
         f"\n{len(checked.drifts)} differences, {len(must)} of them MUST; "
-        f"{len(checked.broken)} client rules broken"
+        f"{len(checked.broken)} client rule{'' if len(checked.broken) == 1 else 's'} broken"
     )
 
 
