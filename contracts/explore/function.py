@@ -60,7 +60,8 @@ def explore(
     with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is
     where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
     Raises HarnessFault, `drivers.Died` when a command does not start, and `search.Nothing` when no place
-    is left to try. Returns what was tried, coverage included.
+    is left to try. Raises TypeError for what is no client, and ValueError for a provider that is not known.
+    Returns what was tried, coverage included.
 
     An example::
 
@@ -84,6 +85,10 @@ def explore(
     if seed is None:
         seed = secrets.randbelow(2**31)
     catalog = open_catalog()
+    providers = (providers,) if isinstance(providers, str) else tuple(providers)
+    for name in providers:
+        if name not in catalog.providers:
+            raise ValueError(f"no provider is called {name!r}; known are {', '.join(catalog.providers)}")
     make = _maker(client, declared(providers, capabilities, timing or {}))
     stop = Stop()
     explored = _in_a_thread_of_its_own(
@@ -95,7 +100,7 @@ def explore(
                 seconds=seconds,
                 seed=seed,
                 jobs=jobs,
-                providers=tuple(providers),
+                providers=providers,
                 modes=tuple(modes),
                 stop=stop,
             )
@@ -114,10 +119,20 @@ def explore(
 
 
 def _maker(client: Client, hello: Hello) -> Callable[[], Driver]:
-    if isinstance(client, Sequence):
-        return lambda: Lasting(client)
     if isinstance(client, type):
+        missing = [name for name in ("hello", "run", "release") if not callable(getattr(client, name, None))]
+        if missing:
+            raise TypeError(f"{client.__name__} is no adapter: it has no method {', '.join(missing)}")
         return lambda: Inside(client())
+    if isinstance(client, Sequence) and not isinstance(client, str):
+        if not client or not all(isinstance(part, str) for part in client):
+            raise TypeError(f"a command is a list of strings, at least one: {client!r} is not")
+        return lambda: Lasting(client)
+    if not callable(client):
+        raise TypeError(
+            "a client is a function, the class of an adapter, or a command as a list of strings, "
+            f"not {client!r}"
+        )
     return lambda: Inside(Function(client, hello))
 
 
