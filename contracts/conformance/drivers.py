@@ -10,9 +10,10 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from contracts.conformance.protocol import (
     CAPABILITIES,
@@ -27,6 +28,8 @@ from contracts.conformance.protocol import (
     write,
     write_input,
 )
+
+_T = TypeVar("_T")
 
 _START = 20.0
 """Seconds that a client has to start and say hello."""
@@ -241,6 +244,25 @@ class Lasting:
             self._child = None
 
 
+async def in_a_thread(call: Callable[[], _T]) -> _T:
+    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if done.done() else set_it(value))
+
+    def work() -> None:
+        try:
+            settle(done.set_result, call())
+        except Exception as error:
+            settle(done.set_exception, error)
+
+    threading.Thread(target=work, name="client-call", daemon=True).start()
+    return await done
+
+
 PREFIX = "CONFORMANCE_"
 
 
@@ -334,7 +356,7 @@ class Attached:
         lines.append("Run your client, then paste its result as one line of JSON, or press Enter for none: ")
         sys.stderr.write("\n".join(lines))
         sys.stderr.flush()
-        line = await asyncio.to_thread(sys.stdin.readline)
+        line = await in_a_thread(sys.stdin.readline)
         told = read(line.encode())
         try:
             return convert(told, Result) if told is not None else None

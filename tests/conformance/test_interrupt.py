@@ -104,3 +104,23 @@ def test_a_server_check_that_is_interrupted_tells_what_it_has() -> None:
     assert "Traceback" not in said + errors
     assert "interrupted" in said.partition("\n")[0]
     assert " passed" in said
+
+
+def test_a_check_that_waits_for_a_person_ends_without_waiting_for_the_line() -> None:
+    """Status 130, though nobody presses Enter."""
+    command = [sys.executable, "-c", "from contracts.cli import main; main()", "check", "client", "--attach"]
+    with subprocess.Popen(
+        [*command, "--case", "lifecycle/completes/pixazo/poll"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None  # it was asked for
+        for line in process.stderr:
+            if line.startswith("input "):
+                break
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        assert "Traceback" not in process.stderr.read()
