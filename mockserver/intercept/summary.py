@@ -7,6 +7,7 @@ from collections import Counter
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.intercept.session import Intercepted
+from mockserver.recording.redact import SHORTEST, Redactor, secrets_of
 
 
 def summarise(world: World, intercepted: Intercepted) -> str:
@@ -14,8 +15,9 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     entries = list(world.journal.since(0))
     calls = [entry for entry in entries if entry.kind == "call"]
     jobs = Counter(job.model.provider for job in world.store)
-    errors = Counter(f"{entry.status} {_called(entry)}" for entry in calls if entry.status >= 400)
-    faults = Counter(f"{entry.fault} {_called(entry)}" for entry in calls if entry.fault)
+    clean = _redactor(world, calls)
+    errors = Counter(f"{entry.status} {_called(entry, clean)}" for entry in calls if entry.status >= 400)
+    faults = Counter(f"{entry.fault} {_called(entry, clean)}" for entry in calls if entry.fault)
     sent = [entry for entry in entries if entry.kind == "delivery"]
     received = sum(200 <= entry.status < 300 for entry in sent)
     lines = [
@@ -33,9 +35,17 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     return "\n".join(lines)
 
 
-def _called(entry: JournalEntry) -> str:
+def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
+    """Know every key that was shown: where no operation is, nobody has read the one that stands there."""
+    found = set(world.settings.api_keys)
+    for entry in calls:
+        found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
+    return Redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
+
+
+def _called(entry: JournalEntry, clean: Redactor) -> str:
     # What follows ? is left out: there may be a key in it.
-    return entry.operation or entry.url.partition("?")[0]
+    return entry.operation or clean.url(entry.url.partition("?")[0])
 
 
 def _count(number: int, noun: str) -> str:

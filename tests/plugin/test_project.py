@@ -120,6 +120,50 @@ def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
+WRONG = [
+    ("understudy(pace='sideways')", "is not one of 'clock', 'polls', 'manual'"),
+    ("understudy(quirks=('nope',))", "is not one of 'submit-200'"),
+    ("understudy(quirks='nope')", "must be a tuple or a list"),
+    ("understudy(speed=-5)", "speed=-5"),
+    ("understudy(speed=float('nan'))", "not a finite number"),
+    ("understudy(journal=2.5)", "must be a whole number"),
+    ("understudy(rate_limit='often')", "rate_limit='often'"),
+    ("understudy(scenario='no-such')", "no-such"),
+    ("understudy('manual')", "takes fields by name"),
+    ("understudy(pase='manual')", "known are scenario, speed, pace"),
+    ("scenario()", "takes one scenario"),
+    ("scenario('fails', 'completes')", "takes one scenario"),
+]
+
+
+def test_a_marker_that_is_wrong_is_told(tmp_path: Path) -> None:
+    """In one line that names the marker and what is known, as the command line would."""
+    code = "import pytest\n" + "".join(
+        f"@pytest.mark.{marker}\ndef test_{number}(understudy):\n    pass\n"
+        for number, (marker, _) in enumerate(WRONG)
+    )
+    said = _pytest(tmp_path, code).stdout.splitlines()
+    errors = [line for line in said if line.startswith("E ")]
+    for line, (marker, told) in zip(errors, WRONG, strict=True):
+        assert "UsageError" in line
+        assert f"pytest.mark.{marker.partition('(')[0]}" in line
+        assert told in line
+
+
+def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
+    """Those of the session's gateway are held to the same, and may lock no test out."""
+    for settings, told in (("speed=-5", "speed=-5"), ("api_keys=('k',)", "api_keys would refuse")):
+        code = (
+            "import pytest\nfrom mockserver.settings import Settings\n"
+            "@pytest.fixture(scope='session')\n"
+            f"def understudy_settings():\n    return Settings({settings})\n"
+            "def test_wrong(understudy):\n    pass\n"
+        )
+        ran = _pytest(tmp_path, code)
+        assert "the fixture understudy_settings: " in ran.stdout
+        assert told in ran.stdout
+
+
 def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     """--understudy-replay plays the file to every test; one that cannot be used is one line."""
     code = (
