@@ -26,15 +26,23 @@ from mockserver.providers.base import Place, Provider
 from mockserver.recording.callbacks import CALLBACK, Callbacks
 from mockserver.recording.keep import INLINE, Kept, is_text
 from mockserver.recording.passing import HOP_BY_HOP, header_value, parts_of, worded
+from mockserver.recording.recognise import decode, plain_path
 from mockserver.recording.recording import RecordingError
 from mockserver.recording.spending import Spending
 from mockserver.recording.tape import Tape
+from mockserver.recording.told import read_told
 from mockserver.recording.upstream import Target, Upstreams
 from mockserver.web.faults.wire import Wire
 from mockserver.web.protocol import BODILESS, transport_of
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that ask for nothing to be done (RFC 9110, section 9.2.1)."""
+
+_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+"""Headers that make another method of the one that is seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +66,14 @@ class _Exchange:
     fault: str = ""
     error: str = ""
     decoded: bool = False
+    may_cost: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people are told of it."""
+        if self.operation is not None:
+            return f"{self.operation.provider} {self.operation.id}"
+        return f"{self.target.provider} {self.method} {self.target.path}"
 
     def drop(self) -> None:
         """Keep nothing of it."""
@@ -92,6 +108,7 @@ class Recorder:
         self._stop = stop
         self._clock = SystemClock()
         self._sent = 0
+        self._jobs: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -123,18 +140,17 @@ class Recorder:
             text = b'{"error":"understudy record: no answer has named this address"}\n'
             await wire.send(Answer(404, text, [(b"content-type", b"application/json")]))
             return
-        is_paid = one.operation is not None and one.operation.role == "submit"
-        if is_paid and self._max_submits is not None and self._sent >= self._max_submits:
+        if one.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
             await wire.send(self._refuse(one))
             return
-        self._sent += is_paid
+        self._sent += one.may_cost
         try:
             await self._exchange(one, scope, receive, send)
         except BaseException:
             one.drop()
             raise
         finally:
-            if is_paid and one.status in _REFUSED:
+            if one.may_cost and one.status in _REFUSED:
                 self._sent -= 1
         if one.fault:
             self._keep(one)
@@ -159,13 +175,13 @@ class Recorder:
         target = self._upstreams.target(method, base, path, query)
         if target is None:
             return None
-        match = self._tape.recogniser.find(method, target.path, "")
-        operation = match.operation if match.provider == target.provider else None
+        operation = self._operation(method, target)
         owner = self._tape.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
             operation = self._tape.recogniser.operation(owner.provider, owner.operation)
         kind = next((value for name, value in headers if name == b"content-type"), b"")
         netloc = urlsplit(target.url).netloc.encode()
+        is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
             target=target,
             operation=operation,
@@ -176,16 +192,30 @@ class Recorder:
             version=scope["http_version"],
             headers=[(name, netloc if name == b"host" else value) for name, value in headers],
             asked=self._tape.body(kind),
+            # What no document claims may cost: a model without a spec, or a spelling that only the
+            # provider understands.
+            may_cost=operation.role == "submit" if operation is not None else not is_asking,
         )
+
+    def _operation(self, method: str, target: Target) -> Operation | None:
+        """Tell what a call is for by its path, as RFC 3986, section 6.2.2, lets it be spelled."""
+        path = plain_path(target.path)
+        match = self._tape.recogniser.find(method, path, "")
+        if match.operation is None or match.provider != target.provider:
+            return None
+        if match.operation.role != "submit" and "%" in path:
+            return None  # whoever unescapes a slash here may find something else than we do
+        return match.operation
 
     def _refuse(self, one: _Exchange) -> Answer:
         self.spending.refused += 1
-        assert one.operation is not None  # only submits are refused
         text = f"understudy record: --max-submits {self._max_submits} is used up; nothing was sent upstream"
-        self._tell(f"refused: {one.operation.provider} {one.operation.id}: --max-submits {self._max_submits}")
+        why = "" if one.operation is not None else "unrecognised, so it may cost: "
+        self._tell(f"refused: {one.name}: {why}--max-submits {self._max_submits}")
         place = Place(one.target.host, one.target.path, "")
         refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
-        return self._providers[one.operation.provider].refusal(refusal, place, frozenset())
+        provider = self._providers.get(one.target.provider) or next(iter(self._providers.values()))
+        return provider.refusal(refusal, place, frozenset())
 
     async def _request(
         self, one: _Exchange, scope: Scope, receive: Receive
@@ -359,8 +389,20 @@ class Recorder:
             one.asked,
             one.answered,
         )
-        if one.operation is not None and one.operation.role == "submit":
-            self._tell(self.spending.count(one.operation, entry, self._tape.secrets.text(entry.job)))
+        self._count(one, entry)
+
+    def _count(self, one: _Exchange, entry: JournalEntry) -> None:
+        """Count what it costs, also what turns out to have been a submit only now."""
+        told = None if entry.status >= 400 else read_told(decode(entry.response_body))
+        job = told.job if told is not None else ""
+        is_new = bool(job) and job not in self._jobs
+        self._jobs.update({job, entry.job} - {""})
+        if not one.may_cost:
+            if one.operation is not None or entry.operation or not is_new:
+                return
+            self._sent += 1
+        shown = self._tape.secrets.text(entry.job or job)
+        self._tell(self.spending.count(one.operation, entry, shown, one.name))
 
 
 async def _teed(parts: AsyncIterator[bytes], kept: Kept) -> AsyncIterator[bytes]:
