@@ -7,8 +7,10 @@ is written. Read `_forward` first.
 from __future__ import annotations
 
 import asyncio
+import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -37,6 +39,11 @@ from mockserver.web.protocol import BODILESS, transport_of
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
+
+_STOPPED = "the recorder was stopped"
+
+_GRACE = 1.0
+"""Real seconds that calls under way get to end before they are broken off."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that ask for nothing to be done (RFC 9110, section 9.2.1)."""
@@ -67,6 +74,7 @@ class _Exchange:
     error: str = ""
     decoded: bool = False
     may_cost: bool = False
+    is_kept: bool = False
 
     @property
     def name(self) -> str:
@@ -109,6 +117,9 @@ class Recorder:
         self._clock = SystemClock()
         self._sent = 0
         self._jobs: set[str] = set()
+        self._closed = ""
+        self._stopping = asyncio.Event()
+        self._under_way: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -122,19 +133,63 @@ class Recorder:
             await send({"type": "websocket.close", "code": 1008})
             return
         wire = Wire(send, receive, transport_of(scope), scope["method"], self._clock)
+        if self._closed:
+            text = f"understudy record: {self._closed}; nothing was sent upstream"
+            told = json.dumps({"error": text}).encode() + b"\n"
+            await wire.send(Answer(503, told, [(b"content-type", b"application/json")]))
+            return
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(ended)
         try:
             if scope["path"].startswith(CALLBACK):
-                await self._callbacks.receive(scope, receive, wire)
+                going = self._callbacks.receive(scope, receive, wire)
+                if not await self._until_stopped(going):
+                    self._tell("a callback was under way when the recorder was stopped, and is not recorded")
+                    ended.set_result(None)
+                    await wire.reset()
             else:
-                await self._forward(scope, receive, send, wire)
+                await self._forward(scope, receive, send, wire, ended)
         except RecordingError as error:
-            # What is not on disk has not been said: the client gets no end.
+            # What is not on disk has not been said: the client gets no end. Nor may more be paid for.
+            self._closed = str(error)
             self._stop(str(error))
             await wire.reset()
+        finally:
+            self._under_way.discard(ended)
+            if not ended.done():
+                ended.set_result(None)
+
+    async def finish(self, grace: float = _GRACE) -> None:
+        """Take no more calls; record those under way as broken off if they take more than `grace` seconds."""
+        self._closed = self._closed or _STOPPED
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace)
+        self._stopping.set()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _until_stopped(self, doing: Coroutine[Any, Any, None]) -> bool:
+        """Do something until it is done, or the recorder is stopped; tell whether it was done."""
+        work = asyncio.ensure_future(doing)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+                return True
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            return False
+        finally:
+            work.cancel()
+            stopping.cancel()
 
     # -- calls
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send, wire: Wire) -> None:
+    async def _forward(
+        self, scope: Scope, receive: Receive, send: Send, wire: Wire, ended: asyncio.Future[None]
+    ) -> None:
         one = self._begin(scope)
         if one is None:
             text = b'{"error":"understudy record: no answer has named this address"}\n'
@@ -145,15 +200,24 @@ class Recorder:
             return
         self._sent += one.may_cost
         try:
-            await self._exchange(one, scope, receive, send)
+            is_whole = await self._until_stopped(self._exchange(one, scope, receive, send))
+            if not is_whole and not one.is_kept:
+                one.fault, one.error = "truncate" if one.status else "reset", _STOPPED
+            if one.fault and not one.is_kept:
+                self._keep(one)
+        except RecordingError:
+            one.drop()
+            if one.may_cost:
+                self._tell(f"NOT recorded, though it was sent: {self.spending.lost(one.operation, one.name)}")
+            raise
         except BaseException:
             one.drop()
             raise
         finally:
             if one.may_cost and one.status in _REFUSED:
                 self._sent -= 1
-        if one.fault:
-            self._keep(one)
+        if one.fault or not is_whole:
+            ended.set_result(None)  # the peer may take its time to notice
             await wire.reset()
 
     async def _exchange(self, one: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
@@ -287,10 +351,14 @@ class Recorder:
         parts = _broken_off(one, response)
         whole = b""
         if is_text(kind):
-            async for part in parts:
-                whole += part
-                if len(whole) > INLINE:
-                    break
+            try:
+                async for part in parts:
+                    whole += part
+                    if len(whole) > INLINE:
+                        break
+            except asyncio.CancelledError:
+                one.answered.add(whole)
+                raise
         if is_text(kind) and len(whole) <= INLINE:
             await self._answer_text(one, whole, send)
             return
@@ -357,6 +425,7 @@ class Recorder:
 
     def _keep(self, one: _Exchange) -> None:
         """Write an exchange. Raises RecordingError."""
+        one.is_kept = True
         for body in (one.asked, one.answered):
             if body is not None:
                 body.end()

@@ -49,6 +49,15 @@ class Spending:
         cost = f"{usd(price):.4g} USD{' (assumed)' if is_assumed else ''}" if price else "price unknown"
         return f"{told} {job}  {cost}"
 
+    def lost(self, operation: Operation | None, name: str) -> str:
+        """Add a submit that was sent, and of which nothing could be kept; tell of it."""
+        self.submits += 1
+        self.unseen += 1
+        model = operation.model if operation is not None else None
+        price = model.price.of(model.defaults) if model is not None else 0
+        self.at_most += price
+        return f"submit {self.submits}: {name}: {_unknown(price)}"
+
     def __str__(self) -> str:
         told = f"{self.submits} submit{'' if self.submits == 1 else 's'}, {self.accepted} accepted"
         told += f", {self.refused} refused by --max-submits" if self.refused else ""

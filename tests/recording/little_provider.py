@@ -57,6 +57,9 @@ class LittleProvider:
     unlisted: str = ""
     """A path that no document names, and that takes jobs by any method."""
 
+    stalls: bool = False
+    """Whether files stop in the middle until `released`."""
+
     waiting: Event = field(default_factory=Event)
     released: Event = field(default_factory=Event)
 
@@ -257,7 +260,10 @@ class _Files(_Base):
         self.send_header("ETag", '"v1"')
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[:1000])
+            if self.provider.stalls:
+                self.provider.released.wait(30)
+            self.wfile.write(body[1000:])
 
     do_HEAD = do_GET
 
