@@ -198,6 +198,8 @@ class Recorder:
         if one.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
             await wire.send(self._refuse(one))
             return
+        # What this very call's body must be searched for has to be known before the body comes.
+        self._tape.learn(self._described(one))
         self._sent += one.may_cost
         try:
             is_whole = await self._until_stopped(self._exchange(one, scope, receive, send))
@@ -243,7 +245,6 @@ class Recorder:
         owner = self._tape.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
             operation = self._tape.recogniser.operation(owner.provider, owner.operation)
-        kind = next((value for name, value in headers if name == b"content-type"), b"")
         netloc = urlsplit(target.url).netloc.encode()
         is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
@@ -255,7 +256,7 @@ class Recorder:
             url=target.url,
             version=scope["http_version"],
             headers=[(name, netloc if name == b"host" else value) for name, value in headers],
-            asked=self._tape.body(kind),
+            asked=self._tape.body(headers),
             # What no document claims may cost: a model without a spec, or a spelling that only the
             # provider understands.
             may_cost=operation.role == "submit" if operation is not None else not is_asking,
@@ -341,13 +342,14 @@ class Recorder:
                 sending.cancel()
         one.status = response.status_code
         one.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self._tape.learn(self._described(one))
         return response
 
     async def _answer(
         self, one: _Exchange, response: httpx.Response, gone: asyncio.Future[None], send: Send
     ) -> None:
         kind = header_value(one.answer_headers, b"content-type")
-        one.answered = self._tape.body(kind)
+        one.answered = self._tape.body(one.answer_headers)
         parts = _broken_off(one, response)
         whole = b""
         if is_text(kind):
@@ -393,6 +395,8 @@ class Recorder:
         body = _decompressed(one, whole) if not one.fault else whole
         one.answer_body = body
         assert one.answered is not None
+        if one.decoded:
+            one.answered.encoding = b""
         one.answered.add(body)
         self._upstreams.learn(body)
         turned = self._upstreams.turn_back(body, one.target) if not one.fault else body
@@ -429,36 +433,34 @@ class Recorder:
         for body in (one.asked, one.answered):
             if body is not None:
                 body.end()
-        asked = one.asked.text
-        answered = one.answered.text if one.answered is not None else b""
-        entry = self._tape.keep(
-            JournalEntry(
-                number=0,
-                kind="call",
-                at=one.at,
-                duration=(perf_counter() - one.began) * 1000,
-                key="",
-                account="",
-                provider=one.target.provider,
-                operation=one.operation.id if one.operation is not None else "",
-                method=one.method,
-                url=one.url,
-                http_version=one.version,
-                request_headers=one.headers,
-                request_body=asked,
-                request_size=one.asked.size,
-                status=one.status,
-                response_headers=one.answer_headers,
-                response_body=answered,
-                response_size=one.answered.size if one.answered is not None else 0,
-                kept=0,
-                fault=one.fault,
-                error=one.error,
-            ),
-            one.asked,
-            one.answered,
-        )
+        entry = self._tape.keep(self._described(one), one.asked, one.answered)
         self._count(one, entry)
+
+    def _described(self, one: _Exchange) -> JournalEntry:
+        """Describe as much of an exchange as there is by now."""
+        return JournalEntry(
+            number=0,
+            kind="call",
+            at=one.at,
+            duration=(perf_counter() - one.began) * 1000,
+            key="",
+            account="",
+            provider=one.target.provider,
+            operation=one.operation.id if one.operation is not None else "",
+            method=one.method,
+            url=one.url,
+            http_version=one.version,
+            request_headers=one.headers,
+            request_body=one.asked.text,
+            request_size=one.asked.size,
+            status=one.status,
+            response_headers=one.answer_headers,
+            response_body=one.answered.text if one.answered is not None else b"",
+            response_size=one.answered.size if one.answered is not None else 0,
+            kept=0,
+            fault=one.fault,
+            error=one.error,
+        )
 
     def _count(self, one: _Exchange, entry: JournalEntry) -> None:
         """Count what it costs, also what turns out to have been a submit only now."""

@@ -227,8 +227,15 @@ class Secrets:
         return [(self._by_value_octets(name), self._header(name, value)) for name, value in headers]
 
     def found_in_file(self, part: bytes) -> str | None:
-        """Name a secret that stands, as it is or in base64, in a part of a file; None where none does."""
-        return next((one.placeholder for one in self._ordered if any(o in part for o in one.octets)), None)
+        """Name a secret that stands in a part of a file; None where none does.
+
+        As it is, in base64, or in characters of two or four bytes.
+        """
+        readings = [part, part.replace(b"\0", b"")] if b"\0" in part else [part]
+        return next(
+            (one.placeholder for one in self._ordered if any(o in r for r in readings for o in one.octets)),
+            None,
+        )
 
     def found_in(self, data: bytes) -> str | None:
         """Name a secret that is still in some bytes; None where none is."""

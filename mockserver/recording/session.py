@@ -66,7 +66,8 @@ class Session:
         lines = [f"understudy: recorded {kept} in {self.out}: {self.recorder.spending}"]
         if self.tape.dropped:
             lines.append(f"  NOT recorded, because a secret was left in them: {self.tape.dropped}")
-        return "\n".join([*lines, f"  {self.problem}"] if self.problem else lines)
+        lines += [f"  {self.problem}"] if self.problem else []
+        return self.tape.secrets.text("\n".join(lines))
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +118,7 @@ async def recording(
                 poster,
                 url=settings.callback_url,
                 allow_http=settings.allow_http_webhooks,
-                tell=tell,
+                tell=tape.tell,
             )
             recorder = Recorder(
                 tape,
@@ -126,7 +127,7 @@ async def recording(
                 callbacks,
                 PROVIDERS,
                 max_submits=settings.max_submits,
-                tell=tell,
+                tell=tape.tell,
                 stop=stop,
             )
             session = Session(recorder, callbacks, tape, settings.out, stopped)

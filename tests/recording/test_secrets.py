@@ -174,7 +174,7 @@ def test_a_file_with_a_key_in_it_is_not_kept(catalog: Catalog, tmp_path: Path) -
     told: list[str] = []
     tape, file = _tape(tmp_path / "run.har", catalog, told)
     tape.keep(_entry())
-    body = tape.body(b"video/mp4")
+    body = tape.body([(b"content-type", b"video/mp4")])
     for part in (b"x" * 5000 + KEY[:10].encode(), KEY[10:].encode() + b"y" * 5000):
         body.add(part)
     body.end()
