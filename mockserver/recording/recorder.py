@@ -68,6 +68,7 @@ class _Exchange:
     answered: Kept | None = None
     asked_body: bytes = b""
     status: int = 0
+    waited: float | None = None
     answer_headers: Headers = field(default_factory=list)
     answer_body: bytes = b""
     fault: str = ""
@@ -341,6 +342,7 @@ class Recorder:
             if not sending.done():
                 sending.cancel()
         one.status = response.status_code
+        one.waited = (perf_counter() - one.began) * 1000
         one.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
         self._tape.learn(self._described(one))
         return response
@@ -460,6 +462,7 @@ class Recorder:
             kept=0,
             fault=one.fault,
             error=one.error,
+            waited=one.waited,
         )
 
     def _count(self, one: _Exchange, entry: JournalEntry) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from mockserver.catalog import Catalog
+from mockserver.domain.draw import account_name
 from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import JournalEntry
 from mockserver.recording.file import RecordingFile
@@ -41,6 +42,7 @@ class Tape:
         self._file = file
         self._media = media
         self._tell = tell
+        self._accounts: dict[str, str] = {}
         documented = "\n".join([*(f"{one.id} {one.path}" for one in catalog.operations), *catalog.every_host])
         self.secrets = Secrets(
             file.salt,
@@ -89,7 +91,7 @@ class Tape:
                 self.tell(f"warning: the {side} body of {where} was {UNSEARCHABLE.strip('[]')}")
         clean = self.secrets.clean(msgspec.structs.replace(entry, warnings=(*entry.warnings, *lost)))
         made = write_clean_entry(
-            clean,
+            msgspec.structs.replace(clean, account=self._account(entry)),
             asked=asked.file if asked is not None else "",
             answered=answered.file if answered is not None else "",
             placeholders=fresh,
@@ -104,6 +106,16 @@ class Tape:
         self._file.placeholders.update(fresh)
         self.kept += 1
         return entry
+
+    def _account(self, entry: JournalEntry) -> str:
+        """Name an account in the file: by its key's placeholder there, since a key's hash tells of the key.
+
+        Two files have different names for one account, and one file the same name in all of its runs.
+        """
+        if entry.key:
+            named = account_name(f"{self._file.salt.hex()} {self.secrets.add(entry.key, 'key')}")
+            self._accounts[entry.account] = named
+        return self._accounts.get(entry.account, "")
 
     def _left_in_bodies(self, entry: JournalEntry) -> str | None:
         """Name a secret that is in a body under a coding, which its text in the HAR does not show."""
