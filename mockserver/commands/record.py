@@ -65,6 +65,9 @@ def record(
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = 0
     try:
+        out: Path = options["out"]
+        if out.suffix != ".har" and not out.is_dir():
+            raise CannotRun(f"--out {out}: must end in .har; a recording is plain text while it is written")
         catalog = open_catalog(specs, worded=PROVIDERS)
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)

@@ -7,6 +7,7 @@ import mimetypes
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,11 @@ class MediaFolder:
         if is_kept:
             for left in self.path.glob(".part-*"):  # of a recorder that was killed
                 left.unlink()
+
+    def close(self) -> None:
+        """Leave no empty folder behind."""
+        with suppress(OSError):  # there is none, or there are files in it
+            self.path.rmdir()
 
     def begin(self) -> Path:
         """Name a new temporary file. Raises OSError."""

@@ -24,7 +24,7 @@ from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from mockserver.recording.keep import INLINE
 from mockserver.recording.recognise import Match, Recogniser, split
-from mockserver.recording.recording import Recording, RecordingError
+from mockserver.recording.recording import NO_BODY, Recording, RecordingError
 from mockserver.recording.secrets import Secrets
 from mockserver.recording.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from mockserver.recording.source import load, told_of
@@ -51,7 +51,8 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     Raises RecordingError, one line, for a file that cannot be used, or when none holds such an exchange.
     """
     recogniser = Recogniser(catalog)
-    found = [one for path in paths for one in _open(path, recogniser)]
+    doubts: list[str] = []
+    found = [one for path in paths for one in _open(path, recogniser, doubts)]
     found.sort(key=lambda one: one.at)
     providers_at = _hosts_submitted_to(found)
     secrets = Secrets(token_bytes(16))
@@ -92,6 +93,7 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
         entries=tuple(msgspec.structs.replace(e, number=n) for n, (_, e, _) in enumerate(kept, 1)),
         media={number: file for number, (_, _, file) in enumerate(kept, 1) if file is not None},
         elsewhere=elsewhere,
+        doubts=tuple(doubts),
     )
 
 
@@ -135,9 +137,11 @@ def _is_of_a_provider(one: _Found, submitted: set[tuple[str, str]]) -> bool:
 # -- files
 
 
-def _open(path: Path, recogniser: Recogniser) -> Iterator[_Found]:
+def _open(path: Path, recogniser: Recogniser, doubts: list[str]) -> Iterator[_Found]:
     """Walk the entries of a file. Raises RecordingError."""
-    ours, raws = load(path)
+    ours, raws, doubt = load(path)
+    if doubt:
+        doubts.append(doubt)
     for index, raw in enumerate(raws):
         pointer = f"/log/entries/{index}"
         head = _decode(raw, Head, path, pointer)
@@ -218,9 +222,17 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         scenario=own.scenario,
         fault=fault,
         error=error,
-        warnings=own.warnings,
+        warnings=(*own.warnings, *([NO_BODY] if _has_lost_its_body(response, file) else [])),
     )
     return entry, file
+
+
+def _has_lost_its_body(response: Response, file: Path | None) -> bool:
+    """Tell whether an answer's body was not kept. A size of 0 says that there was none."""
+    content = response.content
+    if content is None or content.size is None or content.size < 0:
+        return content is None or not (content.text or content.file)
+    return not content.text and content.size > 0 and file is None and not content.file
 
 
 def _size(body: bytes, declared: float | None, one: _Found) -> int:

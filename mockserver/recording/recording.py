@@ -12,6 +12,9 @@ import msgspec
 
 from mockserver.gateway.journal import JournalEntry
 
+NO_BODY = "the file has no body of this answer"
+"""A warning of an entry: what its body was, and whether it had one, is not known."""
+
 
 class RecordingError(Exception):
     """A file that cannot be used: one line that says which, why, and what to do."""
@@ -23,9 +26,11 @@ class Recording(msgspec.Struct, frozen=True):
     Unlike a journal's, bodies are whole, and `key` is the placeholder that stands for the redacted key.
     `media` leads from an entry's number to the file that holds its response body, where the body is kept
     beside the HAR. `elsewhere` counts the exchanges with hosts of no provider, which are left out.
+    `doubts` are lines that tell people what in a file is not as it should be.
     """
 
     paths: tuple[Path, ...]
     entries: tuple[JournalEntry, ...]
     media: Mapping[int, Path]
     elsewhere: int = 0
+    doubts: tuple[str, ...] = ()

@@ -98,12 +98,12 @@ async def recording(
     """Hold a recording open. `tell` gets lines for people. Raises RecordingError."""
     check_upstreams(catalog, settings.upstreams)
     file = RecordingFile(settings.out)
+    media = MediaFolder(settings.out, is_kept=not settings.no_media)
     poster = Poster(settings.allow_webhook_hosts, settings.webhook_ca)
     timeout = httpx.Timeout(None, connect=_CONNECT)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
         async with httpx.AsyncClient(verify=_tls(), timeout=timeout, limits=limits) as client:
-            media = MediaFolder(settings.out, is_kept=not settings.no_media)
             tape = Tape(file, media, catalog, redact=settings.redact, tell=tell)
             stopped = asyncio.Event()
 
@@ -134,4 +134,5 @@ async def recording(
             yield session
     finally:
         await poster.close()
+        media.close()
         file.close()
