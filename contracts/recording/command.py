@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,9 +16,9 @@ import msgspec
 
 from contracts.findings import Finding, Severity
 from contracts.options import recording_options
-from contracts.recording.drift import find_drift
+from contracts.recording.drift import find_differences
 from contracts.recording.patch import Patch, write_patch
-from contracts.recording.telling import Checked, drift_lines, make_report, time_lines
+from contracts.recording.telling import Checked, counted, drift_lines, make_report, time_lines
 from contracts.recording.times import measure
 from contracts.report import as_json, lines, write_reports
 from contracts.rules import judge
@@ -62,7 +63,8 @@ def recording(
     progress = _Progress()
     try:
         catalog = open_catalog(specs)
-        checked = _check(files, catalog, progress)
+        notes: list[str] = []
+        checked = _check(files, catalog, progress, notes)
         patch = None
         if patch_file is not None and checked.drifts:
             progress.tell("writing the patch")
@@ -75,6 +77,8 @@ def recording(
         raise CannotRun(str(error)) from None
     finally:
         progress.end()
+    for note in notes:
+        click.echo(note, err=True)
     report = make_report(checked, strict=strict, seconds=time.monotonic() - began)
     if form == "json":
         click.echo(json.dumps(as_json(report), indent=2))
@@ -88,34 +92,44 @@ def recording(
     sys.exit(report.exit_status(strict=strict))
 
 
-def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress) -> Checked:
+def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes: list[str]) -> Checked:
     """Read and judge the files: each client's talk by itself, the provider's words together."""
     entries: list[JournalEntry] = []
     places: list[Path] = []
     talks: dict[Path, tuple[JournalEntry, ...]] = {}
     broken: list[tuple[Path, Finding]] = []
     elsewhere = 0
+    known: set[tuple[int, int]] = set()
     for path in files:
+        with suppress(OSError):  # which reading it will tell
+            held = path.stat()
+            if (held.st_dev, held.st_ino) in known:
+                notes.append(f"{path}: is given twice, and read once")
+                continue
+            known.add((held.st_dev, held.st_ino))
         progress.tell(f"reading {path}")
         # One by one: two runs of the same program are two runs, not one that does everything twice.
         read = read_recording([path], catalog)
-        for note in read.notes:
-            click.echo(note, err=True)
         elsewhere += read.elsewhere
+        notes += read.notes
         talks[path] = read.entries
         broken += [(path, finding) for finding in judge(read.entries, catalog, None, speed=1.0)]
         for entry in read.entries:
             entries.append(msgspec.structs.replace(entry, number=len(entries) + 1))
             places.append(path)
     total = len(entries)
-    drifts = find_drift(entries, catalog, lambda number: progress.tell(f"checked {number} of {total}"))
+    drifts, answers, unchecked = find_differences(
+        entries, catalog, lambda number: progress.tell(f"checked {number} of {total}")
+    )
     return Checked(
-        paths=files,
+        paths=tuple(talks),
         entries=entries,
         places=places,
         talks=talks,
         elsewhere=elsewhere,
         drifts=drifts,
+        answers=answers,
+        unchecked=unchecked,
         broken=broken,
         times=measure(list(talks.values()), catalog),
     )
@@ -125,7 +139,7 @@ def _tell(checked: Checked) -> None:
     colour = sys.stdout.isatty()
     providers = ", ".join(sorted({entry.provider for entry in checked.entries if entry.provider}))
     others = f"; {checked.elsewhere} with others are left out" if checked.elsewhere else ""
-    click.echo(f"{len(checked.entries)} exchanges with {providers}{others}\n")
+    click.echo(f"{counted(len(checked.entries), 'exchange')} with {providers}{others}\n")
     for line in drift_lines(checked, colour=colour):
         click.echo(line)
     if checked.broken:
@@ -143,8 +157,8 @@ def _tell(checked: Checked) -> None:
             click.echo(line)
     must = [d for d in checked.drifts if d.severity is Severity.MUST]
     click.echo(
-        f"\n{len(checked.drifts)} differences, {len(must)} of them MUST; "
-        f"{len(checked.broken)} client rule{'' if len(checked.broken) == 1 else 's'} broken"
+        f"\n{counted(len(checked.drifts), 'difference')}, {len(must)} of them MUST; "
+        f"{counted(len(checked.broken), 'client rule')} broken"
     )
 
 
@@ -158,7 +172,10 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
         except OSError as error:
             raise CannotRun(f"{file}: cannot be written: {error.strerror}") from None
         left = f", leaves {len(patch.left)}" if patch.left else ""
-        click.echo(f"wrote {file}: accepts {total - len(patch.left)} of {total} differences{left}", err=True)
+        click.echo(
+            f"wrote {file}: accepts {total - len(patch.left)} of {counted(total, 'difference')}{left}",
+            err=True,
+        )
     for drift in patch.left if patch is not None else ():
         click.echo(f"  by hand: {drift.kind}, {drift.provider} {drift.operation}, {drift.where}", err=True)
 

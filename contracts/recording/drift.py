@@ -24,6 +24,7 @@ from mockserver.catalog.load import escape
 from mockserver.catalog.stamps import stamp_form
 from mockserver.domain.model import Operation
 from mockserver.gateway.journal import JournalEntry
+from mockserver.recording.recording import NO_BODY
 from mockserver.recording.redact import redactor
 from mockserver.web.routes import Routes
 
@@ -61,14 +62,25 @@ def find_drift(
 
     `told` is called with the number of each entry that has been looked at.
     """
+    return find_differences(entries, catalog, told)[0]
+
+
+def find_differences(
+    entries: Iterable[JournalEntry], catalog: Catalog, told: Callable[[int], None] = lambda _: None
+) -> tuple[list[Drift], int, int]:
+    """The same, and of how many documented calls and callbacks, and how many of them have nothing to check.
+
+    Those are calls without an answer, and answers whose body is documented and is not in the recording.
+    """
     finder = _Finder(catalog)
     for number, entry in enumerate(entries, 1):
         finder.look(entry)
         told(number)
     order = list(Severity)
-    return sorted(
+    found = sorted(
         finder.drifts.values(), key=lambda one: (one.provider, order.index(one.severity), -one.count)
     )
+    return found, finder.answers, finder.unchecked
 
 
 class _Finder:
@@ -76,6 +88,8 @@ class _Finder:
 
     def __init__(self, catalog: Catalog) -> None:
         self.drifts: dict[tuple[str, ...], Drift] = {}
+        self.answers = 0
+        self.unchecked = 0
         self._catalog = catalog
         self._routes = Routes(catalog)
         self._operations = {(one.provider, one.id): one for one in catalog.operations}
@@ -99,6 +113,8 @@ class _Finder:
         if operation.role == "submit" and entry.job:
             self._submits[entry.job] = operation
         place = contract.operation(operation)
+        self.answers += 1
+        self.unchecked += _has_nothing(entry, contract, place)
         if 200 <= entry.status < 300:
             self._keep(entry, operation.id, self._request(entry, contract, operation, place))
         if entry.status and entry.fault not in _BREAKS:
@@ -107,7 +123,8 @@ class _Finder:
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
         clean = redactor(entry.key, entry.request_headers, urlsplit(entry.url).query)
         for seen in found:
-            if isinstance(seen.value, str) and _REDACTED.search(seen.value):
+            is_there = seen.kind is Kind.UNDOCUMENTED_HEADER  # which differs whatever stands in it
+            if not is_there and isinstance(seen.value, str) and _REDACTED.search(seen.value):
                 continue
             key = (entry.provider, operation, seen.where, seen.kind, seen.place)
             drift = self.drifts.get(key)
@@ -229,7 +246,7 @@ class _Finder:
         responses = contract.at(place)["responses"]
         headers = dict(entry.response_headers)
         status, where = str(entry.status), f"response {entry.status}"
-        whole = len(entry.response_body) >= entry.response_size and entry.method != "HEAD"
+        whole = _is_whole(entry) and entry.method != "HEAD"
         kind, body = _media_type(headers), entry.response_body
         if status not in responses:
             known = ", ".join(sorted(responses))
@@ -253,7 +270,7 @@ class _Finder:
         if not content or entry.status in _BODILESS or entry.method == "HEAD":
             return
         if kind not in content:
-            if body or kind or not entry.response_size:
+            if body or kind or (whole and not entry.response_size):
                 yield _other_type(kind, content, settled, where, body if whole else b"")
         elif kind == _JSON and whole:
             answered = _decode(body)
@@ -308,6 +325,21 @@ class _Finder:
             else:
                 pointer = f"{place}/requestBody/content/{escape(_JSON)}/schema"
                 yield from _schema(contract, pointer, told, "callback")
+
+
+def _is_whole(entry: JournalEntry) -> bool:
+    return len(entry.response_body) >= entry.response_size and NO_BODY not in entry.warnings
+
+
+def _has_nothing(entry: JournalEntry, contract: Contract, place: str) -> bool:
+    """Tell whether there is no answer, or not the body that its documented schema is about."""
+    if not entry.status or entry.fault in _BREAKS:
+        return True
+    responses = contract.at(place)["responses"]
+    if entry.method == "HEAD" or entry.status in _BODILESS or str(entry.status) not in responses:
+        return False
+    told = contract.at(contract.settle(f"{place}/responses/{entry.status}"))
+    return _JSON in told.get("content", {}) and not _is_whole(entry)
 
 
 # -- values

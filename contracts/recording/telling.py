@@ -25,7 +25,8 @@ class Checked:
     """Everything that was found in some files.
 
     `places` tells the file of each entry's number; `talks` has each file's entries with the numbers of that
-    file, which the client rules name.
+    file, which the client rules name. `answers` counts the answers to documented calls, `unchecked` those of
+    them that are not in the files.
     """
 
     paths: tuple[Path, ...]
@@ -36,11 +37,18 @@ class Checked:
     drifts: Sequence[Drift]
     broken: Sequence[tuple[Path, Finding]]
     times: Sequence[ModelTimes]
+    answers: int
+    unchecked: int
 
     def example(self, drift: Drift) -> str:
         """Tell where a difference can be looked at."""
         entry = self.entries[drift.example - 1]
         return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 exchange`, `2 exchanges`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _path(entry: JournalEntry) -> str:
@@ -88,7 +96,7 @@ def _case(drift: Drift, checked: Checked, strict: bool) -> Case:
         severity=drift.severity,
         source=f"{drift.provider} specs{f', {drift.first.place}' if drift.first.place else ''}",
         expected=f"{MEANINGS[drift.kind]} Documented: {drift.first.documented}.",
-        seen=f"{drift.text}, {drift.count} times",
+        seen=f"{drift.text}, {counted(drift.count, 'time')}",
         subject=f"{drift.provider} {drift.operation}, {drift.where}",
         evidence=(checked.example(drift),),
         exchanges=(drift.example,),
@@ -113,6 +121,8 @@ def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
         "files": [str(path) for path in checked.paths],
         "exchanges": len(checked.entries),
         "elsewhere": checked.elsewhere,
+        "answers": checked.answers,
+        "unchecked": checked.unchecked,
         "seconds": round(seconds, 1),
         "drift": [
             {
@@ -156,8 +166,16 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
 
 def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
     """Tell the differences as a table: what differs and how often, then what is documented and was seen."""
+    if checked.unchecked:
+        yield (
+            f"{checked.unchecked} of {counted(checked.answers, 'answer')} "
+            f"{'has' if checked.unchecked == 1 else 'have'} no body or never came here: not checked."
+        )
     if not checked.drifts:
-        yield "Everything is as documented."
+        if not checked.unchecked:
+            yield "Everything is as documented."
+        elif checked.unchecked < checked.answers:
+            yield "What could be checked is as documented."
         return
     rows = [
         (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where)
@@ -222,4 +240,4 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-__all__ = ["Checked", "drift_lines", "make_report", "time_lines"]
+__all__ = ["Checked", "counted", "drift_lines", "make_report", "time_lines"]

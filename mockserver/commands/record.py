@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from starlette.types import ASGIApp
 
 from mockserver.catalog import Catalog, SpecError, open_catalog
 from mockserver.commands.common import CannotRun, hold_signals, listen, open_standard_files
@@ -29,6 +28,7 @@ from mockserver.web.server import run as run_loop
 
 if TYPE_CHECKING:
     from mockserver.intercept import Signals
+    from mockserver.recording.recorder import Recorder
     from mockserver.recording.session import RecorderSettings
 
 
@@ -65,6 +65,9 @@ def record(
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
         port = 0
     try:
+        out: Path = options["out"]
+        if out.suffix != ".har" and not out.is_dir():
+            raise CannotRun(f"--out {out}: must end in .har; a recording is plain text while it is written")
         catalog = open_catalog(specs, worded=PROVIDERS)
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)
@@ -91,10 +94,12 @@ async def _record(
         status = 0
         if held is not None:
             await stack.enter_async_context(serving(app, listener))  # callbacks come here
-            status = await _recorded_command(catalog, app, command, held, tell)
+            stack.push_async_callback(session.recorder.finish)
+            status = await _recorded_command(catalog, session.recorder, command, held, tell)
         else:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
+            stack.push_async_callback(session.recorder.finish)
             click.echo(url)
             sys.stdout.flush()
             tell(f"Recording into {settings.out}; base URL {url}. Ctrl-C ends it.")
@@ -107,11 +112,21 @@ async def _record(
 
 
 async def _recorded_command(
-    catalog: Catalog, app: ASGIApp, command: tuple[str, ...], held: Signals, tell: Callable[[str], None]
+    catalog: Catalog, app: Recorder, command: tuple[str, ...], held: Signals, tell: Callable[[str], None]
 ) -> int:
     from mockserver.intercept import intercepting, run_child  # as in `run`: slow to import
 
-    async with intercepting(app, catalog.every_host, environment(), offline=False) as intercepted:
+    async with AsyncExitStack() as stack:
+        try:
+            intercepted = await stack.enter_async_context(
+                intercepting(app, catalog.every_host, environment(), offline=False)
+            )
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise CannotRun(
+                f"{where}the command's calls cannot be intercepted: {error.strerror or error}"
+            ) from None
+        stack.push_async_callback(app.finish)
         if intercepted.left_out:
             tell(f"warning: NO_PROXY keeps these from the recorder: {', '.join(intercepted.left_out)}")
         try:

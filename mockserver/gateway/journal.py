@@ -22,7 +22,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
 
     `key` is what the caller showed; it never leaves the process and is there so that writers can remove
     it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
-    the entry counts for in the journal's bound.
+    the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
+    answer began, None where that is not known.
     """
 
     number: int
@@ -49,6 +50,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     fault: str = ""
     error: str = ""
     warnings: tuple[str, ...] = ()
+    waited: float | None = None
 
 
 class Journal:

@@ -135,8 +135,10 @@ class Callbacks:
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as problem:
             error = worded(problem)
         answer_headers = [(name.lower(), value) for name, value in answer_headers]
-        kept = self._tape.body(header_value(came, b"content-type"))
-        kept.add(body)
+        asked, answered = self._tape.body(came), self._tape.body(answer_headers)
+        for kept, whole in ((asked, body), (answered, answer)):
+            kept.add(whole)
+            kept.end()
         self._tape.keep(
             JournalEntry(
                 number=0,
@@ -151,19 +153,21 @@ class Callbacks:
                 url=callback.url,
                 http_version=scope["http_version"],
                 request_headers=came,
-                request_body=body,
-                request_size=len(body),
+                request_body=asked.text,
+                request_size=asked.size,
                 status=status,
                 response_headers=answer_headers,
-                response_body=answer,
-                response_size=len(answer),
+                response_body=answered.text,
+                response_size=answered.size,
                 kept=0,
                 fault="reset" if not status else "",
                 error=error,
-            )
+            ),
+            asked,
+            answered,
         )
         if error:
-            self._tell(f"a callback could not be passed on: {self._tape.secrets.text(error)}")
+            self._tell(f"a callback could not be passed on: {error}")
         drop = HOP_BY_HOP | {b"date", b"content-length"}
         passed = [pair for pair in answer_headers if pair[0] not in drop]
         await wire.send(Answer(status or 502, answer, passed if status else []))

@@ -33,9 +33,13 @@ class RecordingFile:
         self.torn = False
         """Whether the file ended in the middle when it was opened; that is mended."""
 
-        self._fd = self._open(path)
+        self._end = self._count = 0
+        self._fd: int = self._open(path)
         try:
             self._resume(self._read())
+        except OSError as error:
+            os.close(self._fd)
+            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
         except BaseException:
             os.close(self._fd)
             raise
@@ -57,23 +61,33 @@ class RecordingFile:
         """Change every exchange that was written already. Raises RecordingError."""
         found = whole_entries(self._read()) or []
         aside = self.path.with_name(self.path.name + ".new")
+        before = self._fd, self._end, self._count
         try:
-            fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            old, self._fd = self._fd, fd
+            self._fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._begin()
             for _, line in found:
                 self.append_line(change(line))
-            os.fsync(fd)
+            os.fsync(self._fd)
             aside.replace(self.path)
-            os.close(old)
-        except OSError as error:
-            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+        except (OSError, RecordingError) as error:
+            if self._fd != before[0]:
+                os.close(self._fd)
+                self._fd, self._end, self._count = before
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise RecordingError(f"{self.path}: cannot be written again without a key: {reason}") from None
+        os.close(before[0])
 
     def close(self) -> None:
-        """Have everything on the disk itself, and let others write."""
-        os.fsync(self._fd)
-        os.close(self._fd)
+        """Have everything on the disk itself, and let others write. Raises RecordingError."""
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+        finally:
+            os.close(self._fd)
 
     def __len__(self) -> int:
         """Tell how many exchanges the file holds."""

@@ -67,7 +67,7 @@ def write_clean_entry(
     """
     made = _entry(entry, _CLEAN)
     if asked:
-        made["request"].setdefault("postData", {"mimeType": "", "params": [], "text": ""})["_file"] = asked
+        made["request"].setdefault("postData", {"mimeType": "", "text": ""})["_file"] = asked
     if answered:
         made["response"]["content"]["_file"] = answered
     if placeholders:
@@ -98,9 +98,16 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "request": _request(entry, clean),
         "response": _response(entry, clean),
         "cache": {},
-        "timings": {"send": 0, "wait": round(entry.duration, 3), "receive": 0},
+        "timings": _timings(entry),
         "_understudy": {name: value for name, value in own.items() if value},
     }
+
+
+def _timings(entry: JournalEntry) -> dict[str, float]:
+    """Part the time, in ms, at the answer's first byte. The parts must come to the whole."""
+    whole = round(entry.duration, 3)
+    wait = whole if entry.waited is None else min(round(entry.waited, 3), whole)
+    return {"send": 0, "wait": wait, "receive": round(whole - wait, 3)}
 
 
 def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
@@ -122,7 +129,7 @@ def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         kind = clean.text(_header(entry.request_headers, b"content-type", "application/octet-stream"))
         # postData has no field for an encoding in HAR 1.2; ours is named like the response's.
         extra = {"_encoding": encoding} if encoding else {}
-        request["postData"] = {"mimeType": kind, "params": [], "text": text, **extra}
+        request["postData"] = {"mimeType": kind, "text": text, **extra}
     return request
 
 

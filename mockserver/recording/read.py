@@ -25,7 +25,7 @@ from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from mockserver.recording.keep import INLINE
 from mockserver.recording.recognise import Match, Recogniser, split
-from mockserver.recording.recording import Recording, RecordingError, cut_off
+from mockserver.recording.recording import NO_BODY, Recording, RecordingError, cut_off
 from mockserver.recording.secrets import Secrets
 from mockserver.recording.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from mockserver.recording.source import load, told_of
@@ -178,7 +178,9 @@ def _is_of_a_provider(one: _Found, submitted: set[tuple[str, str]]) -> bool:
 
 def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> Iterator[_Found]:
     """Walk the entries of a file. Raises RecordingError."""
-    ours, raws, whole = load(path)
+    ours, raws, whole, doubt = load(path)
+    if doubt:
+        notes.append(doubt)
     if not whole:
         notes.append(cut_off(path, len(raws)))
     for index, raw in enumerate(raws):
@@ -266,7 +268,7 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         scenario=own.scenario,
         fault=fault,
         error=error,
-        warnings=own.warnings,
+        warnings=(*own.warnings, *([NO_BODY] if _has_lost_its_body(response, file) else [])),
     )
     return entry, file
 
@@ -290,6 +292,14 @@ def _lacks_its_body(request: Request, response: Response, content: Content) -> b
         and content.file is None
         and content.size == 0
     )
+
+
+def _has_lost_its_body(response: Response, file: Path | None) -> bool:
+    """Tell whether an answer's body was not kept. A size of 0 says that there was none."""
+    content = response.content
+    if content is None or content.size is None or content.size < 0:
+        return content is None or not (content.text or content.file)
+    return not content.text and content.size > 0 and file is None and not content.file
 
 
 def _size(body: bytes, declared: float | None, one: _Found) -> int:

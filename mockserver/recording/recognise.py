@@ -7,6 +7,7 @@ recognised by the answers that named them, since they may lie anywhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -23,6 +24,8 @@ from mockserver.gateway.keys import presented
 from mockserver.recording.redact import SECRET_HEADERS
 from mockserver.recording.told import read_told
 from mockserver.web.routes import Found, Routes
+
+_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
 class Owner(NamedTuple):
@@ -189,6 +192,30 @@ def split(url: str) -> SplitResult | None:
         return urlsplit(url)
     except ValueError:
         return None
+
+
+def plain_path(path: str) -> str:
+    """Give a path in its usual spelling: `/a/./b/../%63` is `/a/c` (RFC 3986, sections 6.2.2.2 and 6.2.2.3).
+
+    What is escaped with a reason, a slash for instance, stays escaped.
+    """
+    path = _ESCAPED.sub(_unescaped, path)
+    steps: list[str] = []
+    parts = path.split("/")
+    if parts[-1] in (".", ".."):
+        parts.append("")
+    for step in parts:
+        if step == "..":
+            if len(steps) > 1:
+                steps.pop()
+        elif step != ".":
+            steps.append(step)
+    return "/".join(steps)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if re.fullmatch(r"[A-Za-z0-9\-._~]", character) else found[0]
 
 
 def is_this_machine(host: str) -> bool:

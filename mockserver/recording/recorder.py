@@ -7,8 +7,10 @@ is written. Read `_forward` first.
 from __future__ import annotations
 
 import asyncio
+import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -26,15 +28,28 @@ from mockserver.providers.base import Place, Provider
 from mockserver.recording.callbacks import CALLBACK, Callbacks
 from mockserver.recording.keep import INLINE, Kept, is_text
 from mockserver.recording.passing import HOP_BY_HOP, header_value, parts_of, worded
+from mockserver.recording.recognise import decode, plain_path
 from mockserver.recording.recording import RecordingError
 from mockserver.recording.spending import Spending
 from mockserver.recording.tape import Tape
+from mockserver.recording.told import read_told
 from mockserver.recording.upstream import Target, Upstreams
 from mockserver.web.faults.wire import Wire
 from mockserver.web.protocol import BODILESS, transport_of
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
+
+_STOPPED = "the recorder was stopped"
+
+_GRACE = 1.0
+"""Real seconds that calls under way get to end before they are broken off."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that ask for nothing to be done (RFC 9110, section 9.2.1)."""
+
+_OVERRIDES = frozenset({b"x-http-method-override", b"x-http-method", b"x-method-override"})
+"""Headers that make another method of the one that is seen."""
 
 
 @dataclass(slots=True, eq=False)
@@ -53,11 +68,21 @@ class _Exchange:
     answered: Kept | None = None
     asked_body: bytes = b""
     status: int = 0
+    waited: float | None = None
     answer_headers: Headers = field(default_factory=list)
     answer_body: bytes = b""
     fault: str = ""
     error: str = ""
     decoded: bool = False
+    may_cost: bool = False
+    is_kept: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people are told of it."""
+        if self.operation is not None:
+            return f"{self.operation.provider} {self.operation.id}"
+        return f"{self.target.provider} {self.method} {self.target.path}"
 
     def drop(self) -> None:
         """Keep nothing of it."""
@@ -92,6 +117,10 @@ class Recorder:
         self._stop = stop
         self._clock = SystemClock()
         self._sent = 0
+        self._jobs: set[str] = set()
+        self._closed = ""
+        self._stopping = asyncio.Event()
+        self._under_way: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection event."""
@@ -105,39 +134,93 @@ class Recorder:
             await send({"type": "websocket.close", "code": 1008})
             return
         wire = Wire(send, receive, transport_of(scope), scope["method"], self._clock)
+        if self._closed:
+            text = f"understudy record: {self._closed}; nothing was sent upstream"
+            told = json.dumps({"error": text}).encode() + b"\n"
+            await wire.send(Answer(503, told, [(b"content-type", b"application/json")]))
+            return
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._under_way.add(ended)
         try:
             if scope["path"].startswith(CALLBACK):
-                await self._callbacks.receive(scope, receive, wire)
+                going = self._callbacks.receive(scope, receive, wire)
+                if not await self._until_stopped(going):
+                    self._tell("a callback was under way when the recorder was stopped, and is not recorded")
+                    ended.set_result(None)
+                    await wire.reset()
             else:
-                await self._forward(scope, receive, send, wire)
+                await self._forward(scope, receive, send, wire, ended)
         except RecordingError as error:
-            # What is not on disk has not been said: the client gets no end.
+            # What is not on disk has not been said: the client gets no end. Nor may more be paid for.
+            self._closed = str(error)
             self._stop(str(error))
             await wire.reset()
+        finally:
+            self._under_way.discard(ended)
+            if not ended.done():
+                ended.set_result(None)
+
+    async def finish(self, grace: float = _GRACE) -> None:
+        """Take no more calls; record those under way as broken off if they take more than `grace` seconds."""
+        self._closed = self._closed or _STOPPED
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=grace)
+        self._stopping.set()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _until_stopped(self, doing: Coroutine[Any, Any, None]) -> bool:
+        """Do something until it is done, or the recorder is stopped; tell whether it was done."""
+        work = asyncio.ensure_future(doing)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+                return True
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            return False
+        finally:
+            work.cancel()
+            stopping.cancel()
 
     # -- calls
 
-    async def _forward(self, scope: Scope, receive: Receive, send: Send, wire: Wire) -> None:
+    async def _forward(
+        self, scope: Scope, receive: Receive, send: Send, wire: Wire, ended: asyncio.Future[None]
+    ) -> None:
         one = self._begin(scope)
         if one is None:
             text = b'{"error":"understudy record: no answer has named this address"}\n'
             await wire.send(Answer(404, text, [(b"content-type", b"application/json")]))
             return
-        is_paid = one.operation is not None and one.operation.role == "submit"
-        if is_paid and self._max_submits is not None and self._sent >= self._max_submits:
+        if one.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
             await wire.send(self._refuse(one))
             return
-        self._sent += is_paid
+        # What this very call's body must be searched for has to be known before the body comes.
+        self._tape.learn(self._described(one))
+        self._sent += one.may_cost
         try:
-            await self._exchange(one, scope, receive, send)
+            is_whole = await self._until_stopped(self._exchange(one, scope, receive, send))
+            if not is_whole and not one.is_kept:
+                one.fault, one.error = "truncate" if one.status else "reset", _STOPPED
+            if one.fault and not one.is_kept:
+                self._keep(one)
+        except RecordingError:
+            one.drop()
+            if one.may_cost:
+                self._tell(f"NOT recorded, though it was sent: {self.spending.lost(one.operation, one.name)}")
+            raise
         except BaseException:
             one.drop()
             raise
         finally:
-            if is_paid and one.status in _REFUSED:
+            if one.may_cost and one.status in _REFUSED:
                 self._sent -= 1
-        if one.fault:
-            self._keep(one)
+        if one.fault or not is_whole:
+            ended.set_result(None)  # the peer may take its time to notice
             # The client sees the same end as the recorder did: a close in good order, or a reset.
             await (wire.close() if one.fault == "truncate" else wire.reset())
 
@@ -160,13 +243,12 @@ class Recorder:
         target = self._upstreams.target(method, base, path, query)
         if target is None:
             return None
-        match = self._tape.recogniser.find(method, target.path, "")
-        operation = match.operation if match.provider == target.provider else None
+        operation = self._operation(method, target)
         owner = self._tape.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
             operation = self._tape.recogniser.operation(owner.provider, owner.operation)
-        kind = next((value for name, value in headers if name == b"content-type"), b"")
         netloc = urlsplit(target.url).netloc.encode()
+        is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
             target=target,
             operation=operation,
@@ -176,17 +258,31 @@ class Recorder:
             url=target.url,
             version=scope["http_version"],
             headers=[(name, netloc if name == b"host" else value) for name, value in headers],
-            asked=self._tape.body(kind),
+            asked=self._tape.body(headers),
+            # What no document claims may cost: a model without a spec, or a spelling that only the
+            # provider understands.
+            may_cost=operation.role == "submit" if operation is not None else not is_asking,
         )
+
+    def _operation(self, method: str, target: Target) -> Operation | None:
+        """Tell what a call is for by its path, as RFC 3986, section 6.2.2, lets it be spelled."""
+        path = plain_path(target.path)
+        match = self._tape.recogniser.find(method, path, "")
+        if match.operation is None or match.provider != target.provider:
+            return None
+        if match.operation.role != "submit" and "%" in path:
+            return None  # whoever unescapes a slash here may find something else than we do
+        return match.operation
 
     def _refuse(self, one: _Exchange) -> Answer:
         self.spending.refused += 1
-        assert one.operation is not None  # only submits are refused
         text = f"understudy record: --max-submits {self._max_submits} is used up; nothing was sent upstream"
-        self._tell(f"refused: {one.operation.provider} {one.operation.id}: --max-submits {self._max_submits}")
+        why = "" if one.operation is not None else "unrecognised, so it may cost: "
+        self._tell(f"refused: {one.name}: {why}--max-submits {self._max_submits}")
         place = Place(one.target.host, one.target.path, "")
         refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
-        return self._providers[one.operation.provider].refusal(refusal, place, frozenset())
+        provider = self._providers.get(one.target.provider) or next(iter(self._providers.values()))
+        return provider.refusal(refusal, place, frozenset())
 
     async def _request(
         self, one: _Exchange, scope: Scope, receive: Receive
@@ -247,21 +343,27 @@ class Recorder:
             if not sending.done():
                 sending.cancel()
         one.status = response.status_code
+        one.waited = (perf_counter() - one.began) * 1000
         one.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self._tape.learn(self._described(one))
         return response
 
     async def _answer(
         self, one: _Exchange, response: httpx.Response, gone: asyncio.Future[None], send: Send
     ) -> None:
         kind = header_value(one.answer_headers, b"content-type")
-        one.answered = self._tape.body(kind)
+        one.answered = self._tape.body(one.answer_headers)
         parts = _broken_off(one, response)
         whole = b""
         if is_text(kind):
-            async for part in parts:
-                whole += part
-                if len(whole) > INLINE:
-                    break
+            try:
+                async for part in parts:
+                    whole += part
+                    if len(whole) > INLINE:
+                        break
+            except asyncio.CancelledError:
+                one.answered.add(whole)
+                raise
         if is_text(kind) and len(whole) <= INLINE:
             await self._answer_text(one, whole, send)
             return
@@ -296,6 +398,8 @@ class Recorder:
         body = _decompressed(one, whole) if not one.fault else whole
         one.answer_body = body
         assert one.answered is not None
+        if one.decoded:
+            one.answered.encoding = b""
         one.answered.add(body)
         self._upstreams.learn(body)
         turned = self._upstreams.turn_back(body, one.target) if not one.fault else body
@@ -328,40 +432,52 @@ class Recorder:
 
     def _keep(self, one: _Exchange) -> None:
         """Write an exchange. Raises RecordingError."""
+        one.is_kept = True
         for body in (one.asked, one.answered):
             if body is not None:
                 body.end()
-        asked = one.asked.text
-        answered = one.answered.text if one.answered is not None else b""
-        entry = self._tape.keep(
-            JournalEntry(
-                number=0,
-                kind="call",
-                at=one.at,
-                duration=(perf_counter() - one.began) * 1000,
-                key="",
-                account="",
-                provider=one.target.provider,
-                operation=one.operation.id if one.operation is not None else "",
-                method=one.method,
-                url=one.url,
-                http_version=one.version,
-                request_headers=one.headers,
-                request_body=asked,
-                request_size=one.asked.size,
-                status=one.status,
-                response_headers=one.answer_headers,
-                response_body=answered,
-                response_size=one.answered.size if one.answered is not None else 0,
-                kept=0,
-                fault=one.fault,
-                error=one.error,
-            ),
-            one.asked,
-            one.answered,
+        entry = self._tape.keep(self._described(one), one.asked, one.answered)
+        self._count(one, entry)
+
+    def _described(self, one: _Exchange) -> JournalEntry:
+        """Describe as much of an exchange as there is by now."""
+        return JournalEntry(
+            number=0,
+            kind="call",
+            at=one.at,
+            duration=(perf_counter() - one.began) * 1000,
+            key="",
+            account="",
+            provider=one.target.provider,
+            operation=one.operation.id if one.operation is not None else "",
+            method=one.method,
+            url=one.url,
+            http_version=one.version,
+            request_headers=one.headers,
+            request_body=one.asked.text,
+            request_size=one.asked.size,
+            status=one.status,
+            response_headers=one.answer_headers,
+            response_body=one.answered.text if one.answered is not None else b"",
+            response_size=one.answered.size if one.answered is not None else 0,
+            kept=0,
+            fault=one.fault,
+            error=one.error,
+            waited=one.waited,
         )
-        if one.operation is not None and one.operation.role == "submit":
-            self._tell(self.spending.count(one.operation, entry, self._tape.secrets.text(entry.job)))
+
+    def _count(self, one: _Exchange, entry: JournalEntry) -> None:
+        """Count what it costs, also what turns out to have been a submit only now."""
+        told = None if entry.status >= 400 else read_told(decode(entry.response_body))
+        job = told.job if told is not None else ""
+        is_new = bool(job) and job not in self._jobs
+        self._jobs.update({job, entry.job} - {""})
+        if not one.may_cost:
+            if one.operation is not None or entry.operation or not is_new:
+                return
+            self._sent += 1
+        shown = self._tape.secrets.text(entry.job or job)
+        self._tell(self.spending.count(one.operation, entry, shown, one.name))
 
 
 async def _teed(parts: AsyncIterator[bytes], kept: Kept) -> AsyncIterator[bytes]:

@@ -12,6 +12,9 @@ import msgspec
 
 from mockserver.gateway.journal import JournalEntry
 
+NO_BODY = "the file has no body of this answer"
+"""A warning of an entry: what its body was, and whether it had one, is not known."""
+
 
 class RecordingError(Exception):
     """A file that cannot be used: one line that says which, why, and what to do."""

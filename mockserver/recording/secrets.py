@@ -35,11 +35,23 @@ _KEPT_HEADERS = frozenset(
 )
 """Headers whose values are kept. Of others only the name is."""
 
+_TELLING = re.compile(rb"(?:x-)?rate-?limit.*|deprecation|sunset")
+"""More headers whose values are kept: what a provider says of its limits and its plans."""
+
+_SECRET_HEADER = re.compile(r"token|secret|auth|passw|signature|keys?(?:$|[-_])")
+"""What is in the names of headers that hold secrets, as far as they are not among those above."""
+
+_NO_SECRETS = frozenset({b"proxy-authenticate", b"access-control-request-headers", b"webhook-signature"})
+"""Headers that are only called like that: what they say is no secret, or is spent."""
+
 _MEMBERS = (
     "subscription-key|api[-_]?key|access[-_]?token|auth[-_]?token|client[-_]?secret|token|secret|password|"
     "authorization|signature|x-amz-signature|x-amz-credential|x-amz-security-token|awsaccesskeyid|"
     "x-goog-signature|x-goog-credential|googleaccessid|hmac"
 )
+_LIKE_MEMBERS = r"""[^"\\]{0,64}(?:secret|passw|api[-_]?key|authorization)[^"\\]{0,64}|[^"\\]{0,64}token"""
+"""What JSON calls a secret by a longer name: `db_password`, `refresh_token`, `apiKeyId`."""
+
 _NAMES = f"{_MEMBERS}|key|sig|key-pair-id|policy|hdnts|hdnea"
 _STEP = "%(?:25)*"
 """An escape, also inside an address that is itself escaped."""
@@ -48,7 +60,7 @@ _IN_QUERY = re.compile(rf"""(?i)((?:[?&;]|\\u0026|&amp;)(?:{_NAMES})=)([^&#"'\s<
 _IN_NESTED = re.compile(
     rf"""(?i)({_STEP}(?:3F|26)(?:{_NAMES}){_STEP}3D)((?:(?!{_STEP}(?:26|23))[^&#"'\s<>\\])+)"""
 )
-_IN_JSON = re.compile(rf"""(?i)("(?:{_MEMBERS})"\s*:\s*")((?:[^"\\]|\\.)+)(?=")""")
+_IN_JSON = re.compile(rf"""(?i)("(?:{_MEMBERS}|{_LIKE_MEMBERS})"\s*:\s*")((?:[^"\\]|\\.)+)(?=")""")
 _IN_FORM = re.compile(rf"""(?i)((?:^|&)(?:{_MEMBERS})=)([^&\s]+)""")
 _IN_USERINFO = re.compile(r"(://[^/\s:@\"'\\]*:)([^/\s@\"'\\]+)(?=@)")
 _WHSEC = re.compile(r"()(whsec_[A-Za-z0-9+/=_\-]+)")
@@ -156,6 +168,9 @@ class Secrets:
                 self._credential(name, text)
             elif name.decode("latin-1") in self.names:
                 self._long(text, "secret")
+            elif _is_secret(name) and not text.isdigit():
+                self._long(text, "secret")
+                self._long(text.partition(" ")[2], "secret")
         keys = len(self._ordered)
         for text in self._texts(entry):
             for place in _PLACES:
@@ -227,8 +242,15 @@ class Secrets:
         return [(self._by_value_octets(name), self._header(name, value)) for name, value in headers]
 
     def found_in_file(self, part: bytes) -> str | None:
-        """Name a secret that stands, as it is or in base64, in a part of a file; None where none does."""
-        return next((one.placeholder for one in self._ordered if any(o in part for o in one.octets)), None)
+        """Name a secret that stands in a part of a file; None where none does.
+
+        As it is, in base64, or in characters of two or four bytes.
+        """
+        readings = [part, part.replace(b"\0", b"")] if b"\0" in part else [part]
+        return next(
+            (one.placeholder for one in self._ordered if any(o in r for r in readings for o in one.octets)),
+            None,
+        )
 
     def found_in(self, data: bytes) -> str | None:
         """Name a secret that is still in some bytes; None where none is."""
@@ -243,7 +265,7 @@ class Secrets:
             return self._by_value(self._credential(name, text.strip())).encode("latin-1", "replace")
         if name.decode("latin-1") in self.names:
             return self.add(text, "secret").encode("latin-1")
-        if name not in _KEPT_HEADERS:
+        if name not in _KEPT_HEADERS and not _TELLING.fullmatch(name):
             return REDACTED.encode()
         if name in (b"location", b"x-webhook-url"):
             return self.url(text).encode("latin-1", "replace")
@@ -294,6 +316,13 @@ class Secrets:
     def _print(self, value: str) -> str:
         octets = value.encode("utf-8", "surrogateescape")
         return hashlib.scrypt(octets, salt=self.salt, n=2**12, r=8, p=1, dklen=6).hex()
+
+
+def _is_secret(name: bytes) -> bool:
+    """Tell by a header's name whether its value is a secret."""
+    if name in _KEPT_HEADERS | _NO_SECRETS or _TELLING.fullmatch(name):
+        return False
+    return _SECRET_HEADER.search(name.decode("latin-1")) is not None
 
 
 def read_placeholders(entries: Iterable[Mapping[str, object]]) -> dict[str, str]:

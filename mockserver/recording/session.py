@@ -66,7 +66,8 @@ class Session:
         lines = [f"understudy: recorded {kept} in {self.out}: {self.recorder.spending}"]
         if self.tape.dropped:
             lines.append(f"  NOT recorded, because a secret was left in them: {self.tape.dropped}")
-        return "\n".join([*lines, f"  {self.problem}"] if self.problem else lines)
+        lines += [f"  {self.problem}"] if self.problem else []
+        return self.tape.secrets.text("\n".join(lines))
 
 
 @lru_cache(maxsize=1)
@@ -99,12 +100,12 @@ async def recording(
     file = RecordingFile(settings.out)
     if file.torn:
         tell(cut_off(settings.out, len(file)))
+    media = MediaFolder(settings.out, is_kept=not settings.no_media)
     poster = Poster(settings.allow_webhook_hosts, settings.webhook_ca)
     timeout = httpx.Timeout(None, connect=_CONNECT)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
         async with httpx.AsyncClient(verify=_tls(), timeout=timeout, limits=limits) as client:
-            media = MediaFolder(settings.out, is_kept=not settings.no_media)
             tape = Tape(file, media, catalog, redact=settings.redact, tell=tell)
             stopped = asyncio.Event()
 
@@ -119,7 +120,7 @@ async def recording(
                 poster,
                 url=settings.callback_url,
                 allow_http=settings.allow_http_webhooks,
-                tell=tell,
+                tell=tape.tell,
             )
             recorder = Recorder(
                 tape,
@@ -128,11 +129,12 @@ async def recording(
                 callbacks,
                 PROVIDERS,
                 max_submits=settings.max_submits,
-                tell=tell,
+                tell=tape.tell,
                 stop=stop,
             )
             session = Session(recorder, callbacks, tape, settings.out, stopped)
             yield session
     finally:
         await poster.close()
+        media.close()
         file.close()

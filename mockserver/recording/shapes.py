@@ -118,7 +118,7 @@ class Log(msgspec.Struct):
     """The exchanges of a file, not decoded yet."""
 
     entries: list[msgspec.Raw]
-    version: str | None = None
+    version: str | float | None = None
     creator: Creator | None = None
 
 

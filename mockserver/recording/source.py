@@ -30,7 +30,13 @@ _MAPPED = 16 * 1024**2
 _LOOSELY = 128 * 1024**2
 """Bytes of a file that are read in a way that takes many times the memory."""
 
+_LONE = re.compile("surrogate|hex escape")
+"""What the decoder says of half a pair of escapes, by what follows it."""
+
+_VERSIONS = ("1.1", "1.2", "")
 _CHUNK = 1024**2
+_OPEN_ALREADY = ("/dev/stdin", "/dev/fd/", "/proc/")
+"""Where a shell hands over what it reads from."""
 _ZIP = b"PK\x03\x04"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
@@ -38,11 +44,12 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
 class Loaded(NamedTuple):
-    """The entries of a file, not decoded; whether it is ours, and whether its writer came to an end."""
+    """A file's entries, not decoded; whether it is ours, whether its writer came to an end, what is odd."""
 
     ours: bool
     entries: list[msgspec.Raw]
     whole: bool = True
+    doubt: str = ""
 
 
 def load(path: Path) -> Loaded:
@@ -53,7 +60,8 @@ def load(path: Path) -> Loaded:
         raise RecordingError(f"{path}: is empty; a recording is a HAR file")
     ours = is_ours(beginning)
     try:
-        return Loaded(ours, msgspec.json.decode(data, type=Har).log.entries)
+        log = msgspec.json.decode(data, type=Har).log
+        return Loaded(ours, log.entries, doubt=_doubt(path, log.version))
     except msgspec.ValidationError as error:
         told, pointer = told_of(error)
         raise RecordingError(f"{path}: is JSON, but no HAR: {pointer or '/'}: {told}") from None
@@ -61,7 +69,7 @@ def load(path: Path) -> Loaded:
         whole = whole_entries(data) if ours else None
         if whole is not None:  # its writer was killed
             return Loaded(ours, [msgspec.Raw(entry) for _, entry in whole], whole=False)
-        if "surrogate" in str(error) and len(data) <= _LOOSELY:
+        if _LONE.search(str(error)) and len(data) <= _LOOSELY:
             return Loaded(ours, _load_loosely(path, data, error))
         if beginning.startswith(_ZIP):
             raise RecordingError(f"{path}: is a ZIP archive; unpack it and give the .har inside") from None
@@ -70,6 +78,12 @@ def load(path: Path) -> Loaded:
                 f"{path}: ends in the middle: the file is incomplete; save the HAR again"
             ) from None
         raise RecordingError(f"{path}: is not JSON, so no HAR: {error}") from None
+
+
+def _doubt(path: Path, version: str | float | None) -> str:
+    if version is None or str(version) in _VERSIONS:
+        return ""
+    return f"{path}: says that it is HAR {version}; read as 1.2, which may not be right"
 
 
 def _load_loosely(path: Path, data: Any, problem: Exception) -> list[msgspec.Raw]:
@@ -89,6 +103,10 @@ def _bytes(path: Path) -> Any:
             inside = sorted(one.name for one in path.glob("*.har*") if one.is_file())
             hint = f"; in it are {', '.join(inside[:5])}" if inside else ""
             raise RecordingError(f"{path}: is a directory; a recording is a HAR file{hint}")
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not str(path).startswith(_OPEN_ALREADY):
+            what = "a named pipe" if stat.S_ISFIFO(mode) else "no regular file"
+            raise RecordingError(f"{path}: is {what}; give a file, or /dev/stdin")
         with path.open("rb") as file:
             if file.peek(2)[:2] == b"\x1f\x8b":
                 return _decoded(_unzipped(path, file))

@@ -54,6 +54,12 @@ class LittleProvider:
     large: int = 0
     """MB of each file; 0 for a small one."""
 
+    unlisted: str = ""
+    """A path that no document names, and that takes jobs by any method."""
+
+    stalls: bool = False
+    """Whether files stop in the middle until `released`."""
+
     waiting: Event = field(default_factory=Event)
     released: Event = field(default_factory=Event)
 
@@ -196,13 +202,17 @@ class _Api(_Base):
             told = self.provider.wavespeed(job, done=False)
             told["input"] = json.loads(body)
             self.give(200, {"code": 200, "message": "success", "data": told})
+        elif path == self.provider.unlisted:
+            self._take_job()
         else:
             self.give(404, {"statusCode": 404, "message": "Resource not found"})
 
     def do_GET(self) -> None:
         self.take()
         parts = self.path.strip("/").split("/")
-        if self.path == "/api/v3/webhook/secret":
+        if self.path == self.provider.unlisted:
+            self._take_job()
+        elif self.path == "/api/v3/webhook/secret":
             self.give(200, {"code": 200, "message": "success", "data": {"secret": SECRET}})
         elif self.path.startswith("/v2/requests/status/") and parts[-1] in self.provider.polls:
             done = self._poll(parts[-1])
@@ -213,6 +223,9 @@ class _Api(_Base):
             self.give(200, {"code": 200, "message": "success", "data": told})
         else:
             self.give(404, {"error": "Resource not found"})
+
+    def _take_job(self) -> None:
+        self.give(202, {"request_id": f"unlisted_{uuid.uuid4()}", "status": "QUEUED"})
 
     def _poll(self, job: str) -> bool:
         self.provider.polls[job] += 1
@@ -249,7 +262,10 @@ class _Files(_Base):
         self.send_header("ETag", '"v1"')
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[:1000])
+            if self.provider.stalls:
+                self.provider.released.wait(30)
+            self.wfile.write(body[1000:])
 
     do_HEAD = do_GET
 

@@ -395,3 +395,20 @@ async def test_the_signature_of_an_address_is_nowhere_but_its_chain_is_whole(
     *_, poll, file = running.read().entries
     told = msgspec.json.decode(poll.response_body)
     assert told["output"]["media_url"] == [file.url]
+
+
+async def test_no_empty_folder_is_left(catalog: Catalog, tmp_path: Path, provider: LittleProvider) -> None:
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        (tmp_path / "run.har.media").mkdir()
+        await running.submit()
+    assert [one.name for one in tmp_path.iterdir()] == ["run.har"]  # noqa: ASYNC240
+
+
+async def test_the_answer_began_when_its_head_came(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        await running.client.get(await running.finish((await running.submit()).json()["polling_url"]))
+    for entry in msgspec.json.decode(running.out.read_bytes())["log"]["entries"]:
+        assert 0 < entry["timings"]["wait"] <= entry["time"]
+        assert sum(entry["timings"].values()) == pytest.approx(entry["time"])

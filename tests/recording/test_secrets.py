@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.catalog import Catalog
+from mockserver.domain.draw import account_name
 from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import JournalEntry
 from mockserver.recording.file import RecordingFile
@@ -174,7 +175,7 @@ def test_a_file_with_a_key_in_it_is_not_kept(catalog: Catalog, tmp_path: Path) -
     told: list[str] = []
     tape, file = _tape(tmp_path / "run.har", catalog, told)
     tape.keep(_entry())
-    body = tape.body(b"video/mp4")
+    body = tape.body([(b"content-type", b"video/mp4")])
     for part in (b"x" * 5000 + KEY[:10].encode(), KEY[10:].encode() + b"y" * 5000):
         body.add(part)
     body.end()
@@ -329,3 +330,71 @@ def test_what_the_documentation_prints_is_no_secret(catalog: Catalog, tmp_path: 
     file.close()
     (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
     assert entry.url == URL
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"x-auth-token", b"x-client-secret", b"xi-api-key", b"x-signature", b"x-password", b"x-amz-token"],
+)
+def test_a_header_that_is_called_like_a_secret_holds_one(
+    catalog: Catalog, tmp_path: Path, name: bytes
+) -> None:
+    other = "another-secret-that-is-long"
+    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    tape.keep(_entry(headers=[(name, b"Bearer " + other.encode())]))
+    tape.keep(_entry(body=msgspec.json.encode({"prompt": other})))
+    file.close()
+    assert other not in (tmp_path / "run.har").read_text()
+
+
+def test_limits_and_spent_signatures_are_no_secrets(catalog: Catalog, tmp_path: Path) -> None:
+    limits: Headers = [(b"x-ratelimit-limit-tokens", b"public-words"), (b"x-ratelimit-remaining", b"59")]
+    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    tape.keep(_entry(told_headers=limits, body=b'{"prompt":"public-words"}'))
+    file.close()
+    (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
+    assert entry.response_headers == limits
+    assert entry.request_body == b'{"prompt":"public-words"}'
+
+
+@pytest.mark.parametrize("name", ["db_password", "refresh_token", "apiKeyId", "my-secret-2", "Authorization"])
+def test_a_member_that_is_called_like_a_secret_holds_one(catalog: Catalog, tmp_path: Path, name: str) -> None:
+    other = "another-secret-that-is-long"
+    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    tape.keep(_entry(body=msgspec.json.encode({name: other, "prompt": f"say {other}", "max_tokens": 12})))
+    file.close()
+    (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
+    assert msgspec.json.decode(entry.request_body) == {
+        name: "[secret-1]",
+        "prompt": "say [secret-1]",
+        "max_tokens": 12,
+    }
+
+
+def test_an_account_is_named_without_its_key_and_the_same_in_every_run(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    out = tmp_path / "run.har"
+    keys = (KEY, "another-key-9876543210", KEY)
+    for key in keys:
+        tape, file = _tape(out, catalog, [])
+        header = [(b"ocp-apim-subscription-key", key.encode())]
+        tape.keep(msgspec.structs.replace(_entry(), request_headers=header))
+        file.close()
+    tape, file = _tape(tmp_path / "other.har", catalog, [])
+    tape.keep(_entry())
+    file.close()
+    first, second, third = (one.account for one in read_recording([out], catalog).entries)
+    (other,) = (one.account for one in read_recording([tmp_path / "other.har"], catalog).entries)
+    assert first == third
+    assert len({first, second, other, *map(account_name, keys)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("waited", "parts"), [(None, (0, 10.5, 0)), (4.25, (0, 4.25, 6.25)), (11.0, (0, 10.5, 0))]
+)
+def test_the_time_is_parted_at_the_first_byte(waited: float | None, parts: tuple[float, ...]) -> None:
+    entry = msgspec.structs.replace(_entry(), waited=waited, duration=10.5)
+    made = write_clean_entry(entry)
+    assert tuple(made["timings"][name] for name in ("send", "wait", "receive")) == parts
+    assert sum(made["timings"].values()) == made["time"]
