@@ -68,6 +68,8 @@ async def intercepting(
     )
     with TemporaryDirectory(prefix="understudy-") as folder:
         trust = _write_trust(Path(folder), authority, environment)
+        notes = Path(folder) / "notes"
+        notes.touch()
         address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
         variables = child_variables(
             environment,
@@ -77,6 +79,7 @@ async def intercepting(
             tls_port=tls_port,
             plain_port=plain.getsockname()[1],
             offline=offline,
+            notes=notes,
         )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
         async with serving(app, plain, Listening(tls, authority.server_context())):
@@ -85,6 +88,7 @@ async def intercepting(
                 yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside)
             finally:
                 server.close()
+                proxy.tally.read_notes(notes)
 
 
 def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
+from mockserver.intercept.proxy import Tally
 from mockserver.intercept.session import Intercepted
 
 
@@ -24,13 +25,21 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     ]
     lines += _listed("errors met", errors)
     lines += _listed("faults played", faults)
-    lines += _listed("calls that went elsewhere", intercepted.tally.passed)
+    lines += _elsewhere(intercepted.tally)
+    lines += _listed("could not be reached", intercepted.tally.unreached)
     lines += _listed("calls refused (--offline)", intercepted.tally.refused)
     if intercepted.nothing:
         lines.append("  NO_PROXY keeps every host from the gateway: nothing was intercepted")
     elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
+
+
+def _elsewhere(tally: Tally) -> list[str]:
+    # A direct connection is seen when it begins, not what is said on it.
+    counts = (tally.passed + tally.direct).most_common()
+    told = [f"{place} ×{'at least ' if place in tally.direct else ''}{count}" for place, count in counts]
+    return [f"  calls that went elsewhere: {', '.join(told)}"] if told else []
 
 
 def _called(entry: JournalEntry) -> str:

@@ -66,11 +66,13 @@ def child_variables(
     tls_port: int,
     plain_port: int,
     offline: bool,
+    notes: Path,
 ) -> dict[str, str]:
     """Give the child's whole environment.
 
     `proxy` is the proxy's URL, `tls_port` and `plain_port` where the gateway speaks TLS and does not on
-    loopback, `hosts` those it speaks for. What the environment held already is kept, or added to.
+    loopback, `hosts` those it speaks for, `notes` a file for connections that go elsewhere without the proxy.
+    What the environment held already is kept, or added to.
     """
     told = dict(environment)
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -89,6 +91,7 @@ def child_variables(
         f"tls={tls_port} plain={plain_port} proxy={urlsplit(proxy).port} offline={offline:d} "
         f"hosts={','.join(hosts)}"
     )
+    told["_UNDERSTUDY_NOTES"] = str(notes)
     host, port = urlsplit(proxy).hostname, urlsplit(proxy).port
     java = {
         "http.proxyHost": host,

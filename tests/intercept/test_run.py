@@ -154,6 +154,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert files == [
         "curl_ca_bundle.pem",
         "node_extra_ca_certs.pem",
+        "notes",
         "requests_ca_bundle.pem",
         "ssl_cert_file.pem",
         "trust.p12",
