@@ -17,7 +17,7 @@ from mockserver.gateway.world import World
 
 
 def judge_world(world: World, report_dir: Path | None = None) -> int:
-    """Tell on stderr which rules were broken; 1 when any of them is a MUST, else 0.
+    """Tell on stderr which rules were broken; 1 when any of them is a MUST, 2 when nobody called, else 0.
 
     Writes a report into `report_dir`, if given: a case for each rule, and one for the whole conversation.
     """
@@ -38,6 +38,9 @@ def judge_world(world: World, report_dir: Path | None = None) -> int:
         report = Report("understudy run --check", tuple(_cases(entries, found)), facts)
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
+    if not entries:
+        click.echo("check: no calls were seen, so nothing was judged", err=True)
+        return 2
     click.echo(f"check: {len(found)} rules broken, {worst} of them MUST", err=True)
     return 1 if worst else 0
 
