@@ -44,7 +44,15 @@ def _elsewhere(tally: Tally) -> list[str]:
 
 def _called(entry: JournalEntry) -> str:
     # What follows ? is left out: there may be a key in it.
-    return entry.operation or entry.url.partition("?")[0]
+    return entry.operation or _address(entry).partition("?")[0]
+
+
+def _address(entry: JournalEntry) -> str:
+    # In clear a journal keeps the path alone; a program that called by a provider's name is to find it here.
+    if not entry.url.startswith("/"):
+        return entry.url
+    host = next((value.decode("latin-1") for name, value in entry.request_headers if name == b"host"), "")
+    return f"http://{host}{entry.url}" if host else entry.url
 
 
 def _count(number: int, noun: str) -> str:

@@ -138,6 +138,17 @@ def trusted_before(environment: Mapping[str, str]) -> dict[str, bytes]:
     return trusted
 
 
+def unusable_bundles(environment: Mapping[str, str]) -> list[str]:
+    """Tell which variables name certificates that are not there, so that others stand in for them."""
+    named = {name: environment.get(name) for name in (*_BUNDLES, _EXTRA)}
+    return [
+        f"{name} names {place}, where no certificates can be read: the command gets "
+        + ("none from there" if name == _EXTRA else "the usual ones instead")
+        for name, place in named.items()
+        if place and not _certificates(place)
+    ]
+
+
 def _system() -> bytes:
     """What the system trusts."""
     own = ssl.get_default_verify_paths().openssl_cafile

@@ -65,9 +65,17 @@ def test_the_exit_status_is_the_childs(tmp_path: Path, status: int) -> None:
     assert understudy_run(tmp_path, "sh", "-c", f"exit {status}").returncode == status
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Path, number: int) -> None:
-    assert understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$").returncode == 128 + number
+def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Path) -> None:
+    assert understudy_run(tmp_path, "sh", "-c", "kill -9 $$").returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_what_people_end_programs_with_ends_it_as_well(tmp_path: Path, number: int) -> None:
+    """After its summary and with nothing left; no core is dumped."""
+    done = understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$", TMPDIR=str(tmp_path))
+    assert done.returncode == -number
+    assert "understudy: 0 jobs" in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
@@ -104,6 +112,20 @@ def test_a_command_that_cannot_be_started_is_one_line_and_status_2(tmp_path: Pat
     assert line.startswith("Error: ./nothing-here cannot be started: ")
 
 
+def test_an_empty_command_is_one_line_and_status_2(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, line.startswith("Error: COMMAND is empty: ")) == (2, True)
+
+
+@pytest.mark.parametrize(("script", "status"), [("true", 2), ("exit 3", 3)])
+def test_a_check_of_nothing_is_no_clean_one(tmp_path: Path, script: str, status: int) -> None:
+    """The child's own status comes first."""
+    done = understudy_run(tmp_path, "sh", "-c", script, options=("--check",))
+    assert done.returncode == status
+    assert "check: no calls were seen, so nothing was judged" in done.stderr.decode().splitlines()
+
+
 # -- its variables
 
 
@@ -129,6 +151,37 @@ def test_existing_bundles_and_exceptions_are_added_to(tmp_path: Path) -> None:
 def test_a_provider_that_no_proxy_names_is_left_alone_and_named(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "true", NO_PROXY=".pixazo.ai")
     assert "NO_PROXY kept these from the gateway: gateway.pixazo.ai" in done.stderr.decode()
+
+
+def test_what_of_the_environment_is_of_no_use_is_told_in_a_line_each(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "true", SSL_CERT_FILE="/nonexist", ALL_PROXY="socks5://me:secret@h:1")
+    first, second, _ = done.stderr.decode().splitlines()
+    assert first.startswith("understudy: SSL_CERT_FILE names /nonexist, where no certificates can be read")
+    assert second.startswith("understudy: ALL_PROXY names a socks5:// proxy; only http:// ones can be passed")
+    assert "secret" not in second
+
+
+def test_what_could_not_be_reached_is_told_with_the_reason_and_a_call_in_clear_with_its_host(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    program = f"""
+import http.client, os
+from urllib.parse import urlsplit
+proxy = urlsplit(os.environ["HTTPS_PROXY"])
+for url in ("http://127.0.0.1:{port}/", "http://api.segmind.com/x?key=secret"):
+    line = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=10)
+    line.request("GET", url)
+    print(line.getresponse().status)
+    line.close()
+"""
+    done = understudy_run(tmp_path, PYTHON, "-c", program)
+    assert done.stdout.split() == [b"502", b"404"], done.stderr.decode()
+    told = done.stderr.decode()
+    assert "elsewhere" not in told
+    assert f"  could not be reached: 127.0.0.1:{port} (" in told
+    assert "errors met: 404 http://api.segmind.com/x ×1" in told
 
 
 # -- afterwards
