@@ -10,10 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pytest
+from _pytest.mark.structures import ParameterSet
+
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 
 QUICK = ("--speed", "2000", "--media", "small")
 PYTHON = sys.executable
+
+
+def slow(value: object) -> ParameterSet:
+    """One more of a kind, which only `make test-all` runs."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def understudy_run(

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
-from tests.intercept.running import PYTHON, QUICK, stand_in, understudy_run
+from tests.intercept.running import PYTHON, QUICK, slow, stand_in, understudy_run
+from tests.sdks.installed import node
 
 pytestmark = pytest.mark.e2e
 
@@ -60,7 +61,7 @@ def test_offline_calls_to_other_hosts_are_refused_and_named(tmp_path: Path) -> N
 # -- the child is itself
 
 
-@pytest.mark.parametrize("status", [0, 3, 255])
+@pytest.mark.parametrize("status", [3, slow(0), slow(255)])
 def test_the_exit_status_is_the_childs(tmp_path: Path, status: int) -> None:
     assert understudy_run(tmp_path, "sh", "-c", f"exit {status}").returncode == status
 
@@ -69,7 +70,7 @@ def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Pa
     assert understudy_run(tmp_path, "sh", "-c", "kill -9 $$").returncode == 128 + signal.SIGKILL
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGQUIT, slow(signal.SIGINT)])
 def test_what_people_end_programs_with_ends_it_as_well(tmp_path: Path, number: int) -> None:
     """After its summary and with nothing left; no core is dumped."""
     done = understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$", TMPDIR=str(tmp_path))
@@ -87,7 +88,7 @@ def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
     assert told[1].startswith("understudy: 0 jobs, 0 calls, ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGHUP, slow(signal.SIGTERM), slow(signal.SIGUSR1)])
 def test_a_signal_to_it_reaches_the_child(tmp_path: Path, number: int) -> None:
     catcher = f"trap 'echo caught; exit 7' {int(number)}; echo ready; while :; do sleep 0.05; done"
     with subprocess.Popen(
@@ -118,7 +119,9 @@ def test_an_empty_command_is_one_line_and_status_2(tmp_path: Path) -> None:
     assert (done.returncode, line.startswith("Error: COMMAND is empty: ")) == (2, True)
 
 
-@pytest.mark.parametrize(("script", "status"), [("true", 2), ("exit 3", 3)])
+@pytest.mark.parametrize(
+    ("script", "status"), [("true", 2), pytest.param("exit 3", 3, marks=pytest.mark.slow)]
+)
 def test_a_check_of_nothing_is_no_clean_one(tmp_path: Path, script: str, status: int) -> None:
     """The child's own status comes first."""
     done = understudy_run(tmp_path, "sh", "-c", script, options=("--check",))
@@ -182,6 +185,19 @@ for url in ("http://127.0.0.1:{port}/", "http://api.segmind.com/x?key=secret"):
     assert "elsewhere" not in told
     assert f"  could not be reached: 127.0.0.1:{port} (" in told
     assert "errors met: 404 http://api.segmind.com/x ×1" in told
+
+
+HTTP_2 = """
+const session = require('node:http2').connect('https://api.segmind.com');
+session.on('error', ({ message }) => console.log(message));
+session.request({ ':path': '/x' }).on('error', () => {});
+"""
+
+
+def test_a_client_that_insists_on_http_2_is_told_that_http_1_is_required(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, node(), "-e", HTTP_2)
+    said = done.stdout.decode().strip()  # newer Nodes know the number's name
+    assert said.partition("error code ")[2] in ("13", "NGHTTP2_HTTP_1_1_REQUIRED"), done
 
 
 # -- afterwards
