@@ -6,7 +6,7 @@ import signal
 from itertools import chain
 from typing import Any
 
-import contracts.interrupts as interrupts  # isort: skip  # first: what follows takes long to import
+import contracts.quiet_start as quiet_start  # isort: skip  # first: what follows takes long to import
 
 import click
 
@@ -81,4 +81,4 @@ def main(context: click.Context) -> None:
 for _command in (*COMMANDS, check, rules):
     main.add_command(_command)
 
-interrupts.lift()
+quiet_start.lift()

@@ -79,12 +79,26 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """What else a page shows, row by row, with a sentence below it ("" for none)."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. `facts` is what else is worth keeping, in JSON's types: seed, coverage, versions."""
+    """A whole run. `facts` is what else is worth keeping, in JSON's types: seed, coverage, versions.
+
+    `table` is for people, of what stands in `facts` for programs.
+    """
 
     title: str
     cases: tuple[Case, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    table: Table | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -2,69 +2,89 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from contracts.findings import Case, Finding, Outcome, Report, Severity
 from contracts.report import lines, write_reports
-from contracts.rules import RULES, judge
+from contracts.rules import RULES, Rule, judge, read_talk
+from contracts.rules.reach import OF_A_CLAIM, in_reach
+from contracts.rules.show import Cleaner
+from contracts.rules.talk import Talk
 from mockserver.domain.draw import webhook_secret
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 
 
-def judge_world(world: World, report_dir: Path | None = None) -> int:
+def judge_world(world: World, report_dir: Path | None = None, command: Sequence[str] = ()) -> int:
     """Tell on stderr which rules were broken; 1 when any of them is a MUST, 2 when nobody called, else 0.
 
-    Writes a report into `report_dir`, if given: a case for each rule, and one for the whole conversation.
+    Writes a report into `report_dir`, if given: a case for each rule, with the whole conversation. A rule
+    that nothing was said about is not reached.
     """
     seed = world.settings.seed
     entries = tuple(world.journal.since(0))
-    found = judge(
-        entries,
-        world.catalog,
-        speed=world.settings.speed,
-        secret=lambda account: webhook_secret(seed, account),
-    )
+
+    def secret(account: str) -> str:
+        return webhook_secret(seed, account)
+
+    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret)
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
     worst = sum(finding.severity is Severity.MUST for finding in found)
+    talk = read_talk(entries, world.catalog, speed=world.settings.speed, secret=secret)
     if report_dir is not None:
-        facts = {"exchanges": len(entries), "seed": seed, "speed": world.settings.speed}
-        report = Report("understudy run --check", tuple(_cases(entries, found)), facts)
+        facts = {
+            "command": Cleaner(talk).text(shlex.join(command)),
+            "exchanges": len(entries),
+            "seed": seed,
+            "speed": world.settings.speed,
+        }
+        report = Report("understudy run --check", tuple(_cases(entries, talk, found)), facts)
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
     if not entries:
         click.echo("check: no calls were seen, so nothing was judged", err=True)
         return 2
-    click.echo(f"check: {len(found)} rules broken, {worst} of them MUST", err=True)
+    reached = sum(_is_reached(rule, talk, found) for rule in RULES)
+    broken = "1 rule" if len(found) == 1 else f"{len(found)} rules"
+    click.echo(f"check: {broken} broken, {worst} of them MUST; {reached} of {len(RULES)} in reach", err=True)
     return 1 if worst else 0
 
 
-def _cases(entries: tuple[JournalEntry, ...], found: list[Finding]) -> Iterator[Case]:
-    everything = tuple(found)
-    yield Case(
-        "the whole conversation",
-        "finding",
-        Outcome.PASSED if entries else Outcome.NOT_REACHED,
-        reason="" if entries else "the program called no provider",
-        seen=f"{len(entries)} exchanges, {len(everything)} rules broken",
-        journal=entries,
-    )
+def _is_reached(rule: Rule, talk: Talk, found: list[Finding]) -> bool:
+    return (bool(talk.exchanges) and in_reach(rule.id, talk)) or any(one.id == rule.id for one in found)
+
+
+def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) -> Iterator[Case]:
     for rule in RULES:
         broken = tuple(finding for finding in found if finding.id == rule.id)
-        failed = any(finding.severity is Severity.MUST for finding in broken)
-        outcome = Outcome.FAILED if failed else Outcome.PASSED if entries else Outcome.NOT_REACHED
+        reason = ""
+        if any(finding.severity is Severity.MUST for finding in broken):
+            outcome = Outcome.FAILED
+        elif _is_reached(rule, talk, found):
+            outcome = Outcome.PASSED
+        else:
+            outcome, reason = Outcome.NOT_REACHED, _why_not(rule, entries)
         yield Case(
             rule.id,
             "finding",
             outcome,
             findings=broken,
-            reason="" if entries else "the program called no provider",
+            reason=reason,
             expected=rule.advice,
-            journal=entries if broken else (),
+            journal=() if reason else entries,
         )
+
+
+def _why_not(rule: Rule, entries: tuple[JournalEntry, ...]) -> str:
+    if not entries:
+        return "the program called no provider"
+    if rule.id in OF_A_CLAIM:
+        return "it is about what a client concludes: `understudy check client` asks for that"
+    return "nothing that it is about has happened"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mockserver.options import attach
+from mockserver.options import Number, attach
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -48,7 +48,7 @@ _SERVER = (
     click.Option(["--live"], is_flag=True, help="Really call a provider: examples only, one submit a model."),
     click.Option(
         ["--max-spend"],
-        type=click.FloatRange(0),
+        type=Number(0),
         metavar="USD",
         help="What --live may spend, by documented prices.",
     ),
@@ -88,7 +88,7 @@ _CLIENT = (
     ),
     click.Option(
         ["--explore-seconds"],
-        type=click.FloatRange(0, min_open=True),
+        type=Number(0, min_open=True),
         metavar="S",
         help="Draw no more scenarios after S seconds; what was found is still made smaller. [no limit]",
     ),

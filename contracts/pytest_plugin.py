@@ -16,7 +16,8 @@ said under its key is printed like a conversation.
 Override the fixture `understudy_settings` (scope "session") to change the shared gateway.
 
 `--understudy-replay FILE.har` plays a recording to all tests in the place of the gateway, and
-`understudy.replay("run.har")` to one; `assert_conforms()` then also fails where a call was not recorded.
+`understudy.replay("run.har")` to one. A call that was not recorded then fails the test at its end, unless the
+test has looked at `understudy.misses`, `findings()` or `assert_conforms()` itself.
 
 Nothing of the gateway is imported until a test asks for it.
 """
@@ -26,7 +27,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from mockserver.gateway.world import World
     from mockserver.settings import Settings
 
+_MARKER = "@pytest.mark.understudy"
 _HELD: pytest.StashKey[Understudy] = pytest.StashKey()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 
@@ -54,7 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known."""
+    """Make the markers known; refuse recordings that are not there."""
+    for file in config.getoption("understudy_replay"):
+        if not file.is_file():
+            raise pytest.UsageError(f"--understudy-replay: {file}: there is no such file")
     config.stash[_RUNS] = Counter()
     config.addinivalue_line(
         "markers", "scenario(name): what the provider does to the test's key: a name, a file or a mapping"
@@ -77,19 +83,29 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
     """The gateway that the session shares; with `--understudy-replay` it plays recordings."""
     from contracts.testing import running
 
-    with running(world=_world(understudy_settings, pytestconfig)) as gateway:
+    settings = _check(understudy_settings, "the fixture understudy_settings")
+    if settings.api_keys:
+        raise pytest.UsageError(
+            "the fixture understudy_settings: api_keys would refuse the keys that tests get; "
+            "@pytest.mark.understudy(api_keys=(…)) takes the test's own key as well"
+        )
+    with running(world=_world(settings, pytestconfig, "the fixture understudy_settings")) as gateway:
         yield gateway
 
 
-def _world(settings: Settings, config: pytest.Config) -> World:
+def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
     from mockserver.app import create_replay, create_world
-    from mockserver.catalog import open_catalog
+    from mockserver.catalog import SpecError, open_catalog
+    from mockserver.gateway.book import BookError
     from mockserver.recording.read import read_recording
     from mockserver.recording.recording import RecordingError
 
     files: list[Path] = config.getoption("understudy_replay")
     if not files:
-        return create_world(settings)
+        try:
+            return create_world(settings)
+        except (SpecError, BookError) as error:
+            raise pytest.UsageError(f"{told_by}: {error}") from None
     try:
         catalog = open_catalog(settings.specs)
         return create_replay(read_recording(files, catalog), settings, catalog=catalog)
@@ -103,10 +119,13 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
     from contracts.testing import Understudy, running
 
     wanted = request.node.get_closest_marker("understudy")
+    if wanted is not None and wanted.args:
+        raise pytest.UsageError(f'{_MARKER} takes fields by name, for instance pace="manual"')
     if wanted is not None and wanted.kwargs:
-        settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs)
-        with running(world=_world(settings, request.config)) as gateway:
-            yield from _hold(request, Understudy(gateway, _key(request)))
+        key = _key(request)
+        settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs, key)
+        with running(world=_world(settings, request.config, _MARKER)) as gateway:
+            yield from _hold(request, Understudy(gateway, key, alone=True))
     else:
         gateway = request.getfixturevalue("understudy_gateway")
         yield from _hold(request, Understudy(gateway, _key(request)))
@@ -117,17 +136,48 @@ def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Un
     try:
         chosen = request.node.get_closest_marker("scenario")
         if chosen is not None:
-            understudy.play(*chosen.args, **chosen.kwargs)
+            try:
+                understudy.play(_scenario(chosen))
+            except ValueError as error:
+                pytest.fail(f"@pytest.mark.scenario: {error}", pytrace=False)
         yield understudy
+        if not request.node.stash.get(_FAILED, False) and (misses := understudy.overlooked()):
+            said = "\n".join(dict.fromkeys(misses))
+            pytest.fail(f"what was asked for is not in the recording\n{said}", pytrace=False)
     finally:
         understudy.close()
 
 
-def _settings(shared: Settings, wanted: dict[str, Any]) -> Settings:
+def _scenario(marker: pytest.Mark) -> Any:
+    given = [*marker.args, *marker.kwargs.values()]
+    if len(given) != 1 or set(marker.kwargs) - {"scenario", "name"}:
+        raise pytest.UsageError(
+            '@pytest.mark.scenario takes one scenario: a name, a file or a mapping, as in scenario("fails")'
+        )
+    return given[0]
+
+
+def _settings(shared: Settings, wanted: dict[str, Any], key: str) -> Settings:
+    """Make the settings of a test's own gateway, which knows the test's key. Raises UsageError."""
+    known = [field.name for field in fields(shared)]
+    for name in wanted:
+        if name not in known:
+            raise pytest.UsageError(f"{_MARKER}: unknown field {name!r}; known are {', '.join(known)}")
+    settings = _check(replace(shared, **wanted), _MARKER)
+    return replace(settings, api_keys=(*settings.api_keys, key)) if settings.api_keys else settings
+
+
+def _check(settings: Settings, told_by: str) -> Settings:
+    """Hold settings to what the command line accepts. Raises UsageError."""
+    from mockserver.options import check_settings
+    from mockserver.settings import Settings
+
+    if not isinstance(settings, Settings):
+        raise pytest.UsageError(f"{told_by}: must give mockserver.settings.Settings, not {settings!r}")
     try:
-        return replace(shared, **wanted)
-    except TypeError as error:
-        raise pytest.UsageError(f"@pytest.mark.understudy: {error}") from None
+        return check_settings(settings)
+    except ValueError as error:
+        raise pytest.UsageError(f"{told_by}: {error}") from None
 
 
 def _key(request: pytest.FixtureRequest) -> str:
@@ -150,6 +200,7 @@ def pytest_runtest_makereport(
     report = yield
     held = item.stash.get(_HELD, None)
     if held is not None and report.when == "call" and report.failed:
+        item.stash[_FAILED] = True
         told = held.conversation()
         if told:
             report.sections.append(("Understudy: what was said", told))

@@ -6,11 +6,13 @@ One parser for all three: what is unknown or malformed is an error, never ignore
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import secrets
 import ssl
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,6 +48,17 @@ class _Url(click.ParamType[str]):
         return str(value).rstrip("/")
 
 
+class Number(click.FloatRange):
+    """A number in a range; what is no number at all (`nan`) is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert and check. Fails with what the range is."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
 class NameValue(click.ParamType[tuple[str, str]]):
     """Two things with `=` between them."""
 
@@ -64,7 +77,7 @@ class NameValue(click.ParamType[tuple[str, str]]):
         return name.strip(), rest.strip()
 
 
-_RATE = click.FloatRange(0, 1)
+_RATE = Number(0, 1)
 _COUNT = click.IntRange(0, 10_000_000)
 
 _LISTENING = (
@@ -88,7 +101,7 @@ _GATEWAY = (
         ["--speed"],
         default=30.0,
         show_default=True,
-        type=click.FloatRange(0.001, 1_000_000),
+        type=Number(0.001, 1_000_000),
         help="Divides the documented durations: at 30 a job of 111 s takes 3.7 s, at 1 it is faithful.",
     ),
     click.Option(
@@ -103,7 +116,7 @@ _GATEWAY = (
     ),
     click.Option(
         ["--balance"],
-        type=click.FloatRange(0, 1e9),
+        type=Number(0, 1e9),
         metavar="USD",
         help="Gives each key a wallet. [default: nothing is charged]",
     ),
@@ -199,7 +212,7 @@ _REPLAY = (
         ["--speed"],
         default=1.0,
         show_default=True,
-        type=click.FloatRange(0.001, 1_000_000),
+        type=Number(0.001, 1_000_000),
         help="Divides the recorded durations.",
     ),
     *(option for option in _GATEWAY if option.opts[-1] in _OF_A_REPLAY),
@@ -297,6 +310,51 @@ def read_settings(values: dict[str, Any]) -> Settings:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
     check_webhook_ca(values["webhook_ca"])
     return Settings(**values)
+
+
+def check_settings(settings: Settings) -> Settings:
+    """Hold settings that a program made to what the command line accepts, and give them as it would.
+
+    Raises ValueError with the names of the field and what is known.
+    """
+    options = {option.name: option for option in _GATEWAY}
+    values: dict[str, Any] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        try:
+            if value is not None or field.default is not None:
+                value = _checked(options[field.name], value)
+        except click.BadParameter as error:
+            raise ValueError(f"{field.name}={value!r}: {error.message.rstrip('.')}") from None
+        values[field.name] = value
+    try:
+        return read_settings(values)
+    except click.UsageError as error:
+        raise ValueError(error.message) from None
+
+
+def _checked(option: click.Option, value: Any) -> Any:
+    if not option.multiple:
+        return _typed(option, value)
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise click.BadParameter("must be a tuple or a list")
+    return tuple(_typed(option, one) for one in value)
+
+
+def _typed(option: click.Option, value: Any) -> Any:
+    """Convert as click does, but take no kind of value for another: no True for 1, no "5" for 5."""
+    kind: click.ParamType[Any] = option.type
+    if option.is_flag:
+        wanted, fits = "True or False", isinstance(value, bool)
+    elif isinstance(kind, click.types.IntParamType):
+        wanted, fits = "a whole number", isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(kind, click.FloatRange):
+        wanted, fits = "a number", isinstance(value, (int, float)) and not isinstance(value, bool)
+    else:
+        wanted, fits = "a text", isinstance(value, (str, Path))
+    if not fits:
+        raise click.BadParameter(f"must be {wanted}")
+    return kind.convert(value, None, None)
 
 
 def check_webhook_ca(ca: Path | None) -> None:

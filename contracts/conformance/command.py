@@ -6,20 +6,23 @@ import asyncio
 import secrets
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import click
 
 from contracts.conformance import cases as written
-from contracts.conformance.drivers import Attached, Died, Lasting, PerCase
+from contracts.conformance.drivers import Attached, Died, Lasting, PerCase, kill_all
 from contracts.conformance.known import Known, KnownError, excuse, read_known
+from contracts.conformance.protocol import Hello
 from contracts.conformance.runner import MakeDriver, run_cases
 from contracts.findings import Case, Outcome, Report
+from contracts.interrupt import STATUS, Interrupts, leave
 from contracts.options import client_options
 from contracts.report import lines, write_reports
 from mockserver.catalog import Catalog, open_catalog
-from mockserver.commands.common import CannotRun
+from mockserver.commands.common import CannotRun, check_directory
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -79,37 +82,44 @@ def client(
         return
     if attach is bool(command) or (attach and per_case):
         raise click.UsageError("give the COMMAND to run, or --attach to run your client yourself")
+    check_directory("--report-dir", report_dir)
+    save_dir = save_dir or report_dir or Path("understudy-explore")
+    if explore is not None:
+        check_directory("--save-dir", save_dir)
     if seed is None:
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
     catalog = open_catalog()
-    if explore is not None:
-        # Hypothesis takes its time to import.
-        from contracts.explore.command import run
-        from contracts.explore.search import Nothing
+    with Interrupts(clean_up=kill_all) as interrupts:
+        if explore is not None:
+            # Hypothesis takes its time to import.
+            from contracts.explore.command import run
+            from contracts.explore.search import Nothing
 
-        try:
-            report = run(
-                make,
-                examples=explore,
-                seconds=explore_seconds,
-                seed=seed,
-                jobs=jobs,
-                providers=providers,
-                save_dir=save_dir or report_dir or Path("understudy-explore"),
-                command=command,
-                per_case=per_case,
-            )
-        except (Died, Nothing) as error:
-            raise CannotRun(str(error)) from None
-    else:
-        report = _check(
-            chosen, make, catalog, 1 if attach else jobs, seed, known, " ".join(command) or "attached"
-        )
-    if report_dir is not None:
-        for file in write_reports(report, report_dir, "client", catalog):
-            click.echo(f"wrote {file}", err=True)
-    sys.exit(report.exit_status(strict=strict))
+            try:
+                report = run(
+                    make,
+                    examples=explore,
+                    seconds=explore_seconds,
+                    seed=seed,
+                    jobs=jobs,
+                    providers=providers,
+                    save_dir=save_dir,
+                    command=command,
+                    per_case=per_case,
+                    interrupts=interrupts,
+                )
+            except (Died, Nothing) as error:
+                raise CannotRun(str(error)) from None
+        else:
+            name = " ".join(command) or "attached"
+            report = _check(chosen, make, catalog, 1 if attach else jobs, seed, known, name, interrupts)
+        if report_dir is not None:
+            for file in write_reports(report, report_dir, "client", catalog):
+                click.echo(f"wrote {file}", err=True)
+        if interrupts.seen and attach:
+            leave()  # somebody still waits for a line from the terminal
+    sys.exit(STATUS if interrupts.seen else report.exit_status(strict=strict))
 
 
 def _check(
@@ -120,11 +130,24 @@ def _check(
     seed: int,
     known: list[Known],
     name: str,
+    interrupts: Interrupts,
 ) -> Report:
     began = time.monotonic()
     progress = _Progress(len(chosen))
+
+    async def run() -> tuple[Hello, list[Case]]:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def ask() -> None:
+            with suppress(RuntimeError):  # all has ended, and the loop with it
+                loop.call_soon_threadsafe(stop.set)
+
+        interrupts.ask = ask
+        return await run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell, stop=stop)
+
     try:
-        hello, done = asyncio.run(run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell))
+        hello, done = asyncio.run(run())
     except Died as error:
         raise CannotRun(str(error)) from None
     progress.end()

@@ -10,9 +10,10 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from contracts.conformance.protocol import (
     CAPABILITIES,
@@ -27,6 +28,8 @@ from contracts.conformance.protocol import (
     write,
     write_input,
 )
+
+_T = TypeVar("_T")
 
 _START = 20.0
 """Seconds that a client has to start and say hello."""
@@ -58,11 +61,23 @@ class Driver(Protocol):
         """End."""
 
 
+_groups: set[int] = set()
+"""The process groups that run: theirs are not ended by Ctrl-C, which reaches this process's group alone."""
+
+
+def kill_all() -> None:
+    """End every client by force, where nobody waits for them any more."""
+    for group in list(_groups):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
 class _Child:
     """A process of which stdout is read in lines. What is no message, and stderr, is noise."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        _groups.add(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         assert process.stdout is not None  # both were asked for
@@ -126,6 +141,7 @@ class _Child:
                 await self._process.wait()
         except TimeoutError:
             await self.kill()
+        _groups.discard(self._process.pid)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -191,6 +207,9 @@ class Lasting:
         except (Died, ProtocolError) as error:
             await self._drop()
             raise Died(str(error)) from None
+        except asyncio.CancelledError:
+            await self._drop()  # it is in the middle of something that nobody will look at
+            raise
 
     async def release(self) -> int | None:
         """Have it let go of the case."""
@@ -223,6 +242,25 @@ class Lasting:
             await self._child.kill()
             await self._child.end()
             self._child = None
+
+
+async def in_a_thread(call: Callable[[], _T]) -> _T:
+    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[_T] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(lambda: None if done.done() else set_it(value))
+
+    def work() -> None:
+        try:
+            settle(done.set_result, call())
+        except Exception as error:
+            settle(done.set_exception, error)
+
+    threading.Thread(target=work, name="client-call", daemon=True).start()
+    return await done
 
 
 PREFIX = "CONFORMANCE_"
@@ -318,7 +356,7 @@ class Attached:
         lines.append("Run your client, then paste its result as one line of JSON, or press Enter for none: ")
         sys.stderr.write("\n".join(lines))
         sys.stderr.flush()
-        line = await asyncio.to_thread(sys.stdin.readline)
+        line = await in_a_thread(sys.stdin.readline)
         told = read(line.encode())
         try:
             return convert(told, Result) if told is not None else None

@@ -30,8 +30,12 @@ async def run_cases(
     jobs: int,
     seed: int,
     told: Told,
+    stop: asyncio.Event | None = None,
 ) -> tuple[Hello, list[Case]]:
-    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died."""
+    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died.
+
+    When `stop` is set, what runs is broken off, and cases that have not ended are not reached.
+    """
     drivers = [make_driver() for _ in range(max(1, min(jobs, len(chosen))))]
     try:
         hello = await drivers[0].hello()
@@ -54,11 +58,19 @@ async def run_cases(
                 told(done[case.id])
 
         async with asyncio.TaskGroup() as group:
-            for driver in drivers:
-                group.create_task(lane(driver))
+            lanes = [group.create_task(lane(driver)) for driver in drivers]
+            if stop is not None:
+                over = asyncio.gather(*lanes, return_exceptions=True)
+                asked = asyncio.create_task(stop.wait())
+                try:
+                    await asyncio.wait((over, asked), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    asked.cancel()
+                for task in lanes:
+                    task.cancel()  # those that have ended do not mind
     finally:
         await asyncio.gather(*(driver.close() for driver in drivers))
-    return hello, [done[case.id] for case in chosen]
+    return hello, [done.get(case.id) or replace(_case(case), reason="interrupted") for case in chosen]
 
 
 async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:

@@ -61,19 +61,22 @@ def _differ(case: Case, claim: Claim | None, talk: Talk) -> Iterator[str]:
     )
     for name, number, span in counts:
         if number not in span:
-            yield f"{number} {name} were made, expected {span}"
+            were = f"1 {name[:-1]} was" if number == 1 else f"{number} {name} were"
+            yield f"{were} made, expected {span}"
 
 
 def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
     expect = case.expect
     if claim.outcome not in expect.outcomes:
-        why = f" ({claim.error_kind}: {claim.message})" if claim.message or claim.error_kind else ""
+        why = ": ".join(filter(None, (claim.error_kind, claim.message)))
+        why = f" ({why})" if why else ""
         yield f"the outcome is {claim.outcome}{why}, expected {' or '.join(sorted(expect.outcomes))}"
     elif expect.kinds and claim.outcome in ("failed", "rejected") and claim.error_kind not in expect.kinds:
         wanted = " or ".join(sorted(expect.kinds))
         yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
     if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
-        yield f"{len(claim.media)} files were returned, expected {expect.media}"
+        were = "1 file was" if len(claim.media) == 1 else f"{len(claim.media)} files were"
+        yield f"{were} returned, expected {expect.media}"
 
 
 def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog) -> str:

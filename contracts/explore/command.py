@@ -12,9 +12,10 @@ from pathlib import Path
 import click
 
 from contracts.conformance.runner import MakeDriver
-from contracts.explore.search import Exploration, Progress, search
-from contracts.explore.telling import counted, findings, report, save
+from contracts.explore.search import Exploration, Progress, Stop, search
+from contracts.explore.telling import count, counted, findings, report, save
 from contracts.findings import Report
+from contracts.interrupt import Interrupts
 from contracts.report import lines
 from mockserver.catalog import open_catalog
 
@@ -33,11 +34,14 @@ def run(
     save_dir: Path,
     command: Sequence[str],
     per_case: bool,
+    interrupts: Interrupts,
 ) -> Report:
     """Explore a client, save what was found, and tell it. Raises Died, and Nothing."""
     catalog = open_catalog()
     click.echo(f"exploring with seed {seed}", err=True)
     progress = _Progress(examples)
+    stop = Stop()
+    interrupts.ask = stop.ask
     explored = asyncio.run(
         search(
             make,
@@ -48,6 +52,7 @@ def run(
             jobs=jobs,
             providers=providers,
             tell=progress.tell,
+            stop=stop,
         )
     )
     progress.end()
@@ -83,11 +88,17 @@ def _show(explored: Exploration, whole: Report, files: dict[str, Path], seed: in
     click.echo()
     for found in explored.found:
         click.echo(f"{files[found.finding.id]}  {found.finding.id}, {counted(found)}")
-    early = ", stopped by time" if explored.out_of_time else ""
+    early = ", interrupted" if explored.interrupted else ", stopped by time" if explored.out_of_time else ""
     skipped = f", {explored.unsupported} unsupported" if explored.unsupported else ""
+    if explored.untried:
+        click.echo(
+            f"{explored.untried} of {explored.kinds} kinds of what a provider may do were not tried: "
+            "give more examples, or more time"
+        )
     click.echo(
-        f"{explored.examples} examples{early}{skipped}, {explored.plays} runs of the client, "
-        f"{len(explored.found)} rules broken, {explored.seconds:.1f} s, seed {seed}"
+        f"{count(explored.examples, 'example')}{early}{skipped}, "
+        f"{count(explored.plays, 'run')} of the client, "
+        f"{count(len(explored.found), 'rule')} broken, {explored.seconds:.1f} s, seed {seed}"
     )
 
 

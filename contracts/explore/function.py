@@ -12,8 +12,8 @@ from pathlib import Path
 from contracts.conformance.drivers import Driver, Lasting
 from contracts.conformance.protocol import Hello, Mode
 from contracts.explore.inside import Adapter, Callee, Function, Inside, declared
-from contracts.explore.search import Exploration, search
-from contracts.explore.telling import conversation, counted, model_of, save, write_yaml
+from contracts.explore.search import Exploration, Stop, search
+from contracts.explore.telling import conversation, counted, model_of, save, severity_of, write_yaml
 from contracts.findings import Severity
 from mockserver.catalog import Catalog, open_catalog
 
@@ -56,10 +56,12 @@ def explore(
     where it is None. `modes` other than poll need the capability of that name.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
-    Rules of SHOULD count with `strict` alone, and what was seen once in three plays does, too. `save_dir` is
+    Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts
+    with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is
     where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
     Raises HarnessFault, `drivers.Died` when a command does not start, and `search.Nothing` when no place
-    is left to try. Returns what was tried, coverage included.
+    is left to try. Raises TypeError for what is no client, and ValueError for a provider that is not known.
+    Returns what was tried, coverage included.
 
     An example::
 
@@ -83,7 +85,12 @@ def explore(
     if seed is None:
         seed = secrets.randbelow(2**31)
     catalog = open_catalog()
+    providers = (providers,) if isinstance(providers, str) else tuple(providers)
+    for name in providers:
+        if name not in catalog.providers:
+            raise ValueError(f"no provider is called {name!r}; known are {', '.join(catalog.providers)}")
     make = _maker(client, declared(providers, capabilities, timing or {}))
+    stop = Stop()
     explored = _in_a_thread_of_its_own(
         lambda: asyncio.run(
             search(
@@ -93,10 +100,12 @@ def explore(
                 seconds=seconds,
                 seed=seed,
                 jobs=jobs,
-                providers=tuple(providers),
+                providers=providers,
                 modes=tuple(modes),
+                stop=stop,
             )
-        )
+        ),
+        stop,
     )
     again = f"explore(…, max_examples={max_examples}, seed={seed}, jobs={jobs})"
     if save_dir is not None:
@@ -110,10 +119,20 @@ def explore(
 
 
 def _maker(client: Client, hello: Hello) -> Callable[[], Driver]:
-    if isinstance(client, Sequence):
-        return lambda: Lasting(client)
     if isinstance(client, type):
+        missing = [name for name in ("hello", "run", "release") if not callable(getattr(client, name, None))]
+        if missing:
+            raise TypeError(f"{client.__name__} is no adapter: it has no method {', '.join(missing)}")
         return lambda: Inside(client())
+    if isinstance(client, Sequence) and not isinstance(client, str):
+        if not client or not all(isinstance(part, str) for part in client):
+            raise TypeError(f"a command is a list of strings, at least one: {client!r} is not")
+        return lambda: Lasting(client)
+    if not callable(client):
+        raise TypeError(
+            "a client is a function, the class of an adapter, or a command as a list of strings, "
+            f"not {client!r}"
+        )
     return lambda: Inside(Function(client, hello))
 
 
@@ -122,12 +141,11 @@ def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: b
     counted_in = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
     parts = []
     for found in explored.found:
-        once = found.seen <= 1 and not found.repeatable
-        if found.finding.severity not in counted_in or (once and not strict):
+        if severity_of(found) not in counted_in:
             continue
         talk = textwrap.indent(conversation(found, catalog), "  ")
         parts.append(
-            f"{found.finding.severity} {found.finding.id}, {counted(found)}\n"
+            f"{severity_of(found)} {found.finding.id}, {counted(found)}\n"
             f"{found.finding.message}\n"
             f"source: {found.finding.source}\n\n"
             f"the smallest scenario found, at {found.drawn.place}, model {model_of(found)}:\n\n"
@@ -140,7 +158,7 @@ def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: b
     return "\n\n".join([f"{number} broken; again: {again}", *parts])
 
 
-def _in_a_thread_of_its_own(call: Callable[[], Exploration]) -> Exploration:
+def _in_a_thread_of_its_own(call: Callable[[], Exploration], stop: Stop) -> Exploration:
     """Call in a fresh thread, where there is no event loop yet: an async test has one in its own."""
     done: list[Exploration] = []
     raised: list[BaseException] = []
@@ -153,7 +171,12 @@ def _in_a_thread_of_its_own(call: Callable[[], Exploration]) -> Exploration:
 
     thread = threading.Thread(target=work, name="explore")
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        stop.ask()
+        thread.join()
+        raise
     if raised:
         raise raised[0]
     return done[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import threading
 import traceback
@@ -12,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from contracts.conformance.drivers import Died
+from contracts.conformance.drivers import Died, in_a_thread
 from contracts.conformance.protocol import Hello, ProtocolError, Released, Result, Run, convert
 
 Answer = Result | Mapping[str, Any]
@@ -124,30 +123,11 @@ class Function:
     async def run(self, case: Mapping[str, Any]) -> Any:
         """Call it."""
         run = msgspec.convert(dict(case), Run)
-        told = await _in_a_thread(lambda: self._call(run))
+        told = await in_a_thread(lambda: self._call(run))
         return await told if inspect.isawaitable(told) else told
 
     def release(self) -> None:
         """Nothing is held."""
-
-
-async def _in_a_thread(call: Callable[[], _T]) -> _T:
-    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def settle(set_it: Callable[[Any], None], value: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(lambda: None if done.done() else set_it(value))
-
-    def work() -> None:
-        try:
-            settle(done.set_result, call())
-        except Exception as error:
-            settle(done.set_exception, error)
-
-    threading.Thread(target=work, name="client-call", daemon=True).start()
-    return await done
 
 
 def declared(providers: Iterable[str], capabilities: Iterable[str], timing: Mapping[str, int]) -> Hello:

@@ -68,7 +68,8 @@ class Nothing(Exception):
 class Found:
     """A broken rule and the smallest example of it. `seen` of `played` times it broke the rule.
 
-    `examples` is how many examples its lane had played when it first met the rule broken.
+    `examples` is how many examples its lane had played when it first met the rule broken. It is not `shrunk`
+    where the search was stopped before: then it is the smallest of those that were drawn, played once.
     """
 
     finding: Finding
@@ -78,6 +79,7 @@ class Found:
     examples: int
     first: Drawn
     conversation: Seen
+    shrunk: bool = True
 
     @property
     def repeatable(self) -> bool:
@@ -87,7 +89,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What a search came to. `plays` counts every run of the client, those for shrinking included."""
+    """What a search came to. `plays` counts every run of the client, those for shrinking included.
+
+    `kinds` counts what single things a provider may do, `untried` those of them that no example had in it,
+    for want of examples or time.
+    """
 
     hello: Hello
     places: tuple[Place, ...]
@@ -100,6 +106,9 @@ class Exploration:
     seconds: float
     out_of_time: bool
     by_place: dict[str, int]
+    interrupted: bool = False
+    kinds: int = 0
+    untried: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +124,32 @@ class Progress:
 Tell = Callable[[Progress], None]
 
 
+class Stop:
+    """Asks a search to stop, from any thread, before it begins or while it goes on."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._tell: Callable[[], None] | None = None
+
+    def ask(self) -> None:
+        """Stop drawing and shrinking; runs of the client that go on are broken off."""
+        self._asked = True
+        if self._tell is not None:
+            self._tell()
+
+    def heard_by(self, tell: Callable[[], None]) -> None:
+        """Tell somebody when it is asked; now where it was asked already."""
+        self._tell = tell
+        if self._asked:
+            tell()
+
+
 class _Broken(Exception):
     """The rule that is being shrunk is broken: what Hypothesis minimizes."""
 
 
 class _Over(BaseException):
-    """No time is left. Not an Exception, so that Hypothesis lets it pass."""
+    """No time is left, or no more is wanted. Not an Exception, so that Hypothesis lets it pass."""
 
 
 @dataclass(slots=True)
@@ -137,6 +166,10 @@ class _Met:
     def size(self) -> int:
         """How much there is to it."""
         return len(str(write_scenario(self.drawn.scenario))) + len(str(self.drawn.input))
+
+    def rank(self, rule: str) -> tuple[int, int, int, int]:
+        """Tell how well it shows a rule: the least shows it best."""
+        return _WEIGHT.index(self.findings[rule].severity), self.size, self.lane.number, self.number
 
 
 @dataclass(slots=True)
@@ -163,7 +196,12 @@ class _Search:
     plays: int = 0
     unsupported: int = 0
     stopped: bool = False
+    interrupted: bool = False
     out_of_time: bool = False
+    settled: dict[str, Found] = field(default_factory=dict)
+    waiting: set[concurrent.futures.Future[Any]] = field(default_factory=set)
+    tried: set[str] = field(default_factory=set)
+    working: set[asyncio.Task[Any]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def report(self) -> None:
@@ -172,13 +210,47 @@ class _Search:
 
     def wait_for(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Have the loop do something, and wait in this thread until it is done."""
-        if self.stopped:
-            work.close()
-            raise _Over
+        with self.lock:
+            if self.stopped:
+                work.close()
+                raise _Over
+            future = asyncio.run_coroutine_threadsafe(self._work(work), self.loop)
+            self.waiting.add(future)
         try:
-            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+            return future.result()
         except (concurrent.futures.CancelledError, asyncio.CancelledError):
             raise _Over from None
+        finally:
+            with self.lock:
+                self.waiting.discard(future)
+
+    async def _work(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do it as a task that `ended` can wait for."""
+        task = asyncio.current_task()
+        assert task is not None  # this is a coroutine
+        self.working.add(task)
+        try:
+            return await work
+        finally:
+            self.working.discard(task)
+
+    async def ended(self) -> None:
+        """Wait until what was broken off has let go of its gateway."""
+        if self.working:
+            await asyncio.wait(self.working)
+
+    def stop(self) -> None:
+        """Let no lane begin anything more, and break off what they wait for."""
+        with self.lock:
+            self.stopped = True
+            waiting = list(self.waiting)
+        for future in waiting:
+            future.cancel()
+
+    def interrupt(self) -> None:
+        """Stop before the search is through. Called in the loop."""
+        self.interrupted = True
+        self.stop()
 
 
 class _Lane:
@@ -191,6 +263,7 @@ class _Lane:
         self._share = share
         self._known: dict[bytes, dict[str, Finding]] = {}
         self.met: list[_Met] = []
+        self.best: dict[str, tuple[_Met, Seen]] = {}
 
     # -- drawing
 
@@ -223,6 +296,7 @@ class _Lane:
         with search.lock:
             search.examples += 1
             search.broken.update(dict.fromkeys(broken))
+            search.tried.update(map(repr, drawn.mischiefs))
             place = str(drawn.place)
             search.by_place[place] = search.by_place.get(place, 0) + 1
             if seen.claim is not None and seen.claim.outcome == "unsupported":
@@ -232,7 +306,12 @@ class _Lane:
                 search.coverage.count(drawn, talk)
             search.report()
         if broken:
-            self.met.append(_Met(self, round_, len(self._known), drawn, broken))
+            met = _Met(self, round_, len(self._known), drawn, broken)
+            self.met.append(met)
+            for rule in broken:
+                best = self.best.get(rule)
+                if best is None or met.rank(rule) < best[0].rank(rule):
+                    self.best[rule] = met, seen
 
     def _owns(self, drawn: Drawn) -> bool:
         """Tell whether an example is this lane's: all lanes draw the same simple ones, and one plays each."""
@@ -374,11 +453,13 @@ async def search(
     shrink_seconds: float = SHRINK_SECONDS,
     until: Collection[str] = (),
     tell: Tell = lambda _: None,
+    stop: Stop | None = None,
 ) -> Exploration:
     """Look for what a provider may do that makes a client break a rule.
 
     `examples` are played in all, in `jobs` lanes; none begins after `seconds`, or when all the rules of
-    `until`, if any, were broken. About `shrink_seconds` are spent on each broken rule afterwards. Raises
+    `until`, if any, were broken. About `shrink_seconds` are spent on each broken rule afterwards. When `stop`
+    asks, no more is drawn or made smaller, and what was found until then is told as it is. Raises
     Died when the client does not start, and Nothing when it can be tried nowhere.
     """
     began = time.monotonic()
@@ -388,11 +469,12 @@ async def search(
         where = places(hello, providers, modes)
         if not where:
             raise Nothing("the client speaks to none of these providers in any of these modes")
+        every = singles(catalog, hello, where, seed)
         shared = _Search(
             catalog=catalog,
             hello=hello,
             strategy=drawn(catalog, hello, where),
-            singles=singles(catalog, hello, where, seed)[: max(1, round(examples * _SINGLES))],
+            singles=every[: max(1, round(examples * _SINGLES))],
             seed=seed,
             tell=tell,
             ends=began + seconds if seconds is not None else float("inf"),
@@ -401,8 +483,12 @@ async def search(
             until=frozenset(until),
             loop=asyncio.get_running_loop(),
         )
+        kinds = {repr(mischief) for one in every for mischief in one.mischiefs}
         shares = [examples // len(drivers) + (n < examples % len(drivers)) for n in range(len(drivers))]
         lanes = [_Lane(shared, n, *pair) for n, pair in enumerate(zip(drivers, shares, strict=True))]
+        if stop is not None:
+            loop = shared.loop
+            stop.heard_by(lambda: _soon(loop, shared.interrupt))
         found = await _run(shared, lanes)
     finally:
         await asyncio.gather(*(driver.close() for driver in drivers))
@@ -418,33 +504,48 @@ async def search(
         seconds=time.monotonic() - began,
         out_of_time=shared.out_of_time,
         by_place=shared.by_place,
+        interrupted=shared.interrupted,
+        kinds=len(kinds),
+        untried=len(kinds - shared.tried),
     )
+
+
+def _soon(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the search is over, and its loop with it
+        loop.call_soon_threadsafe(call)
 
 
 async def _run(shared: _Search, lanes: list[_Lane]) -> list[Found]:
     loop = shared.loop
-    with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as threads:
-        try:
-            await asyncio.gather(*(loop.run_in_executor(threads, lane.draw) for lane in lanes))
-            shared.stage = "shrinking"
-            chosen = _chosen(lanes)
-            work: dict[_Lane, list[str]] = {}
-            for rule, met in chosen.items():
-                work.setdefault(met[0].lane, []).append(rule)
+    threads = ThreadPoolExecutor(len(lanes), thread_name_prefix="lane")
+    try:
+        await asyncio.gather(*(loop.run_in_executor(threads, lane.draw) for lane in lanes))
+        shared.stage = "shrinking"
+        chosen = _chosen(lanes)
+        work: dict[_Lane, list[str]] = {}
+        for rule, met in chosen.items():
+            work.setdefault(met[0].lane, []).append(rule)
 
-            def settle(lane: _Lane) -> list[Found]:
-                with suppress(_Over):
-                    return [
-                        lane.settle(rule, [one for one in chosen[rule] if one.lane is lane])
-                        for rule in work[lane]
-                    ]
-                return []
+        def settle(lane: _Lane) -> None:
+            with suppress(_Over):
+                for rule in work[lane]:
+                    found = lane.settle(rule, [one for one in chosen[rule] if one.lane is lane])
+                    shared.settled[rule] = found
 
-            settled = await asyncio.gather(*(loop.run_in_executor(threads, settle, lane) for lane in work))
-        finally:
-            shared.stopped = True
-    found = [one for some in settled for one in some]
+        await asyncio.gather(*(loop.run_in_executor(threads, settle, lane) for lane in work))
+    finally:
+        shared.stop()
+        # Elsewhere: lanes wait for this loop, so it must not wait for them.
+        await asyncio.to_thread(threads.shutdown)
+        await shared.ended()
+    found = [shared.settled.get(rule) or _as_met(rule, met[0]) for rule, met in chosen.items()]
     return sorted(found, key=lambda one: (_WEIGHT.index(one.finding.severity), one.finding.id))
+
+
+def _as_met(rule: str, met: _Met) -> Found:
+    """Tell an example as it was drawn: there was no time to play it again."""
+    _, seen = met.lane.best[rule]
+    return Found(met.findings[rule], met.drawn, 1, 1, met.number, met.drawn, seen, shrunk=False)
 
 
 def _chosen(lanes: list[_Lane]) -> dict[str, list[_Met]]:
@@ -455,15 +556,8 @@ def _chosen(lanes: list[_Lane]) -> dict[str, list[_Met]]:
             for rule in one.findings:
                 met.setdefault(rule, []).append(one)
     for rule, ones in met.items():
-        ones.sort(
-            key=lambda one: (
-                _WEIGHT.index(one.findings[rule].severity),
-                one.size,
-                one.lane.number,
-                one.number,
-            )
-        )
+        ones.sort(key=lambda one: one.rank(rule))
     return met
 
 
-__all__ = ["Exploration", "Found", "Nothing", "Progress", "rules_broken", "search"]
+__all__ = ["Exploration", "Found", "Nothing", "Progress", "Stop", "rules_broken", "search"]

@@ -16,12 +16,20 @@ import yaml
 from contracts.conversation import as_text, shorten, tell
 from contracts.explore.search import Exploration, Found
 from contracts.explore.strategies import SPEED
-from contracts.findings import Case, Finding, Outcome, Report, Severity
+from contracts.findings import Case, Finding, Outcome, Report, Severity, Table
+from contracts.rules import RULES
 from mockserver.catalog import Catalog
 from mockserver.domain.scenario import Scenario, write_scenario
 
 _TURNS = 40
 _WIDTH = 100
+_EXCUSED_BY_NOTHING = frozenset(rule.id for rule in RULES if not rule.timed)
+"""Not among them is what is no rule: that a run came to something else than expected."""
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def scenario_of(found: Found) -> Scenario:
@@ -55,7 +63,8 @@ def save(exploration: Exploration, directory: Path, *, seed: int, command: str) 
     for found in exploration.found:
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / f"breaks-{found.finding.id}.yaml"
-        file.write_text(write_yaml(found, [serve(file, seed), command]), encoding="utf-8")
+        # By its name alone: the file may be moved, or sent to somebody.
+        file.write_text(write_yaml(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
         files[found.finding.id] = file
     return files
 
@@ -68,9 +77,19 @@ def serve(file: Path, seed: int) -> str:
 
 def counted(found: Found) -> str:
     """Say how often it was seen."""
+    if not found.shrunk:
+        return "seen once, neither repeated nor made smaller: the search was interrupted"
     if found.repeatable:
         return f"seen {found.seen} of {found.played} times"
-    return f"not repeatable: seen {found.seen} of {found.played}"
+    return f"flaky: seen {found.seen} of {found.played}"
+
+
+def severity_of(found: Found) -> Severity:
+    """Weigh a finding. What a busy machine can cause counts as SHOULD at most where it was seen once."""
+    once = found.seen <= 1 and not found.repeatable
+    if once and found.finding.id not in _EXCUSED_BY_NOTHING:
+        return max(Severity.SHOULD, found.finding.severity, key=list(Severity).index)
+    return found.finding.severity
 
 
 def model_of(found: Found) -> str:
@@ -93,11 +112,9 @@ def conversation(found: Found, catalog: Catalog) -> str:
 def findings(
     exploration: Exploration, files: Mapping[str, Path], *, seed: int, command: str
 ) -> list[Finding]:
-    """Make the findings of a report. What was seen once in three plays counts as SHOULD at most."""
+    """Make the findings of a report."""
     told = []
     for found in exploration.found:
-        once = found.seen <= 1 and not found.repeatable
-        severity = Severity.SHOULD if once else found.finding.severity
         scenario = json.dumps(msgspec.to_builtins(write_scenario(found.drawn.scenario)), ensure_ascii=False)
         evidence = [
             f"{counted(found)}; first met by example {found.examples} of its lane",
@@ -111,7 +128,7 @@ def findings(
         told.append(
             replace(
                 found.finding,
-                severity=severity,
+                severity=severity_of(found),
                 subject=f"{found.drawn.place} {model_of(found)}",
                 evidence=tuple(evidence),
                 curl="\n".join(again),
@@ -128,13 +145,19 @@ def report(
 ) -> Report:
     """Make the report: one case a place, and one for the harness where it was at fault."""
     cases = []
+    pairs = list(zip(told, exploration.found, strict=True))
     for place in dict.fromkeys(map(str, exploration.places)):
         number = exploration.by_place.get(place, 0)
         outcome = Outcome.PASSED if number else Outcome.NOT_REACHED
         reason = "" if number else "no example was drawn here"
-        seen = f"{number} examples were played"
+        seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
+        broken = [one.id for one, found in pairs if str(found.drawn.place) == place]
+        failed = any(one.severity is Severity.MUST for one, found in pairs if str(found.drawn.place) == place)
+        if broken:
+            seen += f"; {count(len(broken), 'rule')} broken: {', '.join(broken)}"
+        outcome = Outcome.FAILED if failed else outcome
         cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
-    for finding, found in zip(told, exploration.found, strict=True):
+    for finding, found in pairs:
         cases.append(
             Case(
                 str(found.drawn.place),
@@ -159,10 +182,28 @@ def report(
         "plays": exploration.plays,
         "unsupported": exploration.unsupported,
         "out_of_time": exploration.out_of_time,
+        "interrupted": exploration.interrupted,
+        "kinds": exploration.kinds,
+        "kinds_not_tried": exploration.untried,
         "found": [_as_json(found, files) for found in exploration.found],
         "coverage": exploration.coverage.as_json(),
     }
-    return Report(f"client {name}, explored", tuple(cases), whole)
+    return Report(f"client {name}, explored", tuple(cases), whole, _table(exploration))
+
+
+def _table(exploration: Exploration) -> Table:
+    """Give what was covered as the console does."""
+    coverage = exploration.coverage
+    rows = tuple(
+        (condition, str(number), f"{len(coverage.reach[condition])} of {len(RULES)}")
+        for condition, number in sorted(coverage.met.items())
+    )
+    notes = [f"never in reach: {', '.join(coverage.unreached)}"] if coverage.unreached else []
+    if exploration.untried:
+        notes.append(
+            f"{exploration.untried} of {exploration.kinds} kinds of what a provider may do were not tried"
+        )
+    return Table("What was covered", ("condition met", "examples", "rules in reach"), rows, ". ".join(notes))
 
 
 def _as_json(found: Found, files: Mapping[str, Path]) -> dict[str, Any]:

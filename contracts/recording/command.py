@@ -23,7 +23,7 @@ from contracts.report import as_json, lines, write_reports
 from contracts.rules import judge
 from mockserver.catalog import Catalog, SpecError, open_catalog
 from mockserver.catalog.source import read_sources
-from mockserver.commands.common import CannotRun
+from mockserver.commands.common import CannotRun, check_directory
 from mockserver.gateway.journal import JournalEntry
 from mockserver.recording.read import read_recording
 from mockserver.recording.recording import RecordingError
@@ -58,6 +58,7 @@ def recording(
     understudy check recording run.har --patch accept.patch; git apply accept.patch
     """
     began = time.monotonic()
+    check_directory("--report-dir", report_dir)
     progress = _Progress()
     try:
         catalog = open_catalog(specs)
@@ -98,6 +99,8 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress) -> Ch
         progress.tell(f"reading {path}")
         # One by one: two runs of the same program are two runs, not one that does everything twice.
         read = read_recording([path], catalog)
+        for note in read.notes:
+            click.echo(note, err=True)
         elsewhere += read.elsewhere
         talks[path] = read.entries
         broken += [(path, finding) for finding in judge(read.entries, catalog, None, speed=1.0)]
@@ -141,7 +144,7 @@ def _tell(checked: Checked) -> None:
     must = [d for d in checked.drifts if d.severity is Severity.MUST]
     click.echo(
         f"\n{len(checked.drifts)} differences, {len(must)} of them MUST; "
-        f"{len(checked.broken)} client rules broken"
+        f"{len(checked.broken)} client rule{'' if len(checked.broken) == 1 else 's'} broken"
     )
 
 

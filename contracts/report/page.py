@@ -68,6 +68,7 @@ _PAGE = Markup("""<!doctype html>
 </table>
 </div>
 </section>
+{table}
 </main>
 {panels}
 <script>{script}</script>
@@ -108,6 +109,7 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         findings=_findings(report),
         heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_broken(name)) for name in columns),
         rows=_join(_rows(cases, columns)),
+        table=_table(report),
         panels=_join(panels),
     )
     return str(page)  # text, no longer Markup
@@ -189,7 +191,27 @@ def _finding_in_short(found: Sequence[tuple[int, Case, Finding]]) -> Markup:
     )
 
 
-# -- the table
+def _table(report: Report) -> Markup:
+    """Show the report's own table, if it has one."""
+    table = report.table
+    if table is None:
+        return Markup("")
+    heads = _join(Markup('<th scope="col">{}</th>').format(name) for name in table.heads)
+    rows = _join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            _broken(row[0]), _join(Markup("<td>{}</td>").format(_cut(cell)) for cell in row[1:])
+        )
+        for row in table.rows
+    )
+    note = Markup('<p class="hint">{}</p>').format(_cut(table.note)) if table.note else Markup("")
+    return Markup(
+        '<section aria-labelledby="table-title"><h2 id="table-title">{}</h2>{}'
+        '<div class="matrix" role="region" aria-labelledby="table-title" tabindex="0">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></section>"
+    ).format(table.title, note, heads, rows)
+
+
+# -- the table of what was tried
 
 
 def _place(case: Case) -> tuple[str, str]:

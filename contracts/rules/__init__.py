@@ -56,7 +56,7 @@ def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
         id=rule.id,
         severity=severity,
         source=rule.source,
-        expected=rule.advice,
+        expected=worst[0].advice or rule.advice,
         seen=clean.text(f"{worst[0].what}{more}"),
         evidence=tuple(show(one, talk, clean) for one in worst[0].proof[:_SHOWN]),
         exchanges=tuple(one.entry.number for one in worst[0].proof),

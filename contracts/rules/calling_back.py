@@ -94,6 +94,7 @@ RULES = (
         "Pixazo Hunyuan Video, Webhook: answer 2xx",
         "Answer every genuine callback with a 2xx, repeated, late and progress ones too.",
         _not_acknowledged,
+        timed=True,
     ),
     Rule(
         "callback-acknowledged-late",
@@ -101,6 +102,7 @@ RULES = (
         "Pixazo Hunyuan Video, Webhook: within a few seconds; beyond 5 s it counts as lost",
         "Answer first and work afterwards.",
         _late,
+        timed=True,
     ),
     Rule(
         "accepted-forged-callback",
@@ -122,6 +124,7 @@ RULES = (
         "assumed: a callback and an answer go different ways",
         "Keep callbacks about jobs that you do not know yet: they may come before the submit's answer.",
         _ignored,
+        timed=True,
     ),
     Rule(
         "no-fallback",
@@ -129,5 +132,6 @@ RULES = (
         "Pixazo, webhooks: retries end, and persistent failures pause them",
         "Poll when a callback is overdue.",
         _no_fallback,
+        timed=True,
     ),
 )

@@ -44,9 +44,17 @@ def _choked(talk: Talk) -> Iterator[Breach]:
         yield Breach(text, (last, *heard[-1:]))
 
 
+_DIED = (
+    "Find out why it ended, as no answer was bad: its caller is left without a conclusion, or the job's id."
+)
+
+
 def _crashed(talk: Talk) -> Iterator[Breach]:
     if talk.claim is not None and talk.claim.outcome in ("crashed", "adapter_error"):
-        yield Breach(talk.claim.message or talk.claim.outcome, tuple(talk.exchanges[-1:]))
+        last = talk.last
+        good = last is None or not (last.kinds or last.broken)
+        what = talk.claim.message or talk.claim.outcome
+        yield Breach(what, tuple(talk.exchanges[-1:]), advice=_DIED if good else "")
 
 
 def _never_finished(talk: Talk) -> Iterator[Breach]:
@@ -139,6 +147,7 @@ RULES = (
         "the documentation's own variants (`understudy quirks`); that unknown fields may come is assumed",
         "Ignore what you do not know, and take every documented form.",
         _choked,
+        timed=True,
     ),
     Rule(
         "crashed",
@@ -153,6 +162,7 @@ RULES = (
         "assumed: no document promises that a job ends",
         "Have a deadline, and a timeout for each request that is shorter.",
         _never_finished,
+        timed=True,
     ),
     Rule(
         "wrong-output",
@@ -181,6 +191,7 @@ RULES = (
         "contracts/PROTOCOL.md, error kinds",
         "Tell apart what the caller can do about it: fix the request, the key, the balance, or wait.",
         _wrong_kind,
+        timed=True,
     ),
     Rule(
         "key-in-error-text",

@@ -87,5 +87,6 @@ RULES = (
         "Pixazo Hunyuan Video, Typical Workflow: every 5-10 seconds; contracts/PROTOCOL.md, timing",
         "Wait the documented interval between two polls, and at least what you declare as min_poll_ms.",
         _too_fast,
+        timed=True,
     ),
 )

@@ -150,6 +150,7 @@ RULES = (
         "assumed: twice the time that was told and 2 s is late enough for anybody",
         "Come back soon after the time that was told; it is in seconds.",
         _came_back_late,
+        timed=True,
     ),
     Rule(
         "no-backoff",
@@ -157,6 +158,7 @@ RULES = (
         "assumed: what every provider that limits rates asks of its clients",
         "Where no time is told, wait by yourself, longer after each refusal.",
         _no_backoff,
+        timed=True,
     ),
     Rule(
         "retried-insufficient-balance",
@@ -185,6 +187,7 @@ RULES = (
         "RFC 9110, 15.6: 5xx is the server's failure; Pixazo and WaveSpeed, 429: try again",
         "Try again after 429, 5xx and broken answers; the job is not lost.",
         _gave_up,
+        timed=True,
     ),
     Rule(
         "unbounded-retries",

@@ -11,19 +11,24 @@ from contracts.rules.talk import Exchange, Talk
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Where a talk breaks a rule. `severity` is the rule's own unless given."""
+    """Where a talk breaks a rule. `severity` and `advice` are the rule's own unless given."""
 
     what: str
     proof: tuple[Exchange, ...] = ()
     severity: Severity | None = None
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `check` finds where a talk breaks it."""
+    """One rule. `check` finds where a talk breaks it.
+
+    Where it is `timed`, a busy machine can make a good client break it; nothing excuses the others.
+    """
 
     id: str
     severity: Severity
     source: str
     advice: str
     check: Callable[[Talk], Iterator[Breach]]
+    timed: bool = False

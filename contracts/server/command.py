@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from contracts.findings import Case, Finding, Outcome, Report
+from contracts.interrupt import Interrupts, leave
 from contracts.options import server_options
 from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
@@ -28,7 +29,7 @@ from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
-from mockserver.commands.common import CannotRun
+from mockserver.commands.common import CannotRun, check_directory
 from mockserver.settings import Pace
 
 _SHOWN = 12
@@ -70,23 +71,35 @@ def server(
         raise click.UsageError("--receiver checks a receiver alone; leave out the server")
     if live != (max_spend is not None):
         raise click.UsageError("--live and --max-spend USD go together")
+    if url is not None and not live and urlsplit(url).hostname in catalog.every_host:
+        raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
+    check_directory("--report-dir", report_dir)
     run = _Run(apis, seed)
-    if receiver is not None:
-        title = run.receiver(receiver, examples)
-    elif live:
-        title = run.live(url, key, max_spend or 0.0)
-    elif url is not None:
-        if urlsplit(url).hostname in catalog.every_host:
-            raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
-        title = run.url(url, key, examples)
-    else:
-        title = run.gateway(catalog, pace or "manual", examples)
-    report = run.report(title)
-    _tell(report, run)
-    if report_dir is not None:
-        for file in write_reports(report, report_dir, "server", catalog):
-            click.echo(f"wrote {file}", err=True)
+    with Interrupts(ask=run.interrupt) as interrupts:
+        try:
+            if receiver is not None:
+                title = run.receiver(receiver, examples)
+            elif live:
+                title = run.live(url, key, max_spend or 0.0)
+            elif url is not None:
+                title = run.url(url, key, examples)
+            else:
+                title = run.gateway(catalog, pace or "manual", examples)
+        except KeyboardInterrupt:
+            title = f"{url or receiver or 'the gateway'}, interrupted"
+        interrupts.ask = _nothing  # what is left to do is to tell
+        report = run.report(title)
+        _tell(report, run)
+        if report_dir is not None:
+            for file in write_reports(report, report_dir, "server", catalog):
+                click.echo(f"wrote {file}", err=True)
+    if interrupts.seen:
+        leave()  # not waiting for a call that goes on in some thread
     sys.exit(report.exit_status())
+
+
+def _nothing() -> None:
+    """Let a late Ctrl-C change nothing but the exit status."""
 
 
 def _catalog() -> Catalog:
@@ -114,6 +127,12 @@ class _Run:
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
         self._began = time.perf_counter()
         self._rewrites = sys.stderr.isatty()
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """End here, or where it is next told what is done: what is called in between may catch this."""
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> str:
         """Check the gateway in this process: promises at a pace, generated calls on one that polls move."""
@@ -203,7 +222,9 @@ class _Run:
         self.cases.extend(cases)
 
     def progress(self, text: str) -> None:
-        """Say on stderr what is being done."""
+        """Say on stderr what is being done. Raises KeyboardInterrupt once it was asked to end."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         if self._rewrites:
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         else:

@@ -71,7 +71,10 @@ def generate(
     budget: Budget,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Case]:
-    """Run the phases on one provider. The same seed makes the same calls."""
+    """Run the phases on one provider. The same seed makes the same calls.
+
+    On Ctrl-C gives what was seen until then, and raises KeyboardInterrupt.
+    """
     key = target.fresh_key()
     if target.is_understudy and target.pace != "polls":
         # Short lives, so that calls that wait for their job do not wait long.
@@ -84,6 +87,7 @@ def generate(
     if isinstance(target.wire, Inside):
         schema.app = target.wire.house.bridge(target.wire.app)
     tallies: dict[tuple[str, str], _Tally] = {}
+    interrupted = False
     for event in from_schema(schema).execute():
         if isinstance(event, events.PhaseStarted) and event.phase.name.value.lower() != "probing":
             progress(f"{api.provider}: {event.phase.name.value}")
@@ -95,8 +99,13 @@ def generate(
             tallies.setdefault(where, _Tally()).errors.append(str(event.value))
         elif isinstance(event, events.FatalError):
             tallies.setdefault(("schema", api.provider), _Tally()).errors.append(str(event.exception))
+        elif isinstance(event, events.Interrupted):
+            interrupted = True
+            break
     for (phase, label), tally in tallies.items():
         yield _case(api, phase, label, tally)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:

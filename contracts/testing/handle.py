@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
+import msgspec
 import yaml
 
 from contracts.conversation import as_text, tell
@@ -23,8 +25,16 @@ from mockserver.domain.draw import webhook_secret
 from mockserver.domain.scenario import Scenario, write_scenario
 from mockserver.gateway.journal import JournalEntry
 from mockserver.recording.read import read_recording
+from mockserver.recording.redact import redactor
 from mockserver.recording.replay import MISS
 from mockserver.webhooks import Sender
+
+_NOT_RECORDED = "not-recorded"
+_LACKING = "what was asked for is not in the recording"
+
+_STRAYS_SHOWN = 5
+
+_DELIVERIES_SHOWN = 10
 
 _SETTLED = 2.0
 """Real seconds that callbacks which are due get to arrive before somebody looks at them."""
@@ -37,15 +47,19 @@ class Understudy:
     some milliseconds; the gateway itself runs elsewhere, so async tests can use all of it.
     """
 
-    def __init__(self, gateway: Running, key: str) -> None:
+    def __init__(self, gateway: Running, key: str, *, alone: bool = False) -> None:
         self.key = key
         """The API key to show, in whichever header the provider wants it."""
+        self._has_looked = False
         self._stack = ExitStack()
-        self._settle_on(gateway)
+        self._settle_on(gateway, alone=alone)
 
-    def _settle_on(self, gateway: Running) -> None:
+    def _settle_on(self, gateway: Running, *, alone: bool) -> None:
         self._gateway = gateway
+        self._alone = alone
+        self._since = gateway.world.journal.next_number
         self._account = gateway.world.accounts.of(self.key).name
+        gateway.accounts[self._account] = self.key
         self._path = gateway.receiver.new_path()
         self._stack.callback(gateway.receiver.forget, self._path)
         self._admin = httpx.Client(base_url=f"{gateway.url}/_mock/", trust_env=False, timeout=30)
@@ -100,7 +114,7 @@ class Understudy:
         world = self._gateway.world
         recording = read_recording([Path(file) for file in files], world.catalog)
         replay = create_replay(recording, world.settings, catalog=world.catalog)
-        self._settle_on(self._stack.enter_context(running(world=replay)))
+        self._settle_on(self._stack.enter_context(running(world=replay)), alone=True)
 
     def set_balance(self, usd: float | None) -> None:
         """Give the key a wallet with this balance in USD, or take it away."""
@@ -111,7 +125,13 @@ class Understudy:
         self._change(rate_limit=limit)
 
     def answer_webhooks_with(self, status: int) -> None:
-        """Have the receiver at `webhook_url` answer with this HTTP status from now on; at first it is 200."""
+        """Have the receiver at `webhook_url` answer with this HTTP status from now on; at first it is 200.
+
+        Raises ValueError for what is none.
+        """
+        __tracebackhide__ = True
+        if type(status) is not int or not 200 <= status <= 599:
+            raise ValueError(f"{status!r} is no final HTTP status: 200 to 599")
         self._gateway.receiver.answer(self._path, status)
 
     def end(self, job_id: str, status: str, error: str | None = None) -> dict[str, Any]:
@@ -122,6 +142,9 @@ class Understudy:
 
     def advance(self, seconds: float) -> None:
         """Move time on by gateway seconds. Raises ValueError where the clock runs by itself."""
+        __tracebackhide__ = True
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"time moves on by a number of seconds from 0 on, not by {seconds!r}")
         if self._gateway.world.settings.pace != "manual":
             how = '@pytest.mark.understudy(pace="manual")'
             raise ValueError(f"time runs by itself here; ask for a clock of your own: {how}")
@@ -131,17 +154,54 @@ class Understudy:
 
     @property
     def journal(self) -> list[JournalEntry]:
-        """Every call under this key and every callback about its jobs, oldest first."""
+        """Every call under this key and every callback about its jobs, oldest first.
+
+        Also calls that hold the key where it does not belong; on a gateway of the test's own, every call.
+        """
+        own, strays = self._said()
+        return sorted([*own, *strays], key=lambda one: one.number) if self._alone else own
+
+    @property
+    def strays(self) -> list[JournalEntry]:
+        """Calls that came while this test ran, with no key or one that no test was given, oldest first."""
+        return self._said()[1]
+
+    def _said(self) -> tuple[list[JournalEntry], list[JournalEntry]]:
+        """Tell what was said under this key, and what under none that was given out, since the test began."""
 
         async def read() -> list[JournalEntry]:
-            return [one for one in self._gateway.world.journal.since(0) if one.account == self._account]
+            return list(self._gateway.world.journal.since(self._since))
 
         self._settle()
-        return self._gateway.do(read)
+        known = self._gateway.accounts
+        others = [key for key in known.values() if key != self.key]
+        own, strays = [], []
+        for one in self._gateway.do(read):
+            if one.account == self._account:
+                own.append(one)
+            elif one.account in known or one.kind == "delivery":
+                continue
+            elif _holds(one, self.key):
+                # By its key it can be told apart, and taken out of what is shown.
+                own.append(one if one.key else msgspec.structs.replace(one, key=self.key))
+            elif not any(_holds(one, key) for key in others):
+                strays.append(one)
+        return own, strays
 
     @property
     def misses(self) -> list[str]:
-        """What a replay had no answer for: each call, and what the nearest recording has instead."""
+        """What a replay had no answer for: each call, and what the nearest recording has instead.
+
+        A test that looks here, at `findings()` or at `assert_conforms()` decides itself about them.
+        """
+        self._has_looked = True
+        return self._missed()
+
+    def overlooked(self) -> list[str]:
+        """Give the misses that the test has not looked at: what the fixture fails it for at its end."""
+        return [] if self._has_looked else self._missed()
+
+    def _missed(self) -> list[str]:
         return [
             value.decode("latin-1")
             for entry in self.journal
@@ -165,9 +225,31 @@ class Understudy:
     def wait_for_webhooks(self, number: int = 1, seconds: float = 5.0) -> list[Callback]:
         """Wait until so many callbacks have come, at most `seconds`, and give those that came.
 
-        In async code: `await asyncio.to_thread(understudy.wait_for_webhooks)`.
+        Raises TimeoutError with what came, and what the gateway knows of deliveries, when they are fewer.
+        `webhooks` looks without waiting. In async code:
+        `await asyncio.to_thread(understudy.wait_for_webhooks)`.
         """
-        return self._gateway.receiver.wait(self._path, number, seconds)
+        __tracebackhide__ = True
+        came = self._gateway.receiver.wait(self._path, number, seconds)
+        if len(came) < number:
+            raise TimeoutError(self._told_missing(came, number, seconds))
+        return came
+
+    def _told_missing(self, came: list[Callback], number: int, seconds: float) -> str:
+        known = []
+        for one in self.deliveries[:_DELIVERIES_SHOWN]:
+            where = "" if one["url"] == self.webhook_url else f", to {one['url'].partition('?')[0]}"
+            known.append(f"  {one['event']} of {one['job_id']}: {one['state']}{where}")
+        if known:
+            told = "the gateway knows of:"
+        elif self.jobs:
+            told = "no delivery is planned: did the client give understudy.webhook_url with its submit?"
+        else:
+            told = "no job was made"
+        if self._gateway.world.settings.pace == "manual":
+            known.append("  time stands still here: understudy.advance(seconds) moves it")
+        head = f"{len(came)} of {number} callbacks came within {seconds:g} s"
+        return "\n".join([f"{head}; {told}", *known])
 
     @property
     def deliveries(self) -> list[dict[str, Any]]:
@@ -179,36 +261,57 @@ class Understudy:
     # -- what was wrong
 
     def findings(self) -> list[Finding]:
-        """Hold what was said under this key to the rules of `understudy rules`."""
+        """Hold what was said under this key, and the strays, to the rules of `understudy rules`.
+
+        In a replay, calls that met nothing recorded are a finding of MUST, too.
+        """
+        self._has_looked = True
+        return self._judged()
+
+    def _judged(self) -> list[Finding]:
         world = self._gateway.world
         seed = world.settings.seed
-        return judge(
-            self.journal,
+        found = judge(
+            self._conversation(),
             world.catalog,
             speed=world.settings.speed,
             secret=lambda account: webhook_secret(seed, account),
         )
+        return [*_of_misses(self._missed()), *found]
 
     def assert_conforms(self, *, strict: bool = False) -> None:
         """Raise AssertionError where a rule of severity MUST was broken; if `strict`, SHOULD, too.
 
-        In a replay also where a call met nothing that was recorded.
+        Also where nothing was said, or something with no key or another one than this test's; in a replay
+        where a call met nothing that was recorded.
         """
-        if misses := self.misses:
-            raise AssertionError("\n".join(["what was asked for is not in the recording", *misses]))
+        __tracebackhide__ = True
+        if not self._conversation():
+            raise AssertionError("nothing was said: did the client use understudy.url() and understudy.key?")
         counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
         broken = [finding for finding in self.findings() if finding.severity in counted]
+        told = [_told_strays(strays)] if (strays := self.strays) else []
         if broken:
-            told = "\n\n".join("\n".join(lines(finding)) for finding in broken)
-            number = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
-            raise AssertionError(f"the client broke {number} of the provider's contract\n\n{told}")
+            rules = sum(finding.id != _NOT_RECORDED for finding in broken)
+            number = "1 rule" if rules == 1 else f"{rules} rules"
+            told.append(f"the client broke {number} of the provider's contract" if rules else _LACKING)
+            told += ["\n".join(lines(finding)) for finding in broken]
+        if told:
+            raise AssertionError("\n\n".join(told))
 
     def conversation(self) -> str:
-        """Tell what was said under this key: who, when, and which rule it broke. "" when nothing was."""
-        journal = self.journal
-        return as_text(tell(journal, self._gateway.world.catalog, self.findings())) if journal else ""
+        """Tell what was said under this key, and the strays: who, when, and which rule it broke.
+
+        "" when nothing was said.
+        """
+        said = self._conversation()
+        return as_text(tell(said, self._gateway.world.catalog, self._judged())) if said else ""
 
     # --
+
+    def _conversation(self) -> list[JournalEntry]:
+        own, strays = self._said()
+        return sorted([*own, *strays], key=lambda one: one.number)
 
     def _settle(self) -> None:
         """Let callbacks that are due arrive, where time stands still.
@@ -225,13 +328,52 @@ class Understudy:
             return
 
     def _change(self, **fields: Any) -> None:
+        __tracebackhide__ = True
         self._ask("PUT", f"accounts/{quote(self.key, safe='')}", json=fields)
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
+        __tracebackhide__ = True
         return _ask(self._admin, method, path, **options)
 
 
+def _of_misses(misses: list[str]) -> list[Finding]:
+    if not misses:
+        return []
+    return [
+        Finding(
+            id=_NOT_RECORDED,
+            severity=Severity.MUST,
+            source="the recording",
+            expected="every call has an answer in the recording",
+            seen=_LACKING,
+            evidence=tuple(dict.fromkeys(misses)),
+        )
+    ]
+
+
+def _holds(entry: JournalEntry, key: str) -> bool:
+    """Tell whether a call shows a key anywhere: address, headers, body."""
+    raw = key.encode("latin-1", "replace")
+    return (
+        key in unquote(entry.url)
+        or raw in entry.request_body
+        or any(raw in value for _, value in entry.request_headers)
+    )
+
+
+def _told_strays(strays: list[JournalEntry]) -> str:
+    number = "1 call" if len(strays) == 1 else f"{len(strays)} calls"
+    shown = []
+    for one in strays[:_STRAYS_SHOWN]:
+        path, _, query = one.url.partition("?")
+        clean = redactor(one.key, one.request_headers, query).url(path)
+        shown.append(f"{one.method} {clean}{'' if one.key else ' (no key)'}")
+    more = f" and {len(strays) - _STRAYS_SHOWN} more" if len(strays) > _STRAYS_SHOWN else ""
+    return f"{number} came with no key, or with another key than this test's: {', '.join(shown)}{more}"
+
+
 def _ask(admin: httpx.Client, method: str, path: str, **options: Any) -> Any:
+    __tracebackhide__ = True
     response = admin.request(method, path, **options)
     told = response.json()
     if response.is_error:

@@ -28,6 +28,8 @@ class Running:
         self._listener = bind("127.0.0.1", 0)
         self.url = address_of(self._listener)
         self.receiver = Receiver()
+        self.accounts: dict[str, str] = {}
+        """The accounts of keys that were given out here, with the keys: what carries one is nobody else's."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failed: BaseException | None = None

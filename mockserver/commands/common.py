@@ -84,6 +84,26 @@ def why_not_writable(file: Path) -> str:
     return ""
 
 
+def check_directory(option: str, directory: Path | None) -> None:
+    """Refuse a directory into which nothing could be written, before work is put into that. Raises CannotRun.
+
+    Nothing is made: it appears with what is written.
+    """
+    if directory is None:
+        return
+    there = directory
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        problem = f"{there} is no folder"
+    elif not os.access(there, os.W_OK | os.X_OK) or os.statvfs(there).f_blocks == 0:
+        # What the kernel makes up (/proc, /sys) has no blocks, and takes no files whatever its mode says.
+        problem = f"nothing can be written in {there}"
+    else:
+        return
+    raise CannotRun(f"{option} {directory} cannot be written: {problem}")
+
+
 def open_standard_files() -> None:
     """Put /dev/null where stdin, stdout or stderr is closed: else the next socket would be taken for it."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -84,8 +84,12 @@ def replay(
     child: tuple[str, ...] | None = ctx.meta.get(_CHILD)
     if child == ():
         raise click.UsageError("after -- comes the command to run")
-    world, told = _replay_world(files, options)
+    if child is not None and export_scenarios is not None:
+        raise click.UsageError("--export-scenarios writes files and ends; it goes with no command after --")
+    world, notes, told = _replay_world(files, options)
     if export_scenarios is not None:
+        for note in notes:
+            click.echo(note, err=True)
         _export(world, export_scenarios)
         return
     click.echo("\n".join(told), err=True)
@@ -95,8 +99,10 @@ def replay(
     leave(status or (1 if world.misses else 0))
 
 
-def _replay_world(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, list[str]]:
-    """Read recordings; give their world, and what is to be said of them at the start."""
+def _replay_world(
+    files: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[Replay, tuple[str, ...], list[str]]:
+    """Read recordings; give their world, what is odd about the files, and all to be said at the start."""
     from mockserver.recording.read import read_recording
     from mockserver.recording.report import at_start
 
@@ -110,7 +116,7 @@ def _replay_world(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Rep
         world = create_replay(recording, settings, catalog=catalog)
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None
-    return world, at_start(recording, world.repertoire)
+    return world, recording.notes, at_start(recording, world.repertoire)
 
 
 async def _serve_replay(world: Replay, host: str, port: int) -> int:

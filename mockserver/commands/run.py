@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import msgspec
 from mockserver.app import create_app
 from mockserver.commands.common import (
     CannotRun,
+    check_directory,
     hold_signals,
     leave,
     make_world,
@@ -26,10 +27,10 @@ from mockserver.web.server import run as run_loop
 if TYPE_CHECKING:
     from mockserver.intercept import Signals
 
-Judge = Callable[[World, Path | None], int]
+Judge = Callable[[World, Path | None, Sequence[str]], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
 
-Where a directory is given, it writes a report into it.
+Where a directory is given, it writes a report into it, which names the command.
 """
 
 
@@ -76,6 +77,7 @@ def run(
     open_standard_files()
     if report_dir is not None and not check:
         raise click.UsageError("--report-dir says what --check found: give both")
+    check_directory("--report-dir", report_dir)
     if journal_har is not None and (problem := why_not_writable(journal_har)):
         raise CannotRun(f"{journal_har} cannot be written: {problem}")
     world = make_world(options)
@@ -87,7 +89,7 @@ def run(
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
-        found = judge(world, report_dir)
+        found = judge(world, report_dir, command)
         code = code or found
     leave(code)
 

@@ -15,24 +15,33 @@ from mockserver.gateway.world import World
 _MODE = b"x-webhook-mode"
 
 
-def read_receiver(world: World, operation: Operation, call: Call) -> Receiver | None:
-    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed."""
-    if operation.webhook_header:
-        name, url = "X-Webhook-URL", call.headers.get(b"x-webhook-url", b"").decode("latin-1").strip()
-    elif operation.webhook_query and call.query:
-        name = operation.webhook_query
-        given = parse_qsl(call.query.decode("latin-1"))
-        url = next((value for key, value in given if key == name), "").strip()
-    else:
-        return None
+def read_receiver(
+    world: World, operation: Operation, call: Call, *, allow_http: bool = False
+) -> Receiver | None:
+    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
+
+    `allow_http` lets an `http://` address pass whatever the settings say of those.
+    """
+    name, url = asked_address(operation, call.headers.get(b"x-webhook-url", b""), call.query)
     if not url:
         return None
-    if problem := _problem(world, url):
+    if problem := _problem(world, url, allow_http=allow_http):
         raise Refusal(Trouble.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
     return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
 
 
-def _problem(world: World, url: str) -> str:
+def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[str, str]:
+    """Give the name of what holds the webhook's address, and the address; "" where none is asked for."""
+    if operation.webhook_header:
+        return "X-Webhook-URL", header.decode("latin-1").strip()
+    name = operation.webhook_query
+    if not name or not query:
+        return name, ""
+    given = parse_qsl(query.decode("latin-1"))
+    return name, next((value for key, value in given if key == name), "").strip()
+
+
+def _problem(world: World, url: str, *, allow_http: bool) -> str:
     """Say what is wrong with an address, "" when nothing is."""
     try:
         parts = urlsplit(url)
@@ -41,7 +50,7 @@ def _problem(world: World, url: str) -> str:
         return "is not a URL"
     if parts.scheme not in ("http", "https") or not host or any(c <= " " for c in url):
         return "must be an absolute https:// URL"
-    if parts.scheme == "http" and not world.settings.allow_http_webhooks:
+    if parts.scheme == "http" and not (allow_http or world.settings.allow_http_webhooks):
         return "must use https://"
     try:
         address = ip_address(host)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -73,6 +73,9 @@ class Silence:
 @dataclass(eq=False)
 class World:
     """One gateway's settings, time, knowledge and memory."""
+
+    is_recorded: ClassVar[bool] = False
+    """Whether what happens was recorded, so that no scenario, money or rate of its own has a say in it."""
 
     settings: Settings
     catalog: Catalog

@@ -8,6 +8,7 @@ from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
 from mockserver.intercept.proxy import Tally
 from mockserver.intercept.session import Intercepted
+from mockserver.recording.redact import SHORTEST, Redactor, secrets_of
 
 
 def summarise(world: World, intercepted: Intercepted) -> str:
@@ -15,8 +16,9 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     entries = list(world.journal.since(0))
     calls = [entry for entry in entries if entry.kind == "call"]
     jobs = Counter(job.model.provider for job in world.store)
-    errors = Counter(f"{entry.status} {_called(entry)}" for entry in calls if entry.status >= 400)
-    faults = Counter(f"{entry.fault} {_called(entry)}" for entry in calls if entry.fault)
+    clean = _redactor(world, calls)
+    errors = Counter(f"{entry.status} {_called(entry, clean)}" for entry in calls if entry.status >= 400)
+    faults = Counter(f"{entry.fault} {_called(entry, clean)}" for entry in calls if entry.fault)
     sent = [entry for entry in entries if entry.kind == "delivery"]
     received = sum(200 <= entry.status < 300 for entry in sent)
     lines = [
@@ -42,17 +44,25 @@ def _elsewhere(tally: Tally) -> list[str]:
     return [f"  calls that went elsewhere: {', '.join(told)}"] if told else []
 
 
-def _called(entry: JournalEntry) -> str:
-    # What follows ? is left out: there may be a key in it.
-    return entry.operation or _address(entry).partition("?")[0]
-
-
 def _address(entry: JournalEntry) -> str:
     # In clear a journal keeps the path alone; a program that called by a provider's name is to find it here.
     if not entry.url.startswith("/"):
         return entry.url
     host = next((value.decode("latin-1") for name, value in entry.request_headers if name == b"host"), "")
     return f"http://{host}{entry.url}" if host else entry.url
+
+
+def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
+    """Know every key that was shown: where no operation is, nobody has read the one that stands there."""
+    found = set(world.settings.api_keys)
+    for entry in calls:
+        found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
+    return Redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
+
+
+def _called(entry: JournalEntry, clean: Redactor) -> str:
+    # What follows ? is left out: there may be a key in it.
+    return entry.operation or clean.url(_address(entry).partition("?")[0])
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -29,6 +29,7 @@ BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 """Faults after which the caller has no whole answer."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+_UPLOAD = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _QUEUED = frozenset({"queued", "created", "pending", "submitted"})
 _RANK = {State.QUEUED: 0, State.PROCESSING: 1, State.COMPLETED: 2, State.FAILED: 2, State.ERROR: 2}
 Key = tuple[str, str, str]
@@ -152,10 +153,22 @@ class Repertoire:
     files: Mapping[str, Kept]
     hosts: frozenset[str]
     surfaces: Mapping[tuple[str, str], str]
+    places: Mapping[int, tuple[Path, int]] = field(default_factory=dict)
+    uploads: frozenset[str] = frozenset()
+    """The names that the provider gave to what was uploaded."""
 
     def surface(self, operation: Operation) -> str:
         """Name what an operation is another path of, or itself."""
         return self.surfaces[operation.provider, operation.id]
+
+    def place(self, entry: JournalEntry) -> str:
+        """Say where an entry stands: `entry 3`, and of which file where there are several."""
+        path, number = self.places.get(entry.number, (Path(), entry.number))
+        paths = {path for path, _ in self.places.values()}
+        if len(paths) < 2:
+            return f"entry {number}"
+        alike = sum(one.name == path.name for one in paths) > 1
+        return f"entry {number} of {path if alike else path.name}"
 
     def unfinished(self) -> list[Take]:
         """List the jobs whose end was not recorded."""
@@ -179,7 +192,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
             about.setdefault(entry.job, []).append(entry)
     takes: list[Take] = []
     for operation, entry in submits:
-        of_job = about.pop(entry.job, []) if entry.job else []
+        of_job = about.get(entry.job, []) if entry.job else []  # two files may tell of one job
         take = _take(len(takes) + 1, operation, entry, of_job, operations, surfaces, hosts)
         takes.append(msgspec.structs.replace(take, file=recording.media.get(entry.number)))
     told = {path_of(url) for take in takes for url in take.urls}
@@ -206,6 +219,8 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
         files=files,
         hosts=hosts,
         surfaces=surfaces,
+        places=recording.places,
+        uploads=frozenset(_upload_names(entries, operations)),
     )
 
 
@@ -499,6 +514,16 @@ def _surface(operation: Operation, catalog: Catalog) -> str:
     )
     name = next(found, operation.id) if operation.alias else operation.id
     return f"{operation.provider} {name}"
+
+
+def _upload_names(
+    entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]
+) -> Iterator[str]:
+    for entry in entries:
+        operation = operations.get((entry.provider, entry.operation))
+        if operation is not None and operation.role in ("upload", "ticket"):
+            for url in addresses(decode(entry.response_body)):
+                yield from (part for part in path_of(url).split("/") if _UPLOAD.fullmatch(part))
 
 
 def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterable[str]:

@@ -30,6 +30,9 @@ class RecordingFile:
         self.path = path
         self.salt = secrets.token_bytes(_SALT)
         self.placeholders: dict[str, str] = {}
+        self.torn = False
+        """Whether the file ended in the middle when it was opened; that is mended."""
+
         self._fd = self._open(path)
         try:
             self._resume(self._read())
@@ -112,6 +115,7 @@ class RecordingFile:
             self.placeholders.update(held)
         self._count = len(found)
         self._end = found[-1][0] + len(found[-1][1]) if found else len(first)
+        self.torn = data[self._end :] != TAIL
         self._write(TAIL, self._end)
         os.ftruncate(self._fd, self._end + len(TAIL))
 

@@ -23,17 +23,23 @@ _TOLD = 5
 _LONGEST = 60
 
 
-def explain(repertoire: Repertoire, operation: Operation | None, call: Call, asked: Any, body: bytes) -> str:
+def explain(
+    repertoire: Repertoire, operation: Operation | None, call: Call, asked: Any, body: bytes, provider: str
+) -> str:
     """Say in one line that nothing answers the call, and what comes nearest. No key is in it."""
     text = f"not in the recording: {call.method} {call.path}"
     if operation is not None and operation.role == "submit":
         surface = repertoire.surface(operation)
         takes = [take for take in repertoire.takes if repertoire.surface(take.operation) == surface]
-        text += _of_submits(takes[:_COMPARED], asked, body) if takes else _of_paths(repertoire, call)
+        text += (
+            _of_submits(repertoire, takes[:_COMPARED], asked, body)
+            if takes
+            else _of_paths(repertoire, call, provider)
+        )
     elif operation is not None and operation.role in ("status", "result"):
         text += " (no job has this id; ids of a replay begin with its submits)"
     else:
-        text += _of_paths(repertoire, call)
+        text += _of_paths(repertoire, call, provider)
     return redactor(call.key, list(call.headers.items()), call.query.decode("latin-1")).text(text)
 
 
@@ -53,7 +59,7 @@ def _fields(recorded: Mapping[str, Any], sent: Mapping[str, Any], place: str) ->
             yield f"{place}{name}: recorded {_show(before)}, you sent {_show(now)}"
 
 
-def _of_submits(takes: list[Take], asked: Any, body: bytes) -> str:
+def _of_submits(repertoire: Repertoire, takes: list[Take], asked: Any, body: bytes) -> str:
     counted = [(len(differences(take.asked, asked)), take) for take in takes]
     fewest = min(count for count, _ in counted)
     closest = [take for count, take in counted if count == fewest][:_WEIGHED]
@@ -67,15 +73,17 @@ def _of_submits(takes: list[Take], asked: Any, body: bytes) -> str:
     else:
         said = differences(nearest.asked, asked)
     more = f"; and {len(said) - _TOLD} more" if len(said) > _TOLD else ""
-    return f" with this body; nearest is entry {nearest.submit.number}: {'; '.join(said[:_TOLD])}{more}"
+    return f" with this body; nearest is {repertoire.place(nearest.submit)}: {'; '.join(said[:_TOLD])}{more}"
 
 
-def _of_paths(repertoire: Repertoire, call: Call) -> str:
+def _of_paths(repertoire: Repertoire, call: Call, provider: str) -> str:
     entries = [take.submit for take in repertoire.takes]
     entries += [found[0] for found in repertoire.lookups.values()]
     named = {f"{entry.method} {urlsplit(entry.url).path}": entry for entry in entries}
     wanted = f"{call.method} {call.path}"
-    near = difflib.get_close_matches(wanted, named, n=1, cutoff=0.3)
+    own = [name for name, entry in named.items() if entry.provider == provider]
+    near = difflib.get_close_matches(wanted, own, n=1, cutoff=0.3)
+    near = near or difflib.get_close_matches(wanted, named, n=1, cutoff=0.3)
     if not near:
         return f"; it has {', '.join(list(named)[:_TOLD])}" if named else "; it has no calls like this"
     entry = named[near[0]]
@@ -87,7 +95,7 @@ def _of_paths(repertoire: Repertoire, call: Call) -> str:
     query = urlsplit(entry.url).query
     if not said:
         said.append(f"query: recorded {_show(query)}, you sent {_show(call.query.decode('latin-1'))}")
-    return f"; nearest is entry {entry.number}: {'; '.join(said)}"
+    return f"; nearest is {repertoire.place(entry)}: {'; '.join(said)}"
 
 
 def _show(value: Any) -> str:

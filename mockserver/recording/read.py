@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from mockserver.domain.exchange import Headers
 from mockserver.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from mockserver.recording.keep import INLINE
 from mockserver.recording.recognise import Match, Recogniser, split
-from mockserver.recording.recording import Recording, RecordingError
+from mockserver.recording.recording import Recording, RecordingError, cut_off
 from mockserver.recording.secrets import Secrets
 from mockserver.recording.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from mockserver.recording.source import load, told_of
@@ -37,6 +38,8 @@ class _Found(msgspec.Struct):
     """One entry of a file, not decoded yet, and what its head tells."""
 
     path: Path
+    source: int
+    number: int
     pointer: str
     raw: msgspec.Raw
     ours: bool
@@ -51,11 +54,14 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     Raises RecordingError, one line, for a file that cannot be used, or when none holds such an exchange.
     """
     recogniser = Recogniser(catalog)
-    found = [one for path in paths for one in _open(path, recogniser)]
+    notes: list[str] = []
+    found: list[_Found] = []
+    for source, path in enumerate(paths):
+        found += _open(path, source, recogniser, notes)
     found.sort(key=lambda one: one.at)
     providers_at = _hosts_submitted_to(found)
     secrets = Secrets(token_bytes(16))
-    kept: list[tuple[_Found, JournalEntry, Path | None]] = []
+    kept: list[_Read] = []
     waiting: list[_Found] = []
     size = 0
 
@@ -80,6 +86,9 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
         if recogniser.owner_of(one.head.request.url) is not None:
             keep(one)
     elsewhere = len(found) - len(kept)
+    kept, twice = _once(kept)
+    if twice:
+        notes.append(f"{_counted(twice)} in more than one of the files: read once")
     if not kept:
         names = ", ".join(map(str, paths))
         raise RecordingError(
@@ -92,7 +101,39 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
         entries=tuple(msgspec.structs.replace(e, number=n) for n, (_, e, _) in enumerate(kept, 1)),
         media={number: file for number, (_, _, file) in enumerate(kept, 1) if file is not None},
         elsewhere=elsewhere,
+        places={number: (one.path, one.number) for number, (one, _, _) in enumerate(kept, 1)},
+        notes=tuple(notes),
     )
+
+
+_Read = tuple[_Found, JournalEntry, Path | None]
+
+
+def _once(kept: list[_Read]) -> tuple[list[_Read], int]:
+    """Drop the exchanges that another file holds as well, and tell how many those are.
+
+    Inside one file equal ones are two: the same question can be asked twice at an instant.
+    """
+    most: dict[object, int] = {}
+    seen: Counter[tuple[int, object]] = Counter()
+    left: list[_Read] = []
+    for one, entry, file in kept:
+        what = (
+            entry.kind,
+            entry.method,
+            entry.url,
+            entry.at,
+            entry.status,
+            entry.fault,
+            entry.request_body,
+            entry.response_body,
+            entry.response_size,
+        )
+        seen[one.source, what] += 1
+        if seen[one.source, what] > most.get(what, 0):
+            most[what] = seen[one.source, what]
+            left.append((one, entry, file))
+    return left, len(kept) - len(left)
 
 
 def _counted(number: int) -> str:
@@ -135,9 +176,11 @@ def _is_of_a_provider(one: _Found, submitted: set[tuple[str, str]]) -> bool:
 # -- files
 
 
-def _open(path: Path, recogniser: Recogniser) -> Iterator[_Found]:
+def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> Iterator[_Found]:
     """Walk the entries of a file. Raises RecordingError."""
-    ours, raws = load(path)
+    ours, raws, whole = load(path)
+    if not whole:
+        notes.append(cut_off(path, len(raws)))
     for index, raw in enumerate(raws):
         pointer = f"/log/entries/{index}"
         head = _decode(raw, Head, path, pointer)
@@ -145,7 +188,9 @@ def _open(path: Path, recogniser: Recogniser) -> Iterator[_Found]:
         match = None
         if own is None or own.kind == "call":
             match = recogniser.match(head.request.method, head.request.url)
-        yield _Found(path, pointer, raw, ours, _instant(head.started, path, pointer), head, match)
+        yield _Found(
+            path, source, index + 1, pointer, raw, ours, _instant(head.started, path, pointer), head, match
+        )
 
 
 # -- entries
@@ -171,7 +216,8 @@ def _instant(text: str, path: Path, pointer: str) -> float:
     """Read a stamp, in ms since the epoch; one without a zone is UTC."""
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
+        exact = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
+        return round(exact, 3)  # binary fractions fall short of the ms that is meant
     except (ValueError, OverflowError):
         raise RecordingError(
             f"{path}: {pointer}/startedDateTime: {text!r} is no ISO 8601 date and time"
@@ -191,6 +237,8 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
     fault = own.fault
     if told.own is None and status == 0:
         fault = "reset"  # nothing came; HAR has no word for how
+    elif told.own is None and not answered and _lacks_its_body(request, response, content):
+        fault = "truncate"
     answer_headers = _headers(response.headers)
     if response.redirect and not any(name == b"location" for name, _ in answer_headers):
         answer_headers.append((b"location", _octets(response.redirect)))
@@ -221,6 +269,27 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         warnings=own.warnings,
     )
     return entry, file
+
+
+def _lacks_its_body(request: Request, response: Response, content: Content) -> bool:
+    """Tell an answer whose body never came, although it was announced, from one that was not kept.
+
+    A program that leaves out what it received still writes its size, and browsers keep no body of a redirect.
+    """
+    status = response.status or 0
+    headers = dict(_headers(response.headers))
+    length = headers.get(b"content-length", b"").strip()
+    return (
+        request.method.upper() != "HEAD"
+        and status >= 200
+        and status != 204
+        and not 300 <= status < 400
+        and length.isdigit()
+        and int(length) > 0
+        and b"content-encoding" not in headers
+        and content.file is None
+        and content.size == 0
+    )
 
 
 def _size(body: bytes, declared: float | None, one: _Found) -> int:

@@ -138,7 +138,8 @@ class Recorder:
                 self._sent -= 1
         if one.fault:
             self._keep(one)
-            await wire.reset()
+            # The client sees the same end as the recorder did: a close in good order, or a reset.
+            await (wire.close() if one.fault == "truncate" else wire.reset())
 
     async def _exchange(self, one: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         request, gone = await self._request(one, scope, receive)
@@ -390,7 +391,9 @@ async def _broken_off(one: _Exchange, response: httpx.Response) -> AsyncIterator
             if one.fault:
                 return
     except httpx.TransportError as error:
-        one.fault, one.error = "truncate", worded(error)
+        # The peer closed in good order and too early, or the connection broke (ECONNRESET).
+        one.fault = "reset" if isinstance(error, httpx.NetworkError) else "truncate"
+        one.error = worded(error)
 
 
 def _decompressed(one: _Exchange, body: bytes) -> bytes:

@@ -22,10 +22,19 @@ class Recording(msgspec.Struct, frozen=True):
 
     Unlike a journal's, bodies are whole, and `key` is the placeholder that stands for the redacted key.
     `media` leads from an entry's number to the file that holds its response body, where the body is kept
-    beside the HAR. `elsewhere` counts the exchanges with hosts of no provider, which are left out.
+    beside the HAR. `elsewhere` counts the exchanges with hosts of no provider, which are left out. `places`
+    leads to the file of an entry and its number there, from 1. `notes` are lines for people: what is odd
+    about the files.
     """
 
     paths: tuple[Path, ...]
     entries: tuple[JournalEntry, ...]
     media: Mapping[int, Path]
     elsewhere: int = 0
+    places: Mapping[int, tuple[Path, int]] = {}
+    notes: tuple[str, ...] = ()
+
+
+def cut_off(path: Path, entries: int) -> str:
+    """Say that a recording ends in the middle of a write."""
+    return f"{path}: ends in the middle; {entries} entr{'y' if entries == 1 else 'ies'} read"

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -34,12 +35,13 @@ from mockserver.gateway import lookups
 from mockserver.gateway.accounts import Account
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.keys import authenticate
-from mockserver.gateway.receivers import read_receiver
+from mockserver.gateway.receivers import asked_address, read_receiver
 from mockserver.gateway.submit import read_body
 from mockserver.gateway.world import World
 from mockserver.providers.base import Place
 from mockserver.recording.distil import Kept, Repertoire, Scene, Take, addresses, canonical, lookup_key
 from mockserver.recording.miss import explain
+from mockserver.recording.recognise import is_this_machine
 from mockserver.recording.scenarios import scenario_of
 from mockserver.recording.translate import Translation, mint_like, words
 from mockserver.web.files import answer_file
@@ -59,7 +61,12 @@ _NOTICED = 1_000
 
 _EARLY = 2.0
 _KEPT_MISSES = 1000
+_CHOICE = re.compile(r"\s*(?:code|scenario)\s*=")
+_IN_A_PROMPT = b"[scenario:"
 _LONGEST_HEADER = 300
+_COARSE = 1_000
+"""Ms that a stamp of whole seconds may lie before its instant."""
+
 _FAR = 400 * 86_400_000
 """Ms between an instant and a recorded life from which on it is none of that life."""
 
@@ -86,6 +93,8 @@ class Played:
 class Replay(World):
     """The world of one replay. `misses` are the calls that nothing answered, each text once."""
 
+    is_recorded: ClassVar[bool] = True
+
     repertoire: Repertoire = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -93,20 +102,23 @@ class Replay(World):
         self.misses: Counter[str] = Counter()
         self.used: set[int] = set()
         self._routes = Routes(self.catalog)
+        self._uploads = {name: self._mint_upload(name) for name in self.repertoire.uploads}
+        self._uploaded = {minted: name for name, minted in self._uploads.items()}
         self._played: OrderedDict[str, Played] = OrderedDict()
         self._latest: dict[tuple[str, str], str] = {}
         self._counts: Counter[Any] = Counter()
         self._scenarios: dict[int, Scenario] = {}
 
     async def reset(self, account: str | None) -> int:
-        """Forget jobs, journal and cursors of one account, or of all: recorded jobs begin anew."""
+        """Forget jobs, journal and cursors of one account, or of all: recorded jobs begin anew.
+
+        What was missed, and what was asked for, stays known: the end of the run tells it.
+        """
         for played in list(self._played.values()):
             if account in (None, played.account):
                 self._drop(played)
         if account is None:
             self._counts.clear()
-            self.misses.clear()
-            self.used.clear()
         return await super().reset(account)
 
     # -- what the web asks
@@ -121,6 +133,7 @@ class Replay(World):
         if operation.role == "keep":
             return await self._look_up(operation, found, call, None)
         account = authenticate(self, operation.credentials, call)
+        _warn_of_choices(call)
         if call.oversize:
             raise Refusal(Trouble.BODY_TOO_LARGE)
         match operation.role:
@@ -140,11 +153,18 @@ class Replay(World):
         surface = self.repertoire.surface(operation)
         takes = self.repertoire.by_body.get((surface, body))
         if takes is None:
-            return self._miss(found, call, explain(self.repertoire, operation, call, asked, body))
-        receiver = read_receiver(self, operation, call)
+            return self._miss(
+                found, call, explain(self.repertoire, operation, call, asked, body, found.provider)
+            )
         nth = account.nth(hash((surface, body)))
         take = takes[min(nth, len(takes) - 1)]
         self.used.add(take.number)
+        receiver = None
+        if take.job:  # a refusal is played whatever is asked for with it
+            try:
+                receiver = read_receiver(self, operation, call, allow_http=_may_be_http(take, call))
+            except Refusal as refusal:
+                return self._miss(found, call, _of_webhook(refusal, call))
         # Not the gateway's own draw: a recording of that one must not meet its own names again.
         draw = Draw.of_job(self.settings.seed, account.name, f"replay {operation.id}", body, nth)
         if not take.waits:
@@ -164,7 +184,7 @@ class Replay(World):
             if (await self.step(job)).state is not take.steps[-1].state:  # ended by hand
                 return await self._worded(operation, job, played)
             if not take.submit.response_body and take.submit.response_size:
-                return await self._file_as_answer(played, job)
+                return await self._file_as_answer(played, job, call)
         return self._say(take.submit, call, account.name, played)
 
     def _begin(self, take: Take, call: Call, account: Account, draw: Draw) -> Played:
@@ -222,14 +242,14 @@ class Replay(World):
         if entry.duration >= _NOTICED and entry.fault not in ("hang", "slow"):
             await self.clock.sleep_until(self.clock.now() + self._scaled(round(entry.duration)))
 
-    async def _file_as_answer(self, played: Played, job: Job) -> Answer:
+    async def _file_as_answer(self, played: Played, job: Job, call: Call) -> Answer:
         """Answer a synchronous call with its file, which is not in the recording's text."""
         entry = played.take.submit
         headers = self._translation(None, played.account, played, entry).headers(entry.response_headers)
         content = await _read(played.take.file) if played.take.file is not None else None
         if content is None and self.settings.media == "small":
             content = await self.files.file(Rendition(job.format))
-        return _not_kept() if content is None else Answer(entry.status, content, headers)
+        return self._not_kept(call) if content is None else Answer(entry.status, content, headers)
 
     # -- polls
 
@@ -320,7 +340,7 @@ class Replay(World):
         entries = self.repertoire.lookups.get(key)
         if entries is None:
             about = found.operation
-            text = explain(self.repertoire, about, call, None, call.body)
+            text = explain(self.repertoire, about, call, None, call.body, found.provider)
             strange = about is not None and about.role in ("status", "result")
             return self._miss(found, call, text, Condition.NOT_FOUND if strange else None)
         if account is not None:
@@ -361,7 +381,7 @@ class Replay(World):
             made = await self.files.file(Rendition(format))
             return answer_file(made, f"small {format}", MEDIA_TYPES[format], call)
         if content is None or kept.good is None:
-            return _not_kept()
+            return self._not_kept(call)
         kind = dict(kept.good.response_headers).get(b"content-type", b"application/octet-stream")
         return answer_file(content, f"{recorded} {kept.good.number}", kind.decode("latin-1"), call)
 
@@ -479,24 +499,40 @@ class Replay(World):
         if played is None:
             return told
         take = played.take
-        life = partial(_move, take.zero, take.zero + take.last, played.created, self.settings.speed)
+        life = partial(
+            _move, take.submit.at, take.zero, take.zero + take.last, played.created, self.settings.speed
+        )
         return replace(told, move=life, job=(take.job, played.id), asked=played.asked)
 
     def _miss(self, found: Found, call: Call, text: str, what: Condition | None = None) -> Answer:
         """Refuse a call that nothing answers, in the provider's form, and say so once."""
+        self._note(call, text)
+        provider = self.provider(found.provider)
+        place = Place("", call.path, self.trace())
+        refusal = Refusal(what or Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        answer = provider.refusal(refusal, place, frozenset())
+        if what is None:
+            answer.status = _MISSED
+        elif b"not in the recording" not in answer.body:  # the provider has no room for a reason there
+            told = provider.refusal(Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text)), place, frozenset())
+            answer.body = told.body
+        line = " ".join(text.split())[:_LONGEST_HEADER]
+        answer.headers = [*answer.headers, (MISS, line.encode("ascii", "replace"))]
+        return answer
+
+    def _not_kept(self, call: Call) -> Answer:
+        """Refuse a file whose content is not in the recording."""
+        text = "this file was not recorded; record again with media, or replay with --media small"
+        self._note(call, f"not in the recording: {call.method} {call.path}: {text}")
+        return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))
+
+    def _note(self, call: Call, text: str) -> None:
+        """Count a miss, and say it the first time."""
         if text not in self.misses and len(self.misses) < _KEPT_MISSES:
             _log.warning("%s", text)
         if text in self.misses or len(self.misses) < _KEPT_MISSES:
             self.misses[text] += 1
         call.warnings.append(text)
-        provider = self.provider(found.provider)
-        place = Place("", call.path, self.trace())
-        refusal = Refusal(what or Trouble.UNKNOWN_CHOICE, Detail(text=text))
-        answer = provider.refusal(refusal, place, frozenset())
-        answer.status = _MISSED if what is None else answer.status
-        line = " ".join(text.split())[:_LONGEST_HEADER]
-        answer.headers = [*answer.headers, (MISS, line.encode("ascii", "replace"))]
-        return answer
 
     # -- names, hosts, time
 
@@ -504,7 +540,7 @@ class Replay(World):
         """Name a recorded job as it is called here, or would be: this account may not have submitted it."""
         take = self.repertoire.by_job.get(recorded)
         if take is None:
-            return None
+            return self._uploads.get(recorded)
         known = self._latest.get((account, recorded))
         if known is not None:
             return known
@@ -519,10 +555,16 @@ class Replay(World):
         for name in self._names_in(text.decode("latin-1")):
             if (played := self._played.get(name)) is not None:
                 text = text.replace(name.encode(), played.take.job.encode())
+            elif name in self._uploaded:
+                text = text.replace(name.encode(), self._uploaded[name].encode())
         return text
 
+    def _mint_upload(self, recorded: str) -> str:
+        draw = Draw.of_job(self.settings.seed, "", "replay upload", recorded.encode(), 0)
+        return mint_like(recorded, "", draw)
+
     def _names_in(self, text: str) -> set[str]:
-        return words(text) if self._played else set()
+        return words(text) if self._played or self._uploaded else set()
 
     def _drop(self, played: Played) -> None:
         del self._played[played.id]
@@ -552,18 +594,56 @@ def _by(shift: int) -> Callable[[int], int]:
     return lambda instant: instant + shift if abs(shift) else instant
 
 
-def _move(zero: int, last: int, created: int, speed: float, instant: int) -> int:
+def _move(asked: int, zero: int, last: int, created: int, speed: float, instant: int) -> int:
     """Move an instant of a recorded life (`zero` to `last`) into one that began at `created`.
 
     What happened keeps its place in the life, which `speed` divides; what lies before or after it, such as
-    the end of an address's validity, keeps its real distance. Never turns two instants round.
+    the end of an address's validity, keeps its real distance. Never turns two instants round; nothing that
+    came after the job was `asked` for comes before `created`.
     """
     if abs(instant - zero) > _FAR:
         return instant  # no stamp of this life
+    if asked - _COARSE <= instant <= zero:
+        return created  # the provider made the job before it answered, or its stamps are of whole seconds
     if instant <= zero:
         return created + instant - zero
     lived = min(instant, last) - zero
     return created + int(lived / speed) + max(0, instant - last)
+
+
+def _warn_of_choices(call: Call) -> None:
+    """Note in the journal what would choose a scenario from a gateway, and does nothing here."""
+    wishes = call.headers.get(b"prefer", b"").decode("latin-1").lower()
+    chosen = [f"Prefer: {one.strip()}" for one in wishes.split(",") if _CHOICE.match(one)]
+    if call.key.startswith("scenario:"):
+        chosen.append("a key of the form scenario:NAME")
+    if _IN_A_PROMPT in call.body:
+        chosen.append("a prompt with [scenario:NAME]")
+    call.warnings += [f"{one} is ignored: a replay takes its course from the recording" for one in chosen]
+
+
+def _may_be_http(take: Take, call: Call) -> bool:
+    """Tell whether a webhook may be `http://`: on this machine, or where the recorded one was."""
+
+    def address(headers: Iterable[tuple[bytes, bytes]], query: bytes) -> str:
+        return asked_address(take.operation, dict(headers).get(b"x-webhook-url", b""), query)[1]
+
+    query = urlsplit(take.submit.url).query.encode("latin-1", "replace")
+    if address(take.submit.request_headers, query).startswith("http://"):
+        return True
+    try:
+        host = urlsplit(address(call.headers.items(), call.query)).hostname or ""
+    except ValueError:
+        return False
+    return is_this_machine(host)
+
+
+def _of_webhook(refusal: Refusal, call: Call) -> str:
+    """Say that a webhook's address is refused here although the recorded job was accepted."""
+    text = refusal.detail.text
+    if "https://" in text and "absolute" not in text:
+        text += ", or lead to this machine; start with --allow-http-webhooks to allow it"
+    return f"not in the recording: {call.method} {call.path} was accepted there; refused here: {text}"
 
 
 def _as_entry(call: Call, url: str, body: bytes) -> JournalEntry:
@@ -605,8 +685,3 @@ async def _read(path: Path) -> bytes | None:
     except OSError as error:
         _log.warning("%s cannot be read: %s", path, error.strerror)
         return None
-
-
-def _not_kept() -> Answer:
-    text = "this file was not recorded; record again with media, or replay with --media small"
-    return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))

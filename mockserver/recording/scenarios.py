@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -31,13 +33,23 @@ _LONGEST_DELAY = 1_000
 """Ms after the end of a job from which on its callback was delayed."""
 
 
-def scenario_of(take: Take, provider: Provider, refused: Sequence[Take] = ()) -> Scenario:
-    """Make a scenario of a recorded job and the submits with its body that were refused before it."""
+def scenario_of(
+    take: Take,
+    provider: Provider,
+    refused: Sequence[Take] = (),
+    *,
+    name: str = "",
+    jobs: Collection[str] = (),
+) -> Scenario:
+    """Make a scenario of a recorded job and the submits with its body that were refused before it.
+
+    `jobs` are the recorded names of jobs, none of which is in the scenario.
+    """
     submits = [_entry(one.submit, provider, one.operation) for one in refused]
     answered = 200 <= take.submit.status < 300 and not take.submit.fault
     if not answered and not take.waits:
         last = _entry(take.submit, provider, take.operation)
-        submits.append(msgspec.structs.replace(last, accept=True) if take.job else _for_ever(last))
+        submits.append(msgspec.structs.replace(last, accept=True) if take.job else last)
     elif answered and not take.job:
         submits.append(Entry(status=max(200, take.submit.status), body=_text(take.submit), times="always"))
     polls = [
@@ -46,23 +58,35 @@ def scenario_of(take: Take, provider: Provider, refused: Sequence[Take] = ()) ->
     ]
     if take.troubles and not take.scenes:
         polls[-1] = _for_ever(polls[-1])
+    course = _course(take, provider) if take.job else Course()
+    if course.error is not None:
+        course = msgspec.structs.replace(course, error=_nameless(course.error, jobs))
     return Scenario(
-        name=_name(take),
+        name=name or _name(take, "", take.number),
         summary=_summary(take, refused),
-        submit=tuple(_joined(submits)),
-        poll=tuple(_joined(polls)),
-        job=_course(take, provider) if take.job else Course(),
+        submit=tuple(_joined(_without_names(submits, jobs))),
+        poll=tuple(_joined(_without_names(polls, jobs))),
+        job=course,
         webhook=_webhook(take),
     )
 
 
 def export(repertoire: Repertoire, folder: Path) -> list[Path]:
-    """Write each recorded job as a scenario file into a folder, made where there is none. Raises OSError."""
+    """Write each recorded job as a scenario file into a folder, made where there is none.
+
+    Nothing is written when one of the files is there already. Raises OSError.
+    """
+    jobs = list(_jobs(repertoire))
+    names = _names([take for take, _ in jobs], repertoire)
+    for name in names:
+        if (there := folder / f"{name}.yaml").exists():
+            raise FileExistsError(errno.EEXIST, "is there already; give another folder", str(there))
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for take, refused in _jobs(repertoire):
+    for (take, refused), name in zip(jobs, names, strict=True):
         provider = PROVIDERS[take.operation.provider]
-        scenario = _with_media(scenario_of(take, provider, refused), take, repertoire, provider)
+        scenario = scenario_of(take, provider, refused, name=name, jobs=repertoire.by_job)
+        scenario = _with_media(scenario, take, repertoire, provider)
         said = _unsaid(take, repertoire)
         try:
             read_scenario(write_scenario(scenario))
@@ -94,6 +118,8 @@ def _entry(answer: JournalEntry, provider: Provider, operation: Operation) -> En
     """Say an answer that went wrong as an entry: by its condition where the provider words it just so."""
     if answer.fault in _FAULTS or not answer.status:
         return _fault(answer)
+    if broken := _broken(answer):
+        return Entry(fault=broken)
     wait = _wait(answer, provider)
     for condition in Condition:
         detail = Detail(retry_after=wait if isinstance(wait, int) else None, model=_model(operation))
@@ -101,6 +127,35 @@ def _entry(answer: JournalEntry, provider: Provider, operation: Operation) -> En
         if worded.status == answer.status and _alike(worded.body, answer.response_body):
             return Entry(condition=condition, retry_after=wait)
     return Entry(status=answer.status, body=_text(answer), retry_after=wait)
+
+
+def _broken(answer: JournalEntry) -> Literal["malformed", "empty"] | None:
+    """Tell what is wrong with a good answer that came whole and tells nothing."""
+    kind = dict(answer.response_headers).get(b"content-type", b"")
+    if not 200 <= answer.status < 300 or answer.status == 204 or b"json" not in kind.lower():
+        return None
+    if not answer.response_size:
+        return "empty"
+    try:
+        msgspec.json.decode(answer.response_body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return "malformed" if answer.response_body else None
+    return None
+
+
+def _without_names(entries: Iterable[Entry], jobs: Collection[str]) -> Iterable[Entry]:
+    for entry in entries:
+        yield (
+            entry if entry.body is None else msgspec.structs.replace(entry, body=_nameless(entry.body, jobs))
+        )
+
+
+def _nameless(text: str, jobs: Collection[str]) -> str:
+    """Give a text with zeros in the place of recorded jobs' names: theirs are minted anew."""
+    for name in sorted((one for one in jobs if one and one in text), key=len, reverse=True):
+        head, mark, tail = name.rpartition("_")
+        text = text.replace(name, head + mark + re.sub(r"[0-9A-Za-z]", "0", tail))
+    return text
 
 
 def _fault(answer: JournalEntry) -> Entry:
@@ -184,7 +239,8 @@ def _with_media(scenario: Scenario, take: Take, repertoire: Repertoire, provider
     for url in take.urls:
         kept = repertoire.files.get(path_of(url))
         if kept is not None and kept.troubles:
-            entries = _joined(_entry(one, provider, take.operation) for one in kept.troubles)
+            troubles = (_entry(one, provider, take.operation) for one in kept.troubles)
+            entries = _joined(_without_names(troubles, repertoire.by_job))
             return msgspec.structs.replace(scenario, media=tuple(entries))
     return scenario
 
@@ -192,7 +248,8 @@ def _with_media(scenario: Scenario, take: Take, repertoire: Repertoire, provider
 def _unsaid(take: Take, repertoire: Repertoire) -> list[str]:
     """Say what a scenario has no words for."""
     said = [
-        f"From entry {take.submit.number} of the recording: {take.operation.id} at {take.operation.provider}."
+        f"From {repertoire.place(take.submit)}{_of(repertoire, take)}: {take.operation.id} at "
+        f"{take.operation.provider}."
     ]
     if take.job and take.end is None:
         said.append("The job's end was not recorded, so it never ends.")
@@ -203,7 +260,7 @@ def _unsaid(take: Take, repertoire: Repertoire) -> list[str]:
     ):
         said.append("Answers that differ within one state are left out; `understudy replay` plays them.")
     if not take.job:
-        said.append("Every such submit was refused until the recording ended.")
+        said.append("No further submit was recorded; the next one is accepted.")
     return said
 
 
@@ -222,9 +279,26 @@ def _told(answer: JournalEntry) -> str:
     return answer.fault or str(answer.status or "reset")
 
 
-def _name(take: Take) -> str:
+def _names(takes: Sequence[Take], repertoire: Repertoire) -> list[str]:
+    """Name scenarios by their recording, their model and their entry; no two alike."""
+    names: list[str] = []
+    for take in takes:
+        path, number = repertoire.places.get(take.submit.number, (Path(), take.submit.number))
+        name = _name(take, path.name.partition(".")[0], number)
+        again = next(n for n in count(1) if (name if n == 1 else f"{name}-{n}") not in names)
+        names.append(name if again == 1 else f"{name}-{again}")
+    return names
+
+
+def _name(take: Take, recording: str, number: int) -> str:
     model = _model(take.operation) or take.operation.id
-    return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', model).strip('-')[:54] or 'job'}-{take.number}"
+    plain = [re.sub(r"[^A-Za-z0-9._-]+", "-", one).strip("-._") for one in (recording, model)]
+    return "-".join([one[:28] for one in plain if one] or ["job"]) + f"-{number}"
+
+
+def _of(repertoire: Repertoire, take: Take) -> str:
+    path, _ = repertoire.places.get(take.submit.number, (None, 0))
+    return f" of {path.name}" if path is not None and " of " not in repertoire.place(take.submit) else ""
 
 
 def _model(operation: Operation) -> str:

@@ -20,7 +20,7 @@ from mockserver.recording.file import RecordingFile
 from mockserver.recording.keep import MediaFolder
 from mockserver.recording.recognise import is_this_machine
 from mockserver.recording.recorder import Recorder
-from mockserver.recording.recording import RecordingError
+from mockserver.recording.recording import RecordingError, cut_off
 from mockserver.recording.tape import Tape
 from mockserver.recording.upstream import Upstreams
 from mockserver.webhooks.post import Poster
@@ -97,6 +97,8 @@ async def recording(
     """Hold a recording open. `tell` gets lines for people. Raises RecordingError."""
     check_upstreams(catalog, settings.upstreams)
     file = RecordingFile(settings.out)
+    if file.torn:
+        tell(cut_off(settings.out, len(file)))
     poster = Poster(settings.allow_webhook_hosts, settings.webhook_ca)
     timeout = httpx.Timeout(None, connect=_CONNECT)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)

@@ -13,7 +13,7 @@ import stat
 import tempfile
 import zlib
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -37,24 +37,32 @@ _BOM = b"\xef\xbb\xbf"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
-def load(path: Path) -> tuple[bool, list[msgspec.Raw]]:
-    """Tell whether a file is ours, and give its entries. Raises RecordingError."""
+class Loaded(NamedTuple):
+    """The entries of a file, not decoded; whether it is ours, and whether its writer came to an end."""
+
+    ours: bool
+    entries: list[msgspec.Raw]
+    whole: bool = True
+
+
+def load(path: Path) -> Loaded:
+    """Give a file's entries. Raises RecordingError."""
     data = _bytes(path)
     beginning = bytes(data[:4096])
     if not beginning.strip():
         raise RecordingError(f"{path}: is empty; a recording is a HAR file")
     ours = is_ours(beginning)
     try:
-        return ours, msgspec.json.decode(data, type=Har).log.entries
+        return Loaded(ours, msgspec.json.decode(data, type=Har).log.entries)
     except msgspec.ValidationError as error:
         told, pointer = told_of(error)
         raise RecordingError(f"{path}: is JSON, but no HAR: {pointer or '/'}: {told}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         whole = whole_entries(data) if ours else None
         if whole is not None:  # its writer was killed
-            return ours, [msgspec.Raw(entry) for _, entry in whole]
+            return Loaded(ours, [msgspec.Raw(entry) for _, entry in whole], whole=False)
         if "surrogate" in str(error) and len(data) <= _LOOSELY:
-            return ours, _load_loosely(path, data, error)
+            return Loaded(ours, _load_loosely(path, data, error))
         if beginning.startswith(_ZIP):
             raise RecordingError(f"{path}: is a ZIP archive; unpack it and give the .har inside") from None
         if "truncated" in str(error):

@@ -57,10 +57,13 @@ def _moved(text: str, move: Callable[[int], int]) -> str:
     if instant is None:
         return text
     try:
-        moved = datetime.fromtimestamp(0, zone) + timedelta(milliseconds=move(instant))
+        fraction = found["fraction"] or ""
+        unit = 10 ** max(0, 3 - len(fraction[1:]))
+        # Up to what the format can say, not down: a stamp must not lie before what it comes after.
+        told = -(-move(instant) // unit) * unit
+        moved = datetime.fromtimestamp(0, zone) + timedelta(milliseconds=told)
     except OverflowError:
         return text
-    fraction = found["fraction"] or ""
     if fraction:
         digits = f"{moved.microsecond // 1000:03d}{fraction[4:]}"
         fraction = "." + digits[: len(fraction) - 1]

@@ -282,6 +282,8 @@ class _Admin:
     def _change(self, account: Account, body: dict[str, Any]) -> None:
         """Check every field first, so that a refused change changes nothing."""
         _only(body, {"balance_usd", "rate_limit", "scenario", "disabled_models", "quirks"})
+        if body:
+            self._refuse_in_a_replay("/" + next(iter(body)))
         balance, rate = body.get("balance_usd"), body.get("rate_limit")
         if balance is not None and (isinstance(balance, bool) or not isinstance(balance, int | float)):
             raise AdminError(400, "must be a number or null", "/balance_usd")
@@ -305,6 +307,10 @@ class _Admin:
             account.disabled_models = models
         if "quirks" in body:
             account.quirks = quirks
+
+    def _refuse_in_a_replay(self, pointer: str) -> None:
+        if self._world.is_recorded:
+            raise AdminError(409, "a replay takes its course from the recording", pointer)
 
     def _describe(self, account: Account) -> dict[str, Any]:
         balance = account.wallet.balance(self._world.clock.now()) if account.wallet is not None else None
@@ -331,6 +337,7 @@ class _Admin:
     async def scenario(self, request: Request) -> Response:
         if request.method == "PUT":
             body = await _body(request)
+            self._refuse_in_a_replay("")
             self._world.scenario = self._scenario(body, "")
             if self._world.scenario is not None:
                 self._world.learn(self._world.scenario)

@@ -109,13 +109,19 @@ async def serving(app: ASGIApp, plain: socket.socket, *also: Listening) -> Async
     server = _Server(config, also, is_ready.set)
     task = asyncio.ensure_future(server.serve(sockets=[plain]))
     waiting = asyncio.ensure_future(is_ready.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
     try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         yield
     finally:
+        # Again, as that may have been cancelled: told to end while it begins, uvicorn leaves things open.
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
         server.should_exit = True
-        await task
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})  # the server ends in its own time, whoever waits for it
+            raise
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:

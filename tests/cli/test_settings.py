@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 
 from contracts.cli import main
 from contracts.options import CHECKS, FLAGS_ALONE
+from mockserver.commands.common import check_directory
 from mockserver.options import name_in_file, variable
 
+EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 CASE = "lifecycle/completes/pixazo/poll"
 
 
@@ -124,3 +126,31 @@ def test_settings_of_check_are_known_without_importing_schemathesis() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("directory", ["/dev/null/x", "/proc/x", "file/x"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "server", "--report-dir"),
+        ("check", "client", "--report-dir"),
+        ("check", "client", "--explore", "2", "--save-dir"),
+        ("check", "recording", str(EXAMPLE), "--report-dir"),
+        ("run", "--check", "--report-dir"),
+    ],
+)
+def test_a_directory_that_cannot_be_written_is_refused_before_the_run(
+    command: tuple[str, ...], directory: str
+) -> None:
+    """In one line that names the option, with status 2."""
+    Path("file").touch()
+    child = () if command[1] in ("server", "recording") else ("--", "no-such-program")
+    result = run(*command, directory, *child)
+    assert result.exit_code == 2, result.output
+    assert f"Error: {command[-1]} {directory} cannot be written: " in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_directory_is_not_made_before_there_is_something_to_write() -> None:
+    check_directory("--report-dir", Path("deep/down"))
+    assert not Path("deep").exists()

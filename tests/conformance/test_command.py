@@ -88,6 +88,9 @@ def test_a_client_that_dies_is_told_with_its_last_words() -> None:
     assert result.exit_code == 1
     assert "MUST crashed" in result.stdout
     assert "out of cheese" in result.stdout
+    assert "before you parse" not in result.stdout
+    assert "(: " not in result.stdout
+    assert "1 submits" not in result.stdout
 
 
 def test_a_missing_capability_skips() -> None:

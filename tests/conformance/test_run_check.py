@@ -20,6 +20,8 @@ with httpx.Client(headers=key) as client:
     job = client.post(f"{host}/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "a cat"}).json()
     while (told := client.get(job["polling_url"]).json())["status"] != "COMPLETED":
         time.sleep(0.1)
+    if "guess" in sys.argv:
+        client.get(f"{host}/jobs/a-secret-key-1")
     if "leak" in sys.argv:
         client.get(told["output"]["media_url"][0])
 sys.exit(int(sys.argv[1]))
@@ -54,6 +56,14 @@ def test_a_program_that_keeps_the_rules_is_0() -> None:
 
 
 @pytest.mark.e2e
+def test_a_key_in_a_path_is_not_in_the_summary() -> None:
+    """It is taken out by value, whatever the route."""
+    ended = run("0", "guess")
+    assert "errors met: 404 https://gateway.pixazo.ai/jobs/[redacted]" in ended.stderr, ended.stderr
+    assert "a-secret-key-1" not in ended.stderr
+
+
+@pytest.mark.e2e
 def test_a_program_that_breaks_one_is_1_and_never_shows_its_key(tmp_path: Path) -> None:
     """Neither on the screen nor in the report, which tells each rule and the whole conversation."""
     ended = run("0", "leak", report=str(tmp_path))
@@ -61,6 +71,12 @@ def test_a_program_that_breaks_one_is_1_and_never_shows_its_key(tmp_path: Path) 
     assert "MUST leaked-key" in ended.stderr
     assert "a-secret-key-1" not in ended.stderr
     told = json.loads((tmp_path / "run.json").read_text())
+    outcomes = {case["group"]: case["outcome"] for case in told["cases"]}
+    assert outcomes["polled-after-terminal"] == outcomes["missing-key"] == "passed"
+    for rule in ("ignored-retry-after", "callback-not-acknowledged", "wrong-output", "retried-refusal"):
+        assert outcomes[rule] == "not reached"
+    assert "the whole conversation" not in outcomes
+    assert told["facts"]["command"].startswith(sys.executable)
     assert [case["group"] for case in told["cases"] if case["outcome"] == "failed"] == ["leaked-key"]
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.suffix for file in written} == {".html", ".json", ".xml", ".har"}

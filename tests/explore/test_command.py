@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -29,12 +30,24 @@ def test_a_broken_client_is_1_and_what_breaks_it_is_saved(tmp_path: Path) -> Non
     file = tmp_path / "breaks-no-job-id.yaml"
     assert read_file(file).name == "breaks-no-job-id"
     assert f"understudy serve --scenario {file}" in result.stdout
+    assert "# understudy serve --scenario breaks-no-job-id.yaml " in file.read_text()
     assert "understudy check client --explore 2 --seed 1 --jobs 1 --provider pixazo -- " in result.stdout
     assert "condition met" in result.stdout
     told = json.loads((tmp_path / "client.json").read_text())
     assert told["facts"]["seed"] == 1
     assert told["facts"]["found"][0]["rule"] == "no-job-id"
     assert told["facts"]["coverage"]["rules"]["no-job-id"] > 0
+    assert told["facts"]["kinds_not_tried"] > 0
+    (place,) = [case for case in told["cases"] if case["name"] == "examples" and "no-job-id" in case["seen"]]
+    assert place["outcome"] == "failed"
+    page = (tmp_path / "client.html").read_text()
+    assert "What was covered" in page
+    table = page.partition("What was covered")[2]
+    met = told["facts"]["coverage"]["conditions"]
+    assert met
+    for condition, counted in met.items():
+        assert f"<td>{counted['met']}</td><td>{len(counted['rules'])} of " in table.replace("<wbr>", "")
+        assert condition.partition(":")[0] in table.replace("<wbr>", "")
 
 
 def test_a_good_client_is_0_and_nothing_is_saved(tmp_path: Path) -> None:
@@ -44,6 +57,9 @@ def test_a_good_client_is_0_and_nothing_is_saved(tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "2 examples, 2 runs of the client, 0 rules broken" in result.stdout
+    assert re.search(
+        r"^\d+ of \d+ kinds of what a provider may do were not tried", result.stdout, re.MULTILINE
+    )
     assert "exploring with seed 1" in result.stderr
     assert not kept.exists()
 
@@ -55,6 +71,7 @@ def test_a_good_client_is_0_and_nothing_is_saved(tmp_path: Path) -> None:
         ("--explore", "2", "--attach"),
         ("--explore", "0", "--", *REFERENCE),
         ("--explore-seconds", "3", "--", *REFERENCE),
+        ("--explore", "2", "--explore-seconds", "nan", "--", *REFERENCE),
         ("--explore", "2", "--", "no-such-program"),
     ],
 )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contracts.explore.coverage import PREMISES, Coverage
+from contracts.explore.coverage import Coverage
 from contracts.rules import RULES
+from contracts.rules.reach import PREMISES
 
 
 def test_every_rule_says_when_it_is_in_reach() -> None:

@@ -59,3 +59,32 @@ def test_a_key_is_in_no_message() -> None:
     with pytest.raises(AssertionError) as raised:
         explore(hasty, max_examples=2, seed=1)
     assert "key-" not in str(raised.value)
+
+
+class Half:
+    """Knows hello, and nothing else."""
+
+    def hello(self) -> dict[str, Any]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        (3, "a client is a function, the class of an adapter, or a command"),
+        ("my_client.sh", "a list of strings"),
+        ([], "at least one"),
+        ([3], "a list of strings"),
+        (Half, "Half is no adapter: it has no method run, release"),
+    ],
+)
+def test_what_is_no_client_is_refused(client: Any, told: str) -> None:
+    """With what a client is."""
+    with pytest.raises(TypeError, match=told):
+        explore(client, max_examples=2)
+
+
+def test_an_unknown_provider_is_refused() -> None:
+    """With those that are known."""
+    with pytest.raises(ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"):
+        explore(hasty, providers=("pixzo",), max_examples=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from contracts.conformance.drivers import Lasting
 from contracts.conformance.stage import play
 from contracts.explore.expect import case_of
 from contracts.explore.inside import Inside
-from contracts.explore.search import Exploration, Nothing, rules_broken, search
+from contracts.explore.search import Exploration, Nothing, Progress, Stop, rules_broken, search
 from contracts.explore.strategies import SPEED, Drawn
-from contracts.explore.telling import save
+from contracts.explore.telling import counted, findings, save, severity_of
+from contracts.findings import Severity
 from fixtures.clients.broken import BROKEN, FailedIsOk, NoPollRetry
 from mockserver.app import create_world
 from mockserver.catalog import Catalog
@@ -88,6 +90,30 @@ async def test_what_does_not_repeat_is_told_as_such(catalog: Catalog) -> None:
     Moody.runs = 0
     (found,) = (await explored(catalog, Moody, examples=4, jobs=1, until=("no-job-id",))).found
     assert (found.finding.id, found.seen, found.played, found.repeatable) == ("no-job-id", 1, 3, False)
+    assert counted(found) == "flaky: seen 1 of 3"
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [
+        ("crashed", Severity.MUST),
+        ("submitted-twice", Severity.MUST),
+        ("never-finished", Severity.SHOULD),
+        ("unexpected-result", Severity.SHOULD),
+    ],
+)
+async def test_what_was_seen_once_counts_unless_a_busy_machine_can_be_the_cause(
+    catalog: Catalog, rule: str, severity: Severity
+) -> None:
+    Moody.runs = 0
+    (found,) = (await explored(catalog, Moody, examples=4, jobs=1, until=("no-job-id",))).found
+    once = replace(found, finding=replace(found.finding, id=rule))
+    assert severity_of(once) is severity
+    (told,) = findings(
+        replace(await explored(catalog, Reference, examples=1), found=(once,)), {}, seed=1, command=""
+    )
+    assert told.severity is severity
+    assert severity_of(replace(once, seen=3)) is Severity.MUST
 
 
 async def test_the_same_seed_tries_the_same_and_another_seed_does_not(catalog: Catalog) -> None:
@@ -103,6 +129,22 @@ async def test_the_same_seed_tries_the_same_and_another_seed_does_not(catalog: C
 async def test_no_example_begins_after_the_time_is_over(catalog: Catalog) -> None:
     exploration = await explored(catalog, Reference, seconds=0)
     assert (exploration.examples, exploration.out_of_time) == (0, True)
+
+
+async def test_a_search_that_is_stopped_tells_what_it_has_met(catalog: Catalog) -> None:
+    """It ends in the middle of what goes on, and gives the broken rule with the example as it was drawn."""
+    stop = Stop()
+
+    def ask(progress: Progress) -> None:
+        if "took-failure-for-success" in progress.broken:
+            stop.ask()
+
+    exploration = await explored(catalog, FailedIsOk, examples=10_000, jobs=2, tell=ask, stop=stop)
+    assert exploration.interrupted
+    assert exploration.examples < 10_000
+    found = {one.finding.id: one for one in exploration.found}["took-failure-for-success"]
+    assert not found.shrunk
+    assert found.conversation.journal
 
 
 async def test_a_client_that_can_be_tried_nowhere_is_an_error(catalog: Catalog) -> None:

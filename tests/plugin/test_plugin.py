@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from contracts.testing import Understudy
+from contracts.testing import Running, Understudy
 from mockserver.catalog import open_catalog
 from mockserver.domain.scenario import Job, Scenario
 from mockserver.recording.distil import Take, distil
@@ -48,6 +48,59 @@ def test_jobs_and_journal_are_the_tests_own(understudy: Understudy) -> None:
     )
     assert [job["id"] for job in understudy.jobs] == [accepted.json()["request_id"]]
     assert [entry.operation for entry in understudy.journal] == ["submit-hunyuan-video"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Ocp-Apim-Subscription-Key": "somebody-elses-key"}])
+@pytest.mark.parametrize("path", [SUBMIT, "/no/such/route"])
+def test_calls_without_this_tests_key_do_not_conform(
+    understudy: Understudy, headers: dict[str, str], path: str
+) -> None:
+    """assert_conforms() counts them, shows no key, and the conversation has them."""
+    httpx.post(understudy.url() + path, json={"prompt": "a cat"}, headers=headers)
+    assert understudy.journal == []
+    with pytest.raises(AssertionError, match=rf"1 call came with no key, .*: POST {path}") as told:
+        understudy.assert_conforms()
+    assert "somebody-elses-key" not in str(told.value) + understudy.conversation()
+    assert path in understudy.conversation() or "hunyuan-video" in understudy.conversation()
+
+
+@pytest.mark.parametrize("place", ["header", "path", "query"])
+def test_an_undocumented_route_with_the_key_is_the_tests_own(understudy: Understudy, place: str) -> None:
+    """Wherever the key stands in it: the rule is told, the key is not."""
+    path = {"path": f"/no/{understudy.key}/route", "query": f"/no/route?k={understudy.key}"}.get(place, "/no")
+    headers = {"X-Custom": understudy.key} if place == "header" else {}
+    httpx.post(understudy.url() + path, json={}, headers=headers)
+    with pytest.raises(AssertionError, match="MUST undocumented-route") as told:
+        understudy.assert_conforms()
+    assert "no key" not in str(told.value)
+    assert understudy.key not in str(told.value) + understudy.conversation()
+
+
+def test_nothing_said_does_not_conform(understudy: Understudy) -> None:
+    """A client that never came has kept no contract."""
+    with pytest.raises(AssertionError, match="nothing was said: did the client use"):
+        understudy.assert_conforms()
+
+
+@pytest.mark.understudy(pace="manual")
+def test_on_a_gateway_of_ones_own_everything_counts(understudy: Understudy) -> None:
+    """A call with no key at all is in the journal, and breaks the rule about keys."""
+    httpx.post(understudy.url() + SUBMIT, json={"prompt": "a cat"})
+    assert [entry.status for entry in understudy.journal] == [401]
+    with pytest.raises(AssertionError, match="MUST missing-key"):
+        understudy.assert_conforms()
+
+
+def test_what_another_test_says_late_is_not_counted(
+    understudy: Understudy, understudy_gateway: Running
+) -> None:
+    """A call with a key that another test was given belongs to that one, whenever it comes."""
+    late = Understudy(understudy_gateway, "SG_0123456789abcdef")
+    late.close()
+    submit(understudy)
+    httpx.post(understudy.url() + "/no/route", headers=key_headers("pixazo", late.key))
+    httpx.post(understudy.url() + SUBMIT, json={}, headers=key_headers("pixazo", late.key))
+    understudy.assert_conforms()
 
 
 def test_an_unknown_provider_is_named(understudy: Understudy) -> None:
@@ -99,6 +152,40 @@ def test_a_test_can_have_a_clock_of_its_own(understudy: Understudy) -> None:
     understudy.advance(3600)
     assert poll(understudy, accepted) == "COMPLETED"
     assert [one.told["status"] for one in understudy.webhooks] == ["COMPLETED"]
+
+
+@pytest.mark.understudy(api_keys=("some-key",))
+def test_a_closed_list_of_keys_has_the_tests_own(understudy: Understudy) -> None:
+    """A test that lists keys can still make calls with its own, and others are refused."""
+    assert submit(understudy).status_code == 202
+    other = httpx.post(
+        understudy.url() + SUBMIT, json={"prompt": "x"}, headers=key_headers("pixazo", "another-key")
+    )
+    assert other.status_code == 401
+
+
+def test_callbacks_that_do_not_come_are_an_error_that_tells_why(understudy: Understudy) -> None:
+    """wait_for_webhooks() says what came, and what the gateway knows."""
+    with pytest.raises(TimeoutError, match="0 of 1 callbacks came within 0 s; no job was made"):
+        understudy.wait_for_webhooks(seconds=0)
+    submit(understudy)
+    with pytest.raises(TimeoutError, match=r"no delivery is planned: .*understudy\.webhook_url"):
+        understudy.wait_for_webhooks(seconds=0)
+    accepted = submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    understudy.wait_for_webhooks()
+    with pytest.raises(TimeoutError, match=rf"1 of 2 callbacks .*\n.* of {accepted.json()['request_id']}: "):
+        understudy.wait_for_webhooks(2, seconds=0)
+
+
+@pytest.mark.understudy(pace="manual")
+def test_what_is_no_time_and_no_status_is_refused(understudy: Understudy) -> None:
+    """advance() and answer_webhooks_with() take nothing that means nothing."""
+    for seconds in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(ValueError, match="seconds"):
+            understudy.advance(seconds)
+    for status in (99999, 0, True):
+        with pytest.raises(ValueError, match="HTTP status"):
+            understudy.answer_webhooks_with(status)
 
 
 @pytest.mark.understudy(pace="manual")

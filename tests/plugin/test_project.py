@@ -120,6 +120,50 @@ def test_a_setting_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
+WRONG = [
+    ("understudy(pace='sideways')", "is not one of 'clock', 'polls', 'manual'"),
+    ("understudy(quirks=('nope',))", "is not one of 'submit-200'"),
+    ("understudy(quirks='nope')", "must be a tuple or a list"),
+    ("understudy(speed=-5)", "speed=-5"),
+    ("understudy(speed=float('nan'))", "not a finite number"),
+    ("understudy(journal=2.5)", "must be a whole number"),
+    ("understudy(rate_limit='often')", "rate_limit='often'"),
+    ("understudy(scenario='no-such')", "no-such"),
+    ("understudy('manual')", "takes fields by name"),
+    ("understudy(pase='manual')", "known are scenario, speed, pace"),
+    ("scenario()", "takes one scenario"),
+    ("scenario('fails', 'completes')", "takes one scenario"),
+]
+
+
+def test_a_marker_that_is_wrong_is_told(tmp_path: Path) -> None:
+    """In one line that names the marker and what is known, as the command line would."""
+    code = "import pytest\n" + "".join(
+        f"@pytest.mark.{marker}\ndef test_{number}(understudy):\n    pass\n"
+        for number, (marker, _) in enumerate(WRONG)
+    )
+    said = _pytest(tmp_path, code).stdout.splitlines()
+    errors = [line for line in said if line.startswith("E ")]
+    for line, (marker, told) in zip(errors, WRONG, strict=True):
+        assert "UsageError" in line
+        assert f"pytest.mark.{marker.partition('(')[0]}" in line
+        assert told in line
+
+
+def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
+    """Those of the session's gateway are held to the same, and may lock no test out."""
+    for settings, told in (("speed=-5", "speed=-5"), ("api_keys=('k',)", "api_keys would refuse")):
+        code = (
+            "import pytest\nfrom mockserver.settings import Settings\n"
+            "@pytest.fixture(scope='session')\n"
+            f"def understudy_settings():\n    return Settings({settings})\n"
+            "def test_wrong(understudy):\n    pass\n"
+        )
+        ran = _pytest(tmp_path, code)
+        assert "the fixture understudy_settings: " in ran.stdout
+        assert told in ran.stdout
+
+
 def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     """--understudy-replay plays the file to every test; one that cannot be used is one line."""
     code = (
@@ -133,9 +177,42 @@ def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, code, "--understudy-replay", str(EXAMPLE))
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
     ran = _pytest(tmp_path, code, "--understudy-replay", "none.har")
-    assert "none.har" in ran.stdout + ran.stderr
-    assert "1 error" in ran.stdout
+    assert ran.returncode == 4
+    assert "--understudy-replay: none.har: there is no such file" in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
+
+
+MISSING = """
+import httpx
+import pytest
+
+def call(understudy):
+    httpx.post(understudy.url() + "/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "x"},
+        headers={"Ocp-Apim-Subscription-Key": understudy.key})
+
+def test_passes_by_itself(understudy):
+    call(understudy)
+
+def test_looks(understudy):
+    call(understudy)
+    assert len(understudy.misses) == 1
+    assert [finding.id for finding in understudy.findings()] == ["not-recorded"]
+
+@pytest.mark.scenario("fails")
+def test_wishes(understudy):
+    pass
+"""
+
+
+def test_a_call_that_was_not_recorded_fails_the_test_that_does_not_look(tmp_path: Path) -> None:
+    """At its end, with the nearest recording; a scenario has no meaning there and is refused in a line."""
+    ran = _pytest(tmp_path, MISSING, "--understudy-replay", str(EXAMPLE))
+    assert ran.returncode == 1
+    assert "2 passed, 2 errors" in ran.stdout, ran.stdout + ran.stderr
+    assert "ERROR at teardown of test_passes_by_itself" in ran.stdout
+    assert "nearest is entry" in ran.stdout
+    assert "@pytest.mark.scenario: /scenario: a replay takes its course from the recording" in ran.stdout
+    assert "httpx.Client" not in ran.stdout
 
 
 def _pytest(folder: Path, tests: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -167,13 +167,15 @@ class _Api(_Base):
             if asked["prompt"] == "wait for ever":
                 self.provider.waiting.set()
                 self.provider.released.wait(30)
-            if asked["prompt"] == "cut the answer":
+            if asked["prompt"] in ("cut the answer", "break the answer"):
                 self.send_response(202)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", "100")
                 self.end_headers()
                 self.wfile.write(b'{"request_id":')
                 self.close_connection = True
+                if asked["prompt"] == "break the answer":
+                    self.reset()
                 return
             job = f"hunyuan-video_{uuid.uuid4()}"
             self.provider.polls[job] = 0

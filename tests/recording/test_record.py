@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import json
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -168,6 +171,36 @@ async def test_an_answer_that_breaks_off_breaks_off_for_the_client_and_is_record
             await running.submit("cut the answer")
     (entry,) = running.read().entries
     assert (entry.status, entry.fault, entry.response_body) == (202, "truncate", b'{"request_id":')
+
+
+def raw_submit(url: str, prompt: str) -> tuple[bytes, str]:
+    """Submit over a bare socket; give the body that came, and how the connection ended."""
+    body = json.dumps({"prompt": prompt}).encode()
+    head = f"POST {PIXAZO} HTTP/1.1\r\nHost: x\r\nOcp-Apim-Subscription-Key: {KEY}\r\n"
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        got = b""
+        try:
+            while part := connection.recv(4096):
+                got += part
+        except ConnectionResetError:
+            return got.partition(b"\r\n\r\n")[2], "reset"
+    return got.partition(b"\r\n\r\n")[2], "closed"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "end", "fault"),
+    [("cut the answer", "closed", "truncate"), ("break the answer", "reset", "reset")],
+)
+async def test_how_an_answer_broke_off_is_told_apart_for_the_client_and_in_the_file(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider, prompt: str, end: str, fault: str
+) -> None:
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        seen = await asyncio.to_thread(raw_submit, running.url, prompt)
+    (entry,) = running.read().entries
+    assert (entry.status, entry.fault, entry.response_body) == (202, fault, b'{"request_id":')
+    assert seen == (b'{"request_id":', end)
 
 
 async def test_a_client_that_hangs_up_is_recorded(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from mockserver.media.small import small_file
 from mockserver.recording.distil import distil
 from mockserver.recording.read import read_recording
 from mockserver.recording.recording import Recording
+from mockserver.recording.replay import Replay
+from mockserver.recording.report import at_end
 from mockserver.recording.scenarios import export
 from mockserver.recording.stamps import instant_of, move_in_json
 from mockserver.recording.translate import mint_like
@@ -224,6 +227,15 @@ async def test_a_job_that_nobody_submitted_here_is_a_miss(played: Gateway) -> No
     answer = await poll(played, "/v2/requests/status/hunyuan-video_0199-unknown")
     assert answer.status_code == 404
     assert "no job has this id" in answer.headers["x-understudy-miss"]
+    assert "no job has this id" in answer.json()["error"]
+
+
+async def test_the_nearest_is_looked_for_at_the_same_provider_first(played: Gateway) -> None:
+    """A path of another provider may look more alike, and is of no use."""
+    answer = await played.call("GET", "/api/v3/hunyuan-video-request", headers=WAVESPEED)
+    near = int(answer.headers["x-understudy-miss"].partition("nearest is entry ")[2].partition(":")[0])
+    (entry,) = (one for one in json.loads(EXAMPLE.read_text())["log"]["entries"][near - 1 : near])
+    assert entry["_understudy"]["provider"] == "wavespeed"
 
 
 async def test_reset_begins_the_recording_anew(played: Gateway) -> None:
@@ -232,6 +244,21 @@ async def test_reset_begins_the_recording_anew(played: Gateway) -> None:
     assert (await played.admin("POST", "reset")).json() == {"jobs": 1}
     assert (await poll(played, url)).status_code == 404
     assert (await submit(played, LANTERN)).status_code == 429
+
+
+async def test_the_end_tells_what_was_asked_for_and_missed_before_a_reset(played: Gateway) -> None:
+    """A suite that resets between its tests still learns what the run lacked, and what it never used."""
+    assert isinstance(played.world, Replay)
+    await submit(played, BOAT)
+    await submit(played, {"prompt": "never recorded"})
+    await played.admin("POST", "reset")
+    said = "\n".join(at_end(played.world))
+    assert "never recorded" in said
+    unused = next(line for line in at_end(played.world) if line.startswith("never asked for"))
+    boat = next(
+        t for t in played.world.repertoire.takes if t.asked == BOAT and t.operation.provider == "pixazo"
+    )
+    assert f"entry {boat.submit.number} " not in unused
 
 
 # -- addresses and files
@@ -260,6 +287,8 @@ async def test_files_come_from_the_recording_with_ranges_and_types(played: Gatew
     assert whole.headers["content-type"] == "video/mp4"
     part = await played.call("GET", file, headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+    same = await played.call("GET", file, headers={"If-None-Match": whole.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
     head = await played.call("HEAD", file)
     assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
 
@@ -279,6 +308,8 @@ async def test_a_file_that_was_not_recorded_says_so(
     file = (await poll(here, told["polling_url"])).json()["output"]["media_url"][0]
     answer = await here.call("GET", file)
     assert answer.status_code == status
+    assert isinstance(here.world, Replay)
+    assert here.world.misses.total() == (status == 404)
     if status == 404:
         assert "not recorded" in answer.json()["error"]
 
@@ -302,6 +333,49 @@ async def test_chains_stay_whole(make_gateway: MakeGateway, catalog: Catalog, tm
     answer = await chain(here, b"other bytes")
     assert answer.status_code == 200
     assert answer.json()["data"]["status"] == "created"
+
+
+async def test_uploads_are_named_anew_and_serve_the_recorded_file(
+    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path
+) -> None:
+    """The new name is the same each time, and its address has what was downloaded from the recorded one."""
+
+    async def upload(gateway: Gateway) -> str:
+        answer = await gateway.call(
+            "POST", "/api/v3/media/upload/binary", headers=WAVESPEED, files={"file": ("a.txt", b"one")}
+        )
+        return str(answer.json()["data"]["download_url"])
+
+    gateway = make_gateway(speed=1)
+    recorded = await upload(gateway)
+    assert (await gateway.call("GET", recorded)).content == b"one"
+    here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog))
+    told = await upload(here)
+    assert recorded.split("/")[4] not in told
+    assert re.fullmatch(r"[0-9a-f]{32}", told.split("/")[4])
+    assert await upload(here) == told
+    assert (await here.call("GET", told)).content == b"one"
+
+
+@pytest.mark.parametrize("speed", [1.0, 7.0])
+async def test_stamps_of_whole_seconds_are_never_before_the_job(
+    catalog: Catalog, tmp_path: Path, speed: float
+) -> None:
+    """The provider cuts its stamps; here each is rounded up, and what came after the submit stays so."""
+    text = re.sub(r'(_at\\": ?\\"[^"\\]*?)\.\d{3}', r"\1", EXAMPLE.read_text())
+    text = re.sub(r'("startedDateTime": "[^"]*)\.\d{3}Z', r"\1.600Z", text)
+    file = tmp_path / "seconds.har"
+    file.write_text(text)
+    gateway = Gateway(replay(read_recording([file], catalog), catalog, speed=speed))
+    gateway.advance(0.45)
+    url = await accepted(gateway)
+    began = gateway.world.clock.now()
+    gateway.advance(120)
+    told = (await poll(gateway, url)).json()
+    assert told["status"] == "COMPLETED"
+    assert "." not in told["created_at"] + told["completed_at"]
+    assert began <= (instant_of(told["created_at"]) or 0) < began + 1000
+    assert (instant_of(told["created_at"]) or 0) <= (instant_of(told["completed_at"]) or 0)
 
 
 async def test_other_calls_answer_in_recorded_order(
@@ -477,3 +551,36 @@ def test_a_replay_has_no_http_client() -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+# -- what has no say
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("scenario", {"name": "fails"}),
+        ("accounts/test-key-1", {"balance_usd": 5}),
+        ("accounts/test-key-1", {"rate_limit": "1/60"}),
+        ("accounts/test-key-1", {"scenario": "fails"}),
+        ("accounts/test-key-1", {"quirks": []}),
+    ],
+)
+async def test_what_would_change_a_gateway_is_refused(
+    played: Gateway, path: str, body: dict[str, Any]
+) -> None:
+    """A control that does nothing would look like one that does."""
+    answer = await played.admin("PUT", path, json=body)
+    assert answer.status_code == 409
+    assert answer.json()["error"] == "a replay takes its course from the recording"
+
+
+async def test_a_choice_of_scenario_is_ignored_and_noted(played: Gateway) -> None:
+    """By header, prompt or key: the recording is played, and the journal says that the wish was not heard."""
+    await submit(played, LANTERN, Prefer="scenario=fails, code=402")
+    await submit(played, {"prompt": "[scenario:fails]"})
+    await submit(played, LANTERN, **key_headers("pixazo", "scenario:fails"))
+    first, second, third = played.world.journal.since(0)
+    assert (first.status, len(first.warnings), first.warnings[0][:22]) == (429, 2, "Prefer: scenario=fails")
+    assert second.warnings[0].startswith("a prompt with [scenario:NAME] is ignored")
+    assert (third.status, third.warnings[0][:14]) == (429, "a key of the f")

@@ -18,7 +18,7 @@ def story(catalog: Catalog) -> Story:
 
 
 def done(**more: Any) -> Claim:
-    return Claim("completed", **{"job_id": JOB, "media": (Output(URL),), "key": KEY, **more})
+    return Claim(**{"outcome": "completed", "job_id": JOB, "media": (Output(URL),), "key": KEY, **more})
 
 
 def test_a_good_conversation_breaks_nothing(story: Story) -> None:
@@ -69,6 +69,13 @@ def test_retry_after_is_read_as_a_date_and_as_segminds_instant(story: Story) -> 
     instant = (b"x-rate-limit-reset-at-utc", b"2026-09-21T14:13:22.000Z")
     other = Story(story.catalog).submit(at, 429, headers=[instant]).submit(at + 2100)
     assert "ignored-retry-after" not in other.found()
+
+
+def test_a_crash_after_a_good_answer_is_not_laid_to_parsing(story: Story) -> None:
+    story.submit(0).poll(6000)
+    assert "Find out why it ended" in story.found(done(outcome="crashed"))["crashed"].expected
+    story.poll(12000, fault="html")
+    assert "before you parse" in story.found(done(outcome="crashed"))["crashed"].expected
 
 
 def test_two_equal_jobs_are_one_too_many_only_when_one_was_wanted(story: Story) -> None:

@@ -1,0 +1,59 @@
+"""Ctrl-C during a check: the first asks it to tell what it has, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+STATUS = 130
+"""Exit status of a command that Ctrl-C ended: 128 + SIGINT, as shells have it."""
+
+
+class Interrupts:
+    """Catches Ctrl-C inside a `with`. `seen` tells whether it came.
+
+    `ask` is what the first one does: it must return at once, or raise; where there is nothing to ask yet, the
+    process ends. `clean_up` is called before the process ends at once.
+    """
+
+    def __init__(self, ask: Callable[[], None] | None = None, clean_up: Callable[[], None] | None = None):
+        self.seen = False
+        self.ask = ask
+        self._clean_up = clean_up
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        """Begin; signals reach the main thread alone, so elsewhere nothing is caught."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        # Not by click.echo or print: what is interrupted may be holding their locks.
+        if self.seen or self.ask is None:
+            os.write(2, b"\nended\n")
+            if self._clean_up is not None:
+                self._clean_up()
+            os._exit(STATUS)
+        self.seen = True
+        os.write(2, b"\ninterrupted: telling what was found; Ctrl-C again ends at once\n")
+        self.ask()
+
+
+def leave(status: int = STATUS) -> None:
+    """End the process with what was printed, without waiting for threads that read from a terminal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
