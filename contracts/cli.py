@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import chain
 from typing import Any
+
+import contracts.quiet_start as quiet_start  # isort: skip  # first: what follows takes long to import
 
 import click
 
@@ -13,6 +16,7 @@ from contracts.options import CHECKS, FLAGS_ALONE
 from contracts.rules.command import rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
+from mockserver.commands.common import leave
 from mockserver.options import (
     defaults,
     environment,
@@ -40,6 +44,12 @@ class _Understudy(click.Group):
         context.default_map = {name: defaults(options, told) for name, options in by_command.items()}
         context.default_map["check"] = {name: defaults(options, told) for name, options in by_check.items()}
         return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would say "Aborted!" and end 1, which no shell takes for Ctrl-C
+            leave(-signal.SIGINT)
 
 
 def _settable(command: click.Command) -> list[click.Option]:
@@ -70,3 +80,5 @@ def main(context: click.Context) -> None:
 
 for _command in (*COMMANDS, check, rules):
     main.add_command(_command)
+
+quiet_start.lift()

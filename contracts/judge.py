@@ -21,7 +21,7 @@ from mockserver.gateway.world import World
 
 
 def judge_world(world: World, report_dir: Path | None = None, command: Sequence[str] = ()) -> int:
-    """Tell on stderr which rules were broken; 1 when any of them is a MUST, else 0.
+    """Tell on stderr which rules were broken; 1 when any of them is a MUST, 2 when nobody called, else 0.
 
     Writes a report into `report_dir`, if given: a case for each rule, with the whole conversation. A rule
     that nothing was said about is not reached.
@@ -48,6 +48,9 @@ def judge_world(world: World, report_dir: Path | None = None, command: Sequence[
         report = Report("understudy run --check", tuple(_cases(entries, talk, found)), facts)
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
+    if not entries:
+        click.echo("check: no calls were seen, so nothing was judged", err=True)
+        return 2
     reached = sum(_is_reached(rule, talk, found) for rule in RULES)
     broken = "1 rule" if len(found) == 1 else f"{len(found)} rules"
     click.echo(f"check: {broken} broken, {worst} of them MUST; {reached} of {len(RULES)} in reach", err=True)

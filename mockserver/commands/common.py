@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -50,6 +51,25 @@ def hold_signals() -> Signals:
     from mockserver.intercept import Signals
 
     return Signals()
+
+
+_TOLD_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""What people end programs with. A shell stops its loop when a command dies of Ctrl-C, not when it ends 130.
+"""
+
+
+def leave(code: int) -> NoReturn:
+    """End this process as a child has ended: with its status or, for -n, by its signal n."""
+    if sys.platform != "win32" and -code in [getattr(signal, name) for name in _TOLD_ON]:
+        import resource  # Windows has none
+
+        sys.stdout.flush()
+        sys.stderr.flush()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        signal.signal(-code, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
+        signal.raise_signal(-code)  # to this thread: another one may be waiting for signals to the process
+    sys.exit(128 - code if code < 0 else code)
 
 
 def why_not_writable(file: Path) -> str:

@@ -11,7 +11,7 @@ import click
 
 from mockserver.app import create_app, create_replay
 from mockserver.catalog import SpecError, open_catalog
-from mockserver.commands.common import CannotRun, listen, open_standard_files
+from mockserver.commands.common import CannotRun, leave, listen, open_standard_files
 from mockserver.commands.run import run_command
 from mockserver.options import (
     listening_options,
@@ -93,10 +93,10 @@ def replay(
         _export(world, export_scenarios)
         return
     click.echo("\n".join(told), err=True)
-    status = run_loop(run_command(world, child, offline=False) if child else _serve_replay(world, host, port))
+    status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
     if ended := at_end(world):
         click.echo("\n".join(ended), err=True)
-    sys.exit(status or (1 if world.misses else 0))
+    leave(status or (1 if world.misses else 0))
 
 
 def _replay_world(

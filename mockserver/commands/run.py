@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -15,6 +14,7 @@ from mockserver.commands.common import (
     CannotRun,
     check_directory,
     hold_signals,
+    leave,
     make_world,
     open_standard_files,
     why_not_writable,
@@ -23,6 +23,9 @@ from mockserver.gateway.world import World
 from mockserver.options import environment, gateway_options
 from mockserver.recording.har import write_har
 from mockserver.web.server import run as run_loop
+
+if TYPE_CHECKING:
+    from mockserver.intercept import Signals
 
 Judge = Callable[[World, Path | None, Sequence[str]], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
@@ -78,7 +81,7 @@ def run(
     if journal_har is not None and (problem := why_not_writable(journal_har)):
         raise CannotRun(f"{journal_har} cannot be written: {problem}")
     world = make_world(options)
-    status = run_loop(run_command(world, command, offline=offline))
+    code = run_command(world, command, offline=offline)
     if journal_har is not None:
         try:
             journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
@@ -87,20 +90,31 @@ def run(
     if check:
         assert judge is not None  # contracts/cli.py composes the command, and brings it
         found = judge(world, report_dir, command)
-        status = status or found
-    sys.exit(status)
+        code = code or found
+    leave(code)
 
 
-async def run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
-    """Run a command with a world in the providers' place, tell what it came to, and give its status."""
+def run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
+    """Run a command with a world in the providers' place, and tell what it came to.
+
+    Gives its exit status, or -n for the signal n.
+    """
+    if not command[0]:
+        raise CannotRun("COMMAND is empty: after -- comes the program to run, such as `-- python my_app.py`")
+    held = hold_signals()  # before the loop, which would take Ctrl-C for its own
+    return run_loop(_run_command(world, command, held, offline=offline))
+
+
+async def _run_command(world: World, command: tuple[str, ...], held: Signals, *, offline: bool) -> int:
     # Imported here because certificates take longer to import than the rest together, and `serve` needs none.
     from mockserver.intercept import intercepting, run_child, summarise
 
-    held = hold_signals()
     app = create_app(world=world)
     hosts = world.catalog.every_host
     try:
         async with intercepting(app, hosts, environment(), offline=offline) as intercepted:
+            for warning in intercepted.warnings:
+                click.echo(f"understudy: {warning}", err=True)
             try:
                 ended = await run_child(command, intercepted.variables, held)
             except OSError as error:
@@ -108,4 +122,4 @@ async def run_command(world: World, command: tuple[str, ...], *, offline: bool) 
     except OSError as error:
         raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
     click.echo(summarise(world, intercepted), err=True)
-    return ended.status
+    return ended.code

@@ -91,7 +91,7 @@ async def _intercept(
         )
     except OSError as error:
         raise CannotRun(f"cannot listen on 127.0.0.1:{tls_port or port}: {error.strerror}") from None
-    lines = []
+    lines = [f"warning: {warning}" for warning in intercepted.warnings]
     if port is not None:
         lines += ["", "In the shell that starts the program:", ""]
         lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.added.items()]

@@ -22,9 +22,14 @@ _PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the child ended: its exit status, 128 + n for the signal n."""
+    """How the child ended: its exit status, or -n for the signal n."""
 
-    status: int
+    code: int
+
+    @property
+    def status(self) -> int:
+        """What a shell makes of it: 128 + n for the signal n."""
+        return 128 - self.code if self.code < 0 else self.code
 
 
 class Signals:
@@ -79,8 +84,7 @@ def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> 
     signals.begin(child)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     signals.end()
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return 128 - status if status < 0 else status
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _next(numbers: Iterable[int]) -> tuple[int, bool]:

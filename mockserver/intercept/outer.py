@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ from mockserver.intercept.exceptions import covers, read_exceptions
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 _CHUNK = 64 * 1024
+_HOST = re.compile(r"[\w.:%-]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -32,14 +34,21 @@ class OuterProxy:
         return f"the proxy {self.host}:{self.port} of {self.variable}"
 
     @property
+    def problem(self) -> str:
+        """Why nothing can leave through it; empty if it can. Without the address: it may hold a password."""
+        if self.scheme != "http":
+            return f"{self.variable} names a {self.scheme}:// proxy; only http:// ones can be passed"
+        return "" if _HOST.fullmatch(self.host) else f"{self.variable} names no proxy that can be understood"
+
+    @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What it has to be told with each request."""
         return [(b"Proxy-Authorization", b"Basic " + self.login)] if self.login else []
 
     async def connect(self) -> Streams:
         """Open a connection to the proxy itself. Raises OSError."""
-        if self.scheme != "http":
-            raise OSError(f"{self.variable} names a {self.scheme}:// proxy; only http:// ones can be passed")
+        if self.problem:
+            raise OSError(self.problem)
         try:
             return await asyncio.open_connection(self.host, self.port)
         except OSError as error:
@@ -76,6 +85,12 @@ class WayOut:
         self._exceptions = read_exceptions(environment)
         self._proxies = {scheme: _read(environment, scheme) for scheme in ("http", "https")}
 
+    @property
+    def problems(self) -> list[str]:
+        """Why calls will fail that have to leave through a proxy, for each that is of no use."""
+        named = dict.fromkeys(proxy for proxy in self._proxies.values() if proxy is not None)
+        return [f"{proxy.problem}: calls to other hosts will fail" for proxy in named if proxy.problem]
+
     def to(self, scheme: str, host: str, port: int) -> OuterProxy | None:
         """Choose by what the call is to become: "http" for one in clear, else "https"."""
         if host in _LOOPBACK or any(covers(entry, host, port) for entry in self._exceptions):
@@ -89,11 +104,11 @@ def _read(environment: Mapping[str, str], scheme: str) -> OuterProxy | None:
         given = environment.get(name, "").strip()
         if not given:
             continue
-        parts = urlsplit(given if "://" in given else f"http://{given}")
         try:
+            parts = urlsplit(given if "://" in given else f"http://{given}")
             host, port = parts.hostname or "", parts.port or 80
         except ValueError:
-            host, port = "", 0
+            return OuterProxy(name, "http", "", 0, b"")
         user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
         login = b"" if parts.username is None else base64.b64encode(user.encode())
         return OuterProxy(name, parts.scheme.lower(), host, port, login)

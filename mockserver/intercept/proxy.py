@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import h11
@@ -30,10 +31,31 @@ _BROKEN = (OSError, RuntimeError, h11.RemoteProtocolError, TimeoutError)
 
 @dataclass(slots=True)
 class Tally:
-    """Which hosts that are not the providers' were called, and how often."""
+    """Which hosts that are not the providers' were called, and how often.
+
+    `direct` counts connections that did not go through the proxy: each may carry several calls. `unreached`
+    are places with the reason why.
+    """
 
     passed: Counter[str] = field(default_factory=Counter)
+    direct: Counter[str] = field(default_factory=Counter)
+    unreached: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+
+    def read_notes(self, file: Path) -> None:
+        """Add what the preloads have noted: a line holds a place and, if it was not reached, the reason."""
+        try:
+            noted = file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return  # the child has removed it, which it may
+        for line in noted.splitlines():
+            if not line.isprintable():
+                continue  # not a preload's: whoever runs in the child may write there
+            place, _, reason = line.partition(" ")
+            if reason:
+                self.unreached[f"{place} ({reason})"] += 1
+            else:
+                self.direct[place] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +162,9 @@ class Proxy:
             return await _leave(goal, way)
         except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
+            # Counted before, so that it is named also if the run ends while nobody answers.
+            self.tally.passed -= Counter({goal.name: 1})
+            self.tally.unreached[f"{goal.name} ({why})"] += 1
             await _say(writer, 502, f"{goal.name} cannot be reached: {why}")
             return None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from starlette.types import ASGIApp
 
@@ -19,10 +23,14 @@ from mockserver.intercept.variables import (
     child_variables,
     hosts_to_intercept,
     trusted_before,
+    unusable_bundles,
 )
 from mockserver.web.server import Listening, bind, serving
 
 _LOOPBACK = "127.0.0.1"
+_PREFIX = "understudy-run-"
+_YOUNG_S = 60
+"""Seconds for which a folder may be one that is being made, and has no lock yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,8 @@ class Intercepted:
     trust: Trust
     left_out: tuple[str, ...]
     nothing: bool
+    warnings: tuple[str, ...] = ()
+    """What of the environment is of no use, in sentences."""
 
 
 @asynccontextmanager
@@ -58,16 +68,20 @@ async def intercepting(
     authority = Authority(hosts)
     plain, tls, front = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
     tls_port = tls.getsockname()[1]
+    way_out = WayOut(environment)
+    warnings = (*unusable_bundles(environment), *(() if offline else way_out.problems))
     proxy = Proxy(
         inside,
         tls_port=tls_port,
         plain_port=plain.getsockname()[1],
         trust=authority.client_context(),
-        way_out=WayOut(environment),
+        way_out=way_out,
         offline=offline,
     )
-    with TemporaryDirectory(prefix="understudy-") as folder:
-        trust = _write_trust(Path(folder), authority, environment)
+    with own_folder(Path(gettempdir())) as folder:
+        trust = _write_trust(folder, authority, environment)
+        notes = folder / "notes"
+        notes.touch()
         address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
         variables = child_variables(
             environment,
@@ -77,14 +91,43 @@ async def intercepting(
             tls_port=tls_port,
             plain_port=plain.getsockname()[1],
             offline=offline,
+            notes=notes,
         )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
         async with serving(app, plain, Listening(tls, authority.server_context())):
             server = await asyncio.start_server(proxy, sock=front)
             try:
-                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside)
+                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside, warnings)
             finally:
                 server.close()
+                proxy.tally.read_notes(notes)
+
+
+@contextmanager
+def own_folder(place: Path) -> Iterator[Path]:
+    """Give a private folder in `place`, locked while it is in use; remove those of runs that were killed."""
+    _sweep(place)
+    with TemporaryDirectory(prefix=_PREFIX, dir=place) as folder:
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a file system without locks: then nobody can take it for left, either
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield Path(folder)
+        finally:
+            os.close(lock)
+
+
+def _sweep(place: Path) -> None:
+    for path in place.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # another's, in use, or gone
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                about = os.fstat(folder)
+                if about.st_uid == os.getuid() and about.st_mtime < time.time() - _YOUNG_S:
+                    fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)  # a lock ends with its process
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(folder)
 
 
 def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from mockserver.gateway.journal import JournalEntry
 from mockserver.gateway.world import World
+from mockserver.intercept.proxy import Tally
 from mockserver.intercept.session import Intercepted
 from mockserver.recording.redact import SHORTEST, Redactor, secrets_of
 
@@ -26,13 +27,29 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     ]
     lines += _listed("errors met", errors)
     lines += _listed("faults played", faults)
-    lines += _listed("calls that went elsewhere", intercepted.tally.passed)
+    lines += _elsewhere(intercepted.tally)
+    lines += _listed("could not be reached", intercepted.tally.unreached)
     lines += _listed("calls refused (--offline)", intercepted.tally.refused)
     if intercepted.nothing:
         lines.append("  NO_PROXY keeps every host from the gateway: nothing was intercepted")
     elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
+
+
+def _elsewhere(tally: Tally) -> list[str]:
+    # A direct connection is seen when it begins, not what is said on it.
+    counts = (tally.passed + tally.direct).most_common()
+    told = [f"{place} ×{'at least ' if place in tally.direct else ''}{count}" for place, count in counts]
+    return [f"  calls that went elsewhere: {', '.join(told)}"] if told else []
+
+
+def _address(entry: JournalEntry) -> str:
+    # In clear a journal keeps the path alone; a program that called by a provider's name is to find it here.
+    if not entry.url.startswith("/"):
+        return entry.url
+    host = next((value.decode("latin-1") for name, value in entry.request_headers if name == b"host"), "")
+    return f"http://{host}{entry.url}" if host else entry.url
 
 
 def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
@@ -45,7 +62,7 @@ def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
 
 def _called(entry: JournalEntry, clean: Redactor) -> str:
     # What follows ? is left out: there may be a key in it.
-    return entry.operation or clean.url(entry.url.partition("?")[0])
+    return entry.operation or clean.url(_address(entry).partition("?")[0])
 
 
 def _count(number: int, noun: str) -> str:

@@ -66,11 +66,13 @@ def child_variables(
     tls_port: int,
     plain_port: int,
     offline: bool,
+    notes: Path,
 ) -> dict[str, str]:
     """Give the child's whole environment.
 
     `proxy` is the proxy's URL, `tls_port` and `plain_port` where the gateway speaks TLS and does not on
-    loopback, `hosts` those it speaks for. What the environment held already is kept, or added to.
+    loopback, `hosts` those it speaks for, `notes` a file for connections that go elsewhere without the proxy.
+    What the environment held already is kept, or added to.
     """
     told = dict(environment)
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
@@ -89,6 +91,7 @@ def child_variables(
         f"tls={tls_port} plain={plain_port} proxy={urlsplit(proxy).port} offline={offline:d} "
         f"hosts={','.join(hosts)}"
     )
+    told["_UNDERSTUDY_NOTES"] = str(notes)
     host, port = urlsplit(proxy).hostname, urlsplit(proxy).port
     java = {
         "http.proxyHost": host,
@@ -133,6 +136,17 @@ def trusted_before(environment: Mapping[str, str]) -> dict[str, bytes]:
     if own["SSL_CERT_FILE"] and not own["CURL_CA_BUNDLE"]:
         trusted["CURL_CA_BUNDLE"] += folders  # curl reads both, where its own is not set
     return trusted
+
+
+def unusable_bundles(environment: Mapping[str, str]) -> list[str]:
+    """Tell which variables name certificates that are not there, so that others stand in for them."""
+    named = {name: environment.get(name) for name in (*_BUNDLES, _EXTRA)}
+    return [
+        f"{name} names {place}, where no certificates can be read: the command gets "
+        + ("none from there" if name == _EXTRA else "the usual ones instead")
+        for name, place in named.items()
+        if place and not _certificates(place)
+    ]
 
 
 def _system() -> bytes:

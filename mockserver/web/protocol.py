@@ -24,6 +24,15 @@ _HARD_LIMIT = 4 * MAX_HEADERS
 """The parser collects a head without bound. Past this the connection is cut; up to it the app answers 431."""
 
 
+_HTTP_2 = b"PRI * HTTP/2.0"
+"""How a client begins that speaks HTTP/2 without having been offered it (RFC 9113, section 3.4)."""
+
+_HTTP_1_REQUIRED = (
+    b"\0\0\0\x04\0\0\0\0\0"  # SETTINGS, none
+    b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0d"  # GOAWAY, last stream 0, HTTP_1_1_REQUIRED
+)
+"""What such a client understands (RFC 9113, sections 6.5, 6.8 and 7)."""
+
 BODILESS = frozenset({204, 304})
 """Statuses whose answers have no body and, at 204, may not even tell a length (RFC 9110, section 8.6)."""
 
@@ -93,6 +102,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     _head = 0
     _in_head = False
+    _begun = False
     _outbox: Outbox
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -105,6 +115,11 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the wire."""
+        begun, self._begun = self._begun, True
+        if not begun and data.startswith(_HTTP_2):
+            self.transport.write(_HTTP_1_REQUIRED)
+            self.transport.close()
+            return
         super().data_received(data)
         if self._in_head:
             self._head += len(data)

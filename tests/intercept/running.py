@@ -10,10 +10,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pytest
+from _pytest.mark.structures import ParameterSet
+
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 
 QUICK = ("--speed", "2000", "--media", "small")
 PYTHON = sys.executable
+
+
+def slow(value: object) -> ParameterSet:
+    """One more of a kind, which only `make test-all` runs."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def understudy_run(
@@ -34,7 +42,7 @@ def understudy_run(
 class StandIn:
     """Another host's server on this machine: says hello, and what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str) -> None:
         self.asked: list[str] = []
         stand_in = self
 
@@ -49,14 +57,14 @@ class StandIn:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.port = self.server.server_address[1]
 
 
 @contextmanager
-def stand_in() -> Iterator[StandIn]:
+def stand_in(host: str = "127.0.0.1") -> Iterator[StandIn]:
     """Serve as another host, for as long as the context lasts."""
-    made = StandIn()
+    made = StandIn(host)
     thread = Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,67 @@ def test_a_node_program_without_proxy_reaches_providers_and_itself_alone(tmp_pat
     assert isinstance(told["fetched"], str)
     assert "fetch.example:443" in named
     assert len(named) == 6
+
+
+# -- what leaves without the proxy
+
+PASSING = """
+import socket, sys
+sys.path.append(sys.argv[3])
+import urllib3
+host, port = sys.argv[1], int(sys.argv[2])
+print(urllib3.PoolManager().request("GET", f"http://{host}:{port}/", retries=False).status)
+try:
+    socket.create_connection((host, 1))
+except OSError as error:
+    print(type(error).__name__)
+"""
+NODE_PASSING = """
+const http = require('node:http');
+const [host, port] = process.argv.slice(2);
+const get = (place) => new Promise((done) => {
+  const told = (answer) => { answer.resume(); done(answer.statusCode); };
+  http.get(`http://${place}/`, { agent: new http.Agent() }, told).on('error', ({ code }) => done(code));
+});
+(async () => console.log(await get(`${host}:${port}`), await get(`${host}:1`)))();
+"""
+
+
+def own_address() -> str:
+    """An address of this machine that others could reach."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            line.connect(("203.0.113.1", 9))  # nothing is sent
+            address: str = line.getsockname()[0]
+    except OSError as error:
+        pytest.skip(f"this machine has no address but its loopback: {error}")
+    return address
+
+
+def test_connections_past_the_proxy_are_named_with_what_became_of_them(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PASSING, encoding="utf-8")
+    (tmp_path / "program.cjs").write_text(NODE_PASSING, encoding="utf-8")
+    host, others = own_address(), str(sdk("wavespeed-2.0.5"))
+    with stand_in(host) as other:
+        place = f"{host} {other.port}"
+        both = f"'{PYTHON}' program.py {place} '{others}'; '{node()}' program.cjs {place}"
+        done = understudy_run(tmp_path, "sh", "-c", both)
+    assert done.stdout.decode().split() == ["200", "ConnectionRefusedError", "200", "ECONNREFUSED"], done
+    told = done.stderr.decode()
+    assert f"  calls that went elsewhere: {host}:{other.port} ×at least 2\n" in told
+    assert f"{host}:1 (Connection refused) ×1" in told
+    assert f"{host}:1 (ECONNREFUSED) ×1" in told
+
+
+def test_a_program_that_outlives_the_run_connects_as_ever(tmp_path: Path) -> None:
+    """What the preload wants to write to is gone then."""
+    with stand_in(own_address()) as other:
+        address = f"http://{other.server.server_address[0]!s}:{other.port}/"
+        fetch = "import urllib.request as u; print(u.build_opener(u.ProxyHandler({})).open"
+        script = f"rm \"$_UNDERSTUDY_NOTES\"; '{PYTHON}' -c \"{fetch}('{address}').status)\""
+        done = understudy_run(tmp_path, "sh", "-c", script)
+    assert (done.returncode, done.stdout) == (0, b"200\n"), done.stderr.decode()
+    assert "elsewhere" not in done.stderr.decode()
 
 
 # Never waits for an answer: a connection that is begun is not refused.

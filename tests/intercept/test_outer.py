@@ -96,6 +96,13 @@ async def test_a_proxy_of_another_kind_is_refused_in_words() -> None:
     assert b"ALL_PROXY names a socks5:// proxy; only http:// ones can be passed" in said
 
 
+@pytest.mark.parametrize("address", ["what is this", "http://[bad", "http://:99999", "://"])
+def test_an_address_that_is_none_is_told_before_anybody_calls(address: str) -> None:
+    (problem,) = WayOut({"HTTPS_PROXY": address}).problems
+    assert problem.startswith("HTTPS_PROXY names ")
+    assert WayOut({"HTTPS_PROXY": "http://proxy.example:3128"}).problems == []
+
+
 async def test_offline_nothing_reaches_the_outer_proxy() -> None:
     async with outer_proxy(b"HTTP/1.1 200 Go\r\n\r\n") as outer:
         environment = {"HTTPS_PROXY": f"http://127.0.0.1:{outer.port}"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.intercept.running import PYTHON, understudy_run
+from tests.intercept.running import PYTHON, slow, understudy_run
 from tests.sdks.installed import node, sdk
 
 pytestmark = pytest.mark.e2e
@@ -115,7 +115,7 @@ def judge(cwd: Path, *command: str) -> None:
     assert "refused" not in summary
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", ["requests", "urllib3", "httpx", slow("urllib")])
 def test_a_python_program_needs_no_change(tmp_path: Path, client: str) -> None:
     others = str(sdk("wavespeed-2.0.5")) if client in ("requests", "urllib3") else ""
     imports = f"sys.path.insert(0, {others!r})\n{CLIENTS[client]}" if others else CLIENTS[client]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
-from tests.intercept.running import PYTHON, QUICK, understudy_run
+from tests.intercept.running import PYTHON, QUICK, slow, understudy_run
 
 pytestmark = pytest.mark.e2e
 
@@ -147,7 +147,7 @@ def start(cwd: Path, script: str, **more: Any) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, slow(signal.SIGTERM), slow(signal.SIGHUP)])
 def test_signals_while_it_ends_change_nothing(tmp_path: Path, number: signal.Signals) -> None:
     with start(tmp_path, "echo ready; exec sleep 20", stdin=subprocess.DEVNULL) as process:
         assert process.stdout is not None
@@ -156,7 +156,7 @@ def test_signals_while_it_ends_change_nothing(tmp_path: Path, number: signal.Sig
             process.send_signal(number)
             threading.Event().wait(0.002)
         _, errors = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 128 + number
+    assert process.returncode == -number
     assert errors.startswith("understudy: 0 jobs")
     assert list(tmp_path.iterdir()) == []
 
@@ -249,6 +249,7 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.slow  # as the one above
 def test_a_journal_that_is_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "."))
     assert (done.returncode, done.stderr) == (2, b"Error: . cannot be written: it is a folder\n")
@@ -266,7 +267,7 @@ def test_a_journal_that_fails_later_leaves_the_status(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", slow("<&-"), slow(">&-"), slow("<&- >&-")])
 def test_closed_standard_files_do_no_harm(tmp_path: Path, closed: str) -> None:
     command = f"{UNDERSTUDY} run {' '.join(QUICK)} -- sh -c 'exit 7' {closed}"
     done = subprocess.run(

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
-from tests.intercept.running import PYTHON, QUICK, stand_in, understudy_run
+from tests.intercept.running import PYTHON, QUICK, slow, stand_in, understudy_run
+from tests.sdks.installed import node
 
 pytestmark = pytest.mark.e2e
 
@@ -60,14 +61,22 @@ def test_offline_calls_to_other_hosts_are_refused_and_named(tmp_path: Path) -> N
 # -- the child is itself
 
 
-@pytest.mark.parametrize("status", [0, 3, 255])
+@pytest.mark.parametrize("status", [3, slow(0), slow(255)])
 def test_the_exit_status_is_the_childs(tmp_path: Path, status: int) -> None:
     assert understudy_run(tmp_path, "sh", "-c", f"exit {status}").returncode == status
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Path, number: int) -> None:
-    assert understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$").returncode == 128 + number
+def test_a_signal_that_ends_the_child_is_told_as_128_and_its_number(tmp_path: Path) -> None:
+    assert understudy_run(tmp_path, "sh", "-c", "kill -9 $$").returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGQUIT, slow(signal.SIGINT)])
+def test_what_people_end_programs_with_ends_it_as_well(tmp_path: Path, number: int) -> None:
+    """After its summary and with nothing left; no core is dumped."""
+    done = understudy_run(tmp_path, "sh", "-c", f"kill -{int(number)} $$", TMPDIR=str(tmp_path))
+    assert done.returncode == -number
+    assert "understudy: 0 jobs" in done.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
@@ -79,7 +88,7 @@ def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
     assert told[1].startswith("understudy: 0 jobs, 0 calls, ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGHUP, slow(signal.SIGTERM), slow(signal.SIGUSR1)])
 def test_a_signal_to_it_reaches_the_child(tmp_path: Path, number: int) -> None:
     catcher = f"trap 'echo caught; exit 7' {int(number)}; echo ready; while :; do sleep 0.05; done"
     with subprocess.Popen(
@@ -102,6 +111,22 @@ def test_a_command_that_cannot_be_started_is_one_line_and_status_2(tmp_path: Pat
     assert (done.returncode, done.stdout) == (2, b"")
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("Error: ./nothing-here cannot be started: ")
+
+
+def test_an_empty_command_is_one_line_and_status_2(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, line.startswith("Error: COMMAND is empty: ")) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("script", "status"), [("true", 2), pytest.param("exit 3", 3, marks=pytest.mark.slow)]
+)
+def test_a_check_of_nothing_is_no_clean_one(tmp_path: Path, script: str, status: int) -> None:
+    """The child's own status comes first."""
+    done = understudy_run(tmp_path, "sh", "-c", script, options=("--check",))
+    assert done.returncode == status
+    assert "check: no calls were seen, so nothing was judged" in done.stderr.decode().splitlines()
 
 
 # -- its variables
@@ -131,6 +156,50 @@ def test_a_provider_that_no_proxy_names_is_left_alone_and_named(tmp_path: Path) 
     assert "NO_PROXY kept these from the gateway: gateway.pixazo.ai" in done.stderr.decode()
 
 
+def test_what_of_the_environment_is_of_no_use_is_told_in_a_line_each(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, "true", SSL_CERT_FILE="/nonexist", ALL_PROXY="socks5://me:secret@h:1")
+    first, second, _ = done.stderr.decode().splitlines()
+    assert first.startswith("understudy: SSL_CERT_FILE names /nonexist, where no certificates can be read")
+    assert second.startswith("understudy: ALL_PROXY names a socks5:// proxy; only http:// ones can be passed")
+    assert "secret" not in second
+
+
+def test_what_could_not_be_reached_is_told_with_the_reason_and_a_call_in_clear_with_its_host(
+    tmp_path: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    program = f"""
+import http.client, os
+from urllib.parse import urlsplit
+proxy = urlsplit(os.environ["HTTPS_PROXY"])
+for url in ("http://127.0.0.1:{port}/", "http://api.segmind.com/x?key=secret"):
+    line = http.client.HTTPConnection(proxy.hostname, proxy.port, timeout=10)
+    line.request("GET", url)
+    print(line.getresponse().status)
+    line.close()
+"""
+    done = understudy_run(tmp_path, PYTHON, "-c", program)
+    assert done.stdout.split() == [b"502", b"404"], done.stderr.decode()
+    told = done.stderr.decode()
+    assert "elsewhere" not in told
+    assert f"  could not be reached: 127.0.0.1:{port} (" in told
+    assert "errors met: 404 http://api.segmind.com/x ×1" in told
+
+
+HTTP_2 = """
+const session = require('node:http2').connect('https://api.segmind.com');
+session.on('error', ({ message }) => console.log(message));
+session.request({ ':path': '/x' }).on('error', () => {});
+"""
+
+
+def test_a_client_that_insists_on_http_2_is_told_that_http_1_is_required(tmp_path: Path) -> None:
+    done = understudy_run(tmp_path, node(), "-e", HTTP_2)
+    said = done.stdout.decode().strip()  # newer Nodes know the number's name
+    assert said.partition("error code ")[2] in ("13", "NGHTTP2_HTTP_1_1_REQUIRED"), done
+
+
 # -- afterwards
 
 
@@ -154,6 +223,7 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert files == [
         "curl_ca_bundle.pem",
         "node_extra_ca_certs.pem",
+        "notes",
         "requests_ca_bundle.pem",
         "ssl_cert_file.pem",
         "trust.p12",

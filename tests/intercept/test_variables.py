@@ -23,6 +23,7 @@ def told(tmp_path: Path, **environment: str) -> dict[str, str]:
         tls_port=10,
         plain_port=11,
         offline=False,
+        notes=tmp_path / "notes",
     )
 
 

@@ -1,22 +1,25 @@
 // Loaded by a Node child at its start: looks after connections that do not go through the proxy.
 // Node 20 and 22 do not read proxy variables; later ones do (NODE_USE_ENV_PROXY), but a program's own agents and
-// sockets do not. What they open to a provider's host is led to the gateway. With --offline, what would leave this
-// machine is refused and told to the proxy, which names it in the summary; what NO_PROXY names is left alone.
+// sockets do not. What they open to a provider's host is led to the gateway. What leaves this machine is noted in a
+// file, for the summary. With --offline it is refused and told to the proxy; what NO_PROXY names is left alone.
 //
 // fetch, http, https, http2 and tls all open their connections by net.Socket.prototype.connect. The name that a
 // certificate is held to has been taken from the options before.
 'use strict';
 
+const { errorMonitor } = require('node:events');
 const fs = require('node:fs');
 const net = require('node:net');
 
 const PATIENCE_MS = 5000;
+const MOST_NOTED = 1 << 20; // bytes
 
 const told = Object.fromEntries(
   (process.env._UNDERSTUDY_INTERCEPT || '').split(' ').filter(Boolean).map((part) => part.split('=')),
 );
 const providers = new Set((told.hosts || '').split(',').filter(Boolean));
 const offline = told.offline === '1';
+const notes = process.env._UNDERSTUDY_NOTES;
 const exceptions = (process.env.no_proxy || process.env.NO_PROXY || '')
   .toLowerCase()
   .split(',')
@@ -33,8 +36,12 @@ function connectHere(...args) {
   if (providers.has(host)) {
     return connect.call(this, elsewhere(options, { host: '127.0.0.1', port: Number(port === 80 ? told.plain : told.tls) }), done);
   }
-  if (!offline || isFree(host, port)) return connect.apply(this, args);
+  if (isHere(host)) return connect.apply(this, args);
   const where = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  if (!offline || isExcepted(host, port)) {
+    noteEnd(this, where);
+    return connect.apply(this, args);
+  }
   const error = Object.assign(new Error(`connect ECONNREFUSED: understudy run --offline refuses ${where}`), {
     code: 'ECONNREFUSED',
     errno: -require('node:os').constants.errno.ECONNREFUSED,
@@ -74,8 +81,36 @@ function tell(where, then) {
   });
 }
 
-function isFree(host, port) {
-  if (exceptions.some((entry) => covers(entry, host, port))) return true;
+// Notes a connection when it stands, or why it does not. What the program hears of it stays the same.
+function noteEnd(socket, where) {
+  const stands = () => end();
+  const fails = (error) => end(error);
+  function end(error) {
+    socket.off('connect', stands).off(errorMonitor, fails);
+    note(error ? `${where} ${error.code || error.message}` : where);
+  }
+  socket.once('connect', stands).once(errorMonitor, fails);
+}
+
+// A file waits for nobody, and outlives us.
+function note(text) {
+  if (!notes) return;
+  let file;
+  try {
+    file = fs.openSync(notes, fs.constants.O_WRONLY | fs.constants.O_APPEND);
+    if (fs.fstatSync(file).size < MOST_NOTED) fs.writeSync(file, `${text}\n`);
+  } catch {
+    // the run ended before the program, and took the file along
+  } finally {
+    if (file !== undefined) fs.closeSync(file);
+  }
+}
+
+function isExcepted(host, port) {
+  return exceptions.some((entry) => covers(entry, host, port));
+}
+
+function isHere(host) {
   if (net.isIP(host)) return /^(127\.|::ffff:127\.)/.test(host) || ['0.0.0.0', '::', '::1'].includes(host);
   return host === 'localhost' || host.endsWith('.localhost') || isHereByHostsFile(host);
 }

@@ -1,8 +1,8 @@
 """Loaded by a Python child at its start: looks after connections that do not go through the proxy.
 
 Clients that read proxy variables do not need it; urllib3 and aiohttp do not read them. What they open to a
-provider's host is led to the gateway. With --offline, what would leave this machine is refused and told to
-the proxy, which names it in the summary; what NO_PROXY names is left alone.
+provider's host is led to the gateway. What leaves this machine is noted in a file, for the summary. With
+--offline it is refused and told to the proxy; what NO_PROXY names is left alone.
 
 A name that must not be asked for in the world gets an address that nobody has (198.18.0.0/16), by which
 `connect` knows it again: some clients keep the port that they were asked for, and only take over the address.
@@ -25,6 +25,7 @@ from itertools import count
 _told = dict(part.partition("=")[::2] for part in os.environ.get("_UNDERSTUDY_INTERCEPT", "").split())
 _hosts = frozenset(filter(None, _told.get("hosts", "").split(",")))
 _offline = _told.get("offline") == "1"
+_notes = os.environ.get("_UNDERSTUDY_NOTES", "")
 _no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
 _exceptions = [entry.strip().lower() for entry in _no_proxy.split(",") if entry.strip()]
 
@@ -32,6 +33,8 @@ _resolve, _connect, _connect_ex = socket.getaddrinfo, socket.socket.connect, soc
 
 _PATIENCE_S = 5
 _MOST_NAMES = 60_000
+_MOST_NOTED = 1 << 20  # bytes
+_BEGUN = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _numbers = count(1)
 _stand_ins = {}  # name: the address that it got here
 _names = {}  # address: the name that it was found under
@@ -44,36 +47,52 @@ def _getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
     if name in _hosts or (_offline and name not in _hosts_file() and not _is_free(name, port)):
         return _resolve(_stand_in(name), port, family, type, proto, flags)
     found = _resolve(host, port, family, type, proto, flags)
-    if _offline and len(_names) < _MOST_NAMES:
+    if len(_names) < _MOST_NAMES:
         for info in found:
             _names[info[4][0]] = name
     return found
 
 
 def _connect_here(self, address):
-    return _connect(self, _led(self, address))
+    address, where = _led(self, address)
+    try:
+        _connect(self, address)
+    except BlockingIOError:
+        _note(where)
+        raise
+    except OSError as error:
+        if error.errno != errno.EISCONN:
+            _note(where, error)
+        raise
+    _note(where)
 
 
 def _connect_ex_here(self, address):
     try:
-        return _connect_ex(self, _led(self, address))
+        address, where = _led(self, address)
     except ConnectionRefusedError:
         return errno.ECONNREFUSED
+    result = _connect_ex(self, address)
+    if result in _BEGUN:
+        _note(where)
+    return result
 
 
 def _led(sock, address):
-    """Tell where a connection is to go. Raises ConnectionRefusedError."""
+    """Tell where a connection is to go, and its name if that is elsewhere. Raises ConnectionRefusedError."""
     inet = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
     if not inet or not isinstance(address, tuple) or len(address) < 2:
-        return address
+        return address, None
     host, port = _name(address[0]), address[1]
     name = _names.get(host, host)
     if name in _hosts:
         here = "127.0.0.1" if sock.family == socket.AF_INET else "::ffff:127.0.0.1"
-        return (here, int(_told["plain" if port == 80 else "tls"]))
-    if not _offline or _is_free(host, port) or _is_excepted(name, port):
-        return address
+        return (here, int(_told["plain" if port == 80 else "tls"])), None
+    if _is_here(host):
+        return address, None
     where = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+    if not _offline or _is_excepted(host, port) or _is_excepted(name, port):
+        return address, where
     _tell(where)
     raise ConnectionRefusedError(errno.ECONNREFUSED, f"understudy run --offline refuses {where}")
 
@@ -87,6 +106,20 @@ def _tell(where):
         _connect(line, ("127.0.0.1", int(_told["proxy"])))
         line.sendall(request.encode("ascii", "replace"))
         line.recv(1)
+
+
+def _note(where, error=None):
+    """Keep a place that was called, or why it was not reached. A file waits for nobody, and outlives us."""
+    if not where or not _notes:
+        return
+    line = f"{where} {error.strerror or error}\n" if error else f"{where}\n"
+    with contextlib.suppress(OSError):  # the run ended before the program, and took the file along
+        file = os.open(_notes, os.O_WRONLY | os.O_APPEND)
+        try:
+            if os.fstat(file).st_size < _MOST_NOTED:
+                os.write(file, line.encode("ascii", "replace"))
+        finally:
+            os.close(file)
 
 
 def _name(host):
@@ -111,11 +144,13 @@ def _is_numeric(host):
 
 def _is_free(host, port):
     """Tell whether a host is this machine, or NO_PROXY names it."""
+    return _is_here(host) or _is_excepted(host, port)
+
+
+def _is_here(host):
     if _is_numeric(host):
-        here = host.startswith(("127.", "::ffff:127.")) or host in ("0.0.0.0", "::", "::1")
-    else:
-        here = host in ("", "localhost") or host.endswith(".localhost") or _hosts_file().get(host, False)
-    return here or _is_excepted(host, port)
+        return host.startswith(("127.", "::ffff:127.")) or host in ("0.0.0.0", "::", "::1")
+    return host in ("", "localhost") or host.endswith(".localhost") or _hosts_file().get(host, False)
 
 
 def _is_excepted(host, port):
