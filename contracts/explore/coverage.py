@@ -92,6 +92,8 @@ PREMISES: Mapping[str, Premise] = MappingProxyType(
         "took-failure-for-success": _end("FAILED"),
         "took-unfinished-for-finished": lambda talk: _made(talk) and not _ended_at_once(talk),
         "choked-on-good-answer": lambda talk: talk.last is not None and not talk.last.kinds,
+        "hung-up-too-soon": _always,
+        "broke-the-protocol": _always,
         "crashed": _always,
         "never-finished": _always,
         "wrong-output": _end("COMPLETED"),

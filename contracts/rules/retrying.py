@@ -95,7 +95,7 @@ def _gave_up(talk: Talk) -> Iterator[Breach]:
         yield from _left_in_trouble(talk)
         return
     last = talk.last
-    if claim.outcome not in ("failed", "rejected") or last is None or not last.passing:
+    if claim.outcome not in ("failed", "rejected") or last is None or not last.passing or last.hung_up:
         return
     run = _passing_run(talk, last)
     if last.part == "submit":
