@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import sys
 from itertools import chain
 from typing import Any
 
@@ -13,6 +17,7 @@ from contracts.options import CHECKS, FLAGS_ALONE
 from contracts.rules.command import rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
+from mockserver.commands.common import CannotRun
 from mockserver.options import (
     defaults,
     environment,
@@ -40,6 +45,16 @@ class _Understudy(click.Group):
         context.default_map = {name: defaults(options, told) for name, options in by_command.items()}
         context.default_map["check"] = {name: defaults(options, told) for name, options in by_check.items()}
         return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
+                raise
+            with contextlib.suppress(OSError, ValueError):  # what is left to be written has nowhere to go
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CannotRun(f"the output cannot be written: {error.strerror}") from None
 
 
 def _settable(command: click.Command) -> list[click.Option]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+import signal
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,11 +17,14 @@ import click
 
 from contracts.conformance import cases as written
 from contracts.conformance.drivers import Attached, Died, Lasting, PerCase
-from contracts.conformance.known import Known, KnownError, excuse, read_known
+from contracts.conformance.known import STALE, Known, KnownError, excuse, read_known
+from contracts.conformance.protocol import Hello
 from contracts.conformance.runner import MakeDriver, run_cases
+from contracts.conformance.verdict import UNEXPECTED
 from contracts.findings import Case, Outcome, Report
 from contracts.options import client_options
 from contracts.report import lines, write_reports
+from contracts.rules import RULES
 from mockserver.catalog import Catalog, open_catalog
 from mockserver.commands.common import CannotRun
 
@@ -67,12 +74,14 @@ def client(
             "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
         )
     try:
-        chosen = written.choose(written.read_cases(), globs, providers)
-        known = read_known(known_failing) if known_failing is not None else []
+        every = written.read_cases()
+        _check_providers(every, providers)
+        chosen = written.choose(every, globs, providers)
+        known = read_known(known_failing, RULE_IDS) if known_failing is not None else []
     except (written.CaseError, KnownError) as error:
         raise CannotRun(str(error)) from None
     if not chosen:
-        raise CannotRun("no case is called that; --list shows them")
+        raise CannotRun(f"no case is called {' or '.join(globs)}; --list shows them")
     if only_list:
         for case in chosen:
             click.echo(f"{case.id}\n  {case.summary}")
@@ -83,6 +92,7 @@ def client(
         seed = secrets.randbelow(2**31)
     make = partial(PerCase if per_case else Lasting, command) if command else Attached
     catalog = open_catalog()
+    stopped: int | None = None
     if explore is not None:
         # Hypothesis takes its time to import.
         from contracts.explore.command import run
@@ -103,13 +113,43 @@ def client(
         except (Died, Nothing) as error:
             raise CannotRun(str(error)) from None
     else:
-        report = _check(
-            chosen, make, catalog, 1 if attach else jobs, seed, known, " ".join(command) or "attached"
+        left_out = {case.id for case in every} - {case.id for case in chosen}
+        report, stopped = _check(
+            chosen,
+            make,
+            catalog,
+            1 if attach else jobs,
+            seed,
+            known,
+            left_out,
+            " ".join(command) or "attached",
         )
     if report_dir is not None:
         for file in write_reports(report, report_dir, "client", catalog):
             click.echo(f"wrote {file}", err=True)
-    sys.exit(report.exit_status(strict=strict))
+    if stopped is not None:
+        sys.exit(128 + stopped)
+    status = report.exit_status(strict=strict)
+    if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
+        raise CannotRun(
+            f"nothing was checked: none of the {len(report.cases)} cases could be run ({_why(report)})"
+        )
+    sys.exit(status)
+
+
+RULE_IDS = frozenset({UNEXPECTED, *(rule.id for rule in RULES)})
+
+
+def _check_providers(cases: list[written.Case], wanted: tuple[str, ...]) -> None:
+    known = sorted({case.provider for case in cases})
+    for name in wanted:
+        if name not in known:
+            raise CannotRun(f"no provider is called {name}; known are {', '.join(known)}")
+
+
+def _why(report: Report) -> str:
+    reasons = Counter(case.reason for case in report.cases if case.reason)
+    return reasons.most_common(1)[0][0] if reasons else "no reason is known"
 
 
 def _check(
@@ -119,18 +159,35 @@ def _check(
     jobs: int,
     seed: int,
     known: list[Known],
+    left_out: set[str],
     name: str,
-) -> Report:
+) -> tuple[Report, int | None]:
+    """Run the cases and tell what was found. Gives the signal that ended it early, too, or None."""
     began = time.monotonic()
-    progress = _Progress(len(chosen))
+    progress = _Progress(len(chosen), known)
+    stopped: list[int] = []
+
+    async def run() -> tuple[Hello, list[Case]]:
+        stop = asyncio.Event()
+
+        def halt(number: int) -> None:
+            stopped.append(number)
+            stop.set()
+
+        with _on_signals(halt):
+            return await run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell, stop=stop)
+
     try:
-        hello, done = asyncio.run(run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell))
+        hello, done = asyncio.run(run())
     except Died as error:
         raise CannotRun(str(error)) from None
     progress.end()
-    cases = excuse(done, known)
+    cases = excuse(done, known, left_out)
+    if stopped:  # what did not run may be what a line excuses
+        cases = [case for case in cases if case.group != STALE]
     for case in cases:
         _show(case)
+    stale = sum(case.group == STALE for case in cases)
     facts = {
         "client": f"{hello.client.name} {hello.client.version}".strip(),
         "command": name,
@@ -139,14 +196,37 @@ def _check(
         "known_failures": sum(case.reason.startswith("known to fail") for case in cases),
     }
     report = Report(f"client {facts['client']}", tuple(cases), facts)
-    counts = {outcome: sum(case.outcome is outcome for case in cases) for outcome in Outcome}
+    counts = {
+        outcome: sum(case.outcome is outcome for case in cases if case.group != STALE) for outcome in Outcome
+    }
     click.echo(
-        f"{len(cases)} cases: "
+        f"{len(cases) - stale} cases: "
         + ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
         + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
+        + (f", {stale} lines of --known-failing excuse nothing" if stale else "")
         + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
+        + (f"; interrupted by {signal.Signals(stopped[0]).name}" if stopped else "")
     )
-    return report
+    return report, stopped[0] if stopped else None
+
+
+@contextlib.contextmanager
+def _on_signals(halt: Callable[[int], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call `halt` in the loop instead of ending the process with clients left."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    held = []
+    # Only the main thread may hold signals, and not every platform's loop can.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        for number in numbers:
+            before = signal.getsignal(number)
+            loop.add_signal_handler(number, halt, int(number))
+            held.append((number, before))
+    try:
+        yield
+    finally:
+        for number, before in held:
+            loop.remove_signal_handler(number)
+            signal.signal(number, before)
 
 
 def _show(case: Case) -> None:
@@ -163,8 +243,9 @@ def _show(case: Case) -> None:
 class _Progress:
     """One line a case on stderr; one line in all where stderr is a terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, known: list[Known]) -> None:
         self._total = total
+        self._known = known
         self._done = 0
         self._live = sys.stderr.isatty()
 
@@ -172,6 +253,9 @@ class _Progress:
         """Tell that a case has ended."""
         self._done += 1
         mark, colour = _MARKS[case.outcome]
+        (excused,) = excuse([case], self._known, {f"{case.group}/{case.name}"})[:1] or [case]
+        if case.findings and excused.reason.startswith("known to fail") and excused.outcome is Outcome.PASSED:
+            mark, colour = "KNOWN", "yellow"
         line = f"[{self._done}/{self._total}] {mark:5} {case.group}/{case.name}  {case.seconds:.1f} s"
         if case.outcome is Outcome.NOT_REACHED:
             line += f"  {case.reason}"

@@ -79,6 +79,9 @@ class Driver(Protocol):
     async def close(self) -> None:
         """End."""
 
+    async def kill(self) -> None:
+        """End at once, by force, and all that was started with it."""
+
 
 class _Child:
     """A process of which stdout is read in lines. What is no message, and stderr, is noise."""
@@ -272,6 +275,11 @@ class Lasting:
             await self._drop()
             raise
 
+    async def kill(self) -> None:
+        """End the process at once."""
+        if self._child is not None:
+            await self._child.kill()
+
     async def close(self) -> None:
         """End the process."""
         if self._child is not None:
@@ -392,6 +400,11 @@ class PerCase:
         finally:
             await child.end()
 
+    async def kill(self) -> None:
+        """End the process of the case at once."""
+        if self._child is not None:
+            await self._child.kill()
+
     async def close(self) -> None:
         """End what is left."""
         if self._child is not None:
@@ -446,6 +459,9 @@ class Attached:
     async def release(self) -> int | None:
         """Nothing is held."""
         return None
+
+    async def kill(self) -> None:
+        """Nothing is held."""
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -21,6 +21,8 @@ from mockserver.domain.scenario import write_scenario
 MakeDriver = Callable[[], Driver]
 Told = Callable[[Case], None]
 
+INTERRUPTED = "the check was interrupted"
+
 
 async def run_cases(
     chosen: Sequence[written.Case],
@@ -30,12 +32,18 @@ async def run_cases(
     jobs: int,
     seed: int,
     told: Told,
+    stop: asyncio.Event | None = None,
 ) -> tuple[Hello, list[Case]]:
-    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died."""
+    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died.
+
+    When `stop` is set the clients are killed, and what has not ended until then is not reached.
+    """
+    halt = stop or asyncio.Event()
     drivers = [make_driver() for _ in range(max(1, min(jobs, len(chosen))))]
-    try:
+    done: dict[str, Case] = {}
+
+    async def everything() -> Hello:
         hello = await drivers[0].hello()
-        done: dict[str, Case] = {}
         waiting: deque[written.Case] = deque()
         for case in chosen:
             reason = _unable(case, hello)
@@ -56,9 +64,23 @@ async def run_cases(
         async with asyncio.TaskGroup() as group:
             for driver in drivers:
                 group.create_task(lane(driver))
+        return hello
+
+    running, stopping = asyncio.ensure_future(everything()), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            hello = running.result()
+        else:
+            running.cancel()  # before the clients die, or their lanes would start them anew
+            await asyncio.gather(*(driver.kill() for driver in drivers))
+            hello = Hello()
     finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
         await asyncio.gather(*(driver.close() for driver in drivers))
-    return hello, [done[case.id] for case in chosen]
+    return hello, [done.get(case.id) or replace(_case(case), reason=INTERRUPTED) for case in chosen]
 
 
 async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:
