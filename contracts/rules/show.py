@@ -69,7 +69,7 @@ def _shorten(text: str, about: str) -> str:
 def _place(text: str, about: str) -> int:
     """Tell where the member stands that matters most, one that holds nothing aside; 0 for none."""
     for name in (about, *_TELLING) if about else _TELLING:
-        found = re.search(rf'"{re.escape(name)}" ?: ?(?!""|null|\[\]|\{{\}})', text)
+        found = re.search(rf'"{re.escape(name)}" ?: ?(?!""|null|"success"|\[\]|\{{\}})', text)
         if found:
             return found.start()
     return 0

@@ -143,13 +143,29 @@ class Exchange:
             return None
         if self.operation is not None and self.operation.answers == "media" and self.job:
             # A synchronous call: the file itself, or a 500 with the reason why there is none.
+            # The job's name is told in a header, if at all, whatever the body is.
+            name = self.header(b"x-request-id")
             if self.entry.status == 500:
-                return Told(self.job, "", "FAILED", ())
-            if self.entry.status == 200 and not isinstance(self.body, dict):
-                return Told(self.job, "", "COMPLETED", ())
+                return Told(name, "", "FAILED", ())
+            if self.entry.status == 200:
+                told = read_told(self.body)
+                if told is None:
+                    return Told(name, "", "COMPLETED", ())
+                return told if told.job else told._replace(job=name)
         if self.entry.status >= 400 and self.entry.status != 422:  # 422 is how Segmind's queue says FAILED
             return None
         return read_told(self.body) if self.status < 400 or self.entry.status == 422 else None
+
+    def header(self, wanted: bytes) -> str:
+        """Give a header of the answer, "" where there is none."""
+        found = (value for name, value in self.entry.response_headers if name.lower() == wanted)
+        return next(found, b"").decode("latin-1")
+
+    @property
+    def clock(self) -> str:
+        """Name the header that tells when to come back, "" where none does."""
+        named = {b"retry-after": "Retry-After", b"x-rate-limit-reset-at-utc": "x-rate-limit-reset-at-utc"}
+        return next((title for name, title in named.items() if self.header(name)), "")
 
     @cached_property
     def wait(self) -> float | None:
