@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from contracts.rules import Claim
@@ -23,7 +25,7 @@ def story(catalog: Catalog) -> Story:
 
 
 def test_an_answer_that_was_not_waited_for_was_not_heard(story: Story) -> None:
-    gone = {"error": f"{HUNG_UP} before the whole answer was there", "duration": 2000.0}
+    gone: dict[str, Any] = {"error": f"{HUNG_UP} before the whole answer was there", "duration": 2000.0}
     found = (
         story.submit(0)
         .poll(100, "COMPLETED", **gone)
