@@ -18,6 +18,7 @@ _SHOWN = 12
 
 _WITHOUT_CONSEQUENCE = frozenset(
     {
+        "broke-the-protocol",
         "undocumented-parameter",
         "leaked-key",
         "key-in-error-text",
