@@ -17,8 +17,10 @@ class Output:
 class Claim:
     """A client's conclusion about the one job that it was asked for.
 
-    `outcome` is a word of the protocol, or `none` when nothing came within the budget and `crashed` when the
-    program ended instead. `handled` counts how often it acted on the job's end, None where it does not say.
+    `outcome` is a word of the protocol, or `none` when nothing came within the budget, `crashed` when the
+    program ended instead and `misspoke` when it said what the protocol does not allow. `left` is what went
+    wrong when it let go of the case, "" for nothing. `handled` counts how often it acted on the job's end,
+    None where it does not say.
     `kinds` are the error kinds that fit, where the status alone does not tell; `digests` the SHA-256 of the
     files that the job really made. `concluded` is when it said so, in ms since the epoch;
     times are in ms, 0 where nobody tells.
@@ -39,3 +41,4 @@ class Claim:
     kinds: frozenset[str] = frozenset()
     digests: frozenset[str] = frozenset()
     concluded: int = 0
+    left: str = ""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import signal
+import sys
 from itertools import chain
 from typing import Any
 
@@ -16,7 +20,7 @@ from contracts.options import CHECKS, FLAGS_ALONE
 from contracts.rules.command import rules
 from mockserver import __version__
 from mockserver.cli import COMMANDS
-from mockserver.commands.common import leave
+from mockserver.commands.common import CannotRun, leave
 from mockserver.options import (
     defaults,
     environment,
@@ -50,6 +54,12 @@ class _Understudy(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # click would say "Aborted!" and end 1, which no shell takes for Ctrl-C
             leave(-signal.SIGINT)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
+                raise
+            with contextlib.suppress(OSError, ValueError):  # what is left to be written has nowhere to go
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise CannotRun(f"the output cannot be written: {error.strerror}") from None
 
 
 def _settable(command: click.Command) -> list[click.Option]:

@@ -1,4 +1,4 @@
-"""Ctrl-C during a check: the first asks it to tell what it has, the second ends the process at once."""
+"""Ctrl-C or SIGTERM during a check: the first asks it to tell what it has, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUS = 130
 
 
 class Interrupts:
-    """Catches Ctrl-C inside a `with`. `seen` tells whether it came.
+    """Catches SIGINT and SIGTERM inside a `with`. `seen` tells whether one came, `status` how to end then.
 
     `ask` is what the first one does: it must return at once, or raise; where there is nothing to ask yet, the
     process ends. `clean_up` is called before the process ends at once.
@@ -23,22 +23,25 @@ class Interrupts:
 
     def __init__(self, ask: Callable[[], None] | None = None, clean_up: Callable[[], None] | None = None):
         self.seen = False
+        self.status = STATUS
+        """The exit status as shells have it: 128 and the signal's number."""
         self.ask = ask
         self._clean_up = clean_up
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         """Begin; signals reach the main thread alone, so elsewhere nothing is caught."""
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._handle)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End."""
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         # Not by click.echo or print: what is interrupted may be holding their locks.
@@ -46,8 +49,8 @@ class Interrupts:
             os.write(2, b"\nended\n")
             if self._clean_up is not None:
                 self._clean_up()
-            os._exit(STATUS)
-        self.seen = True
+            os._exit(128 + number)
+        self.seen, self.status = True, 128 + number
         os.write(2, b"\ninterrupted: telling what was found; Ctrl-C again ends at once\n")
         self.ask()
 

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,15 @@ import click
 
 from contracts.conformance import cases as written
 from contracts.conformance.drivers import Attached, Died, Lasting, PerCase, kill_all
-from contracts.conformance.known import Known, KnownError, excuse, read_known
+from contracts.conformance.known import STALE, Known, KnownError, excuse, read_known
 from contracts.conformance.protocol import Hello
 from contracts.conformance.runner import MakeDriver, run_cases
+from contracts.conformance.verdict import UNEXPECTED
 from contracts.findings import Case, Outcome, Report
-from contracts.interrupt import STATUS, Interrupts, leave
+from contracts.interrupt import Interrupts, leave
 from contracts.options import client_options
 from contracts.report import lines, write_reports
+from contracts.rules import RULES
 from mockserver.catalog import Catalog, open_catalog
 from mockserver.commands.common import CannotRun, check_directory
 
@@ -70,12 +73,14 @@ def client(
             "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
         )
     try:
-        chosen = written.choose(written.read_cases(), globs, providers)
-        known = read_known(known_failing) if known_failing is not None else []
+        every = written.read_cases()
+        _check_providers(every, providers)
+        chosen = written.choose(every, globs, providers)
+        known = read_known(known_failing, RULE_IDS) if known_failing is not None else []
     except (written.CaseError, KnownError) as error:
         raise CannotRun(str(error)) from None
     if not chosen:
-        raise CannotRun("no case is called that; --list shows them")
+        raise CannotRun(f"no case is called {' or '.join(globs)}; --list shows them")
     if only_list:
         for case in chosen:
             click.echo(f"{case.id}\n  {case.summary}")
@@ -113,13 +118,37 @@ def client(
                 raise CannotRun(str(error)) from None
         else:
             name = " ".join(command) or "attached"
-            report = _check(chosen, make, catalog, 1 if attach else jobs, seed, known, name, interrupts)
+            left_out = {case.id for case in every} - {case.id for case in chosen}
+            lanes = 1 if attach else jobs
+            report = _check(chosen, make, catalog, lanes, seed, known, left_out, name, interrupts)
         if report_dir is not None:
             for file in write_reports(report, report_dir, "client", catalog):
                 click.echo(f"wrote {file}", err=True)
         if interrupts.seen and attach:
-            leave()  # somebody still waits for a line from the terminal
-    sys.exit(STATUS if interrupts.seen else report.exit_status(strict=strict))
+            leave(interrupts.status)  # somebody still waits for a line from the terminal
+    if interrupts.seen:
+        sys.exit(interrupts.status)
+    status = report.exit_status(strict=strict)
+    if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
+        raise CannotRun(
+            f"nothing was checked: none of the {len(report.cases)} cases could be run ({_why(report)})"
+        )
+    sys.exit(status)
+
+
+RULE_IDS = frozenset({UNEXPECTED, *(rule.id for rule in RULES)})
+
+
+def _check_providers(cases: list[written.Case], wanted: tuple[str, ...]) -> None:
+    known = sorted({case.provider for case in cases})
+    for name in wanted:
+        if name not in known:
+            raise CannotRun(f"no provider is called {name}; known are {', '.join(known)}")
+
+
+def _why(report: Report) -> str:
+    reasons = Counter(case.reason for case in report.cases if case.reason)
+    return reasons.most_common(1)[0][0] if reasons else "no reason is known"
 
 
 def _check(
@@ -129,11 +158,12 @@ def _check(
     jobs: int,
     seed: int,
     known: list[Known],
+    left_out: set[str],
     name: str,
     interrupts: Interrupts,
 ) -> Report:
     began = time.monotonic()
-    progress = _Progress(len(chosen))
+    progress = _Progress(len(chosen), known)
 
     async def run() -> tuple[Hello, list[Case]]:
         stop = asyncio.Event()
@@ -151,9 +181,12 @@ def _check(
     except Died as error:
         raise CannotRun(str(error)) from None
     progress.end()
-    cases = excuse(done, known)
+    cases = excuse(done, known, left_out)
+    if interrupts.seen:  # what did not run may be what a line excuses
+        cases = [case for case in cases if case.group != STALE]
     for case in cases:
         _show(case)
+    stale = sum(case.group == STALE for case in cases)
     facts = {
         "client": f"{hello.client.name} {hello.client.version}".strip(),
         "command": name,
@@ -162,12 +195,16 @@ def _check(
         "known_failures": sum(case.reason.startswith("known to fail") for case in cases),
     }
     report = Report(f"client {facts['client']}", tuple(cases), facts)
-    counts = {outcome: sum(case.outcome is outcome for case in cases) for outcome in Outcome}
+    counts = {
+        outcome: sum(case.outcome is outcome for case in cases if case.group != STALE) for outcome in Outcome
+    }
     click.echo(
-        f"{len(cases)} cases: "
+        f"{len(cases) - stale} cases: "
         + ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
         + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
+        + (f", {stale} lines of --known-failing excuse nothing" if stale else "")
         + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
+        + ("; interrupted" if interrupts.seen else "")
     )
     return report
 
@@ -186,8 +223,9 @@ def _show(case: Case) -> None:
 class _Progress:
     """One line a case on stderr; one line in all where stderr is a terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, known: list[Known]) -> None:
         self._total = total
+        self._known = known
         self._done = 0
         self._live = sys.stderr.isatty()
 
@@ -195,6 +233,9 @@ class _Progress:
         """Tell that a case has ended."""
         self._done += 1
         mark, colour = _MARKS[case.outcome]
+        (excused,) = excuse([case], self._known, {f"{case.group}/{case.name}"})[:1] or [case]
+        if case.findings and excused.reason.startswith("known to fail") and excused.outcome is Outcome.PASSED:
+            mark, colour = "KNOWN", "yellow"
         line = f"[{self._done}/{self._total}] {mark:5} {case.group}/{case.name}  {case.seconds:.1f} s"
         if case.outcome is Outcome.NOT_REACHED:
             line += f"  {case.reason}"

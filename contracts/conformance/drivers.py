@@ -11,9 +11,12 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from contracts.conformance.protocol import (
     CAPABILITIES,
@@ -38,11 +41,27 @@ _END = 3.0
 """Seconds that a client has to end, or to release."""
 
 _LINE = 16 * 1024 * 1024
+"""Bytes of a line; a longer one is dropped."""
+
+_CHUNK = 64 * 1024
 _NOISE = 20
+_WAITING = 1000
+"""Messages that nobody has waited for yet; more are noise."""
+
+
+_Answer = TypeVar("_Answer", Result, Released)
 
 
 class Died(Exception):
     """The client ended, or broke the protocol, before it had answered."""
+
+
+class Misspoke(Died):
+    """What the client said is not what the protocol asks for."""
+
+
+class Late(Died):
+    """The budget has passed without an answer. The text is what was said instead, "" for nothing."""
 
 
 class Driver(Protocol):
@@ -52,13 +71,19 @@ class Driver(Protocol):
         """Start, and tell what the client can do. Raises Died."""
 
     async def run(self, case: Run) -> Result | None:
-        """Run a case; None when its budget has passed. Raises Died."""
+        """Run a case; None where nobody says what came of it. Raises Died, Misspoke and Late."""
 
     async def release(self) -> int | None:
-        """Let go of the case; give the final count of callbacks handled, None where it is not told."""
+        """Let go of the case; give the final count of callbacks handled, None where it is not told.
+
+        Raises Died when the client ends instead, and Misspoke.
+        """
 
     async def close(self) -> None:
         """End."""
+
+    async def kill(self) -> None:
+        """End at once, by force, and all that was started with it."""
 
 
 _groups: set[int] = set()
@@ -79,6 +104,7 @@ class _Child:
         self._process = process
         _groups.add(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
+        self.wrong = ""
         self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         assert process.stdout is not None  # both were asked for
         assert process.stderr is not None
@@ -99,7 +125,6 @@ class _Child:
                 stdout=pipe,
                 stderr=pipe,
                 env=environment,
-                limit=_LINE,
                 start_new_session=True,
             )
         except OSError as error:
@@ -115,31 +140,45 @@ class _Child:
         except (ConnectionError, RuntimeError):
             return  # that it has ended is told when it is listened to
 
+    @property
+    def status(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._process.returncode
+
     def hang_up(self) -> None:
         """Close its stdin."""
         assert self._process.stdin is not None  # it was asked for
         self._process.stdin.close()
 
-    async def hear(self, wanted: Callable[[dict[str, Any]], bool], seconds: float) -> dict[str, Any]:
-        """Wait for a message. Raises TimeoutError, and Died when the process ends first."""
-        async with asyncio.timeout(seconds):
-            while True:
-                told = await self._messages.get()
-                if told is None:
-                    await self._process.wait()
-                    self._messages.put_nowait(None)
-                    raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
-                if wanted(told):
-                    return told
-                self.noise.append(str(told)[:500])
+    async def hear(self, wrong: Callable[[dict[str, Any]], str], seconds: float) -> dict[str, Any]:
+        """Wait for a message with which nothing is wrong.
+
+        Raises Late, or Misspoke where something was wrong with the last one; Died when the process ends.
+        """
+        self.wrong = ""
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    told = await self._messages.get()
+                    if told is None:
+                        await self._process.wait()
+                        self._messages.put_nowait(None)
+                        raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
+                    mistake = wrong(told)
+                    if not mistake:
+                        return told
+                    line = msgspec.json.encode(told).decode()
+                    self.wrong = f"{mistake}: {_cut(line)}"
+                    self.noise.append(line[:500])
+        except TimeoutError:
+            if self.wrong:
+                raise Misspoke(f"the last line that it wrote {self.wrong}") from None
+            raise Late(self._tail().removeprefix("; ")) from None
 
     async def end(self) -> None:
         """End it: by closing its stdin, then by force."""
         self.hang_up()
-        try:
-            async with asyncio.timeout(_END):
-                await self._process.wait()
-        except TimeoutError:
+        if not await self._ended():
             await self.kill()
         _groups.discard(self._process.pid)
         for task in self._tasks:
@@ -150,27 +189,61 @@ class _Child:
         """End it, and all that it started, by force."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        await self._ended()
+
+    async def _ended(self) -> bool:
+        # What the client has started may hold its stdout open: that is not waited for without end.
+        try:
+            async with asyncio.timeout(_END):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _tail(self) -> str:
         return "; it said: " + " | ".join(list(self.noise)[-5:]) if self.noise else ""
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
-        try:
-            async for line in stream:
-                told = read(line)
-                if told is None:
-                    self.noise.append(line.decode("utf-8", "replace").rstrip()[:500])
-                else:
-                    self._messages.put_nowait(told)
-        except ValueError:
-            self.noise.append(f"a line of more than {_LINE} bytes")
+        async for line in _lines(stream):
+            told = read(line) if line is not None else None
+            if told is None or self._messages.qsize() >= _WAITING:
+                self._note(line)
+            else:
+                self._messages.put_nowait(told)
         self._messages.put_nowait(None)
 
     async def _drain(self, stream: asyncio.StreamReader) -> None:
-        with contextlib.suppress(ValueError):
-            async for line in stream:
-                self.noise.append(line.decode("utf-8", "replace").rstrip()[:500])
+        async for line in _lines(stream):
+            self._note(line)
+
+    def _note(self, line: bytes | None) -> None:
+        text = (
+            f"a line of more than {_LINE} bytes" if line is None else line[:2000].decode("utf-8", "replace")
+        )
+        if text.strip():
+            self.noise.append(text.rstrip()[:500])
+
+
+async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
+    """Read until the end, whatever comes: line by line, None for each that is too long to be kept."""
+    kept, dropped = bytearray(), False
+    while chunk := await stream.read(_CHUNK):
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            yield None if dropped or len(kept) + len(part) > _LINE else bytes(kept) + part
+            kept.clear()
+            dropped = False
+        dropped = dropped or len(kept) + len(rest) > _LINE
+        if dropped:
+            kept.clear()
+        else:
+            kept += rest
+    if kept or dropped:
+        yield None if dropped else bytes(kept)
+
+
+def _cut(text: str, longest: int = 300) -> str:
+    return text if len(text) <= longest else text[:longest] + " …"
 
 
 class Lasting:
@@ -186,9 +259,9 @@ class Lasting:
         self._child = await _Child.start(self._command)
         try:
             return convert(await self._ask("hello", b"", _START), Hello)
-        except TimeoutError:
+        except Late as late:
             await self._drop()
-            raise Died(f"no hello within {_START:g} s") from None
+            raise Died(f"no hello within {_START:g} s{f'; {late}' if str(late) else ''}") from None
         except (Died, ProtocolError) as error:
             await self._drop()
             raise Died(str(error)) from None
@@ -200,15 +273,9 @@ class Lasting:
         self._number += 1
         try:
             told = await self._ask("run", write(str(self._number), "run", case), case.budget_ms / 1000)
-            return convert(told, Result)
-        except TimeoutError:
-            await self._drop()
-            return None
-        except (Died, ProtocolError) as error:
-            await self._drop()
-            raise Died(str(error)) from None
-        except asyncio.CancelledError:
-            await self._drop()  # it is in the middle of something that nobody will look at
+            return _convert(told, Result)
+        except (Died, asyncio.CancelledError):
+            await self._drop()  # it may be in the middle of something that nobody will look at
             raise
 
     async def release(self) -> int | None:
@@ -216,10 +283,18 @@ class Lasting:
         if self._child is None:
             return None
         try:
-            return convert(await self._ask("release", b"", _END), Released).handled
-        except (Died, ProtocolError, TimeoutError):
+            return _convert(await self._ask("release", b"", _END), Released).handled
+        except Late:
             await self._drop()
             return None
+        except Died:
+            await self._drop()
+            raise
+
+    async def kill(self) -> None:
+        """End the process at once."""
+        if self._child is not None:
+            await self._child.kill()
 
     async def close(self) -> None:
         """End the process."""
@@ -235,7 +310,7 @@ class Lasting:
         await self._child.say(line)
         answer = {"hello": "hello", "run": "result", "release": "released"}[kind]
         number = str(self._number)
-        return await self._child.hear(lambda m: m.get("id") == number and m.get("type") == answer, seconds)
+        return await self._child.hear(lambda told: _mistake(told, number, answer), seconds)
 
     async def _drop(self) -> None:
         if self._child is not None:
@@ -263,6 +338,28 @@ async def in_a_thread(call: Callable[[], _T]) -> _T:
     return await done
 
 
+def _mistake(told: dict[str, Any], number: str, answer: str) -> str:
+    """Say what keeps a message from being the answer that is waited for; "" for nothing."""
+    for name, wanted in (("id", number), ("type", answer)):
+        found = told.get(name)
+        # An id may come back as a number: languages differ in what they make of "1".
+        if name == "id" and isinstance(found, int) and not isinstance(found, bool):
+            found = str(found)
+        if found is None:
+            return f'has no "{name}" (it wants "{wanted}")'
+        if found != wanted:
+            return f'has the "{name}" {_cut(str(found), 40)!r}, not "{wanted}"'
+    return ""
+
+
+def _convert(told: dict[str, Any], kind: type[_Answer]) -> _Answer:
+    """Read an answer. Raises Misspoke with the line."""
+    try:
+        return convert(told, kind)
+    except ProtocolError as error:
+        raise Misspoke(f"{error}; it wrote {_cut(msgspec.json.encode(told).decode())}") from None
+
+
 PREFIX = "CONFORMANCE_"
 
 
@@ -278,17 +375,24 @@ class PerCase:
 
     async def hello(self) -> Hello:
         """Ask what it can do; one that does not answer can do nothing but poll."""
+        began = time.monotonic()
         child = await _Child.start(self._command, {PREFIX + "CASE": "hello"})
         child.hang_up()
         try:
-            told = await child.hear(lambda m: "capabilities" in m or "providers" in m, _START)
-            return convert(told, Hello)
-        except (Died, TimeoutError):
-            return Hello()
+            told = await child.hear(lambda m: _lacks(m, "capabilities", "providers"), _START)
+            hello = convert(told, Hello)
         except ProtocolError as error:
             raise Died(str(error)) from None
+        except Died:
+            hello = Hello()
         finally:
+            took = time.monotonic() - began
             await child.end()
+        # Every case starts the program again, so that every case gets the time for it.
+        timing = msgspec.structs.replace(
+            hello.timing, start_ms=max(hello.timing.start_ms, round(took * 1000))
+        )
+        return msgspec.structs.replace(hello, timing=timing)
 
     async def run(self, case: Run) -> Result | None:
         """Run a case."""
@@ -306,12 +410,15 @@ class PerCase:
         self._child = await _Child.start(self._command, variables)
         await self._child.say(write_input(case.input))
         try:
-            told = await self._child.hear(lambda m: "outcome" in m, case.budget_ms / 1000)
-            return convert(told, Result)
-        except TimeoutError:
-            return None
-        except ProtocolError as error:
-            raise Died(str(error)) from None
+            told = await self._child.hear(lambda m: _lacks(m, "outcome"), case.budget_ms / 1000)
+        except (Misspoke, Late):
+            raise
+        except Died as death:
+            if self._child.status == 0:  # it did not crash: it says nothing that is a result
+                wrong = f"the last line {self._child.wrong}" if self._child.wrong else str(death)
+                raise Misspoke(f"no line with an outcome was printed; {wrong}") from None
+            raise
+        return _convert(told, Result)
 
     async def release(self) -> int | None:
         """Close its stdin, and hear whether it tells a final count."""
@@ -320,11 +427,18 @@ class PerCase:
             return None
         child.hang_up()
         try:
-            return convert(await child.hear(lambda m: "handled" in m, _END), Released).handled
-        except (Died, ProtocolError, TimeoutError):
-            return None
+            return _convert(await child.hear(lambda m: _lacks(m, "handled"), _END), Released).handled
+        except Misspoke:
+            raise
+        except Died:
+            return None  # it has ended, and told no count
         finally:
             await child.end()
+
+    async def kill(self) -> None:
+        """End the process of the case at once."""
+        if self._child is not None:
+            await self._child.kill()
 
     async def close(self) -> None:
         """End what is left."""
@@ -332,6 +446,10 @@ class PerCase:
             await self._child.kill()
             await self._child.end()
             self._child = None
+
+
+def _lacks(told: dict[str, Any], *names: str) -> str:
+    return "" if any(name in told for name in names) else f'has no "{names[0]}"'
 
 
 class Attached:
@@ -354,18 +472,31 @@ class Attached:
         if case.webhook_secret:
             lines.append(f"secret    {case.webhook_secret}")
         lines.append("Run your client, then paste its result as one line of JSON, or press Enter for none: ")
-        sys.stderr.write("\n".join(lines))
-        sys.stderr.flush()
-        line = await in_a_thread(sys.stdin.readline)
-        told = read(line.encode())
-        try:
-            return convert(told, Result) if told is not None else None
-        except ProtocolError as error:
-            raise Died(str(error)) from None
+        prompt = "\n".join(lines)
+        while True:
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+            line = await in_a_thread(sys.stdin.readline)
+            if not line:
+                sys.stderr.write("\nthe input has ended: judged without a result\n")
+                return None
+            if not line.strip():
+                return None
+            told = read(line.encode())
+            try:
+                if told is not None:
+                    return convert(told, Result)
+                why = "it is no JSON object"
+            except ProtocolError as error:
+                why = str(error)
+            prompt = f"that is no result ({why}); paste again, or press Enter for none: "
 
     async def release(self) -> int | None:
         """Nothing is held."""
         return None
+
+    async def kill(self) -> None:
+        """Nothing is held."""
 
     async def close(self) -> None:
         """Nothing is held."""

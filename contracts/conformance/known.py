@@ -5,14 +5,18 @@ A line is `CASE` or `CASE:RULE`, then `#` and the reason. A case may be a glob.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from contracts.conformance.cases import matches
 from contracts.findings import Case, Finding, Outcome, Severity
 
 _NEVER_EXCUSED = "crashed"
+
+STALE = "known-failing"
+"""The group of what stands for a line that excused nothing: a line of the file, and no case that ran."""
 
 
 class KnownError(Exception):
@@ -38,8 +42,8 @@ class Known:
         )
 
 
-def read_known(file: Path) -> list[Known]:
-    """Read a file of known failures. Raises KnownError with the line."""
+def read_known(file: Path, rules: Collection[str]) -> list[Known]:
+    """Read a file of known failures about these rules. Raises KnownError with the line."""
     entries = []
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -52,14 +56,18 @@ def read_known(file: Path) -> list[Known]:
         if not reason.strip():
             raise KnownError(f"{file}:{number}: a known failure needs a reason: {named.strip()}  # why")
         case, _, rule = named.strip().partition(":")
+        if rule and rule not in rules:
+            near = get_close_matches(rule, rules, 1)
+            hint = f"; did you mean {near[0]}?" if near else "; `understudy rules` lists them"
+            raise KnownError(f"{file}:{number}: no rule is called {rule!r}{hint}")
         entries.append(Known(case, rule, reason.strip(), f"{file}:{number}"))
     return entries
 
 
-def excuse(cases: Iterable[Case], known: list[Known]) -> list[Case]:
+def excuse(cases: Iterable[Case], known: list[Known], left_out: Collection[str] = ()) -> list[Case]:
     """Take out known findings, and add a failed case for each entry that excused nothing.
 
-    An entry about cases that were not run, or not reached, is left alone.
+    An entry about cases that were not reached, or are `left_out` (ids), is left alone.
     """
     used: set[Known] = set()
     told: list[Case] = []
@@ -86,7 +94,13 @@ def excuse(cases: Iterable[Case], known: list[Known]) -> list[Case]:
             told.append(case)
     return [
         *told,
-        *(_stale(entry, everything) for entry in known if entry not in used and _tried(entry, everything)),
+        *(
+            _stale(entry, everything)
+            for entry in known
+            if entry not in used
+            and _tried(entry, everything)
+            and not any(matches(case, entry.case) for case in left_out)
+        ),
     ]
 
 
@@ -98,7 +112,7 @@ def _tried(entry: Known, cases: list[Case]) -> bool:
 
 def _stale(entry: Known, cases: list[Case]) -> Case:
     named = any(matches(f"{case.group}/{case.name}", entry.case) for case in cases)
-    text = "no such failure was seen: it passes now" if named else "no case that was run has this name"
+    text = "no such failure was seen: it passes now" if named else "no case has this name"
     rule = f":{entry.rule}" if entry.rule else ""
     finding = Finding(
         id="stale-known-failure",
@@ -108,7 +122,7 @@ def _stale(entry: Known, cases: list[Case]) -> Case:
         seen=f"{entry.case}{rule} is listed as known to fail, but {text}",
     )
     return Case(
-        "known-failing",
+        STALE,
         f"{entry.case}{rule}",
         Outcome.FAILED,
         findings=(finding,),

@@ -5,7 +5,8 @@ Fields that are not known are ignored in both directions, so that either side ca
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+import codecs
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -56,11 +57,15 @@ class Name(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """What a client says of its own pace; 0 where it does not say."""
+    """What a client says of its own pace; 0 where it does not say.
+
+    `start_ms` is how long its program takes to start, where each case starts it; it is measured, too.
+    """
 
     min_poll_ms: _Ms = 0
     max_attempts: _Ms = 0
     request_timeout_ms: _Ms = 0
+    start_ms: _Ms = 0
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -132,15 +137,29 @@ def write_input(given: dict[str, Any]) -> bytes:
 def read(line: bytes) -> dict[str, Any] | None:
     """Read a line that is a message; None for anything else that a program prints."""
     try:
-        told = msgspec.json.decode(line)
+        # Some shells put a byte order mark before the first line that they write.
+        told = msgspec.json.decode(line.removeprefix(codecs.BOM_UTF8))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return told if isinstance(told, dict) else None
 
 
 def convert(told: dict[str, Any], kind: type[_Message]) -> _Message:
-    """Make a message of what was read. Raises ProtocolError with the place."""
+    """Make a message of what was read; null is as good as left out. Raises ProtocolError with the place."""
     try:
-        return msgspec.convert(told, kind)
-    except msgspec.ValidationError as error:
-        raise ProtocolError(f"{kind.__name__.lower()}: {error}") from None
+        return msgspec.convert(_without_nulls(told), kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ProtocolError(f"{kind.__name__.lower()}: {error}{_allowed(str(error))}") from None
+
+
+def _allowed(error: str) -> str:
+    for place, words in (("`$.outcome`", Outcome), ("`$.error.kind`", Kind)):
+        if error.startswith("Invalid enum") and place in error:
+            return f"; known are {', '.join(get_args(words))}"
+    return ""
+
+
+def _without_nulls(told: Any) -> Any:
+    if isinstance(told, dict):
+        return {name: _without_nulls(value) for name, value in told.items() if value is not None}
+    return [_without_nulls(value) for value in told] if isinstance(told, list) else told

@@ -21,6 +21,8 @@ from mockserver.domain.scenario import write_scenario
 MakeDriver = Callable[[], Driver]
 Told = Callable[[Case], None]
 
+INTERRUPTED = "the check was interrupted"
+
 
 async def run_cases(
     chosen: Sequence[written.Case],
@@ -34,12 +36,14 @@ async def run_cases(
 ) -> tuple[Hello, list[Case]]:
     """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died.
 
-    When `stop` is set, what runs is broken off, and cases that have not ended are not reached.
+    When `stop` is set the clients are killed, and what has not ended until then is not reached.
     """
+    halt = stop or asyncio.Event()
     drivers = [make_driver() for _ in range(max(1, min(jobs, len(chosen))))]
-    try:
+    done: dict[str, Case] = {}
+
+    async def everything() -> Hello:
         hello = await drivers[0].hello()
-        done: dict[str, Case] = {}
         waiting: deque[written.Case] = deque()
         for case in chosen:
             reason = _unable(case, hello)
@@ -58,19 +62,25 @@ async def run_cases(
                 told(done[case.id])
 
         async with asyncio.TaskGroup() as group:
-            lanes = [group.create_task(lane(driver)) for driver in drivers]
-            if stop is not None:
-                over = asyncio.gather(*lanes, return_exceptions=True)
-                asked = asyncio.create_task(stop.wait())
-                try:
-                    await asyncio.wait((over, asked), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    asked.cancel()
-                for task in lanes:
-                    task.cancel()  # those that have ended do not mind
+            for driver in drivers:
+                group.create_task(lane(driver))
+        return hello
+
+    running, stopping = asyncio.ensure_future(everything()), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            hello = running.result()
+        else:
+            running.cancel()  # before the clients die, or their lanes would start them anew
+            await asyncio.gather(*(driver.kill() for driver in drivers))
+            hello = Hello()
     finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
         await asyncio.gather(*(driver.close() for driver in drivers))
-    return hello, [done.get(case.id) or replace(_case(case), reason="interrupted") for case in chosen]
+    return hello, [done.get(case.id) or replace(_case(case), reason=INTERRUPTED) for case in chosen]
 
 
 async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:

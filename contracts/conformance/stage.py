@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from contracts.conformance.cases import SPEED, Case
-from contracts.conformance.drivers import Attached, Died, Driver
+from contracts.conformance.drivers import Attached, Died, Driver, Late, Misspoke
 from contracts.conformance.harness import Watch, faults_of
 from contracts.conformance.protocol import Hello, Result, Run
 from contracts.conformance.verdict import differences, summarise
@@ -33,6 +33,9 @@ _SETTLE = 2.5
 """Seconds that callbacks get to be tried once each, after the client has concluded."""
 
 _A_MOMENT = 0.05
+
+_POLLS = 2
+"""Polls that a job takes where all goes well: one while it works, one at its end."""
 
 _IN_FLIGHT = 40
 """ms before the release within which a callback may meet a receiver that is closing."""
@@ -72,7 +75,7 @@ async def play(
         api_key=key,
         mode=case.mode,
         input=dict(case.input),
-        budget_ms=case.budget_ms,
+        budget_ms=budget_ms(case, hello),
         webhook_secret=secret,
         webhook_mode=case.webhook_mode,
     )
@@ -105,7 +108,7 @@ async def _conclude(
     try:
         result = await driver.run(run)
     except Died as death:
-        claim = _claim(case, run, hello, None, None, await _digests(world), 0, str(death))
+        claim = _claim(case, run, hello, None, None, await _digests(world), 0, death)
         return claim, world.clock.now()
     concluded = world.clock.now()
     if result is None and isinstance(driver, Attached):
@@ -113,8 +116,13 @@ async def _conclude(
     if case.mode == "webhook":
         await _settle(world)
     released = world.clock.now()
-    handled = await driver.release()
-    return _claim(case, run, hello, result, handled, await _digests(world), concluded), released
+    handled, death_at_release = None, ""
+    try:
+        handled = await driver.release()
+    except Died as death:
+        death_at_release = str(death)
+    claim = _claim(case, run, hello, result, handled, await _digests(world), concluded)
+    return replace(claim, left=death_at_release), released
 
 
 def _too_late(entry: JournalEntry, released: int) -> bool:
@@ -130,9 +138,13 @@ def _claim(
     handled: int | None,
     digests: frozenset[str],
     concluded: int,
-    death: str = "",
+    death: Died | None = None,
 ) -> Claim:
-    outcome = "crashed" if death else "none" if result is None else result.outcome
+    outcome: str = "none" if result is None else result.outcome
+    if isinstance(death, Misspoke):
+        outcome = "misspoke"
+    elif death is not None and not isinstance(death, Late):
+        outcome = "crashed"
     error = result.error if result is not None else None
     told = result.handled if result is not None else None
     return Claim(
@@ -143,7 +155,7 @@ def _claim(
         media=tuple(Output(one.url, one.sha256) for one in result.media) if result is not None else (),
         error_kind=(error.kind or "") if error is not None else "",
         http_status=error.http_status if error is not None else None,
-        message=death or (error.message if error is not None else ""),
+        message=str(death) if death is not None else error.message if error is not None else "",
         handled=told if handled is None else handled,
         capabilities=hello.capabilities,
         min_poll_ms=hello.timing.min_poll_ms,
@@ -152,6 +164,17 @@ def _claim(
         digests=digests,
         concluded=concluded,
     )
+
+
+def budget_ms(case: Case, hello: Hello) -> int:
+    """Tell a client's time for a case: what the case gives, and what the client declares that it needs.
+
+    The polls that go wrong, one that finds the job at work and one that finds its end may each have to wait
+    for `min_poll_ms`; a program that starts for the case alone gets the time to start.
+    """
+    spoilt = sum(entry.times for entry in case.scenario.poll if isinstance(entry.times, int))
+    polls = 0 if case.mode == "sync" else spoilt + _POLLS
+    return case.budget_ms + polls * hello.timing.min_poll_ms + hello.timing.start_ms
 
 
 def _key(case: Case, seed: int) -> str:

@@ -15,6 +15,22 @@ from mockserver.gateway.journal import JournalEntry
 
 UNEXPECTED = "unexpected-result"
 _SHOWN = 12
+
+_WITHOUT_CONSEQUENCE = frozenset(
+    {
+        "broke-the-protocol",
+        "undocumented-parameter",
+        "leaked-key",
+        "key-in-error-text",
+        "polled-too-fast",
+        "polled-after-terminal",
+        "no-job-id",
+        "callback-acknowledged-late",
+    }
+)
+"""Rules that change no outcome by being broken."""
+
+_ENDED_BY_ITSELF = frozenset({"crashed", "misspoke"})
 _EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
 
 
@@ -30,11 +46,15 @@ def differences(
     clean = Cleaner(talk)
     told = [clean.text(one) for one in _differ(case, claim, talk)]
     found = [replace(finding, subject=case.id) for finding in found]
-    cause = next((finding for finding in found if finding.severity is Severity.MUST), None)
+    broken = [finding for finding in found if finding.severity is Severity.MUST]
+    # The rule that explains the difference, if there is one; another one only stands beside it.
+    cause = next((finding for finding in broken if finding.id not in _WITHOUT_CONSEQUENCE), None)
+    link = "and" if cause is None else "so that"
+    cause = cause or next(iter(broken), None)
     if not told:
         return found
     if cause is not None:
-        extended = replace(cause, evidence=(*cause.evidence, *(f"so that {one}" for one in told)))
+        extended = replace(cause, evidence=(*cause.evidence, *(f"{link} {one}" for one in told)))
         return [extended if finding is cause else finding for finding in found]
     evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
     unexpected = Finding(
@@ -67,6 +87,8 @@ def _differ(case: Case, claim: Claim | None, talk: Talk) -> Iterator[str]:
 
 def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
     expect = case.expect
+    if claim.outcome in _ENDED_BY_ITSELF:
+        return  # the finding about it says so
     if claim.outcome not in expect.outcomes:
         why = ": ".join(filter(None, (claim.error_kind, claim.message)))
         why = f" ({why})" if why else ""

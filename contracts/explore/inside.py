@@ -83,6 +83,10 @@ class Inside:
         except (_Overdue, ProtocolError):
             return None
 
+    async def kill(self) -> None:
+        """End the thread."""
+        await self.close()
+
     async def close(self) -> None:
         """End the thread; one that a client blocks for ever is left behind, and ends with the process."""
         self._loop.call_soon_threadsafe(self._loop.stop)

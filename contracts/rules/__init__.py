@@ -55,10 +55,10 @@ def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
     return Finding(
         id=rule.id,
         severity=severity,
-        source=rule.source,
+        source=worst[0].source or rule.source,
         expected=worst[0].advice or rule.advice,
         seen=clean.text(f"{worst[0].what}{more}"),
-        evidence=tuple(show(one, talk, clean) for one in worst[0].proof[:_SHOWN]),
+        evidence=tuple(show(one, talk, clean, worst[0].about) for one in worst[0].proof[:_SHOWN]),
         exchanges=tuple(one.entry.number for one in worst[0].proof),
     )
 

@@ -49,18 +49,49 @@ _DIED = (
 )
 
 
+def _hung_up(talk: Talk) -> Iterator[Breach]:
+    claim, last = talk.claim, talk.last
+    if claim is None or last is None or claim.outcome not in ("failed", "rejected") or not last.hung_up:
+        return
+    sync = last.part == "submit" and claim.mode == "sync"
+    what = "the synchronous submit" if sync else f"the {last.part}"
+    text = f"hung up before the answer to {what} was there, and says {claim.outcome}"
+    advice = "Give a synchronous submit as long as the whole job may take: its answer is the result."
+    yield Breach(text, (last,), advice=advice if sync else "")
+
+
 def _crashed(talk: Talk) -> Iterator[Breach]:
-    if talk.claim is not None and talk.claim.outcome in ("crashed", "adapter_error"):
-        last = talk.last
-        good = last is None or not (last.kinds or last.broken)
-        what = talk.claim.message or talk.claim.outcome
-        yield Breach(what, tuple(talk.exchanges[-1:]), advice=_DIED if good else "")
+    claim, proof = talk.claim, tuple(talk.exchanges[-1:])
+    if claim is None:
+        return
+    if claim.outcome == "crashed":
+        good = talk.last is None or not (talk.last.kinds or talk.last.broken)
+        yield Breach(claim.message or "the client ended", proof, advice=_DIED if good else "")
+    elif claim.outcome == "adapter_error":
+        text = f"the adapter answered adapter_error: {claim.message or 'it does not say why'}"
+        advice = "Look at the exception: the adapter did not expect it, be it its own or the library's."
+        yield Breach(text, proof, source="contracts/PROTOCOL.md, result", advice=advice)
+    elif claim.left.startswith("the client ended"):
+        advice = "Stay until stdin ends: after `release` comes the next case."
+        text = f"at release, {claim.left}"
+        yield Breach(text, proof, source="contracts/PROTOCOL.md, release", advice=advice)
+
+
+def _misspoke(talk: Talk) -> Iterator[Breach]:
+    claim, last = talk.claim, tuple(talk.exchanges[-1:])
+    if claim is None:
+        return
+    if claim.outcome == "misspoke":
+        yield Breach(claim.message, last)
+    elif claim.left and not claim.left.startswith("the client ended"):
+        yield Breach(f"at release: {claim.left}", last)
 
 
 def _never_finished(talk: Talk) -> Iterator[Breach]:
     if talk.claim is not None:
         if talk.claim.outcome == "none":
-            yield Breach("came to no conclusion within its time", tuple(talk.exchanges[-1:]))
+            said = f"; {talk.claim.message}" if talk.claim.message else ""
+            yield Breach(f"came to no conclusion within its time{said}", tuple(talk.exchanges[-1:]))
         return
     for job in talk.jobs.values():
         if job.end is None and job.polls and not job.polls[-1].passing and job.known:
@@ -87,7 +118,11 @@ def _missed_outputs(talk: Talk) -> Iterator[Breach]:
         return
     files = max(len(job.urls), 1)
     if len(claim.media) < files and talk.end.told is not None and talk.end.told.end == "COMPLETED":
-        yield Breach(f"the job made {files} files, {len(claim.media)} were returned", (talk.end,))
+        made = f"{files} file{'s' * (files != 1)}"
+        text = (
+            f"the job made {made}, {len(claim.media)} {'was' if len(claim.media) == 1 else 'were'} returned"
+        )
+        yield Breach(text, (talk.end,), about="outputs")
 
 
 def _no_job_id(talk: Talk) -> Iterator[Breach]:
@@ -106,7 +141,7 @@ def _no_job_id(talk: Talk) -> Iterator[Breach]:
 
 def _wrong_kind(talk: Talk) -> Iterator[Breach]:
     claim, last = talk.claim, talk.last
-    if claim is None or last is None or claim.outcome not in ("rejected", "failed"):
+    if claim is None or last is None or claim.outcome not in ("rejected", "failed") or last.hung_up:
         return
     fitting = claim.kinds or last.kinds
     if last.told is not None and last.told.end == "FAILED":
@@ -114,10 +149,8 @@ def _wrong_kind(talk: Talk) -> Iterator[Breach]:
     elif claim.error_kind == "job_failed" and not last.kinds:
         return
     if fitting and claim.error_kind not in fitting:
-        text = (
-            f"calls HTTP {last.status} {claim.error_kind or 'nothing'}; it is {' or '.join(sorted(fitting))}"
-        )
-        yield Breach(text, (last,))
+        kind = f"says {claim.error_kind}" if claim.error_kind else "names no error kind"
+        yield Breach(f"{kind} of {last.answer}; it is {' or '.join(sorted(fitting))}", (last,), about="error")
 
 
 def _key_in_error(talk: Talk) -> Iterator[Breach]:
@@ -148,6 +181,20 @@ RULES = (
         "Ignore what you do not know, and take every documented form.",
         _choked,
         timed=True,
+    ),
+    Rule(
+        "hung-up-too-soon",
+        Severity.MUST,
+        "assumed: an answer that dribbles in, or that waits for the job, is an answer",
+        "Give a request the time that its answer takes, and try again after a timeout of your own.",
+        _hung_up,
+    ),
+    Rule(
+        "broke-the-protocol",
+        Severity.MUST,
+        "contracts/PROTOCOL.md, result and release",
+        "Mend the adapter: each answer is one line of JSON with the id and the type that are asked for.",
+        _misspoke,
     ),
     Rule(
         "crashed",

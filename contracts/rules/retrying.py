@@ -32,8 +32,20 @@ def _came_back_early(talk: Talk) -> Iterator[Breach]:
                 continue
             told = one.wait - one.ends
             if again.begins < one.ends + told * _EARLY - 20:
-                text = f"came back after {again.begins - one.ends:.0f} ms; it was told to wait {told:.0f} ms"
-                yield Breach(text, (one, again))
+                yield _against_the_clock(one, again, told)
+
+
+def _against_the_clock(one: Exchange, again: Exchange, told: float) -> Breach:
+    """Tell of a return at the wrong time, by the header that was sent and who documents it."""
+    text = (
+        f"came back after {again.begins - one.ends:.0f} ms; "
+        f"{one.clock} of HTTP {one.entry.status} told it to wait {told:.0f} ms"
+    )
+    if one.clock == "Retry-After":
+        document = {"pixazo": "Pixazo, 429: Retry-After; ", "wavespeed": "WaveSpeed, 429: Retry-After; "}
+        return Breach(text, (one, again), source=f"{document.get(one.entry.provider, '')}RFC 9110, 10.2.3")
+    advice = f"Wait until the instant that {one.clock} names; it is in UTC, and there is no Retry-After."
+    return Breach(text, (one, again), source=f"Segmind, 429: {one.clock}", advice=advice)
 
 
 def _came_back_late(talk: Talk) -> Iterator[Breach]:
@@ -43,8 +55,7 @@ def _came_back_late(talk: Talk) -> Iterator[Breach]:
                 continue  # told to wait no time at all, a client keeps to its own
             told = one.wait - one.ends
             if again.begins > one.ends + 2 * told + 2000:
-                text = f"came back after {again.begins - one.ends:.0f} ms; it was told to wait {told:.0f} ms"
-                yield Breach(text, (one, again))
+                yield _against_the_clock(one, again, told)
 
 
 def _no_backoff(talk: Talk) -> Iterator[Breach]:
@@ -67,7 +78,15 @@ def _paid_again(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
         for one, again in pairwise(tries):
             if one.part == "submit" and one.kinds == {"insufficient_balance"}:
-                yield Breach("submitted again without money", (one, again))
+                sources = {
+                    "pixazo": "Pixazo, 402 Insufficient Balance",
+                    "segmind": "Segmind, 406 Insufficient Credits",
+                    "wavespeed": "WaveSpeed: too little credit, as 402 (assumed) or as 200 with code 400",
+                }
+                source = sources.get(one.entry.provider, "")
+                yield Breach(
+                    f"submitted again without money: {one.answer} said so", (one, again), source=source
+                )
 
 
 def _refused_again(talk: Talk) -> Iterator[Breach]:
@@ -76,7 +95,7 @@ def _refused_again(talk: Talk) -> Iterator[Breach]:
             refused = one.kinds & {"auth", "validation", "not_found"} and one.wait is None and not one.broken
             # Segmind's queue tells a job's failure by 422: an end, and no refusal.
             if refused and one.told is None and one.part != "media":
-                yield Breach(f"the same call was made again after HTTP {one.status}", (one, again))
+                yield Breach(f"the same call was made again after {one.answer}", (one, again), about="error")
 
 
 def _submitted_twice(talk: Talk) -> Iterator[Breach]:
@@ -95,7 +114,7 @@ def _gave_up(talk: Talk) -> Iterator[Breach]:
         yield from _left_in_trouble(talk)
         return
     last = talk.last
-    if claim.outcome not in ("failed", "rejected") or last is None or not last.passing:
+    if claim.outcome not in ("failed", "rejected") or last is None or not last.passing or last.hung_up:
         return
     run = _passing_run(talk, last)
     if last.part == "submit":
@@ -140,7 +159,7 @@ RULES = (
     Rule(
         "ignored-retry-after",
         Severity.MUST,
-        "Pixazo and WaveSpeed, 429: Retry-After; RFC 9110, 10.2.3",
+        "Pixazo and WaveSpeed, 429: Retry-After; Segmind, 429: x-rate-limit-reset-at-utc; RFC 9110, 10.2.3",
         "Wait as long as Retry-After says, a number of seconds or an HTTP date.",
         _came_back_early,
     ),

@@ -11,12 +11,17 @@ from contracts.rules.talk import Exchange, Talk
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """Where a talk breaks a rule. `severity` and `advice` are the rule's own unless given."""
+    """Where a talk breaks a rule. `severity`, `source` and `advice` are the rule's own unless given.
+
+    `about` names the member of the answers that the rule looked at, so that the evidence shows it.
+    """
 
     what: str
     proof: tuple[Exchange, ...] = ()
     severity: Severity | None = None
+    source: str = ""
     advice: str = ""
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import msgspec
 from contracts.claim import Claim
 from mockserver.catalog import Catalog
 from mockserver.domain.model import Operation
-from mockserver.gateway.journal import JournalEntry
+from mockserver.gateway.journal import HUNG_UP, JournalEntry
 from mockserver.recording.told import Told, read_told
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
@@ -57,7 +57,12 @@ class Exchange:
     @property
     def broken(self) -> bool:
         """Whether no whole answer came."""
-        return self.entry.fault in _BREAKS
+        return self.entry.fault in _BREAKS or self.hung_up
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the caller left before an answer that was on its way; from one that hangs it has to."""
+        return self.entry.error.startswith(HUNG_UP) and self.entry.fault not in _BREAKS
 
     @property
     def received(self) -> bool:
@@ -84,6 +89,20 @@ class Exchange:
         if self.entry.status == 200 and isinstance(code, int) and 400 <= code <= 599:
             return 402 if code == 400 and _NO_CREDIT.search(_text(self.body)) else code
         return self.entry.status
+
+    @property
+    def answer(self) -> str:
+        """Name what was answered, as it was sent: a status inside an envelope is quoted with its words."""
+        if self.hung_up:
+            return "an answer that it did not wait for"
+        if self.broken:
+            return f"no whole answer ({self.entry.fault})"
+        if self.entry.status == 200 and self.status != 200:
+            told = f"code {self.body['code']}"
+            if text := _text(self.body).strip():
+                told += f", {text[:200]!r}"
+            return f"HTTP 200 with {told}"
+        return f"HTTP {self.entry.status}"
 
     @cached_property
     def kinds(self) -> frozenset[str]:
@@ -124,13 +143,29 @@ class Exchange:
             return None
         if self.operation is not None and self.operation.answers == "media" and self.job:
             # A synchronous call: the file itself, or a 500 with the reason why there is none.
+            # The job's name is told in a header, if at all, whatever the body is.
+            name = self.header(b"x-request-id")
             if self.entry.status == 500:
-                return Told(self.job, "", "FAILED", ())
-            if self.entry.status == 200 and not isinstance(self.body, dict):
-                return Told(self.job, "", "COMPLETED", ())
+                return Told(name, "", "FAILED", ())
+            if self.entry.status == 200:
+                told = read_told(self.body)
+                if told is None:
+                    return Told(name, "", "COMPLETED", ())
+                return told if told.job else told._replace(job=name)
         if self.entry.status >= 400 and self.entry.status != 422:  # 422 is how Segmind's queue says FAILED
             return None
         return read_told(self.body) if self.status < 400 or self.entry.status == 422 else None
+
+    def header(self, wanted: bytes) -> str:
+        """Give a header of the answer, "" where there is none."""
+        found = (value for name, value in self.entry.response_headers if name.lower() == wanted)
+        return next(found, b"").decode("latin-1")
+
+    @property
+    def clock(self) -> str:
+        """Name the header that tells when to come back, "" where none does."""
+        named = {b"retry-after": "Retry-After", b"x-rate-limit-reset-at-utc": "x-rate-limit-reset-at-utc"}
+        return next((title for name, title in named.items() if self.header(name)), "")
 
     @cached_property
     def wait(self) -> float | None:

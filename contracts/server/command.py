@@ -94,7 +94,7 @@ def server(
             for file in write_reports(report, report_dir, "server", catalog):
                 click.echo(f"wrote {file}", err=True)
     if interrupts.seen:
-        leave()  # not waiting for a call that goes on in some thread
+        leave(interrupts.status)  # not waiting for a call that goes on in some thread
     sys.exit(report.exit_status())
 
 

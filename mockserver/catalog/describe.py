@@ -65,6 +65,49 @@ def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
         seen = schema.get("x-evidence", "documented")
         note = f"  ({_EVIDENCE[seen]})" if seen != "documented" else ""
         yield f"    {name:<28}{_shape(schema)}{', required' if required else ''}{note}"
+    yield from _answers(document, told)
+    yield from _callbacks(document, told)
+
+
+def _answers(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
+    """Tell what good answers hold, and the headers of all."""
+    for status, written in told["responses"].items():
+        answer = follow(document, written)
+        for kind, content in answer.get("content", {}).items():
+            if int(status) >= 300:
+                continue
+            members = ", ".join(_members(document, content.get("schema", {})))
+            yield f"  {status} {kind}{f': {members}' if members else ''}"
+        if headers := answer.get("headers"):
+            yield f"  {status} headers: {', '.join(headers)}"
+
+
+def _callbacks(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
+    for callback in told.get("callbacks", {}).values():
+        for place, item in follow(document, callback).items():
+            for method, written in item.items():
+                content = written.get("requestBody", {}).get("content", {}).get("application/json", {})
+                members = ", ".join(_members(document, content.get("schema", {})))
+                asked = place.removeprefix("{$request.").removesuffix("}").replace(".", " ")
+                yield f"  calls back ({asked}) by {method.upper()}: {members}"
+                names = [follow(document, one)["name"] for one in written.get("parameters", [])]
+                if names:
+                    yield f"    with headers {', '.join(names)}"
+
+
+def _members(document: dict[str, Any], schema: dict[str, Any], deep: int = 2) -> Iterator[str]:
+    """Name an object's members; those of an object within follow in brackets."""
+    whole = follow(document, schema)
+    for part in whole.get("allOf", ()):
+        yield from _members(document, part, deep)
+    for name, inner in whole.get("properties", {}).items():
+        found = follow(document, inner)
+        objects = [
+            found,
+            *(follow(document, one) for one in (*found.get("anyOf", ()), *found.get("oneOf", ()))),
+        ]
+        within = [one for each in objects for one in _members(document, each, deep - 1)] if deep > 1 else []
+        yield f"{name} {{{', '.join(within)}}}" if within else name
 
 
 def _price(price: dict[str, Any]) -> str:

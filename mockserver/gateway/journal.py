@@ -16,6 +16,9 @@ KEPT_OF_A_BODY = 64 * 1024
 KEPT_IN_ALL = 256 * 1024 * 1024
 """Bytes kept in all, of heads and bodies together."""
 
+HUNG_UP = "the client hung up"
+"""How `error` begins where the caller left before it had the whole answer."""
+
 
 class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     """One exchange. Instants are ms since the epoch, durations ms, sizes bytes before anything was cut.

@@ -18,7 +18,7 @@ from mockserver.domain.exchange import JSON, Answer, Call
 from mockserver.domain.model import Operation, Role
 from mockserver.domain.scenario import Entry
 from mockserver.gateway import lookups, uploads
-from mockserver.gateway.journal import JournalEntry, cut
+from mockserver.gateway.journal import HUNG_UP, JournalEntry, cut
 from mockserver.gateway.play import Struck
 from mockserver.gateway.status import fetch, status
 from mockserver.gateway.strike import strike
@@ -39,6 +39,7 @@ _AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-polic
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGINS_KEPT = 1000
+_HUNG_UP = f"{HUNG_UP} before the whole answer was there"
 
 _ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = MappingProxyType(
     {
@@ -141,17 +142,23 @@ class Front:
             answer = await self._decide(found, call, host)
         if call.quirks or self.world.quirks:
             answer = self._bend(answer, call)
+        # A caller that has had enough before the answer was there has not heard it.
+        connection = connection_of(scope)
+        cycle = connection.cycle if connection is not None else None
+        error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
         try:
             if answer.fault is None:
-                connection = connection_of(scope)
                 if connection is None or method == "HEAD" or not connection.send(answer):
                     await _send(answer, method, send)
             else:
+                slow = answer.fault.fault == "slow"
                 answer = await self._play(answer, scope, receive, send)
+                if slow and cycle is not None and cycle.disconnected:
+                    error = _HUNG_UP
         finally:
             # Where time is moved by hand, a wait takes what the clock says, not what the machine needed.
             took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
-            self._write(scope, found, call, answer, at, took, head_size)
+            self._write(scope, found, call, answer, at, took, head_size, error)
 
     async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
         """Send an answer with its fault done to it, and tell what went out."""
@@ -242,7 +249,15 @@ class Front:
         return origin, files.rstrip("/"), bare
 
     def _write(
-        self, scope: Scope, found: Found, call: Call, answer: Answer, at: int, took: float, head_size: int
+        self,
+        scope: Scope,
+        found: Found,
+        call: Call,
+        answer: Answer,
+        at: int,
+        took: float,
+        head_size: int,
+        error: str,
     ) -> None:
         journal = self.world.journal
         query = scope["query_string"]
@@ -275,7 +290,7 @@ class Front:
                 call.job,
                 call.scenario,
                 str(answer.fault.fault) if answer.fault is not None else "",
-                "",
+                error,
                 tuple(call.warnings) if call.warnings else (),
             )
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from contracts.conformance.cases import CaseError, Span, choose, derive, read_cases
-from contracts.conformance.protocol import Mode
+from contracts.conformance.cases import SPEED, CaseError, Span, choose, derive, read_cases
+from contracts.conformance.protocol import Hello, Mode, Timing
+from contracts.conformance.stage import budget_ms
 from mockserver.domain.quirks import QUIRKS
 from mockserver.domain.scenario import read_scenario
 from mockserver.gateway.book import read_book
@@ -118,3 +121,28 @@ def test_what_the_safety_checker_stops_fails_where_nothing_is_flagged(
 ) -> None:
     scenario = read_scenario({"name": "unsafe", "job": {"nsfw": True}})
     assert {*derive(scenario, provider, mode).outcomes} == outcomes
+
+
+def test_a_synchronous_answer_comes_within_a_second_where_the_case_is_not_about_waiting() -> None:
+    for case in read_cases():
+        if case.mode == "sync" and case.name != "expired":
+            job = case.scenario.job
+            assert job.queued is not None
+            assert job.processing is not None
+            assert (job.queued + job.processing) / SPEED < 1, case.id
+
+
+def test_a_budget_grows_by_what_a_slow_client_declares() -> None:
+    (case,) = [case for case in read_cases() if case.id == "polling/poll-503-twice/pixazo/poll"]
+    slow = Hello(timing=Timing(min_poll_ms=2000, start_ms=300))
+    assert budget_ms(case, Hello()) == case.budget_ms
+    assert budget_ms(case, slow) == case.budget_ms + (2 + 2) * 2000 + 300
+
+
+@pytest.mark.parametrize("arguments", [(), ("nobody",)])
+def test_broken_clients_are_listed_where_none_is_named(arguments: tuple[str, ...]) -> None:
+    command = (sys.executable, "-m", "fixtures.clients.broken", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "busy_poll" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,6 +74,7 @@ def test_a_known_failure_is_0(tmp_path: Path) -> None:
         ("--case", "nothing/like/this", "--", *REFERENCE),
         ("--case", CASE),
         ("--case", CASE, "--attach", "--", *REFERENCE),
+        ("--provider", "nope", "--", *REFERENCE),
         ("--case", CASE, "--", "no-such-program"),
         ("--case", CASE, "--", sys.executable, "-c", "pass"),
     ],
@@ -93,11 +97,12 @@ def test_a_client_that_dies_is_told_with_its_last_words() -> None:
     assert "1 submits" not in result.stdout
 
 
-def test_a_missing_capability_skips() -> None:
+def test_a_missing_capability_skips_and_nothing_checked_is_2() -> None:
     program = 'import sys; sys.stdin.readline(); print(\'{"id": "1", "type": "hello"}\'); sys.stdin.read()'
     result = check("--case", "webhook/lost/pixazo", "--", sys.executable, "-c", program)
-    assert result.exit_code == 0
+    assert result.exit_code == 2
     assert "1 not reached" in result.stdout
+    assert "Error: nothing was checked: none of the 1 cases could be run (the client has" in result.stderr
     assert "no capability webhook" in result.stderr
 
 
@@ -125,3 +130,72 @@ def test_list_shows_the_cases() -> None:
 def test_rules_are_listed_with_what_to_do() -> None:
     result = CliRunner().invoke(main, ["rules"])
     assert "polled-after-terminal (MUST)\n  Stop at COMPLETED, FAILED and ERROR" in result.stdout
+
+
+def test_a_provider_that_nobody_knows_is_told_with_those_that_are() -> None:
+    result = check("--provider", "nope", "--", *REFERENCE)
+    assert "known are pixazo, segmind, wavespeed" in result.stderr
+
+
+def test_a_known_failure_is_shown_as_known_and_stale_lines_are_no_cases(tmp_path: Path) -> None:
+    file = tmp_path / "known.txt"
+    file.write_text(f"{CASE}:polled-after-terminal  # it always did\n{CASE}:leaked-key  # gone\n")
+    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("extra_poll"))
+    assert "KNOWN" in result.stderr
+    assert "1 cases: 1 passed (1 known to fail), 1 lines of --known-failing excuse nothing" in result.stdout
+    assert result.exit_code == 1
+
+
+def test_what_is_pasted_and_is_no_result_is_asked_for_again() -> None:
+    result = check("--attach", "--case", CASE, stdin="rubbish\n")
+    assert "that is no result (it is no JSON object); paste again" in result.stderr
+    assert "the input has ended" in result.stderr
+
+
+def test_a_full_disk_behind_stdout_is_one_line_and_2() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = (
+            sys.executable,
+            "-c",
+            "from contracts.cli import main; main()",
+            "check",
+            "client",
+            "--case",
+            CASE,
+            "--list",
+        )
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2,
+        ["Error: the output cannot be written: No space left on device"],
+    )
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_clients_and_what_was_done_is_told(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    told = tmp_path / "pid"
+    program = (
+        'import sys, os; sys.stdin.readline(); print(\'{"id": "1", "type": "hello"}\', flush=True);'
+        f"sys.stdin.readline(); open({str(told)!r}, 'w').write(str(os.getpid())); print('noise', flush=True);"
+        "os.kill(os.getppid(), int(sys.argv[1])); sys.stdin.read()"
+    )
+    command = (
+        sys.executable,
+        "-c",
+        "from contracts.cli import main; main()",
+        "check",
+        "client",
+        "--case",
+        CASE,
+    )
+    reports = ("--report-dir", str(tmp_path / "report"))
+    client = (sys.executable, "-c", program, str(int(number)))
+    done = subprocess.run([*command, *reports, "--", *client], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert "1 cases: 1 not reached" in done.stdout
+    assert f"interrupted by {number.name}" in done.stdout
+    assert (tmp_path / "report" / "client.json").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(told.read_text()), 0)

@@ -304,6 +304,15 @@ def test_the_spec_command_begins_with_the_count_line(catalog: Catalog, elsewhere
     assert result.stdout.splitlines()[0] == catalog.summary()
 
 
+def test_the_spec_command_tells_what_answers_and_callbacks_hold(elsewhere: Path) -> None:
+    told = understudy("spec", "wavespeed").stdout
+    assert "200 application/json: code, message, data {id, model, outputs, urls" in told
+    assert "429 headers: Retry-After" in told
+    assert "calls back (query webhook) by POST: id, " in told
+    assert "with headers webhook-id, webhook-timestamp, webhook-signature" in told
+    assert "429 headers: x-rate-limit-reset-at-utc" in understudy("spec", "segmind").stdout
+
+
 def test_the_assumed_list_gives_every_guess_its_reason(catalog: Catalog, elsewhere: Path) -> None:
     guesses = list(catalog.guesses())
     assert len(guesses) > 50
