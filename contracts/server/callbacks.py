@@ -12,6 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from contracts.findings import Case, Finding, Outcome, Severity
+from contracts.server.generated import INTERRUPTED
 from contracts.server.spec import Api
 from mockserver.catalog.bundle import follow
 
@@ -43,10 +44,12 @@ def check_receiver(
     findings: dict[str, Finding] = {}
     tried: dict[str, int] = dict.fromkeys(_MEANING, 0)
     errors: list[str] = []
-    seconds = 0.0
+    seconds, interrupted = 0.0, False
     for event in from_schema(schema).execute():
         if isinstance(event, events.PhaseStarted):
             progress(f"{api.provider} callbacks: {event.phase.name.value}")
+        elif isinstance(event, events.Interrupted):
+            interrupted = True
         elif isinstance(event, events.NonFatalError):
             errors.append(str(event.value))
         elif isinstance(event, events.FatalError):
@@ -71,9 +74,13 @@ def check_receiver(
         found = (findings[name],) if name in findings else ()
         outcome = Outcome.FAILED if found else Outcome.PASSED if tried[name] else Outcome.NOT_REACHED
         reason = "" if tried[name] else (errors[0] if errors else "no callback was answered")
+        if interrupted and not found:
+            outcome, reason = Outcome.NOT_REACHED, INTERRUPTED
         if errors and not tried[name]:
             outcome = Outcome.ERROR
         yield Case(f"{api.provider} callbacks", meaning, outcome, seconds / len(_MEANING), found, reason)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _document(url: str, api: Api) -> dict[str, Any]:

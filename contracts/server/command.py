@@ -20,8 +20,8 @@ from contracts.report import lines, write_reports
 from contracts.server.callbacks import check_receiver
 from contracts.server.coverage import Coverage
 from contracts.server.gateway import open_fast_gateway, open_gateway
-from contracts.server.generated import Budget, generate
-from contracts.server.lifecycle import run_checks, subjects
+from contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
+from contracts.server.lifecycle import plan, run_checks, subjects
 from contracts.server.live import run_live
 from contracts.server.spec import Api
 from contracts.server.summary import summarise
@@ -32,6 +32,8 @@ from mockserver.commands.common import CannotRun
 from mockserver.settings import Pace
 
 _SHOWN = 12
+_INTERRUPTED = 130
+"""Exit status after Ctrl-C, as of any program that SIGINT ends."""
 
 
 @click.command()
@@ -70,23 +72,26 @@ def server(
         raise click.UsageError("--receiver checks a receiver alone; leave out the server")
     if live != (max_spend is not None):
         raise click.UsageError("--live and --max-spend USD go together")
+    if url is not None and not live and urlsplit(url).hostname in catalog.every_host:
+        raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     run = _Run(apis, seed)
-    if receiver is not None:
-        title = run.receiver(receiver, examples)
-    elif live:
-        title = run.live(url, key, max_spend or 0.0)
-    elif url is not None:
-        if urlsplit(url).hostname in catalog.every_host:
-            raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
-        title = run.url(url, key, examples)
-    else:
-        title = run.gateway(catalog, pace or "manual", examples)
-    report = run.report(title)
+    try:
+        if receiver is not None:
+            run.receiver(receiver, examples)
+        elif live:
+            run.live(url, key, max_spend or 0.0)
+        elif url is not None:
+            run.url(url, key, examples)
+        else:
+            run.gateway(catalog, pace or "manual", examples)
+    except KeyboardInterrupt:
+        run.interrupt()
+    report = run.report()
     _tell(report, run)
     if report_dir is not None:
         for file in write_reports(report, report_dir, "server", catalog):
             click.echo(f"wrote {file}", err=True)
-    sys.exit(report.exit_status())
+    sys.exit(_INTERRUPTED if run.interrupted else report.exit_status())
 
 
 def _catalog() -> Catalog:
@@ -111,32 +116,38 @@ class _Run:
         self.seed = seed
         self.cases: list[Case] = []
         self.coverage: Coverage | None = None
+        self.title = ""
+        self.interrupted = False
+        self._planned: dict[tuple[str, str], str] = {}
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
         self._began = time.perf_counter()
         self._rewrites = sys.stderr.isatty()
 
-    def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> str:
+    def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> None:
         """Check the gateway in this process: promises at a pace, generated calls on one that polls move."""
+        self.title = f"the gateway, --pace {pace}"
+        self.facts["pace"] = pace
         self._watch(forced=True)
         self._promises(open_gateway(pace, seed=self.seed, catalog=catalog))
         self._generated(open_fast_gateway(seed=self.seed, catalog=catalog), examples)
-        self.facts["pace"] = pace
-        return f"the gateway, --pace {pace}"
 
-    def url(self, url: str, key: str | None, examples: int) -> str:
+    def url(self, url: str, key: str | None, examples: int) -> None:
         """Check a server over HTTP."""
+        self.title = url
         target = self._reach(url, key)
+        self.title = f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
         self._watch(forced=target.is_understudy)
         self._promises(target, close=False)
         self._generated(target, examples)
-        return f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
 
-    def live(self, url: str | None, key: str | None, max_spend: float) -> str:
+    def live(self, url: str | None, key: str | None, max_spend: float) -> None:
         """Check a provider for money."""
         if len(self.apis) != 1 or key is None:
             raise click.UsageError("--live needs --provider P and --key K")
         (api,) = self.apis
         url = url or api.document["servers"][0]["url"]
+        self.title = f"{url}, live"
+        self.facts["max_spend_usd"] = max_spend
         longest = max(
             (o.model.course.queued + o.model.course.processing for o in api.submits if o.model), default=0
         )
@@ -149,11 +160,10 @@ class _Run:
         finally:
             receiver.close()
             target.close()
-        self.facts["max_spend_usd"] = max_spend
-        return f"{url}, live"
 
-    def receiver(self, url: str, examples: int) -> str:
+    def receiver(self, url: str, examples: int) -> None:
         """Check a receiver of callbacks."""
+        self.title = f"the receiver {url}"
         if len(self.apis) != 1:
             raise click.UsageError("--receiver needs --provider P: whose callbacks does it take?")
         try:
@@ -162,7 +172,6 @@ class _Run:
             )
         except LookupError as problem:
             raise CannotRun(str(problem)) from None
-        return f"the receiver {url}"
 
     def _reach(self, url: str, key: str | None) -> Target:
         target = Target(Http(url), seed=self.seed, key=key)
@@ -182,8 +191,11 @@ class _Run:
     def _promises(self, target: Target, *, close: bool = True) -> None:
         self._see(target)
         receiver = Receiver()
+        under_test = list(subjects(target, self.apis, receiver))
+        self._planned |= {(subject.name, check.id): check.promise for subject, check in plan(under_test)}
+        self._planned |= {(api.provider, f"generated: {phase}"): "" for api in self.apis for phase in PHASES}
         try:
-            self._gather(run_checks(subjects(target, self.apis, receiver), progress=self.progress))
+            self._gather(run_checks(under_test, progress=self.progress))
         finally:
             receiver.close()
             if close:
@@ -200,7 +212,21 @@ class _Run:
             target.close()
 
     def _gather(self, cases: Iterator[Case]) -> None:
-        self.cases.extend(cases)
+        for case in cases:
+            self.cases.append(case)
+
+    def interrupt(self) -> None:
+        """Note that the run was cut short: what was planned and has no case was not reached."""
+        self.interrupted = True
+        self.facts["interrupted"] = True
+        self.title += " (interrupted)"
+        known = {(case.group, case.name) for case in self.cases}
+        # Generated calls are counted by operation, and planned by provider.
+        known |= {(case.group.partition(" ")[0], case.name) for case in self.cases}
+        for (group, name), promise in self._planned.items():
+            if (group, name) not in known:
+                reached = Outcome.NOT_REACHED
+                self.cases.append(Case(group, name, reached, reason=INTERRUPTED, expected=promise))
 
     def progress(self, text: str) -> None:
         """Say on stderr what is being done."""
@@ -209,14 +235,14 @@ class _Run:
         else:
             click.echo(text, err=True)
 
-    def report(self, title: str) -> Report:
+    def report(self) -> Report:
         """Close the run."""
         if self._rewrites:
             click.echo("\r\x1b[K", nl=False, err=True)
         self.facts["seconds"] = round(time.perf_counter() - self._began, 1)
         if self.coverage is not None:
             self.facts["coverage"] = self.coverage.as_json()
-        return Report(f"understudy check server: {title}", tuple(self.cases), self.facts)
+        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts)
 
 
 def _tell(report: Report, run: _Run) -> None:

@@ -22,6 +22,10 @@ from contracts.server.target import Target
 from contracts.server.wire import Exchange, Inside
 from mockserver.catalog.bundle import follow
 
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+INTERRUPTED = "interrupted"
+"""Why a case was not reached that an interrupt kept from being run, or from being finished."""
+
 _SHOWN = 1000
 _ACCEPTS = ["2xx", "401", "402", "403", "404", "406", "409", "422", "429", "5xx"]
 _REJECTS = ["400", "401", "402", "404", "405", "406", "409", "413", "415", "422", "429"]
@@ -49,7 +53,7 @@ class Budget:
 
     fuzzing: int = 10
     chains: int = 10
-    phases: tuple[str, ...] = ("examples", "coverage", "fuzzing", "stateful")
+    phases: tuple[str, ...] = PHASES
 
 
 @dataclass
@@ -59,6 +63,7 @@ class _Tally:
     calls: int = 0
     seconds: float = 0.0
     skipped: str = ""
+    stopped: bool = False
     errors: list[str] = field(default_factory=list)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
@@ -71,7 +76,11 @@ def generate(
     budget: Budget,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Case]:
-    """Run the phases on one provider. The same seed makes the same calls."""
+    """Run the phases on one provider. The same seed makes the same calls.
+
+    The engine swallows an interrupt and ends. So that nobody takes that for a whole run, KeyboardInterrupt
+    is raised here again, after the cases that were finished.
+    """
     key = target.fresh_key()
     if target.is_understudy and target.pace != "polls":
         # Short lives, so that calls that wait for their job do not wait long.
@@ -84,6 +93,7 @@ def generate(
     if isinstance(target.wire, Inside):
         schema.app = target.wire.house.bridge(target.wire.app)
     tallies: dict[tuple[str, str], _Tally] = {}
+    interrupted = False
     for event in from_schema(schema).execute():
         if isinstance(event, events.PhaseStarted) and event.phase.name.value.lower() != "probing":
             progress(f"{api.provider}: {event.phase.name.value}")
@@ -95,8 +105,12 @@ def generate(
             tallies.setdefault(where, _Tally()).errors.append(str(event.value))
         elif isinstance(event, events.FatalError):
             tallies.setdefault(("schema", api.provider), _Tally()).errors.append(str(event.exception))
+        elif isinstance(event, events.Interrupted):
+            interrupted = True
     for (phase, label), tally in tallies.items():
         yield _case(api, phase, label, tally)
+    if interrupted:
+        raise KeyboardInterrupt
 
 
 def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:
@@ -105,6 +119,8 @@ def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:
         outcome, reason = Outcome.ERROR, tally.errors[0]
     elif tally.findings:
         outcome = Outcome.FAILED
+    elif tally.stopped:
+        outcome, reason = Outcome.NOT_REACHED, INTERRUPTED
     elif not tally.calls:
         outcome, reason = Outcome.NOT_REACHED, tally.skipped or "nothing to try"
     name = f"generated: {phase.lower()}"
@@ -118,6 +134,7 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
     tally.seconds += event.elapsed_time
     if event.status is Status.SKIP:
         tally.skipped = event.skip_reason or ""
+    tally.stopped = tally.stopped or event.status is Status.INTERRUPTED
     for interaction in recorder.interactions.values():
         if interaction.response is None:
             continue
@@ -172,7 +189,7 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
         # Azure API Management answers 404 where no operation has the method.
         checks["unsupported_method"] = {"enabled": False}
     phases: dict[str, Any] = {
-        name: {"enabled": name in budget.phases} for name in ("examples", "coverage", "fuzzing", "stateful")
+        name: {"enabled": name in budget.phases} for name in PHASES
     }
     phases["coverage"]["unexpected-methods"] = _METHODS
     phases["fuzzing"]["generation"] = {"max-examples": budget.fuzzing}

@@ -63,6 +63,15 @@ def run_check(check: Check, subject: Subject) -> Case:
     )
 
 
+def plan(under_test: Iterable[Subject], checks: Iterable[Check] = CHECKS) -> Iterator[tuple[Subject, Check]]:
+    """Give what `run_checks` will run, in its order."""
+    checks = tuple(checks)
+    for subject in under_test:
+        for check in checks:
+            if check.suits(subject):
+                yield subject, check
+
+
 def run_checks(
     under_test: Iterable[Subject],
     checks: Iterable[Check] = CHECKS,

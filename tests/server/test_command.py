@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.cli import main
+from contracts.server.command import _Run
 from tests.e2e.processes import serving
 
 BRIEF = ["--provider", "wavespeed", "--seed", "7", "--examples", "2"]
@@ -149,3 +152,30 @@ def test_live_submits_nothing_that_it_may_not_pay(tmp_path: Path) -> None:
     assert "0 of 0 are left" in result.output
     assert "secret-key" not in result.output
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("phase", ["promises", "generated"])
+def test_an_interrupted_run_never_looks_whole(tmp_path: Path, phase: str) -> None:
+    """Ctrl-C ends with 130; what did not run is not reached, and every report says "interrupted"."""
+    said: list[str] = []
+    struck: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        generating = any("examples" in text.lower() for text in said)
+        if said and not struck and generating is (phase == "generated"):
+            struck.append(path)
+            os.kill(os.getpid(), signal.SIGINT)
+        return 404, {}
+
+    with listening(answer) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "progress", lambda self, text: said.append(text))
+        result = run(url, *BRIEF, "--report-dir", str(tmp_path))
+    assert result.exit_code == 130, result.output
+    assert "(interrupted)" in result.output.splitlines()[0]
+    report = json.loads((tmp_path / "server.json").read_text())
+    assert report["facts"]["interrupted"] is True
+    cut = {case["name"] for case in report["cases"] if case["reason"] == "interrupted"}
+    assert {"generated: stateful", "generated: fuzzing"} <= cut
+    assert ("media" in cut) is (phase == "promises")
+    assert "not reached: interrupted" in (tmp_path / "server.xml").read_text()
+    assert "interrupted" in (tmp_path / "server.html").read_text()
