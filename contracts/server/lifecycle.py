@@ -47,6 +47,10 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Unanswered as problem:
         outcome = Outcome.FAILED
         findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
+    except Exception as problem:
+        # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
+        outcome = Outcome.ERROR
+        reason = f"the check could not read what it was answered: {type(problem).__name__}: {problem}"
     finally:
         target.watchers.remove(said.append)
     took = time.perf_counter() - began

@@ -21,7 +21,6 @@ FREE = (
     "stamps",
     "answers-as-documented",
     "media",
-    "submit-needs-key",
     "unknown-job",
 )
 """The checks that make no submit but the one that all of them follow."""
@@ -39,11 +38,10 @@ def run_live(under_test: Iterable[Subject], max_spend: float) -> Iterator[Case]:
         for check in CHECKS:
             if check.id not in FREE or not check.suits(subject):
                 continue
-            costs = check.id not in ("submit-needs-key", "unknown-job")
-            if costs and subject.price > left and not subject.followed:
+            if subject.price > left and not subject.followed:
                 reason = f"a submit costs {subject.price:g} USD; {max(left, 0):g} of {max_spend:g} are left"
                 yield Case(subject.name, check.id, Outcome.NOT_REACHED, reason=reason)
                 continue
-            if costs and not subject.followed:
+            if not subject.followed:
                 left -= subject.price
             yield run_check(check, subject)

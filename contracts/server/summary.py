@@ -73,7 +73,8 @@ def _verdict(area: Area, tried: Mapping[str, set[Outcome]]) -> str:
     kept = len(tried) - len(failed) - len(unseen)
     counts = f"{kept} of {len(tried)} promises kept"
     if failed:
-        return f"NOT KEPT: {area.broken} ({counts}; broken: {', '.join(failed)})"
+        also = f"; not reached: {', '.join(unseen)}" if unseen else ""
+        return f"NOT KEPT: {area.broken} ({counts}; broken: {', '.join(failed)}{also})"
     if unseen:
         word = "not shown" if not kept else "partly shown"
         return f"{word}: {area.unseen} ({counts}; not reached: {', '.join(unseen)})"
