@@ -12,6 +12,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 
 from contracts.findings import Case, Finding, Outcome, Severity
+from contracts.server.again import again
 from contracts.server.generated import INTERRUPTED
 from contracts.server.spec import Api
 from mockserver.catalog.bundle import follow
@@ -68,7 +69,7 @@ def check_receiver(
                             expected=_MEANING.get(check.name, ""),
                             seen=": ".join(filter(None, (failure.title, failure.message))),
                             subject=url,
-                            curl=check.failure_info.code_sample,
+                            curl=again(check.failure_info.code_sample, base_url=url),
                         )
     for name, meaning in _MEANING.items():
         found = (findings[name],) if name in findings else ()

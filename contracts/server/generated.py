@@ -17,6 +17,7 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 
 from contracts.findings import Case, Finding, Outcome, Severity
+from contracts.server.again import again
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Exchange, Inside
@@ -159,7 +160,14 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
                 subject=label,
                 evidence=tuple(map(target.hide, _evidence(recorder, failure.case_id or case_id))),
-                curl=target.hide(check.failure_info.code_sample),
+                curl=target.hide(
+                    again(
+                        check.failure_info.code_sample,
+                        base_url=target.base_url,
+                        key=target.key or "",
+                        inside=target.is_inside,
+                    )
+                ),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Finding, Outcome
 from contracts.receiver import Receiver
+from contracts.server.again import commands
 from contracts.server.promises import CHECKS, Check
 from contracts.server.record import record
 from contracts.server.spec import Api
@@ -98,7 +99,14 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     exchanges = broken.evidence[:_EVIDENCE]
     base = subject.target.base_url
     hide = subject.target.hide
-    commands = dict.fromkeys(hide(one.curl) for one in exchanges if one.url.startswith(base))
+    again = commands(
+        exchanges,
+        subject.dialect,
+        base_url=base,
+        key=subject.target.key or "",
+        receivers=subject.receiver.url,
+        inside=subject.target.is_inside,
+    )
     return Finding(
         id=check.id,
         severity=check.severity,
@@ -107,5 +115,5 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         seen=hide(broken.message),
         subject=subject.name,
         evidence=tuple(hide(str(one)) for one in exchanges),
-        curl="\n".join(commands),
+        curl=hide(again),
     )

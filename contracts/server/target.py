@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from contracts.server.stamps import read_stamp
-from contracts.server.wire import Exchange, Unanswered, Wire, is_near
+from contracts.server.wire import Exchange, Inside, Unanswered, Wire, is_near
 from mockserver.recording.redact import REDACTED, Redactor
 
 Watcher = Callable[[Exchange], None]
@@ -56,6 +56,11 @@ class Target:
     def is_understudy(self) -> bool:
         """Whether the server said that it is one, and opened its admin API."""
         return self.health is not None
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the server is an app in this process."""
+        return isinstance(self.wire, Inside)
 
     def _ask_health(self) -> dict[str, Any] | None:
         try:
