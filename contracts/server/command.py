@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import time
@@ -12,12 +13,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+import httpx
 
 from contracts.findings import Case, Finding, Outcome, Report
 from contracts.options import server_options
 from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
-from contracts.server.callbacks import check_receiver
+from contracts.server.callbacks import callbacks_of, check_receiver
 from contracts.server.coverage import Coverage
 from contracts.server.gateway import open_fast_gateway, open_gateway
 from contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
@@ -62,6 +64,11 @@ def server(
     understudy check server --receiver http://127.0.0.1:9000/done --provider pixazo
     understudy check server --live --provider pixazo --key $KEY --max-spend 1.50
     """
+    for option, given in (("URL", url), ("--receiver", receiver)):
+        if given is not None:
+            _refuse_odd(given, option)
+    # It warns about every odd part of a form, and odd ones are sent on purpose.
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     catalog = _catalog()
     apis = _apis(catalog, provider)
     if seed is None:
@@ -87,11 +94,30 @@ def server(
     except KeyboardInterrupt:
         run.interrupt()
     report = run.report()
+    if live and not any(case.outcome in (Outcome.PASSED, Outcome.FAILED) for case in run.cases):
+        run.unreached = True
     _tell(report, run)
     if report_dir is not None:
         for file in write_reports(report, report_dir, "server", catalog):
             click.echo(f"wrote {file}", err=True)
-    sys.exit(_INTERRUPTED if run.interrupted else report.exit_status())
+    if run.unreached:
+        click.echo("nothing could be checked: allow a submit with a larger --max-spend", err=True)
+    sys.exit(_INTERRUPTED if run.interrupted else 2 if run.unreached else report.exit_status())
+
+
+def _refuse_odd(url: str, option: str) -> None:
+    """Refuse what is no http(s) URL, without showing what stands before an @. Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError as problem:
+        raise click.UsageError(f"{option} is no URL: {problem}") from None
+    if parts.username is not None or parts.password is not None:
+        raise click.UsageError(f"{option} holds a user name or a password; leave it out, and see --key")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.UsageError(f"{option} is {url!r}; give an http:// or https:// URL")
+    if (parts.query or parts.fragment) and option == "URL":
+        raise click.UsageError(f"{option} is a base URL: leave out what comes after ? or #")
 
 
 def _catalog() -> Catalog:
@@ -118,6 +144,7 @@ class _Run:
         self.coverage: Coverage | None = None
         self.title = ""
         self.interrupted = False
+        self.unreached = False
         self._planned: dict[tuple[str, str], str] = {}
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
         self._began = time.perf_counter()
@@ -134,7 +161,15 @@ class _Run:
     def url(self, url: str, key: str | None, examples: int) -> None:
         """Check a server over HTTP."""
         self.title = url
-        target = self._reach(url, key)
+        target = Target(Http(url), seed=self.seed, key=key)
+        try:
+            self._check_url(target, examples)
+        finally:
+            target.close()
+
+    def _check_url(self, target: Target, examples: int) -> None:
+        url = target.base_url
+        self._reach(target)
         self.title = f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
         self._watch(forced=target.is_understudy)
         self._promises(target, close=False)
@@ -156,7 +191,7 @@ class _Run:
         self._see(target)
         receiver = Receiver()
         try:
-            self._gather(run_live(subjects(target, self.apis, receiver), max_spend))
+            self._gather(run_live(subjects(target, self.apis, receiver), max_spend, progress=self.progress))
         finally:
             receiver.close()
             target.close()
@@ -167,19 +202,33 @@ class _Run:
         if len(self.apis) != 1:
             raise click.UsageError("--receiver needs --provider P: whose callbacks does it take?")
         try:
-            self._gather(
-                check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
-            )
+            callbacks_of(self.apis[0])
+            httpx.get(url, timeout=10, trust_env=False)
         except LookupError as problem:
             raise CannotRun(str(problem)) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            raise CannotRun(f"nothing answers at the receiver {url}: {problem}") from None
+        self._gather(
+            check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
+        )
 
-    def _reach(self, url: str, key: str | None) -> Target:
-        target = Target(Http(url), seed=self.seed, key=key)
+    def _reach(self, target: Target) -> None:
+        """Refuse to check what does not answer, or knows no submit. Raises CannotRun."""
         try:
             target.call("GET", "/")
+            # Without a key and a parameter: no job is made by it.
+            probes = [
+                target.call(one.method, one.path, {"Content-Type": "application/json"}, b"{}")
+                for api in self.apis
+                for one in api.submits
+            ]
         except Unanswered as problem:
             raise CannotRun(f"nothing answers: {problem}") from None
-        return target
+        if all(probe.status == 404 for probe in probes):
+            raise CannotRun(
+                f"{target.base_url} answers 404 to every submit, for instance to {probes[0].method} "
+                f"{probes[0].url}; is this the base URL?"
+            )
 
     def _watch(self, *, forced: bool) -> None:
         self.coverage = Coverage(self.apis, forced=forced)
@@ -230,6 +279,7 @@ class _Run:
 
     def progress(self, text: str) -> None:
         """Say on stderr what is being done."""
+        text = f"{time.perf_counter() - self._began:4.0f} s  {text}"
         if self._rewrites:
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         else:
@@ -270,7 +320,7 @@ def _tell_findings(findings: tuple[Finding, ...]) -> None:
         click.echo("")
         for line in lines(found[0], colour=True):
             click.echo(line)
-        others = list(dict.fromkeys(one.subject for one in found[1:]))
+        others = list(dict.fromkeys(one.subject for one in found[1:] if one.subject != found[0].subject))
         if others:
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
             click.echo(f"  also at: {', '.join(others[:_SHOWN])}{more}")
@@ -288,9 +338,10 @@ def _tell_unreached(cases: tuple[Case, ...]) -> None:
 
 
 def _tell_missing(coverage: Coverage) -> None:
-    reasons: dict[str, list[str]] = {}
+    """Tell what was not seen, by status: then one line holds what has one reason."""
+    reasons: dict[tuple[int, str], list[str]] = {}
     for name, status, why in coverage.missing():
-        reasons.setdefault(why, []).append(f"{name} {status}")
-    for why, pairs in reasons.items():
-        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-        click.echo(f"  not seen, {why}: {', '.join(pairs[:_SHOWN])}{more}")
+        reasons.setdefault((status, why), []).append(name)
+    for (status, why), names in sorted(reasons.items()):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        click.echo(f"  {status} not seen, {why}: {', '.join(names[:_SHOWN])}{more}")

@@ -13,8 +13,10 @@ from typing import Any
 
 import schemathesis.openapi
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UnsupportedMethodResponse
 
 from contracts.findings import Case, Finding, Outcome, Severity
 from contracts.server.again import again
@@ -44,6 +46,13 @@ _ASKS = {
     "ensure_resource_availability": "What was made can be asked for.",
 }
 """What each of Schemathesis's checks asks, in a sentence."""
+_NEEDLESS = ("", "No examples in schema")
+"""Why a phase has nothing to do at an operation, as Schemathesis says it: it needs nothing there."""
+
+_ANY_KEY = "the keys are made up: give a real one with --key to see that another one is refused"
+_NOT_IMPLEMENTED = 501
+"""What a server answers to a method that it does not know at all: RFC 9110, 15.6.2."""
+
 _METHODS = ["get", "put", "post", "delete", "patch", "options"]
 """Tried where they are not documented. QUERY and TRACE are not: what is in between refuses them."""
 
@@ -97,7 +106,7 @@ def generate(
     interrupted = False
     for event in from_schema(schema).execute():
         if isinstance(event, events.PhaseStarted) and event.phase.name.value.lower() != "probing":
-            progress(f"{api.provider}: {event.phase.name.value}")
+            progress(f"generated calls: {api.provider}, {event.phase.name.value.lower()}")
         elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
             tally = tallies.setdefault((event.phase.value, event.label or "chains of links"), _Tally())
             _count(target, tally, event)
@@ -109,7 +118,11 @@ def generate(
         elif isinstance(event, events.Interrupted):
             interrupted = True
     for (phase, label), tally in tallies.items():
-        yield _case(api, phase, label, tally)
+        if tally.calls or tally.errors or tally.stopped or tally.skipped not in _NEEDLESS:
+            yield _case(api, phase, label, tally)
+    if target.key is None:
+        # Ours are made up, so a server that takes any key, or none of ours, shows nothing here.
+        yield Case(api.provider, "generated: a wrong key", Outcome.NOT_REACHED, reason=_ANY_KEY)
     if interrupted:
         raise KeyboardInterrupt
 
@@ -151,6 +164,8 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
             if check.failure_info is None:
                 continue
             failure = check.failure_info.failure
+            if _is_about_us(target, failure):
+                continue
             label = f"{recorder.cases[case_id].value.operation.label}"
             finding = Finding(
                 id=f"generated-{check.name.replace('_', '-')}",
@@ -172,6 +187,16 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
 
 
+def _is_about_us(target: Target, failure: Failure) -> bool:
+    """Whether a failure comes of how the server is asked: it says nothing of the server."""
+    if isinstance(failure, UnsupportedMethodResponse):
+        return failure.status_code == _NOT_IMPLEMENTED
+    if target.key is None and isinstance(failure, IgnoredAuth):
+        # A made-up key that is taken is no wrong one.
+        return failure.scenario is not AuthScenario.NO_AUTH
+    return False
+
+
 def _evidence(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
     interaction = recorder.interactions.get(case_id)
     if interaction is None or interaction.response is None:
@@ -191,14 +216,10 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
         # Documented 5xx are answers like others; undocumented ones are a matter of status_code_conformance.
         "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx"]},
     }
-    if target.is_understudy and target.key is None:
-        checks["ignored_auth"] = {"enabled": False}  # any key is a good one there, unless told otherwise
     if api.provider == "pixazo":
         # Azure API Management answers 404 where no operation has the method.
         checks["unsupported_method"] = {"enabled": False}
-    phases: dict[str, Any] = {
-        name: {"enabled": name in budget.phases} for name in PHASES
-    }
+    phases: dict[str, Any] = {name: {"enabled": name in budget.phases} for name in PHASES}
     phases["coverage"]["unexpected-methods"] = _METHODS
     phases["fuzzing"]["generation"] = {"max-examples": budget.fuzzing}
     phases["stateful"]["generation"] = {"max-examples": budget.chains, "no-shrink": True}

@@ -16,6 +16,7 @@ from contracts.server.target import NotReached, Target
 from contracts.server.wire import Exchange, Unanswered
 
 _HASTE = 2.0
+"""Real seconds that a job may take once another one was not seen to end."""
 
 _EVIDENCE = 8
 """Exchanges that a finding shows at most."""
@@ -85,14 +86,15 @@ def run_checks(
 ) -> Iterator[Case]:
     """Run checks on operations, operation by operation."""
     checks = tuple(checks)
-    for subject in under_test:
-        progress(subject.name)
+    under_test = list(under_test)
+    for number, subject in enumerate(under_test, 1):
+        progress(f"promises: {number} of {len(under_test)} operations, {subject.name}")
         for check in checks:
             if check.suits(subject):
                 yield run_check(check, subject)
-        if subject.endless:
-            # A server whose jobs were not seen to end is not waited for so long again.
-            subject.target.patience = min(subject.target.patience, _HASTE)
+            if subject.endless:
+                # A server whose jobs were not seen to end is not waited for so long again.
+                subject.target.patience = min(subject.target.patience, _HASTE)
 
 
 def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Outcome
 from contracts.server.lifecycle import run_check
@@ -26,7 +26,9 @@ FREE = (
 """The checks that make no submit but the one that all of them follow."""
 
 
-def run_live(under_test: Iterable[Subject], max_spend: float) -> Iterator[Case]:
+def run_live(
+    under_test: Iterable[Subject], max_spend: float, *, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Case]:
     """Run the free checks, one submit a model, until `max_spend` (USD, by documented prices) is used up."""
     left, seen = max_spend, set()
     for subject in under_test:
@@ -44,4 +46,7 @@ def run_live(under_test: Iterable[Subject], max_spend: float) -> Iterator[Case]:
                 continue
             if not subject.followed:
                 left -= subject.price
+                progress(
+                    f"submit to {subject.name} for {subject.price:g} USD; {left:g} of {max_spend:g} are left"
+                )
             yield run_check(check, subject)

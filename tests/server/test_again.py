@@ -52,10 +52,12 @@ def test_a_jobs_life_is_followed_by_the_name_that_it_has_this_time() -> None:
 
 def test_a_generated_command_shows_headers_and_expands_the_key() -> None:
     """As do those of the checks; what the shell would read otherwise is left alone."""
-    told = again("curl -X POST -H 'x-api-key: secret-k' -d '{\"a\": 1}' http://h/p", base_url="http://h", key="secret-k")
-    assert told.splitlines()[-1] == (
-        """curl -si -X POST -H "x-api-key: $KEY" -d '{"a": 1}' http://h/p"""
+    told = again(
+        "curl -X POST -H 'x-api-key: secret-k' -d '{\"a\": 1}' http://h/p",
+        base_url="http://h",
+        key="secret-k",
     )
+    assert told.splitlines()[-1] == ("""curl -si -X POST -H "x-api-key: $KEY" -d '{"a": 1}' http://h/p""")
     assert again("curl -d $'\\x01' http://h", base_url="http://h") == "curl -si -d $'\\x01' http://h"
 
 

@@ -78,6 +78,20 @@ def test_a_job_that_never_moves_keeps_no_promise_about_its_life(catalog: Catalog
     assert cases["job-completes"].outcome is Outcome.FAILED
 
 
+def test_one_endless_job_makes_the_rest_of_the_run_hasty(catalog: Catalog) -> None:
+    """What a stranger's jobs have shown once is not waited for again as long."""
+    target, receiver = open_app(answering(never_ends)), Receiver()
+    target.patience = 2.5
+    checks = [check for check in CHECKS if check.id == "job-completes"]
+    try:
+        (subject, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
+        list(run_checks([subject], checks))
+        assert target.patience == 2.0
+    finally:
+        receiver.close()
+        target.close()
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 429])
 def test_a_server_that_refuses_everything_keeps_no_promise(catalog: Catalog, status: int) -> None:
     """A refusal only counts where something else is accepted."""

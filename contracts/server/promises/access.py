@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contracts.findings import Severity
 from contracts.server.promises.base import Check, always
+from contracts.server.spec import NOBODYS
 from contracts.server.subject import Broken, NotReached, Subject
 
 _AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
-_UNKNOWN = "01990000-0000-7000-8000-000000000000"
 
 
 def submit_needs_key(subject: Subject) -> None:
@@ -46,7 +46,7 @@ def foreign_job(subject: Subject) -> None:
 
 def unknown_job(subject: Subject) -> None:
     """A job that was never made is 404."""
-    exchange = subject.poll(f"{subject.api.provider}_{_UNKNOWN}", subject.target.fresh_key())
+    exchange = subject.poll(f"{subject.api.provider}_{NOBODYS[1]}", subject.target.fresh_key())
     if exchange.status != 404:
         raise Broken(f"answered {exchange.status}", exchange)
     if not subject.walk().told:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from contracts.findings import Severity
 from contracts.server.promises.base import Check, always, queued
+from contracts.server.spec import NOBODYS
 from contracts.server.subject import Broken, NotReached, Subject
 from contracts.server.wire import Exchange
 from mockserver.domain.model import Operation
@@ -105,7 +106,7 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
     if 413 in operation.statuses:
         _hold(subject, operation, _call(subject, operation, job, key, body=bytes(MAX_BODY + 1)))
     if operation.job:
-        _hold(subject, operation, _call(subject, operation, "nobodys-job", key))
+        _hold(subject, operation, _call(subject, operation, NOBODYS[0], key))
         for _ in range(3):
             target.elapse(_LIFE / 2)
             _hold(subject, operation, _call(subject, operation, job, key))
