@@ -13,11 +13,12 @@ from schemathesis.engine import events, from_schema
 
 from contracts.findings import Case, Finding, Outcome, Severity
 from contracts.server.again import again
-from contracts.server.generated import INTERRUPTED
+from contracts.server.generated import INTERRUPTED, what_was_said
 from contracts.server.spec import Api
 from mockserver.catalog.bundle import follow
 
 _SEVERITY = {"negative_data_rejection": Severity.SHOULD}
+_NAMES = frozenset({"request_id", "id"})
 _MEANING = {
     "positive_data_acceptance": "A valid callback is taken with a 2xx.",
     "negative_data_rejection": "A callback that is none is refused.",
@@ -57,7 +58,7 @@ def check_receiver(
             errors.append(str(event.exception))
         elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
             seconds += event.elapsed_time
-            for checks in event.recorder.checks.values():
+            for case_id, checks in event.recorder.checks.items():
                 for check in checks:
                     tried[check.name] = tried.get(check.name, 0) + 1
                     if check.failure_info is not None and check.name not in findings:
@@ -69,6 +70,7 @@ def check_receiver(
                             expected=_MEANING.get(check.name, ""),
                             seen=": ".join(filter(None, (failure.title, failure.message))),
                             subject=url,
+                            evidence=what_was_said(event.recorder, failure.case_id or case_id),
                             curl=again(check.failure_info.code_sample, base_url=url),
                         )
     for name, meaning in _MEANING.items():
@@ -89,12 +91,17 @@ def _document(url: str, api: Api) -> dict[str, Any]:
     request = copy.deepcopy(callbacks_of(api))
     # What a receiver answers beyond its status is its own business.
     request["responses"] = {"200": {"description": "Received."}, "4XX": {"description": "Refused."}}
+    components = copy.deepcopy(api.document["components"])
+    for schema in components["schemas"].values():
+        for name in _NAMES & schema.get("properties", {}).keys():
+            # Every callback that is really sent names its job, so one without a name is none.
+            schema["properties"][name].setdefault("minLength", 1)
     return {
         "openapi": "3.1.0",
         "info": {"title": f"a receiver of {api.provider}", "version": "1"},
         "servers": [{"url": f"{parts.scheme}://{parts.netloc}"}],
         "paths": {parts.path or "/": {"post": request}},
-        "components": copy.deepcopy(api.document["components"]),
+        "components": components,
     }
 
 

@@ -174,7 +174,7 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 expected=_ASKS.get(check.name, f"What Schemathesis calls {check.name.replace('_', ' ')}."),
                 seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
                 subject=label,
-                evidence=tuple(map(target.hide, _evidence(recorder, failure.case_id or case_id))),
+                evidence=tuple(map(target.hide, what_was_said(recorder, failure.case_id or case_id))),
                 curl=target.hide(
                     again(
                         check.failure_info.code_sample,
@@ -197,7 +197,8 @@ def _is_about_us(target: Target, failure: Failure) -> bool:
     return False
 
 
-def _evidence(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
+def what_was_said(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
+    """Tell a call of the engine and its answer in a line; nothing where it was not answered."""
     interaction = recorder.interactions.get(case_id)
     if interaction is None or interaction.response is None:
         return ()
