@@ -71,8 +71,12 @@ def completed_only(method: str, path: str, body: bytes) -> tuple[int, Any]:
     [
         (careful, set(), 0),
         (lenient, {"receiver-negative-data-rejection"}, 0),
-        (crashing, {"receiver-not-a-server-error", "receiver-positive-data-acceptance"}, 1),
-        (completed_only, {"receiver-positive-data-acceptance"}, 1),
+        (
+            crashing,
+            {"receiver-as-sent", "receiver-not-a-server-error", "receiver-positive-data-acceptance"},
+            1,
+        ),
+        (completed_only, {"receiver-as-sent", "receiver-positive-data-acceptance"}, 1),
     ],
 )
 def test_a_receiver_is_caught_by_what_it_does_wrong(

@@ -56,13 +56,17 @@ def _follow(subject: Subject, mode: str) -> _Told:
     return told
 
 
-def _follow_one(subject: Subject, mode: str) -> _Told:
+def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
     target = subject.target
     key = target.fresh_key()
     path = subject.receiver.new_path()
     pause = 1.0
     if target.is_understudy:
-        subject.force(key, "callbacks", {"queued": _COURSE / 2, "processing": _COURSE / 2})
+        reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
+        half = _COURSE / 2
+        subject.force(
+            key, f"callbacks-{end.lower()}", {"queued": half, "processing": half, "end": end, **reason}
+        )
         pause = _COURSE / target.speed / 8
     elif not is_near(target.base_url):
         raise NotReached("a server elsewhere cannot reach a receiver on this machine")
@@ -102,6 +106,12 @@ def _follow_one(subject: Subject, mode: str) -> _Told:
         _settle(subject, job)
         _take(subject, told, subject.receiver.at(path), ended=True)
     return told
+
+
+def callbacks_sent(subject: Subject) -> list[Callback]:
+    """Have an Understudy send the callbacks of a job of each end, progress included. Raises NotReached."""
+    ends = ("COMPLETED", "FAILED", "ERROR")
+    return [one for end in ends for one, _, _ in _follow_one(subject, "sync", end).callbacks]
 
 
 def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool) -> None:
