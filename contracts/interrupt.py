@@ -29,6 +29,11 @@ class Interrupts:
         self._clean_up = clean_up
         self._before: dict[int, Any] = {}
 
+    @property
+    def name(self) -> str:
+        """The name of the signal that came, SIGINT before one did."""
+        return signal.Signals(self.status - 128).name
+
     def __enter__(self) -> Self:
         """Begin; signals reach the main thread alone, so elsewhere nothing is caught."""
         if threading.current_thread() is threading.main_thread():

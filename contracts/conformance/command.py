@@ -204,7 +204,7 @@ def _check(
         + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
         + (f", {stale} lines of --known-failing excuse nothing" if stale else "")
         + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
-        + ("; interrupted" if interrupts.seen else "")
+        + (f"; interrupted by {interrupts.name}" if interrupts.seen else "")
     )
     return report
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sys
 import time
@@ -12,17 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
+import httpx
 
 from contracts.findings import Case, Finding, Outcome, Report
 from contracts.interrupt import Interrupts, leave
 from contracts.options import server_options
 from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
-from contracts.server.callbacks import check_receiver
+from contracts.server.callbacks import callbacks_of, check_receiver
 from contracts.server.coverage import Coverage
 from contracts.server.gateway import open_fast_gateway, open_gateway
-from contracts.server.generated import Budget, generate
-from contracts.server.lifecycle import run_checks, subjects
+from contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
+from contracts.server.lifecycle import plan, run_checks, subjects
 from contracts.server.live import run_live
 from contracts.server.spec import Api
 from contracts.server.summary import summarise
@@ -61,6 +63,11 @@ def server(
     understudy check server --receiver http://127.0.0.1:9000/done --provider pixazo
     understudy check server --live --provider pixazo --key $KEY --max-spend 1.50
     """
+    for option, given in (("URL", url), ("--receiver", receiver)):
+        if given is not None:
+            _refuse_odd(given, option)
+    # It warns about every odd part of a form, and odd ones are sent on purpose.
+    logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     catalog = _catalog()
     apis = _apis(catalog, provider)
     if seed is None:
@@ -75,27 +82,46 @@ def server(
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     check_directory("--report-dir", report_dir)
     run = _Run(apis, seed)
-    with Interrupts(ask=run.interrupt) as interrupts:
+    with Interrupts(ask=run.ask_to_end) as interrupts:
         try:
             if receiver is not None:
-                title = run.receiver(receiver, examples)
+                run.receiver(receiver, examples)
             elif live:
-                title = run.live(url, key, max_spend or 0.0)
+                run.live(url, key, max_spend or 0.0)
             elif url is not None:
-                title = run.url(url, key, examples)
+                run.url(url, key, examples)
             else:
-                title = run.gateway(catalog, pace or "manual", examples)
+                run.gateway(catalog, pace or "manual", examples)
         except KeyboardInterrupt:
-            title = f"{url or receiver or 'the gateway'}, interrupted"
+            run.cut_short()
         interrupts.ask = _nothing  # what is left to do is to tell
-        report = run.report(title)
+        report = run.report()
+        if live and not any(case.outcome in (Outcome.PASSED, Outcome.FAILED) for case in run.cases):
+            run.unreached = True
         _tell(report, run)
         if report_dir is not None:
             for file in write_reports(report, report_dir, "server", catalog):
                 click.echo(f"wrote {file}", err=True)
     if interrupts.seen:
         leave(interrupts.status)  # not waiting for a call that goes on in some thread
-    sys.exit(report.exit_status())
+    if run.unreached:
+        click.echo("nothing could be checked: allow a submit with a larger --max-spend", err=True)
+    sys.exit(2 if run.unreached else report.exit_status())
+
+
+def _refuse_odd(url: str, option: str) -> None:
+    """Refuse what is no http(s) URL, without showing what stands before an @. Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError as problem:
+        raise click.UsageError(f"{option} is no URL: {problem}") from None
+    if parts.username is not None or parts.password is not None:
+        raise click.UsageError(f"{option} holds a user name or a password; leave it out, and see --key")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.UsageError(f"{option} is {url!r}; give an http:// or https:// URL")
+    if (parts.query or parts.fragment) and option == "URL":
+        raise click.UsageError(f"{option} is a base URL: leave out what comes after ? or #")
 
 
 def _nothing() -> None:
@@ -124,38 +150,53 @@ class _Run:
         self.seed = seed
         self.cases: list[Case] = []
         self.coverage: Coverage | None = None
+        self.title = ""
+        self.interrupted = False
+        self.unreached = False
+        self._planned: dict[tuple[str, str], str] = {}
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
         self._began = time.perf_counter()
         self._rewrites = sys.stderr.isatty()
-        self._interrupted = False
+        self._asked_to_end = False
 
-    def interrupt(self) -> None:
+    def ask_to_end(self) -> None:
         """End here, or where it is next told what is done: what is called in between may catch this."""
-        self._interrupted = True
+        self._asked_to_end = True
         raise KeyboardInterrupt
 
-    def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> str:
+    def gateway(self, catalog: Catalog, pace: Pace, examples: int) -> None:
         """Check the gateway in this process: promises at a pace, generated calls on one that polls move."""
+        self.title = f"the gateway, --pace {pace}"
+        self.facts["pace"] = pace
         self._watch(forced=True)
         self._promises(open_gateway(pace, seed=self.seed, catalog=catalog))
         self._generated(open_fast_gateway(seed=self.seed, catalog=catalog), examples)
-        self.facts["pace"] = pace
-        return f"the gateway, --pace {pace}"
 
-    def url(self, url: str, key: str | None, examples: int) -> str:
+    def url(self, url: str, key: str | None, examples: int) -> None:
         """Check a server over HTTP."""
-        target = self._reach(url, key)
+        self.title = url
+        target = Target(Http(url), seed=self.seed, key=key)
+        try:
+            self._check_url(target, examples)
+        finally:
+            target.close()
+
+    def _check_url(self, target: Target, examples: int) -> None:
+        url = target.base_url
+        self._reach(target)
+        self.title = f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
         self._watch(forced=target.is_understudy)
         self._promises(target, close=False)
         self._generated(target, examples)
-        return f"{url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
 
-    def live(self, url: str | None, key: str | None, max_spend: float) -> str:
+    def live(self, url: str | None, key: str | None, max_spend: float) -> None:
         """Check a provider for money."""
         if len(self.apis) != 1 or key is None:
             raise click.UsageError("--live needs --provider P and --key K")
         (api,) = self.apis
         url = url or api.document["servers"][0]["url"]
+        self.title = f"{url}, live"
+        self.facts["max_spend_usd"] = max_spend
         longest = max(
             (o.model.course.queued + o.model.course.processing for o in api.submits if o.model), default=0
         )
@@ -164,32 +205,44 @@ class _Run:
         self._see(target)
         receiver = Receiver()
         try:
-            self._gather(run_live(subjects(target, self.apis, receiver), max_spend))
+            self._gather(run_live(subjects(target, self.apis, receiver), max_spend, progress=self.progress))
         finally:
             receiver.close()
             target.close()
-        self.facts["max_spend_usd"] = max_spend
-        return f"{url}, live"
 
-    def receiver(self, url: str, examples: int) -> str:
+    def receiver(self, url: str, examples: int) -> None:
         """Check a receiver of callbacks."""
+        self.title = f"the receiver {url}"
         if len(self.apis) != 1:
             raise click.UsageError("--receiver needs --provider P: whose callbacks does it take?")
         try:
-            self._gather(
-                check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
-            )
+            callbacks_of(self.apis[0])
+            httpx.get(url, timeout=10, trust_env=False)
         except LookupError as problem:
             raise CannotRun(str(problem)) from None
-        return f"the receiver {url}"
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
+            raise CannotRun(f"nothing answers at the receiver {url}: {problem}") from None
+        self._gather(
+            check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
+        )
 
-    def _reach(self, url: str, key: str | None) -> Target:
-        target = Target(Http(url), seed=self.seed, key=key)
+    def _reach(self, target: Target) -> None:
+        """Refuse to check what does not answer, or knows no submit. Raises CannotRun."""
         try:
             target.call("GET", "/")
+            # Without a key and a parameter: no job is made by it.
+            probes = [
+                target.call(one.method, one.path, {"Content-Type": "application/json"}, b"{}")
+                for api in self.apis
+                for one in api.submits
+            ]
         except Unanswered as problem:
             raise CannotRun(f"nothing answers: {problem}") from None
-        return target
+        if all(probe.status == 404 for probe in probes):
+            raise CannotRun(
+                f"{target.base_url} answers 404 to every submit, for instance to {probes[0].method} "
+                f"{probes[0].url}; is this the base URL?"
+            )
 
     def _watch(self, *, forced: bool) -> None:
         self.coverage = Coverage(self.apis, forced=forced)
@@ -201,8 +254,11 @@ class _Run:
     def _promises(self, target: Target, *, close: bool = True) -> None:
         self._see(target)
         receiver = Receiver()
+        under_test = list(subjects(target, self.apis, receiver))
+        self._planned |= {(subject.name, check.id): check.promise for subject, check in plan(under_test)}
+        self._planned |= {(api.provider, f"generated: {phase}"): "" for api in self.apis for phase in PHASES}
         try:
-            self._gather(run_checks(subjects(target, self.apis, receiver), progress=self.progress))
+            self._gather(run_checks(under_test, progress=self.progress))
         finally:
             receiver.close()
             if close:
@@ -219,25 +275,40 @@ class _Run:
             target.close()
 
     def _gather(self, cases: Iterator[Case]) -> None:
-        self.cases.extend(cases)
+        for case in cases:
+            self.cases.append(case)
+
+    def cut_short(self) -> None:
+        """Note that the run was cut short: what was planned and has no case was not reached."""
+        self.interrupted = True
+        self.facts["interrupted"] = True
+        self.title += " (interrupted)"
+        known = {(case.group, case.name) for case in self.cases}
+        # Generated calls are counted by operation, and planned by provider.
+        known |= {(case.group.partition(" ")[0], case.name) for case in self.cases}
+        for (group, name), promise in self._planned.items():
+            if (group, name) not in known:
+                reached = Outcome.NOT_REACHED
+                self.cases.append(Case(group, name, reached, reason=INTERRUPTED, expected=promise))
 
     def progress(self, text: str) -> None:
         """Say on stderr what is being done. Raises KeyboardInterrupt once it was asked to end."""
-        if self._interrupted:
+        if self._asked_to_end:
             raise KeyboardInterrupt
+        text = f"{time.perf_counter() - self._began:4.0f} s  {text}"
         if self._rewrites:
             click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         else:
             click.echo(text, err=True)
 
-    def report(self, title: str) -> Report:
+    def report(self) -> Report:
         """Close the run."""
         if self._rewrites:
             click.echo("\r\x1b[K", nl=False, err=True)
         self.facts["seconds"] = round(time.perf_counter() - self._began, 1)
         if self.coverage is not None:
             self.facts["coverage"] = self.coverage.as_json()
-        return Report(f"understudy check server: {title}", tuple(self.cases), self.facts)
+        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts)
 
 
 def _tell(report: Report, run: _Run) -> None:
@@ -265,7 +336,7 @@ def _tell_findings(findings: tuple[Finding, ...]) -> None:
         click.echo("")
         for line in lines(found[0], colour=True):
             click.echo(line)
-        others = list(dict.fromkeys(one.subject for one in found[1:]))
+        others = list(dict.fromkeys(one.subject for one in found[1:] if one.subject != found[0].subject))
         if others:
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
             click.echo(f"  also at: {', '.join(others[:_SHOWN])}{more}")
@@ -283,9 +354,10 @@ def _tell_unreached(cases: tuple[Case, ...]) -> None:
 
 
 def _tell_missing(coverage: Coverage) -> None:
-    reasons: dict[str, list[str]] = {}
+    """Tell what was not seen, by status: then one line holds what has one reason."""
+    reasons: dict[tuple[int, str], list[str]] = {}
     for name, status, why in coverage.missing():
-        reasons.setdefault(why, []).append(f"{name} {status}")
-    for why, pairs in reasons.items():
-        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-        click.echo(f"  not seen, {why}: {', '.join(pairs[:_SHOWN])}{more}")
+        reasons.setdefault((status, why), []).append(name)
+    for (status, why), names in sorted(reasons.items()):
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        click.echo(f"  {status} not seen, {why}: {', '.join(names[:_SHOWN])}{more}")

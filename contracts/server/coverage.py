@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from contracts.server.spec import Api
+from contracts.server.spec import NOBODYS, Api
 from contracts.server.wire import Exchange
+from mockserver.domain.model import Operation
 
 
 class Coverage:
@@ -15,6 +17,7 @@ class Coverage:
     def __init__(self, apis: list[Api], *, forced: bool) -> None:
         self._apis = apis
         self._forced = forced
+        self._provoked: dict[tuple[str, str, int], int] = {}
         self._seen: Counter[tuple[str, str, int]] = Counter()
         self._undocumented: Counter[tuple[str, str, int]] = Counter()
 
@@ -23,6 +26,9 @@ class Coverage:
         for api in self._apis:
             operation = api.operation_of(exchange.method, exchange.url)
             if operation is not None:
+                for status in self._provokes(operation, exchange):
+                    if status != exchange.status:
+                        self._provoked.setdefault((api.provider, operation.id, status), exchange.status)
                 known = exchange.status in operation.statuses
                 (self._seen if known else self._undocumented)[
                     api.provider, operation.id, exchange.status
@@ -38,17 +44,35 @@ class Coverage:
         """How many of them were seen."""
         return len(self._seen)
 
+    def _provokes(self, operation: Operation, exchange: Exchange) -> Iterator[int]:
+        """Tell what a call should have brought about, by what is wrong with it."""
+        if not exchange.headers:
+            return  # generated: what was sent is not known here
+        names = {name.lower().encode() for name in exchange.headers}
+        if operation.credentials and not any(
+            (b"authorization" if one.place == "bearer" else one.name.lower()) in names
+            for one in operation.credentials
+        ):
+            yield 401
+        elif operation.job and any(name in exchange.url for name in NOBODYS):
+            yield 404
+        elif operation.role == "submit" and exchange.body in (b"{", b"[]"):
+            yield 400
+
     def missing(self) -> list[tuple[str, int, str]]:
         """List the pairs that were not seen: operation, status, why."""
         return [
-            (f"{api.provider} {operation.id}", status, self._why(status))
+            (f"{api.provider} {operation.id}", status, self._why(api, operation.id, status))
             for api in self._apis
             for operation in api.operations
             for status in sorted(operation.statuses)
             if (api.provider, operation.id, status) not in self._seen
         ]
 
-    def _why(self, status: int) -> str:
+    def _why(self, api: Api, operation: str, status: int) -> str:
+        answered = self._provoked.get((api.provider, operation, status))
+        if answered is not None:
+            return f"provoked, but the server answered {answered}"
         if self._forced:
             return "no check and no generated call led to it"
         if status < 400:

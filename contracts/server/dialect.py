@@ -67,6 +67,9 @@ class Dialect(Protocol):
     signs: bool
     """Whether callbacks are signed."""
 
+    stamped: bool
+    """Whether polls tell when things happened."""
+
     def accepted(self, told: Any) -> Accepted:
         """Read the answer to a submit. Raises Unreadable."""
 
@@ -108,6 +111,7 @@ class Pixazo(Dialect):
     states = MappingProxyType({state: state for state in RANK})
     retry_header = "retry-after"
     signs = False
+    stamped = True
 
     def accepted(self, told: Any) -> Accepted:
         """Read `request_id` and `polling_url`."""
@@ -140,6 +144,7 @@ class Segmind(Dialect):
     states = MappingProxyType({name: name for name in ("QUEUED", "PROCESSING", "COMPLETED", "FAILED")})
     retry_header = "x-rate-limit-reset-at-utc"
     signs = False
+    stamped = False
 
     def accepted(self, told: Any) -> Accepted:
         """Read `request_id` and `status_url`."""
@@ -177,6 +182,7 @@ class WaveSpeed(Dialect):
     )
     retry_header = "retry-after"
     signs = True
+    stamped = True
 
     def accepted(self, told: Any) -> Accepted:
         """Read the prediction's `id` and `urls.get`."""

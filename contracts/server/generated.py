@@ -13,14 +13,21 @@ from typing import Any
 
 import schemathesis.openapi
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UnsupportedMethodResponse
 
 from contracts.findings import Case, Finding, Outcome, Severity
+from contracts.server.again import again
 from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Exchange, Inside
 from mockserver.catalog.bundle import follow
+
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+INTERRUPTED = "interrupted"
+"""Why a case was not reached that an interrupt kept from being run, or from being finished."""
 
 _SHOWN = 1000
 _ACCEPTS = ["2xx", "401", "402", "403", "404", "406", "409", "422", "429", "5xx"]
@@ -39,6 +46,13 @@ _ASKS = {
     "ensure_resource_availability": "What was made can be asked for.",
 }
 """What each of Schemathesis's checks asks, in a sentence."""
+_NEEDLESS = ("", "No examples in schema")
+"""Why a phase has nothing to do at an operation, as Schemathesis says it: it needs nothing there."""
+
+_ANY_KEY = "the keys are made up: give a real one with --key to see that another one is refused"
+_NOT_IMPLEMENTED = 501
+"""What a server answers to a method that it does not know at all: RFC 9110, 15.6.2."""
+
 _METHODS = ["get", "put", "post", "delete", "patch", "options"]
 """Tried where they are not documented. QUERY and TRACE are not: what is in between refuses them."""
 
@@ -49,7 +63,7 @@ class Budget:
 
     fuzzing: int = 10
     chains: int = 10
-    phases: tuple[str, ...] = ("examples", "coverage", "fuzzing", "stateful")
+    phases: tuple[str, ...] = PHASES
 
 
 @dataclass
@@ -59,6 +73,7 @@ class _Tally:
     calls: int = 0
     seconds: float = 0.0
     skipped: str = ""
+    stopped: bool = False
     errors: list[str] = field(default_factory=list)
     findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
 
@@ -73,7 +88,8 @@ def generate(
 ) -> Iterator[Case]:
     """Run the phases on one provider. The same seed makes the same calls.
 
-    On Ctrl-C gives what was seen until then, and raises KeyboardInterrupt.
+    The engine swallows an interrupt and ends. So that nobody takes that for a whole run, KeyboardInterrupt
+    is raised here again, after the cases that were finished.
     """
     key = target.fresh_key()
     if target.is_understudy and target.pace != "polls":
@@ -90,7 +106,7 @@ def generate(
     interrupted = False
     for event in from_schema(schema).execute():
         if isinstance(event, events.PhaseStarted) and event.phase.name.value.lower() != "probing":
-            progress(f"{api.provider}: {event.phase.name.value}")
+            progress(f"generated calls: {api.provider}, {event.phase.name.value.lower()}")
         elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
             tally = tallies.setdefault((event.phase.value, event.label or "chains of links"), _Tally())
             _count(target, tally, event)
@@ -103,7 +119,11 @@ def generate(
             interrupted = True
             break
     for (phase, label), tally in tallies.items():
-        yield _case(api, phase, label, tally)
+        if tally.calls or tally.errors or tally.stopped or tally.skipped not in _NEEDLESS:
+            yield _case(api, phase, label, tally)
+    if target.key is None:
+        # Ours are made up, so a server that takes any key, or none of ours, shows nothing here.
+        yield Case(api.provider, "generated: a wrong key", Outcome.NOT_REACHED, reason=_ANY_KEY)
     if interrupted:
         raise KeyboardInterrupt
 
@@ -114,6 +134,8 @@ def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:
         outcome, reason = Outcome.ERROR, tally.errors[0]
     elif tally.findings:
         outcome = Outcome.FAILED
+    elif tally.stopped:
+        outcome, reason = Outcome.NOT_REACHED, INTERRUPTED
     elif not tally.calls:
         outcome, reason = Outcome.NOT_REACHED, tally.skipped or "nothing to try"
     name = f"generated: {phase.lower()}"
@@ -127,6 +149,7 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
     tally.seconds += event.elapsed_time
     if event.status is Status.SKIP:
         tally.skipped = event.skip_reason or ""
+    tally.stopped = tally.stopped or event.status is Status.INTERRUPTED
     for interaction in recorder.interactions.values():
         if interaction.response is None:
             continue
@@ -142,6 +165,8 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
             if check.failure_info is None:
                 continue
             failure = check.failure_info.failure
+            if _is_about_us(target, failure):
+                continue
             label = f"{recorder.cases[case_id].value.operation.label}"
             finding = Finding(
                 id=f"generated-{check.name.replace('_', '-')}",
@@ -150,13 +175,31 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 expected=_ASKS.get(check.name, f"What Schemathesis calls {check.name.replace('_', ' ')}."),
                 seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
                 subject=label,
-                evidence=tuple(map(target.hide, _evidence(recorder, failure.case_id or case_id))),
-                curl=target.hide(check.failure_info.code_sample),
+                evidence=tuple(map(target.hide, what_was_said(recorder, failure.case_id or case_id))),
+                curl=target.hide(
+                    again(
+                        check.failure_info.code_sample,
+                        base_url=target.base_url,
+                        key=target.key or "",
+                        inside=target.is_inside,
+                    )
+                ),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
 
 
-def _evidence(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
+def _is_about_us(target: Target, failure: Failure) -> bool:
+    """Whether a failure comes of how the server is asked: it says nothing of the server."""
+    if isinstance(failure, UnsupportedMethodResponse):
+        return failure.status_code == _NOT_IMPLEMENTED
+    if target.key is None and isinstance(failure, IgnoredAuth):
+        # A made-up key that is taken is no wrong one.
+        return failure.scenario is not AuthScenario.NO_AUTH
+    return False
+
+
+def what_was_said(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
+    """Tell a call of the engine and its answer in a line; nothing where it was not answered."""
     interaction = recorder.interactions.get(case_id)
     if interaction is None or interaction.response is None:
         return ()
@@ -175,14 +218,10 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
         # Documented 5xx are answers like others; undocumented ones are a matter of status_code_conformance.
         "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx"]},
     }
-    if target.is_understudy and target.key is None:
-        checks["ignored_auth"] = {"enabled": False}  # any key is a good one there, unless told otherwise
     if api.provider == "pixazo":
         # Azure API Management answers 404 where no operation has the method.
         checks["unsupported_method"] = {"enabled": False}
-    phases: dict[str, Any] = {
-        name: {"enabled": name in budget.phases} for name in ("examples", "coverage", "fuzzing", "stateful")
-    }
+    phases: dict[str, Any] = {name: {"enabled": name in budget.phases} for name in PHASES}
     phases["coverage"]["unexpected-methods"] = _METHODS
     phases["fuzzing"]["generation"] = {"max-examples": budget.fuzzing}
     phases["stateful"]["generation"] = {"max-examples": budget.chains, "no-shrink": True}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Finding, Outcome
 from contracts.receiver import Receiver
+from contracts.server.again import commands
 from contracts.server.promises import CHECKS, Check
 from contracts.server.record import record
 from contracts.server.spec import Api
@@ -15,6 +16,7 @@ from contracts.server.target import NotReached, Target
 from contracts.server.wire import Exchange, Unanswered
 
 _HASTE = 2.0
+"""Real seconds that a job may take once another one was not seen to end."""
 
 _EVIDENCE = 8
 """Exchanges that a finding shows at most."""
@@ -47,6 +49,10 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Unanswered as problem:
         outcome = Outcome.FAILED
         findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
+    except Exception as problem:
+        # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
+        outcome = Outcome.ERROR
+        reason = f"the check could not read what it was answered: {type(problem).__name__}: {problem}"
     finally:
         target.watchers.remove(said.append)
     took = time.perf_counter() - began
@@ -63,6 +69,15 @@ def run_check(check: Check, subject: Subject) -> Case:
     )
 
 
+def plan(under_test: Iterable[Subject], checks: Iterable[Check] = CHECKS) -> Iterator[tuple[Subject, Check]]:
+    """Give what `run_checks` will run, in its order."""
+    checks = tuple(checks)
+    for subject in under_test:
+        for check in checks:
+            if check.suits(subject):
+                yield subject, check
+
+
 def run_checks(
     under_test: Iterable[Subject],
     checks: Iterable[Check] = CHECKS,
@@ -71,21 +86,29 @@ def run_checks(
 ) -> Iterator[Case]:
     """Run checks on operations, operation by operation."""
     checks = tuple(checks)
-    for subject in under_test:
-        progress(subject.name)
+    under_test = list(under_test)
+    for number, subject in enumerate(under_test, 1):
+        progress(f"promises: {number} of {len(under_test)} operations, {subject.name}")
         for check in checks:
             if check.suits(subject):
                 yield run_check(check, subject)
-        if subject.endless:
-            # A server whose jobs were not seen to end is not waited for so long again.
-            subject.target.patience = min(subject.target.patience, _HASTE)
+            if subject.endless:
+                # A server whose jobs were not seen to end is not waited for so long again.
+                subject.target.patience = min(subject.target.patience, _HASTE)
 
 
 def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     exchanges = broken.evidence[:_EVIDENCE]
     base = subject.target.base_url
     hide = subject.target.hide
-    commands = dict.fromkeys(hide(one.curl) for one in exchanges if one.url.startswith(base))
+    again = commands(
+        exchanges,
+        subject.dialect,
+        base_url=base,
+        key=subject.target.key or "",
+        receivers=subject.receiver.url,
+        inside=subject.target.is_inside,
+    )
     return Finding(
         id=check.id,
         severity=check.severity,
@@ -94,5 +117,5 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         seen=hide(broken.message),
         subject=subject.name,
         evidence=tuple(hide(str(one)) for one in exchanges),
-        curl="\n".join(commands),
+        curl=hide(again),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from contracts.findings import Case, Outcome
 from contracts.server.lifecycle import run_check
@@ -21,13 +21,14 @@ FREE = (
     "stamps",
     "answers-as-documented",
     "media",
-    "submit-needs-key",
     "unknown-job",
 )
 """The checks that make no submit but the one that all of them follow."""
 
 
-def run_live(under_test: Iterable[Subject], max_spend: float) -> Iterator[Case]:
+def run_live(
+    under_test: Iterable[Subject], max_spend: float, *, progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Case]:
     """Run the free checks, one submit a model, until `max_spend` (USD, by documented prices) is used up."""
     left, seen = max_spend, set()
     for subject in under_test:
@@ -39,11 +40,13 @@ def run_live(under_test: Iterable[Subject], max_spend: float) -> Iterator[Case]:
         for check in CHECKS:
             if check.id not in FREE or not check.suits(subject):
                 continue
-            costs = check.id not in ("submit-needs-key", "unknown-job")
-            if costs and subject.price > left and not subject.followed:
+            if subject.price > left and not subject.followed:
                 reason = f"a submit costs {subject.price:g} USD; {max(left, 0):g} of {max_spend:g} are left"
                 yield Case(subject.name, check.id, Outcome.NOT_REACHED, reason=reason)
                 continue
-            if costs and not subject.followed:
+            if not subject.followed:
                 left -= subject.price
+                progress(
+                    f"submit to {subject.name} for {subject.price:g} USD; {left:g} of {max_spend:g} are left"
+                )
             yield run_check(check, subject)

@@ -19,7 +19,7 @@ from contracts.server.promises import CHECKS, Check
 from contracts.server.spec import Api
 from contracts.server.subject import Subject
 from contracts.server.target import Target
-from contracts.server.wire import Http
+from contracts.server.wire import Http, Unanswered
 from mockserver.catalog import open_catalog
 
 
@@ -33,7 +33,8 @@ def suite(
     """Make a test function with one parameter set for each operation and check.
 
     `server` is a URL, an ASGI app, or None for the gateway itself; it is first called when the first test
-    runs. What cannot be reached is skipped, with the reason.
+    runs. What cannot be reached is skipped, with the reason; a server that does not answer at all fails
+    the first test and skips the others.
 
         from contracts.server import suite
         test_contract = suite("http://127.0.0.1:4010", provider="pixazo")
@@ -46,6 +47,22 @@ def suite(
     apis = [Api(name, catalog) for name in catalog.providers if provider in (None, name)]
 
     @cache
+    def unreachable() -> list[str]:
+        """Why nothing can be asked, if so."""
+        if not isinstance(server, str):
+            return []
+        wire = Http(server)
+        try:
+            wire.send("GET", server, {}, b"")
+        except Unanswered as problem:
+            return [f"nothing answers: {problem}"]
+        finally:
+            wire.close()
+        return []
+
+    told: list[str] = []
+
+    @cache
     def opened() -> dict[str, Subject]:
         with ExitStack() as stack:
             target = _open(server, key, seed)
@@ -56,14 +73,21 @@ def suite(
             atexit.register(stack.pop_all().close)
             return found
 
-    @pytest.mark.parametrize(("operation", "check"), _parameters(apis))
+    @pytest.mark.parametrize(("operation", "check"), list(_parameters(apis)))
     def test_contract(operation: str, check: Check) -> None:
+        if reasons := unreachable():
+            if told:
+                pytest.skip(f"not reached: {reasons[0]}")
+            told.extend(reasons)
+            pytest.fail(reasons[0], pytrace=False)
         subject = opened()[operation]
         if not check.suits(subject):
-            pytest.skip("takes real time, so it runs on the provider's first operation alone")
+            pytest.skip("asked at another of the provider's operations alone")
         case = run_check(check, subject)
         if case.outcome is Outcome.NOT_REACHED:
             pytest.skip(f"not reached: {case.reason}")
+        if case.outcome is Outcome.ERROR:
+            pytest.fail(case.reason, pytrace=False)
         if case.findings:
             pytest.fail(
                 "\n".join(line for finding in case.findings for line in lines(finding)), pytrace=False

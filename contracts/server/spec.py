@@ -17,6 +17,9 @@ from mockserver.catalog.bundle import follow
 from mockserver.catalog.describe import example
 from mockserver.domain.model import Operation
 
+NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
+"""Names of jobs that checks ask for and that nobody has made: a plain one, and one in a provider's form."""
+
 
 @dataclass(eq=False)
 class Api:

@@ -133,8 +133,12 @@ class Subject:
         exchange = self.submit(key, **options)
         if exchange.status not in (200, 202):
             raise NotReached(f"the submit was answered {exchange.status}")
+        return self.job_of(exchange), exchange
+
+    def job_of(self, exchange: Exchange) -> Accepted:
+        """Read the answer to a submit. Raises NotReached when it tells no job."""
         try:
-            return self.dialect.accepted(exchange.json), exchange
+            return self.dialect.accepted(exchange.json)
         except Unreadable as problem:
             raise NotReached(f"the submit told no job: {problem}") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from contracts.findings import Case, Outcome
@@ -56,15 +56,44 @@ AREAS = (
 """All promises, each in one area."""
 
 
+GENERATED = "generated: "
+"""How the names of cases begin that hold generated calls."""
+
+
 def summarise(cases: Iterable[Case]) -> Iterator[str]:
     """Say of each area that was tried what of it holds: kept, NOT KEPT, or not shown, with the promises."""
+    cases = tuple(cases)
     outcomes: dict[str, set[Outcome]] = {}
     for case in cases:
         outcomes.setdefault(case.name, set()).add(case.outcome)
+    generated = [case for case in cases if case.name.startswith(GENERATED)]
     for area in AREAS:
         tried = {check.id: outcomes[check.id] for check in area.checks if check.id in outcomes}
         if tried:
             yield f"  {area.name:<10} {_verdict(area, tried)}"
+    if generated:
+        yield f"  {'generated':<10} {_of_generated(generated)}"
+
+
+def _of_generated(cases: Sequence[Case]) -> str:
+    """Say what calls that were made up from the document have shown."""
+    broken = dict.fromkeys(
+        finding.id.removeprefix("generated-") for case in cases for finding in case.findings
+    )
+    tried = [case for case in cases if case.outcome in (Outcome.PASSED, Outcome.FAILED)]
+    unseen = dict.fromkeys(
+        case.name.removeprefix(GENERATED)
+        for case in cases
+        if case.outcome in (Outcome.NOT_REACHED, Outcome.ERROR)
+    )
+    passed = sum(case.outcome is Outcome.PASSED for case in tried)
+    counts = f"{passed} of {len(tried)} series of calls clean"
+    also = f"not reached, at least in part: {', '.join(unseen)}" if unseen else ""
+    if broken:
+        told = "; ".join(filter(None, (counts, f"broken: {', '.join(broken)}", also)))
+        return f"NOT KEPT: calls made up from the document are answered otherwise ({told})"
+    word = "kept" if tried else "not shown"
+    return f"{word} ({'; '.join(filter(None, (counts, also)))})"
 
 
 def _verdict(area: Area, tried: Mapping[str, set[Outcome]]) -> str:
@@ -73,7 +102,8 @@ def _verdict(area: Area, tried: Mapping[str, set[Outcome]]) -> str:
     kept = len(tried) - len(failed) - len(unseen)
     counts = f"{kept} of {len(tried)} promises kept"
     if failed:
-        return f"NOT KEPT: {area.broken} ({counts}; broken: {', '.join(failed)})"
+        also = f"; not reached: {', '.join(unseen)}" if unseen else ""
+        return f"NOT KEPT: {area.broken} ({counts}; broken: {', '.join(failed)}{also})"
     if unseen:
         word = "not shown" if not kept else "partly shown"
         return f"{word}: {area.unseen} ({counts}; not reached: {', '.join(unseen)})"

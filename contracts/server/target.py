@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from contracts.server.stamps import read_stamp
-from contracts.server.wire import Exchange, Unanswered, Wire
+from contracts.server.wire import Exchange, Inside, Unanswered, Wire, is_near
 from mockserver.recording.redact import REDACTED, Redactor
 
 Watcher = Callable[[Exchange], None]
@@ -57,6 +57,11 @@ class Target:
         """Whether the server said that it is one, and opened its admin API."""
         return self.health is not None
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether the server is an app in this process."""
+        return isinstance(self.wire, Inside)
+
     def _ask_health(self) -> dict[str, Any] | None:
         try:
             told = self._admin("GET", "health").json
@@ -96,6 +101,13 @@ class Target:
     def hide(self, text: str) -> str:
         """Name a real key in a text as $KEY instead of showing it."""
         return text if self._shown is None else self._shown.text(text).replace(REDACTED, "$KEY")
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address leads to this server, by any of a machine's own names."""
+        here, there = urlsplit(self.base_url), urlsplit(url)
+        if is_near(self.base_url) and is_near(url):
+            return here.port == there.port
+        return (here.hostname, here.port) == (there.hostname, there.port)
 
     def close(self) -> None:
         """Let go of the wire."""

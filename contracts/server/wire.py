@@ -8,7 +8,9 @@ import shlex
 import threading
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -172,6 +174,15 @@ class Inside:
         self.house.run(self._client.aclose())
         self.house.run(_shut_down(self.app))
         self.house.close()
+
+
+def is_near(url: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _await(call: Callable[..., Any], *arguments: Any) -> Any:

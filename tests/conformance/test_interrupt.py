@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from contracts.conformance.runner import INTERRUPTED
+
 pytestmark = pytest.mark.e2e
 
 CLIENT = """
@@ -65,7 +67,7 @@ def test_interrupted_cases_are_told_and_the_others_not_reached(tmp_path: Path) -
     assert "Traceback" not in ended.stdout + ended.stderr
     cases = json.loads((tmp_path / "report/client.json").read_text())["cases"]
     assert sum(case["outcome"] == "failed" for case in cases) == 1
-    assert {case["reason"] for case in cases if case["outcome"] == "not reached"} >= {"interrupted"}
+    assert {case["reason"] for case in cases if case["outcome"] == "not reached"} >= {INTERRUPTED}
 
 
 def test_the_second_ends_at_once() -> None:

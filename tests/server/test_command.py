@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.cli import main
+from contracts.server.command import _Run
 from tests.e2e.processes import serving
 
 BRIEF = ["--provider", "wavespeed", "--seed", "7", "--examples", "2"]
@@ -129,6 +132,15 @@ def test_a_server_that_is_not_there_cannot_be_checked() -> None:
         (["http://127.0.0.1:1", "--pace", "polls"], "--pace"),
         (["http://127.0.0.1:1", "--receiver", "http://127.0.0.1:2"], "--receiver"),
         (["--receiver", "http://127.0.0.1:1/done"], "--provider P"),
+        (["--receiver", "foo", "--provider", "pixazo"], "give an http:// or https:// URL"),
+        (
+            ["--receiver", "http://127.0.0.1:1/done", "--provider", "pixazo"],
+            "nothing answers at the",
+        ),
+        (["127.0.0.1:4010"], "give an http:// or https:// URL"),
+        (["ftp://127.0.0.1"], "give an http:// or https:// URL"),
+        (["http://127.0.0.1:4010x"], "no URL"),
+        (["http://127.0.0.1:1/?a=b"], "base URL"),
         (["--receiver", "http://127.0.0.1:1/done", "--provider", "segmind"], "no callbacks"),
     ],
 )
@@ -148,4 +160,66 @@ def test_live_submits_nothing_that_it_may_not_pay(tmp_path: Path) -> None:
     assert jobs == []
     assert "0 of 0 are left" in result.output
     assert "secret-key" not in result.output
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 2, result.output
+    assert "nothing could be checked" in result.output
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    """It would stand in reports."""
+    for arguments in (["http://me:hidden@127.0.0.1:1"], ["--receiver", "http://me:hidden@127.0.0.1:1"]):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "hidden" not in result.output
+
+
+def test_a_wrong_prefix_is_asked_about() -> None:
+    """Exit 2 for a server that knows no submit, in place of a page of findings."""
+    with listening(lambda *call: (404, {})) as url:
+        result = run(f"{url}/elsewhere", *BRIEF)
+    assert result.exit_code == 2
+    assert "is this the base URL?" in result.output
+
+
+def test_what_a_made_up_key_cannot_show_is_no_finding() -> None:
+    """Any made-up key being taken, or a method unknown with 501, says nothing; no key at all does."""
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        return (200, {}) if method in ("GET", "POST") else (501, {})
+
+    with listening(answer) as url:
+        result = run(url, *BRIEF)
+    assert "API accepts invalid authentication" not in result.output
+    assert "API accepts requests without authentication" in result.output
+    assert "returned 501" not in result.output
+    assert "give a real one with --key" in result.output
+    assert "No examples in schema" not in result.output
+    assert "404 not seen, provoked, but the server answered 200" in result.output
+    short = result.output.partition("in short:")[2]
+    assert "generated  NOT KEPT" in short
+
+
+@pytest.mark.parametrize("phase", ["promises", "generated"])
+def test_an_interrupted_run_never_looks_whole(tmp_path: Path, phase: str) -> None:
+    """Ctrl-C ends with 130; what did not run is not reached, and every report says "interrupted"."""
+    said: list[str] = []
+    struck: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        generating = any("examples" in text.lower() for text in said)
+        if said and not struck and generating is (phase == "generated"):
+            struck.append(path)
+            os.kill(os.getpid(), signal.SIGINT)
+        return 422, {}
+
+    with listening(answer) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Run, "progress", lambda self, text: said.append(text))
+        result = run(url, *BRIEF, "--report-dir", str(tmp_path))
+    assert result.exit_code == 130, result.output
+    assert "(interrupted)" in result.output.splitlines()[0]
+    report = json.loads((tmp_path / "server.json").read_text())
+    assert report["facts"]["interrupted"] is True
+    cut = {case["name"] for case in report["cases"] if case["reason"] == "interrupted"}
+    assert {"generated: stateful", "generated: fuzzing"} <= cut
+    assert ("media" in cut) is (phase == "promises")
+    assert "not reached: interrupted" in (tmp_path / "server.xml").read_text()
+    assert "interrupted" in (tmp_path / "server.html").read_text()

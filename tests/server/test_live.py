@@ -20,13 +20,18 @@ def test_a_live_run_makes_one_submit_a_model_and_stops_at_the_cap(catalog: Catal
     world = create_world(gateway_settings("polls"), catalog=catalog)
     target = Target(Inside(create_app(world=world)), key="the-key", patience=0.4, stranger=True)
     receiver = Receiver()
+    said: list[str] = []
     try:
-        cases = list(run_live(subjects(target, [Api("pixazo", catalog)], receiver), 0.9))
+        cases = list(
+            run_live(subjects(target, [Api("pixazo", catalog)], receiver), 0.9, progress=said.append)
+        )
     finally:
         receiver.close()
         target.close()
     jobs = list(world.store)
     assert 0 < sum(job.price for job in jobs) <= 900_000
+    assert len(said) == len(jobs)
+    assert said[0].endswith("of 0.9 are left")
     assert len({job.model.id for job in jobs}) == len(jobs)
     assert [case for case in cases if case.outcome in (Outcome.FAILED, Outcome.ERROR)] == []
     unpaid = {case.group for case in cases if "are left" in case.reason}

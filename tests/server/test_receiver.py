@@ -31,7 +31,13 @@ def _is_callback(told: Any) -> bool:
         isinstance(told[name], str) for name in ("request_id", "model_id", "created_at", "updated_at")
     )
     absent = all(isinstance(told[name], str | None) for name in ("error", "completed_at"))
-    return texts and absent and told["status"] in _STATUSES and _is_output(told["output"])
+    return (
+        bool(told["request_id"])
+        and texts
+        and absent
+        and told["status"] in _STATUSES
+        and _is_output(told["output"])
+    )
 
 
 def _is_output(output: Any) -> bool:
@@ -65,8 +71,12 @@ def completed_only(method: str, path: str, body: bytes) -> tuple[int, Any]:
     [
         (careful, set(), 0),
         (lenient, {"receiver-negative-data-rejection"}, 0),
-        (crashing, {"receiver-not-a-server-error", "receiver-positive-data-acceptance"}, 1),
-        (completed_only, {"receiver-positive-data-acceptance"}, 1),
+        (
+            crashing,
+            {"receiver-as-sent", "receiver-not-a-server-error", "receiver-positive-data-acceptance"},
+            1,
+        ),
+        (completed_only, {"receiver-as-sent", "receiver-positive-data-acceptance"}, 1),
     ],
 )
 def test_a_receiver_is_caught_by_what_it_does_wrong(
@@ -77,4 +87,5 @@ def test_a_receiver_is_caught_by_what_it_does_wrong(
         result = run("--receiver", f"{url}/done", "--provider", "pixazo", "--seed", "1", "--examples", "30")
     found = {line.split()[1] for line in result.output.splitlines() if line.startswith(("MUST", "SHOULD"))}
     assert found == caught_by, result.output
+    assert ("shown by: POST" in result.output) is bool(found)
     assert result.exit_code == status

@@ -23,6 +23,23 @@ test_contract = suite(own, provider="wavespeed")
 """
 
 
+def test_a_server_that_is_not_there_is_one_failure(pytester: pytest.Pytester) -> None:
+    """One clear line, no traceback, the others skipped, and no warning of pytest."""
+    pytester.makepyfile(
+        "from contracts.server import suite\n"
+        "test_contract = suite('http://127.0.0.1:1', provider='wavespeed')"
+    )
+    result = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "-W", "error", "-k", "i2v-states or i2v-job"
+    )
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == 1
+    assert outcomes["skipped"] >= 1
+    assert "warnings" not in outcomes
+    result.stdout.fnmatch_lines(["*nothing answers: GET http://127.0.0.1:1*"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
 def test_a_users_app_gets_one_test_for_each_operation_and_check(pytester: pytest.Pytester) -> None:
     """An app that is no Understudy passes what can be seen, and the rest is skipped, not passed."""
     pytester.makepyfile(OWN_APP)

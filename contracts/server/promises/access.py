@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contracts.findings import Severity
 from contracts.server.promises.base import Check, always
-from contracts.server.subject import Broken, Subject
+from contracts.server.spec import NOBODYS
+from contracts.server.subject import Broken, NotReached, Subject
 
 _AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
-_UNKNOWN = "01990000-0000-7000-8000-000000000000"
 
 
 def submit_needs_key(subject: Subject) -> None:
@@ -15,14 +15,21 @@ def submit_needs_key(subject: Subject) -> None:
     exchange = subject.submit(None)
     if exchange.status != 401:
         raise Broken(f"answered {exchange.status}", exchange)
+    key = subject.target.fresh_key()
+    subject.force_at_once(key)
+    if subject.submit(key).status == 401:
+        raise NotReached("a submit with the key is 401, too; give a key that is known with --key")
 
 
 def poll_needs_key(subject: Subject) -> None:
     """A poll without a key is 401."""
-    accepted, _ = subject.accept(subject.target.fresh_key())
+    key = subject.target.fresh_key()
+    accepted, submitted = subject.accept(key)
     exchange = subject.poll(accepted.id, None)
     if exchange.status != 401:
-        raise Broken(f"answered {exchange.status}", exchange)
+        raise Broken(f"answered {exchange.status}", submitted, exchange)
+    if subject.poll(accepted.id, key).status == 401:
+        raise NotReached("a poll with the key is 401, too")
 
 
 def foreign_job(subject: Subject) -> None:
@@ -32,13 +39,18 @@ def foreign_job(subject: Subject) -> None:
     exchange = subject.poll(accepted.id, theirs)
     if exchange.status != 404:
         raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)
+    own = subject.poll(accepted.id, mine)
+    if subject.see(own) is None:
+        raise NotReached(f"the job's own key was answered {own.status}, so a 404 says nothing")
 
 
 def unknown_job(subject: Subject) -> None:
     """A job that was never made is 404."""
-    exchange = subject.poll(f"{subject.api.provider}_{_UNKNOWN}", subject.target.fresh_key())
+    exchange = subject.poll(f"{subject.api.provider}_{NOBODYS[1]}", subject.target.fresh_key())
     if exchange.status != 404:
         raise Broken(f"answered {exchange.status}", exchange)
+    if not subject.walk().told:
+        raise NotReached("a job that was made is not told of either, so a 404 says nothing")
 
 
 ACCESS = (

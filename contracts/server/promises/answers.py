@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from contracts.findings import Severity
 from contracts.server.promises.base import Check, always, queued
+from contracts.server.spec import NOBODYS
 from contracts.server.subject import Broken, NotReached, Subject
 from contracts.server.wire import Exchange
 from mockserver.domain.model import Operation
@@ -44,7 +45,9 @@ def as_documented(subject: Subject) -> None:
         for operation, exchange in answers:
             complaint = next(subject.api.complaints(operation, exchange), None)
             if complaint is not None:
-                raise Broken(f"{operation.id}: {complaint}", exchange)
+                raise Broken(f"{operation.id}: {complaint}", walk.submit, exchange)
+    if all(walk.end is None for walk in subject.walks()):
+        raise NotReached("no job was seen to end; what was seen until then is as documented")
 
 
 def every_status(subject: Subject) -> None:
@@ -66,13 +69,24 @@ def every_other_status(subject: Subject) -> None:
     """Every documented status of the other operations can be met, and looks as documented."""
     if not subject.target.is_understudy:
         raise NotReached("this server cannot be made to answer them: it is no Understudy")
-    for operation in subject.api.operations:
-        if operation.role == "submit":
-            continue
-        if operation.job and not subject.queues:
-            continue  # a call that waits for its file makes no job to ask for
-        if operation.model is subject.operation.model or (operation.model is None and subject.first):
-            _meet_all(subject, operation)
+    for operation in _others(subject):
+        _meet_all(subject, operation)
+
+
+def _others(subject: Subject) -> list[Operation]:
+    """The operations beside a submit: those of its model, and with the first one those of no model."""
+    return [
+        operation
+        for operation in subject.api.operations
+        if operation.role != "submit"
+        # A call that waits for its file makes no job to ask for.
+        and (subject.queues or not operation.job)
+        and (operation.model is subject.operation.model or (operation.model is None and subject.first))
+    ]
+
+
+def _has_others(subject: Subject) -> bool:
+    return bool(_others(subject))
 
 
 def _meet_all(subject: Subject, operation: Operation) -> None:
@@ -92,7 +106,7 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
     if 413 in operation.statuses:
         _hold(subject, operation, _call(subject, operation, job, key, body=bytes(MAX_BODY + 1)))
     if operation.job:
-        _hold(subject, operation, _call(subject, operation, "nobodys-job", key))
+        _hold(subject, operation, _call(subject, operation, NOBODYS[0], key))
         for _ in range(3):
             target.elapse(_LIFE / 2)
             _hold(subject, operation, _call(subject, operation, job, key))
@@ -158,11 +172,19 @@ def validated(subject: Subject) -> None:
         exchange = subject.submit(key, body)
         if not 400 <= exchange.status < 500:
             raise Broken(f"answered {exchange.status}", exchange)
+    # A server that refuses everything has not looked at a body.
+    subject.force_at_once(key)
+    exchange = subject.submit(key, whole)
+    if exchange.status not in (200, 202):
+        raise NotReached(f"the documented example was answered {exchange.status}, too")
 
 
 def media(subject: Subject) -> None:
     """The files of a job can be fetched without a key, and are what they are said to be."""
-    for url, said, evidence in _files(subject):
+    files = _files(subject)
+    if not files:
+        raise NotReached("no file was told")
+    for url, said, evidence in files:
         exchange = subject.target.call("GET", url) if url else evidence
         if exchange.status != 200 or not exchange.content:
             raise Broken(f"{exchange.status} with {len(exchange.content)} bytes", evidence, exchange)
@@ -200,7 +222,7 @@ def _files(subject: Subject) -> list[tuple[str, str, Exchange]]:
 ANSWERS = (
     Check("answers-as-documented", Severity.MUST, _DOCUMENT, as_documented, queued),
     Check("every-documented-status", Severity.MUST, _DOCUMENT, every_status, always),
-    Check("every-other-status", Severity.MUST, _DOCUMENT, every_other_status, always),
+    Check("every-other-status", Severity.MUST, _DOCUMENT, every_other_status, always, needs=_has_others),
     Check("body-is-validated", Severity.MUST, _INVALID, validated, always),
     Check("media", Severity.MUST, "Pixazo Hunyuan Video, Response (Completed): output", media, always),
 )

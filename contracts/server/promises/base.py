@@ -28,7 +28,10 @@ def calls_back(api: Api, operation: Operation) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise. `slow` ones wait: where the clock is not manual, they run once a provider."""
+    """One promise. `slow` ones wait: where the clock is not manual, they run once a provider.
+
+    `applies` tells by the document alone whether there is such a promise, `needs` whether it is asked here.
+    """
 
     id: str
     severity: Severity
@@ -36,6 +39,7 @@ class Check:
     run: Callable[[Subject], None]
     applies: Callable[[Api, Operation], bool] = queued
     slow: bool = False
+    needs: Callable[[Subject], bool] = lambda subject: True
 
     @property
     def promise(self) -> str:
@@ -44,6 +48,8 @@ class Check:
 
     def suits(self, subject: Subject) -> bool:
         """Whether it is to run on a subject."""
-        return self.applies(subject.api, subject.operation) and (
-            not self.slow or subject.first or subject.target.pace == "manual"
+        return (
+            self.applies(subject.api, subject.operation)
+            and (not self.slow or subject.first or subject.target.pace == "manual")
+            and self.needs(subject)
         )

@@ -6,8 +6,6 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from contracts.findings import Severity
 from contracts.receiver import Callback
@@ -16,7 +14,7 @@ from contracts.server.promises.base import Check, calls_back
 from contracts.server.spec import Api
 from contracts.server.stamps import read_stamp
 from contracts.server.subject import Broken, NotReached, Subject
-from contracts.server.wire import Exchange
+from contracts.server.wire import Exchange, is_near
 from mockserver.domain.model import Operation
 
 _SOURCE = "Pixazo Hunyuan Video, Webhook Headers and Delivery semantics; WaveSpeed, how-to-use-webhooks"
@@ -58,15 +56,19 @@ def _follow(subject: Subject, mode: str) -> _Told:
     return told
 
 
-def _follow_one(subject: Subject, mode: str) -> _Told:
+def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
     target = subject.target
     key = target.fresh_key()
     path = subject.receiver.new_path()
     pause = 1.0
     if target.is_understudy:
-        subject.force(key, "callbacks", {"queued": _COURSE / 2, "processing": _COURSE / 2})
+        reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
+        half = _COURSE / 2
+        subject.force(
+            key, f"callbacks-{end.lower()}", {"queued": half, "processing": half, "end": end, **reason}
+        )
         pause = _COURSE / target.speed / 8
-    elif not _is_near(target.base_url):
+    elif not is_near(target.base_url):
         raise NotReached("a server elsewhere cannot reach a receiver on this machine")
     exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
     if exchange.status == 400:
@@ -106,6 +108,12 @@ def _follow_one(subject: Subject, mode: str) -> _Told:
     return told
 
 
+def callbacks_sent(subject: Subject) -> list[Callback]:
+    """Have an Understudy send the callbacks of a job of each end, progress included. Raises NotReached."""
+    ends = ("COMPLETED", "FAILED", "ERROR")
+    return [one for end in ends for one, _, _ in _follow_one(subject, "sync", end).callbacks]
+
+
 def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool) -> None:
     for callback in came[len(told.callbacks) :]:
         try:
@@ -131,14 +139,6 @@ def _is_due(delivery: dict[str, object], now: float) -> bool:
     return delivery["state"] not in _SETTLED and read_stamp(str(delivery["due_at"])) <= now
 
 
-def _is_near(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def once_at_end(subject: Subject) -> None:
     """In terminal mode one callback comes, when the job has ended, and no other."""
     told = _follow(subject, "terminal")
@@ -156,6 +156,8 @@ def not_early(subject: Subject) -> None:
     for _, view, ended in told.callbacks:
         if view is not None and view.final and not ended:
             raise Broken(f"a callback told {view.word} before the status did", *_evidence(told))
+    if not told.final:
+        raise NotReached("no callback told an end")
 
 
 def progress_then_end(subject: Subject) -> None:
@@ -166,6 +168,8 @@ def progress_then_end(subject: Subject) -> None:
     kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
     if "progress" not in kinds:
         raise Broken("no progress was told", *_evidence(told))
+    if "end" not in kinds:
+        raise Broken("the end was never told", *_evidence(told))
     if kinds.count("end") == 1 and kinds[-1] != "end":
         raise Broken("progress was told after the end", *_evidence(told))
 
@@ -190,7 +194,10 @@ def signed(subject: Subject) -> None:
     if operation is None:
         raise NotReached("no operation tells the secret")
     asked = subject.target.call(operation.method, operation.path, subject.credentials(told.key))
-    secret = ((asked.json or {}).get("data") or {}).get("secret", "")
+    try:
+        secret = str(asked.json["data"]["secret"])
+    except (TypeError, LookupError):
+        raise NotReached(f"the secret was not told: {operation.id} was answered {asked.status}") from None
     callback = told.callbacks[0][0]
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     missing = [name for name in names if name not in callback.headers]
@@ -209,6 +216,8 @@ def refused_address(subject: Subject) -> None:
         exchange = subject.submit(subject.target.fresh_key(), webhook=url)
         if exchange.status != 400:
             raise Broken(f"{url!r} was answered {exchange.status}", exchange)
+    # A server that refuses everything has not refused an address.
+    subject.accept(subject.target.fresh_key())
 
 
 def _evidence(told: _Told) -> list[Exchange]:

@@ -59,7 +59,9 @@ def mistake_is_free(subject: Subject) -> None:
     subject.target.make_account(key, balance_usd=_ENOUGH)
     with subject.unchanged(key) as changes:
         exchange = subject.submit(key, b"{")
-    if changes and exchange.status >= 400:
+    if exchange.status < 400:
+        raise NotReached(f"a body that is no JSON was answered {exchange.status}")
+    if changes:
         raise Broken(f"a {exchange.status} {' and '.join(changes)}", exchange)
 
 
@@ -99,12 +101,15 @@ def _cost_of(subject: Subject, end: str) -> tuple[float, Exchange]:
     if subject.queues:
         if exchange.status not in (200, 202):
             raise NotReached(f"the submit was answered {exchange.status}")
-        accepted = subject.dialect.accepted(exchange.json)
+        accepted = subject.job_of(exchange)
+        view = None
         for _ in range(4):
             view = subject.see(subject.poll(accepted.id, key))
             if view is not None and view.final:
                 break
             target.elapse(0.01)
+        if view is None or not view.final or (view.state == "COMPLETED") is not (end == "COMPLETED"):
+            raise NotReached(f"the job was not seen to end so: {view.word if view else 'nothing was told'}")
     elif (exchange.status == 200) is not (end == "COMPLETED"):
         raise NotReached(f"the submit was answered {exchange.status}")
     return _ENOUGH - target.balance(key), exchange

@@ -5,13 +5,34 @@ from __future__ import annotations
 from itertools import pairwise
 
 from contracts.findings import Severity
-from contracts.server.dialect import RANK
-from contracts.server.promises.base import Check
+from contracts.server.dialect import DIALECTS, RANK
+from contracts.server.promises.base import Check, queued
+from contracts.server.spec import Api
 from contracts.server.stamps import read_stamp
-from contracts.server.subject import Broken, Subject
+from contracts.server.subject import Broken, NotReached, Subject, Walk
+from mockserver.domain.model import Operation
 
 _FIELDS = "Pixazo Hunyuan Video, Response Fields"
 _LIFE = "Pixazo Hunyuan Video, Response Handling; WaveSpeed Hunyuan Video I2V, Result Response Parameters"
+
+
+def _must_move(walks: list[Walk]) -> None:
+    """Raise NotReached unless some job was seen in two states: else nothing of its life was seen."""
+    if not any(len({view.word for _, view in walk.told}) > 1 for walk in walks):
+        words = sorted({view.word for walk in walks for _, view in walk.told})
+        raise NotReached(f"only one state was ever seen: {words[0]}" if words else "no poll told a job")
+
+
+def _must_end(walks: list[Walk]) -> None:
+    """Raise NotReached unless some job was seen to end."""
+    if all(walk.end is None for walk in walks):
+        raise NotReached("no job was seen to end")
+
+
+def _must_tell(walks: list[Walk]) -> None:
+    """Raise NotReached unless some poll told a job."""
+    if not any(walk.told for walk in walks):
+        raise NotReached("no poll told a job")
 
 
 def completes(subject: Subject) -> None:
@@ -20,7 +41,9 @@ def completes(subject: Subject) -> None:
     if walk.end is None:
         seen = ", ".join(dict.fromkeys(view.word for _, view in walk.told)) or "nothing readable"
         raise Broken(
-            f"the job did not end within {len(walk.polls)} polls: {seen}", walk.submit, walk.polls[-1][0]
+            f"the job did not end within {len(walk.polls)} polls: {seen}",
+            walk.submit,
+            *(exchange for exchange, _ in walk.polls[-1:]),
         )
     exchange, view = walk.last()
     if view.state != "COMPLETED":
@@ -34,6 +57,7 @@ def never_back(subject: Subject) -> None:
         for (one, before), (two, after) in pairwise(told):
             if RANK.get(after.state, 0) < RANK.get(before.state, 0):
                 raise Broken(f"{after.word} came after {before.word}", walk.submit, one, two)
+    _must_move(subject.walks())
 
 
 def absorbs(subject: Subject) -> None:
@@ -45,8 +69,14 @@ def absorbs(subject: Subject) -> None:
         for exchange, view in walk.polls[walk.end + 1 :]:
             if view is not None and view.told != end.told:
                 raise Broken(
-                    f"after {end.word} the job was told as {view.word}, or otherwise", first, exchange
+                    f"after {end.word} the job was told as {view.word}, or otherwise",
+                    walk.submit,
+                    first,
+                    exchange,
                 )
+    _must_end(subject.walks())
+    if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
+        raise NotReached("no poll after the end told a job")
 
 
 def documented_words(subject: Subject) -> None:
@@ -58,6 +88,7 @@ def documented_words(subject: Subject) -> None:
                 raise Broken(
                     f"{view.word!r} is not documented; documented are {known}", walk.submit, exchange
                 )
+    _must_tell(subject.walks())
 
 
 def is_kept(subject: Subject) -> None:
@@ -68,6 +99,7 @@ def is_kept(subject: Subject) -> None:
                 raise Broken(
                     f"a poll of the key's own job was answered {exchange.status}", walk.submit, exchange
                 )
+    _must_move(subject.walks())
 
 
 def no_crash(subject: Subject) -> None:
@@ -76,6 +108,7 @@ def no_crash(subject: Subject) -> None:
         for exchange, _ in walk.polls:
             if exchange.status >= 500:
                 raise Broken(f"a poll was answered {exchange.status}", walk.submit, exchange)
+    _must_tell(subject.walks())
 
 
 def nothing_early(subject: Subject) -> None:
@@ -95,6 +128,8 @@ def nothing_early(subject: Subject) -> None:
             ]
             if early:
                 raise Broken(f"{', '.join(early)} told while {view.word}", walk.submit, exchange)
+    if all(view.final for walk in subject.walks() for _, view in walk.told[:1]):
+        raise NotReached("no poll told a job before its end")
 
 
 def complete_at_end(subject: Subject) -> None:
@@ -115,6 +150,7 @@ def complete_at_end(subject: Subject) -> None:
             raise Broken(f"{view.word} without a reason", walk.submit, exchange)
         if "completed_at" in view.stamps and not view.stamps["completed_at"]:
             raise Broken(f"{view.word} without completed_at", walk.submit, exchange)
+    _must_end(subject.walks())
 
 
 def stamps(subject: Subject) -> None:
@@ -139,12 +175,18 @@ def stamps(subject: Subject) -> None:
             if read.get("updated_at", updated) < updated:
                 raise Broken("updated_at has gone back", walk.submit, exchange)
             updated = read.get("updated_at", updated)
+    if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.told):
+        raise NotReached("no poll told a stamp")
+    _must_move(subject.walks())
 
 
 def same_job(subject: Subject) -> None:
     """The address that the submit gives leads to the same job."""
     key = subject.target.fresh_key()
     accepted, submitted = subject.accept(key)
+    if not subject.target.is_own(accepted.url):
+        # Not called: the key is for this server, and another one may be the provider itself.
+        raise Broken(f"it leads to another server: {accepted.url}", submitted)
     exchange = subject.target.call("GET", accepted.url, subject.credentials(key))
     view = subject.see(exchange)
     if view is None or view.id != accepted.id:
@@ -160,6 +202,10 @@ def unique_ids(subject: Subject) -> None:
         raise Broken(f"two submits were given the same id {one.id}", first, second)
 
 
+def _stamped(api: Api, operation: Operation) -> bool:
+    return queued(api, operation) and DIALECTS[api.provider].stamped
+
+
 STATES = (
     Check("job-completes", Severity.MUST, _LIFE, completes),
     Check("states-never-go-back", Severity.MUST, _LIFE, never_back),
@@ -169,7 +215,7 @@ STATES = (
     Check("polls-do-not-crash", Severity.MUST, "Pixazo Hunyuan Video, Check Request Status", no_crash),
     Check("nothing-early", Severity.MUST, _FIELDS, nothing_early),
     Check("complete-at-the-end", Severity.MUST, _FIELDS, complete_at_end),
-    Check("stamps", Severity.MUST, _FIELDS, stamps),
+    Check("stamps", Severity.MUST, _FIELDS, stamps, _stamped),
     Check("polling-url", Severity.MUST, "Pixazo Hunyuan Video, Response: polling_url", same_job),
     Check("unique-ids", Severity.MUST, "Pixazo Hunyuan Video, Response Fields: request_id", unique_ids),
 )

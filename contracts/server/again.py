@@ -1,0 +1,124 @@
+"""Commands that make the calls of a finding again: for any POSIX shell, with sed and no other tool than curl.
+
+What differs from run to run is a variable: the user's key is never shown, a job's name is taken from the
+answer that tells it, and a receiver of callbacks is one that the reader starts.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote_plus
+
+from contracts.server.dialect import Dialect, Unreadable
+from contracts.server.wire import Exchange
+
+_KEY = "# KEY is the key that the check was given: KEY=..."
+_RECEIVER = "RECEIVER=http://127.0.0.1:9000/done  # start one there"
+_INSIDE = "# against the app in process: serve it at {} to call it so"
+_SPECIAL = re.compile(r'([\\"$`])')
+
+
+def commands(
+    exchanges: Sequence[Exchange],
+    dialect: Dialect,
+    *,
+    base_url: str,
+    key: str = "",
+    receivers: str = "",
+    inside: bool = False,
+) -> str:
+    """Give lines that make the calls again in their order; those to other servers are left out.
+
+    `key` is one that is not to be shown, `receivers` how addresses of this run's receiver begin, and
+    `inside` that the server is an app in this process.
+    """
+    calls = list(dict.fromkeys(one.curl for one in exchanges if one.url.startswith(base_url)))
+    by_curl = {one.curl: one for one in exchanges}
+    names: dict[str, str] = {}
+    if key:
+        names[key] = "KEY"
+    lines = []
+    for number, call in enumerate(calls):
+        one = by_curl[call]
+        job = _job(one, dialect)
+        command = _command(_arguments(one), names, receivers)
+        if job and job not in names and any(job in later for later in calls[number + 1 :]):
+            ids = sum(name.startswith("ID") for name in names.values())
+            names[job] = f"ID{ids + 1}" if ids else "ID"
+            field = _field(one, job)
+            taken = f"""sed -n 's/.*"{field}": *"\\([^"]*\\)".*/\\1/p' | head -n 1"""
+            command = f"{names[job]}=$({command} | tee /dev/stderr | {taken})"
+        lines.append(command)
+    return "\n".join([*_preface(lines, base_url, inside=inside), *lines])
+
+
+def again(sample: str, *, base_url: str, key: str = "", inside: bool = False) -> str:
+    """Rewrite a curl command that somebody else has written: it shows headers, and names the key."""
+    names = {key: "KEY"} if key else {}
+    try:
+        arguments = [] if "$'" in sample else shlex.split(sample)
+    except ValueError:
+        arguments = []
+    # What a plain reading would change is left as it stands.
+    line = _command(arguments[1:], names, "") if arguments else sample.removeprefix("curl ").strip()
+    line = line if line.startswith("curl -si ") else f"curl -si {line}"
+    return "\n".join([*_preface([line], base_url, inside=inside), line])
+
+
+def _preface(lines: Sequence[str], base_url: str, *, inside: bool) -> list[str]:
+    text = "\n".join(lines)
+    preface = [_INSIDE.format(base_url)] if inside and lines else []
+    if "$KEY" in text:
+        preface.append(_KEY)
+    if "$RECEIVER" in text:
+        preface.append(_RECEIVER)
+    return preface
+
+
+def _arguments(one: Exchange) -> list[str]:
+    parts = ["-X", one.method, one.url]
+    for name, value in one.headers.items():
+        parts += ["-H", f"{name}: {value}"]
+    if one.body:
+        parts += ["--data-binary", one.body.decode("utf-8", "backslashreplace")]
+    return parts
+
+
+def _command(arguments: Sequence[str], names: Mapping[str, str], receivers: str) -> str:
+    return " ".join(["curl", "-si", *(_quoted(one, names, receivers) for one in arguments)])
+
+
+def _quoted(text: str, names: Mapping[str, str], receivers: str) -> str:
+    """Quote a word for the shell, in double quotes where a variable stands in it."""
+    # Whole words only: a short key is part of many others.
+    values = [rf"(?<![\w-]){re.escape(value)}(?![\w-])" for value in sorted(names, key=len, reverse=True)]
+    if receivers:
+        values += [f"{re.escape(form)}(?![0-9])[\\w%/-]*" for form in (receivers, quote_plus(receivers))]
+    if not values:
+        return shlex.quote(text)
+    pieces = re.split(f"({'|'.join(values)})", text)
+    if len(pieces) == 1:
+        return shlex.quote(text)
+    told = [
+        f"${names.get(piece, 'RECEIVER')}" if number % 2 else _SPECIAL.sub(r"\\\1", piece)
+        for number, piece in enumerate(pieces)
+    ]
+    return f'"{"".join(told)}"'
+
+
+def _job(one: Exchange, dialect: Dialect) -> str:
+    """The name of the job that an answer to a submit tells; "" where it tells none."""
+    if one.method != "POST":
+        return ""
+    try:
+        return dialect.accepted(one.json).id
+    except (Unreadable, AttributeError, TypeError):
+        return ""
+
+
+def _field(one: Exchange, job: str) -> str:
+    """The name of the field that holds a job's name, in the answer that tells it."""
+    told = re.search(rf'"(\w+)"\s*:\s*"{re.escape(job)}"', one.content.decode("utf-8", "replace"))
+    return told[1] if told else "request_id"

@@ -1,0 +1,67 @@
+"""The commands of a finding make its calls again, in a shell."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from contracts.server.again import again, commands
+from contracts.server.dialect import DIALECTS
+from contracts.server.wire import Exchange
+from tests.server.test_command import listening
+
+ACCEPTED = json.dumps({"request_id": "old-1", "status": "QUEUED", "polling_url": "http://x/old-1"}).encode()
+
+
+def in_shell(script: str, **variables: str) -> None:
+    """Run commands in a plain shell."""
+    environment = {"PATH": "/usr/bin:/bin", "NO_PROXY": "*", **variables}
+    subprocess.run(["sh", "-euc", script], check=True, capture_output=True, timeout=30, env=environment)
+
+
+def test_a_jobs_life_is_followed_by_the_name_that_it_has_this_time() -> None:
+    """The submit's answer gives the name that the polls ask for; the key is the reader's."""
+    seen: list[tuple[str, str]] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        seen.append((method, path))
+        return (202, {"request_id": "new-7", "status": "QUEUED"}) if method == "POST" else (200, {})
+
+    with listening(answer) as url:
+        headers = {"Authorization": "Bearer a-secret-key", "X-Webhook-URL": "http://127.0.0.1:4/callbacks/1"}
+        submit = Exchange("POST", f"{url}/v1/run", headers, b'{"prompt": "it\'s $5"}', 202, {}, ACCEPTED)
+        poll = Exchange("GET", f"{url}/v1/run/old-1", headers, b"", 200)
+        script = commands(
+            [submit, poll, poll],
+            DIALECTS["pixazo"],
+            base_url=url,
+            key="a-secret-key",
+            receivers="http://127.0.0.1:4",
+        )
+        in_shell(script, KEY="another-key")
+    assert seen == [("POST", "/v1/run"), ("GET", "/v1/run/new-7")]
+    assert "a-secret-key" not in script
+    assert '-H "Authorization: Bearer $KEY"' in script
+    assert "# KEY is" in script
+    assert '-H "X-Webhook-URL: $RECEIVER"' in script
+    assert "RECEIVER=http://127.0.0.1:9000/done  # start one" in script
+    assert "callbacks/1" not in script
+    assert script.count("curl -si") == 2
+
+
+def test_a_generated_command_shows_headers_and_expands_the_key() -> None:
+    """As do those of the checks; what the shell would read otherwise is left alone."""
+    told = again(
+        "curl -X POST -H 'x-api-key: secret-k' -d '{\"a\": 1}' http://h/p",
+        base_url="http://h",
+        key="secret-k",
+    )
+    assert told.splitlines()[-1] == ("""curl -si -X POST -H "x-api-key: $KEY" -d '{"a": 1}' http://h/p""")
+    assert again("curl -d $'\\x01' http://h", base_url="http://h") == "curl -si -d $'\\x01' http://h"
+
+
+def test_commands_at_an_app_in_process_say_so() -> None:
+    """Nobody listens there until the reader serves it."""
+    told = again("curl http://127.0.0.1:8080/p", base_url="http://127.0.0.1:8080", inside=True)
+    assert told.startswith("# against the app in process")

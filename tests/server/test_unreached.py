@@ -1,0 +1,106 @@
+"""What was not seen is not reached: no promise passes against a server that shows nothing of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contracts.findings import Case, Outcome
+from contracts.receiver import Receiver
+from contracts.server.gateway import open_app
+from contracts.server.lifecycle import run_checks, subjects
+from contracts.server.promises import CHECKS
+from contracts.server.spec import Api
+from mockserver.catalog import Catalog
+
+STAMP = "2026-05-22T13:17:32.110Z"
+
+
+def answering(answer: Callable[[Request], tuple[int, Any]]) -> ASGIApp:
+    """An app of one function, which gives status and JSON; nothing of an Understudy."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        status, told = (404, {}) if request.url.path.startswith("/_mock") else answer(request)
+        await JSONResponse(told, status)(scope, receive, send)
+
+    return app
+
+
+def job(**fields: Any) -> dict[str, Any]:
+    """A job as Pixazo tells it, waiting unless told otherwise."""
+    bare: dict[str, Any] = dict.fromkeys(("error", "output", "completed_at"))
+    stamps = {"created_at": STAMP, "updated_at": STAMP}
+    return {"request_id": "one", "status": "QUEUED", "model_id": "m", **bare, **stamps, **fields}
+
+
+def never_ends(request: Request) -> tuple[int, Any]:
+    """Takes every submit, and tells the same job for ever; sends no callback."""
+    if request.method == "GET":
+        return 200, job()
+    url = f"http://127.0.0.1:8080{request.url.path}/status/one"
+    return 202, {"request_id": "one", "status": "QUEUED", "polling_url": url}
+
+
+def refuses(status: int) -> Callable[[Request], tuple[int, Any]]:
+    return lambda request: (status, {"error": "no"})
+
+
+def check_all(app: ASGIApp, catalog: Catalog) -> dict[str, Case]:
+    """Run every check on one operation."""
+    target, receiver = open_app(app), Receiver()
+    target.patience = 0.2
+    try:
+        subject = next(
+            one
+            for one in subjects(target, [Api("pixazo", catalog)], receiver)
+            if one.operation.id == "submit-hunyuan-video"
+        )
+        subject.first = True
+        return {case.name: case for case in run_checks([subject])}
+    finally:
+        receiver.close()
+        target.close()
+
+
+def test_a_job_that_never_moves_keeps_no_promise_about_its_life(catalog: Catalog) -> None:
+    """Of all promises only those pass that one state of one job really shows."""
+    cases = check_all(answering(never_ends), catalog)
+    passed = {name for name, case in cases.items() if case.outcome is Outcome.PASSED}
+    assert passed == {"documented-states", "polls-do-not-crash", "nothing-early", "polling-url"}
+    assert "QUEUED" in cases["states-never-go-back"].reason
+    assert cases["job-completes"].outcome is Outcome.FAILED
+
+
+def test_one_endless_job_makes_the_rest_of_the_run_hasty(catalog: Catalog) -> None:
+    """What a stranger's jobs have shown once is not waited for again as long."""
+    target, receiver = open_app(answering(never_ends)), Receiver()
+    target.patience = 2.5
+    checks = [check for check in CHECKS if check.id == "job-completes"]
+    try:
+        (subject, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
+        list(run_checks([subject], checks))
+        assert target.patience == 2.0
+    finally:
+        receiver.close()
+        target.close()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429])
+def test_a_server_that_refuses_everything_keeps_no_promise(catalog: Catalog, status: int) -> None:
+    """A refusal only counts where something else is accepted."""
+    cases = check_all(answering(refuses(status)), catalog)
+    assert [name for name, case in cases.items() if case.outcome is Outcome.PASSED] == []
+
+
+@pytest.mark.parametrize("told", [[], "text", 7, {"data": []}, {"request_id": 1}, job(output=[1], error={})])
+def test_answers_of_any_shape_end_no_run(catalog: Catalog, told: Any) -> None:
+    """Every check has an outcome, whatever the answers are."""
+    cases = check_all(answering(lambda request: (200, json.loads(json.dumps(told)))), catalog)
+    assert len(cases) > len(CHECKS) / 2
