@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.cli import main
+from contracts.server import command
 from contracts.server.command import _Run
 from tests.e2e.processes import serving
 
@@ -213,6 +215,7 @@ def test_an_interrupted_run_never_looks_whole(tmp_path: Path, phase: str) -> Non
 
     with listening(answer) as url, pytest.MonkeyPatch.context() as patch:
         patch.setattr(_Run, "progress", lambda self, text: said.append(text))
+        patch.setattr(command, "leave", sys.exit)  # this process stays
         result = run(url, *BRIEF, "--report-dir", str(tmp_path))
     assert result.exit_code == 130, result.output
     assert "(interrupted)" in result.output.splitlines()[0]
