@@ -101,9 +101,11 @@ def test_another_providers_documents_are_left_alone() -> None:
 
 
 SHIPPED = read_sources()
+# Line ends that only YAML has are refused: no name of a field holds them.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85\u2028\u2029"), max_size=8)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
     max_leaves=5,
 )
 
@@ -128,7 +130,7 @@ def test_anything_can_be_added_anywhere_in_the_shipped_specs(data: st.DataObject
     value = data.draw(VALUES)
     provider = chosen.data["x-provider"]
     if isinstance(there, dict):
-        key = data.draw(st.text(max_size=8).filter(lambda key: key not in there))
+        key = data.draw(TEXTS.filter(lambda key: key not in there))
         change = Edit(provider, "put", pointer, key, value)
     else:
         change = Edit(provider, "append", pointer, value=value)

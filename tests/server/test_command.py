@@ -182,6 +182,7 @@ def test_a_wrong_prefix_is_asked_about() -> None:
     assert "is this the base URL?" in result.output
 
 
+@pytest.mark.slow
 def test_what_a_made_up_key_cannot_show_is_no_finding() -> None:
     """Any made-up key being taken, or a method unknown with 501, says nothing; no key at all does."""
 
