@@ -151,7 +151,6 @@ class _Run:
         self.cases: list[Case] = []
         self.coverage: Coverage | None = None
         self.title = ""
-        self.interrupted = False
         self.unreached = False
         self._planned: dict[tuple[str, str], str] = {}
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
@@ -280,7 +279,6 @@ class _Run:
 
     def cut_short(self) -> None:
         """Note that the run was cut short: what was planned and has no case was not reached."""
-        self.interrupted = True
         self.facts["interrupted"] = True
         self.title += " (interrupted)"
         known = {(case.group, case.name) for case in self.cases}
