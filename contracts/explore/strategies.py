@@ -162,9 +162,11 @@ def _asked(catalog: Catalog, place: Place, mischief: Mischief | None) -> tuple[O
     return operation, {**body, "sync_mode": True} if mischief == _DATA_URI else body
 
 
+_CREDITS = "credits-as-200"
+
 _SHOWN_BY = {
     "bare-failures": (Mischief("job", {"end": "FAILED"}),),
-    "credits-as-200": (Mischief("submit", Entry(condition=Condition.INSUFFICIENT_BALANCE, times="always")),),
+    _CREDITS: (Mischief("submit", Entry(condition=Condition.INSUFFICIENT_BALANCE, times="always")),),
     "model-404": (Mischief("submit", Entry(condition=Condition.MODEL_NOT_FOUND, times="always")),),
 }
 """What it takes for a quirk to be seen."""
@@ -194,9 +196,13 @@ def compose(chosen: Iterable[Mischief], operation: Operation) -> Scenario:
             account = {"disabled_models": (model,)} if "disabled_models" in told else told
         else:
             entries[slot].append(told)
+    submit = entries["submit"]
+    if _CREDITS in quirks:
+        # Under HTTP 200 its words are all that tells this refusal from a good answer, so they stay.
+        submit = [_worded(one) if one.condition is Condition.INSUFFICIENT_BALANCE else one for one in submit]
     return Scenario(
         name="drawn",
-        submit=tuple(entries["submit"]),
+        submit=tuple(submit),
         poll=tuple(entries["poll"]),
         media=tuple(entries["media"]),
         job=Job(**job),
@@ -207,6 +213,11 @@ def compose(chosen: Iterable[Mischief], operation: Operation) -> Scenario:
 
 
 _ENDING = ("end", "end_from", "error", "code")
+
+
+def _worded(entry: Entry) -> Entry:
+    """Leave the words of an entry to the provider."""
+    return msgspec.structs.replace(entry, body=None)
 
 
 # -- inputs

@@ -38,7 +38,7 @@ def _choked(talk: Talk) -> Iterator[Breach]:
     if claim.error_kind == "job_failed" and end is not None and end.told is not None:
         if end.told.end == "COMPLETED":
             yield Breach("says that the job failed, and it was told to be completed", (end,))
-    elif claim.error_kind != "job_failed" and not last.kinds and not last.passing:
+    elif claim.error_kind != "job_failed" and last.good:
         heard = [one for one in talk.callbacks if one.begins > last.begins]
         text = f"says {claim.outcome} ({claim.error_kind or 'no kind'}) where nothing was wrong"
         yield Breach(text, (last, *heard[-1:]))
@@ -65,7 +65,7 @@ def _crashed(talk: Talk) -> Iterator[Breach]:
     if claim is None:
         return
     if claim.outcome == "crashed":
-        good = talk.last is None or not (talk.last.kinds or talk.last.broken)
+        good = talk.last is None or talk.last.good
         yield Breach(claim.message or "the client ended", proof, advice=_DIED if good else "")
     elif claim.outcome == "adapter_error":
         text = f"the adapter answered adapter_error: {claim.message or 'it does not say why'}"

@@ -134,6 +134,11 @@ class Exchange:
         """Whether the same call may work in a moment."""
         return self.told is None and (self.broken or self.status == 429 or self.status >= 500)
 
+    @property
+    def good(self) -> bool:
+        """Whether a whole answer gave what was asked for: of a job, where it is; else a file."""
+        return not self.kinds and (self.told is not None or self.part == "media")
+
     @cached_property
     def told(self) -> Told | None:
         """What a whole answer, or a callback, told of a job."""

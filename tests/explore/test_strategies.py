@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.adapters.reference import Reference
 from contracts.conformance.protocol import CAPABILITIES, Hello, Timing
 from contracts.explore.expect import budget, case_of, expected
-from contracts.explore.strategies import Drawn, drawn, places, usual_body
+from contracts.explore.strategies import Drawn, Mischief, compose, drawn, places, usual_body
 from mockserver.catalog import Catalog, open_catalog
+from mockserver.domain.conditions import Condition
 from mockserver.domain.quirks import quirks_of
-from mockserver.domain.scenario import read_scenario, write_scenario
+from mockserver.domain.scenario import Entry, read_scenario, write_scenario
 
 CATALOG: Catalog = open_catalog()
 ABLE = msgspec.convert(dict(Reference().hello()), Hello)
@@ -79,6 +81,15 @@ def test_a_client_that_can_only_poll_is_asked_for_nothing_else(one: Drawn) -> No
 def test_what_is_simpler_has_less_in_it(one: Drawn, data: st.DataObject) -> None:
     for simpler in one.simpler(CATALOG):
         assert len(simpler.mischiefs) < len(one.mischiefs) or simpler.input != one.input
+
+
+@pytest.mark.parametrize(("quirks", "body"), [((), "{}"), (("credits-as-200",), None)])
+def test_a_refusal_told_with_200_keeps_the_providers_words(quirks: tuple[str, ...], body: str | None) -> None:
+    """Nothing else in it says that it is one."""
+    refusal = Entry(condition=Condition.INSUFFICIENT_BALANCE, times="always", body="{}")
+    chosen = [Mischief("submit", refusal), *(Mischief("quirk", quirk) for quirk in quirks)]
+    (entry,) = compose(chosen, CATALOG.operations[0]).submit
+    assert entry == msgspec.structs.replace(refusal, body=body)
 
 
 def test_places_follow_what_a_client_says_of_itself() -> None:

@@ -134,6 +134,22 @@ def test_giving_up_after_a_lost_submit_is_right_and_after_a_429_is_not(story: St
     assert set(limited.found(Claim("rejected", error_kind="rate_limited"))) == {"gave-up-on-transient-error"}
 
 
+@pytest.mark.parametrize(
+    ("told", "choked"),
+    [
+        ({"code": 200, "message": "success", "data": {"id": "p" * 32, "status": "created"}}, True),
+        ({"error": "unknown key", "message": "unknown key"}, False),
+        (None, False),
+    ],
+)
+def test_only_an_answer_that_tells_of_a_job_is_a_good_one(story: Story, told: object, choked: bool) -> None:
+    """HTTP 200 alone makes none."""
+    more = {"provider": "wavespeed", "operation": "submit-hunyuan-video-i2v", "sent": {"image": "x"}}
+    story.add(0, "POST", "/api/v3/wavespeed-ai/hunyuan-video/i2v", 200, told, **more)
+    found = story.found(Claim("failed", mode="sync", error_kind="server"))
+    assert ("choked-on-good-answer" in found) is choked
+
+
 def test_without_a_claim_a_job_that_was_left_is_only_worth_knowing(story: Story) -> None:
     finding = story.submit(0).poll(6000).found()["never-finished"]
     assert finding.severity is Severity.INFO
