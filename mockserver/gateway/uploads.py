@@ -99,7 +99,7 @@ def fetch(world: World, upload_id: str, name: str, call: Call) -> Kept:
     """Find an uploaded file; it needs no key. Raises Refusal when there is none (yet)."""
     found = world.shelf.get(upload_id)
     if found is None or found.content is None or found.name != name:
-        raise Refusal(Condition.NOT_FOUND, Detail(text="file not found"))
+        raise Refusal(Condition.NOT_FOUND)
     call.account = found.account
     return Kept(found.tag, found.content, found.media_type)
 

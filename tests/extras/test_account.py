@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -107,12 +108,17 @@ async def test_predictions_are_listed_page_by_page_newest_first(gateway: Gateway
     assert told == made[::-1]
     assert beyond["items"] == []
     assert (await listed(gateway))["page"] == 1
+    for _ in range(20):
+        await submit(gateway, "wavespeed")
+    assert len((await listed(gateway))["items"]) == 20
 
 
 async def test_predictions_of_other_keys_and_providers_are_not_listed(gateway: Gateway) -> None:
+    old = id_of(await submit(gateway, "wavespeed"))
     await submit(gateway, "wavespeed", "another-key")
     await submit(gateway, "pixazo")
-    assert (await listed(gateway))["items"] == []
+    assert [item["id"] for item in (await listed(gateway))["items"]] == [old]
+    assert (await listed(gateway, "a-third-key"))["items"] == []
 
 
 async def test_predictions_are_chosen_by_state_model_and_age(gateway: Gateway) -> None:
@@ -131,6 +137,10 @@ async def test_predictions_are_chosen_by_state_model_and_age(gateway: Gateway) -
     (since,) = [item["created_at"] for item in (await listed(gateway, status="created"))["items"]]
     assert await ids(created_after=since) == [new]
     assert await ids(created_before=since.replace("Z", "+00:00")) == [new, old]
+    ahead = datetime.fromisoformat(since).astimezone(timezone(timedelta(hours=5)))
+    assert await ids(created_after=ahead.isoformat()) == [new]
+    (first,) = [item["created_at"] for item in (await listed(gateway, status="completed"))["items"]]
+    assert await ids(created_before=first) == [old]
     assert await ids(created_before="2020-01-01T00:00:00Z") == []
 
 
@@ -142,6 +152,8 @@ async def test_predictions_are_chosen_by_state_model_and_age(gateway: Gateway) -
         ({"page_size": "ten"}, "page_size"),
         ({"created_after": "yesterday"}, "created_after"),
         ({"created_before": "2020-13-01T00:00:00Z"}, "created_before"),
+        # A leap second fits RFC 3339, and nothing here can count it.
+        ({"created_after": "2016-12-31T23:59:60Z"}, "created_after is invalid: is not an ISO 8601 date"),
         ({"status": 3}, "status"),
     ],
 )

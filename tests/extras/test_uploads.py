@@ -61,28 +61,37 @@ async def test_a_part_without_a_type_has_that_of_its_name(gateway: Gateway) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("content", "kind", "reason"),
     [
-        (b"", "multipart/form-data"),
-        (b"{}", "application/json"),
-        (b"", "multipart/form-data; boundary=x"),
-        (b"--x\r\nrubbish", "multipart/form-data; boundary=x"),
-        (b"--x\r\n\r\n" * 200, "multipart/form-data; boundary=x"),
+        (b"", "", "body is invalid: is not multipart/form-data"),
+        (b"", "multipart/form-data", "body is invalid: is not multipart/form-data"),
+        (b"{}", "application/json", "body is invalid: is not multipart/form-data"),
+        (b"", "multipart/form-data; boundary=x", "file is required"),
+        (b"--x\r\nrubbish", "multipart/form-data; boundary=x", "file is required"),
+        (b"--x\r\n\r\nx\r\n--x--\r\n", "multipart/form-data; boundary=x", "file is required"),
         (
             b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ntext\r\n--x--\r\n',
             "multipart/form-data; boundary=x",
+            "file is required",
         ),
         (
             b'--x\r\nContent-Disposition: form-data; name="other"; filename="a"\r\n\r\nx\r\n--x--\r\n',
             "multipart/form-data; boundary=x",
+            "file is required",
         ),
-        (b"x", "multipart/form-data; boundary=" + "x" * 2000),
+        (
+            b"x",
+            "multipart/form-data; boundary=" + "x" * 2000,
+            "body is invalid: is not a form: Boundary length 2000 exceeds maximum of 256",
+        ),
     ],
 )
-async def test_what_is_no_form_with_a_file_is_400(gateway: Gateway, content: bytes, kind: str) -> None:
+async def test_what_is_no_form_with_a_file_is_400_and_says_why(
+    gateway: Gateway, content: bytes, kind: str, reason: str
+) -> None:
     headers = HEADERS | {"Content-Type": kind}
     answer = await gateway.call("POST", FORMS[0], content=content, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (400, 400)
+    assert (answer.status_code, answer.json()) == (400, {"code": 400, "message": reason})
     assert len(gateway.world.shelf) == 0
 
 
@@ -90,6 +99,29 @@ async def test_many_parts_are_refused(gateway: Gateway) -> None:
     files = [("file", (None, "x")) for _ in range(150)]
     answer = await gateway.call("POST", FORMS[0], files=files, headers=HEADERS)
     assert answer.status_code == 400
+    assert answer.json()["message"] == "body is invalid: is not a form: too many parts"
+
+
+async def test_a_form_says_of_which_type_a_file_is_and_brings_every_byte(gateway: Gateway) -> None:
+    """Whatever its name says, in whatever pieces it is found, and without what follows the type."""
+    content = b"\r\n--almost the end\r\n" * 3
+    for name, kind in (("cat.png", "image/webp; q=1"), ("caf\xe9.png", "Image/WebP")):
+        head = b'Content-Disposition: form-data; name="file"; filename="' + name.encode("latin-1") + b'"'
+        form = b"--x\r\n%s\r\ncontent-TYPE: %s\r\n\r\n%s\r\n--x--\r\n" % (head, kind.encode(), content)
+        headers = HEADERS | {"Content-Type": "multipart/form-data; boundary=x"}
+        answer = await gateway.call("POST", FORMS[0], content=form, headers=headers)
+        told = answer.json()["data"]
+        assert told["filename"] == name.replace("\xe9", "\ufffd")  # no UTF-8, and no error either
+        file = await gateway.call("GET", told["download_url"])
+        assert (file.headers["content-type"], file.content) == ("image/webp", content)
+
+
+async def test_a_part_that_says_nothing_of_its_type_has_that_of_its_name(gateway: Gateway) -> None:
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\nx\r\n--x--\r\n'
+    headers = HEADERS | {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await gateway.call("POST", FORMS[0], content=form, headers=headers)
+    file = await gateway.call("GET", answer.json()["data"]["download_url"])
+    assert file.headers["content-type"] == "video/mp4"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +133,9 @@ async def test_many_parts_are_refused(gateway: Gateway) -> None:
         ("a\x00b\r\nc.png", "abc.png"),
         ("é?#%2f.png", "é?#%2f.png"),
         ("x" * 500 + ".png", "x" * 200 + ".png"),
+        ("x" * 196 + ".png", "x" * 196 + ".png"),
+        ("x" * 200 + "." + "y" * 50, "x" * 200 + "." + "y" * 19),
+        ("a/b & c=d.png", "b & c=d.png"),
     ],
 )
 async def test_a_name_is_plain_and_its_address_works(gateway: Gateway, name: str, kept: str) -> None:
@@ -112,6 +147,11 @@ async def test_a_name_is_plain_and_its_address_works(gateway: Gateway, name: str
     assert upload.name == kept
 
 
+async def test_an_address_names_its_file_in_one_piece(gateway: Gateway) -> None:
+    promised = await ticket(gateway, filename="a & b;c=d@e.png")
+    assert promised["download_url"].endswith("/a%20%26%20b%3Bc%3Dd%40e.png")
+
+
 async def test_a_type_that_is_none_is_not_repeated(gateway: Gateway) -> None:
     promised = await ticket(gateway, filename="a.bin", content_type="x\r\nSet-Cookie: a=b")
     assert promised["upload"]["headers"] == {"Content-Type": "application/octet-stream"}
@@ -121,14 +161,25 @@ async def test_a_type_that_is_none_is_not_repeated(gateway: Gateway) -> None:
 
 
 async def test_a_ticket_promises_a_place_that_takes_the_file_without_a_key(gateway: Gateway) -> None:
-    promised = await ticket(gateway, content_type="image/png")
+    promised = await ticket(gateway, content_type="image/webp")
     assert promised["upload"]["method"] == "PUT"
-    assert promised["upload"]["headers"] == {"Content-Type": "image/png"}
+    assert promised["upload"]["headers"] == {"Content-Type": "image/webp"}
     assert (await gateway.call("GET", promised["download_url"])).status_code == 404
     put = await bring(gateway, promised)
     assert (put.status_code, put.content) == (200, b"")
     file = await gateway.call("GET", promised["download_url"])
-    assert (file.content, file.headers["content-type"]) == (PNG, "image/png")
+    assert (file.content, file.headers["content-type"]) == (PNG, "image/webp")
+
+
+async def test_what_is_done_with_a_ticket_is_in_the_journal_of_its_account(gateway: Gateway) -> None:
+    """The calls themselves carry no key."""
+    promised = await ticket(gateway)
+    await bring(gateway, promised)
+    await gateway.call("GET", promised["download_url"])
+    asked, put, got = (await gateway.admin("GET", "journal")).json()["entries"]
+    accounts = {entry["_understudy"]["account"] for entry in (asked, put, got)}
+    assert len(accounts) == 1
+    assert "" not in accounts
 
 
 async def test_the_same_place_can_be_filled_again(gateway: Gateway) -> None:
@@ -167,7 +218,8 @@ async def test_an_address_to_read_is_none_to_write(gateway: Gateway) -> None:
     assert answer.status_code in (404, 405)
     identity = promised["download_url"].split("/")[-2]
     answer = await gateway.call("PUT", f"/media/uploads/{identity}", content=b"evil")
-    assert answer.status_code == 404
+    told = (answer.status_code, answer.json()["message"])
+    assert told == (404, "upload not found or expired")
     assert (await gateway.call("GET", promised["download_url"])).content == PNG
 
 
@@ -300,10 +352,36 @@ async def test_at_real_hosts_uploads_have_real_addresses(gateway: Gateway) -> No
 
 
 async def test_equal_seeds_give_equal_addresses(make_gateway: MakeGateway) -> None:
+    """To read from and to write to, which are drawn apart."""
     first, second, other = (make_gateway(seed=seed) for seed in (1, 1, 2))
-    urls = [[(await ticket(gateway))["download_url"] for _ in range(2)] for gateway in (first, second, other)]
+    urls: list[list[str]] = []
+    for gateway in (first, second, other):
+        promised = [await ticket(gateway) for _ in range(2)]
+        urls.append([url for one in promised for url in (one["download_url"], one["upload"]["url"])])
     assert urls[0] == urls[1]
-    assert len({url for pair in urls for url in pair}) == 4
+    names = {
+        url.split("/media/")[1].removeprefix("uploads/").partition("/")[0] for one in urls for url in one
+    }
+    assert len(names) == 8
+    assert all(len(name) == 32 for name in names)
+
+
+async def test_a_files_address_hangs_on_its_bytes_and_on_what_was_brought_before(
+    make_gateway: MakeGateway,
+) -> None:
+    """Not on when it came among others."""
+
+    async def brought(gateway: Gateway, *contents: bytes) -> list[str]:
+        answers = [
+            await gateway.call("POST", FORMS[0], files={"file": ("a.png", content)}, headers=HEADERS)
+            for content in contents
+        ]
+        return [answer.json()["data"]["download_url"] for answer in answers]
+
+    one, two = make_gateway(seed=1), make_gateway(seed=1)
+    a, b, again = await brought(one, b"a", b"b", b"a")
+    assert await brought(two, b"b", b"a", b"a") == [b, a, again]
+    assert len({a, b, again}) == 3
 
 
 async def test_a_reset_forgets_the_uploads_of_an_account(gateway: Gateway) -> None:
@@ -338,6 +416,8 @@ def test_bytes_are_bounded_and_counted_again_when_a_file_is_replaced() -> None:
     for name in "abc":
         shelf.put(upload(name, 40))
     assert (len(shelf), shelf.held) == (2, 80)
+    shelf.put(upload("c", 60))
+    assert (len(shelf), shelf.held) == (2, 100)
     shelf.put(upload("c", 10))
     assert (len(shelf), shelf.held) == (2, 50)
     shelf.put(upload("huge", 101))
@@ -351,3 +431,4 @@ def test_a_ticket_goes_with_its_file() -> None:
     shelf.put(upload("b", 0))
     assert shelf.promised("t") is None
     assert shelf.promised("") is None
+    assert shelf._tickets == {}

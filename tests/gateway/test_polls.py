@@ -9,7 +9,7 @@ import pytest
 from mockserver.catalog import Catalog
 from mockserver.domain.clock import ManualClock
 from tests.gateway.asking import balance, end, id_of, open_gateway, poll, state, submit
-from tests.support import Gateway, key_headers
+from tests.support import Gateway, MakeGateway, key_headers
 
 
 def _gateway(catalog: Catalog, **options: Any) -> Gateway:
@@ -112,3 +112,18 @@ async def test_a_forgotten_job_gives_its_refund_back(catalog: Catalog) -> None:
     for _ in range(4):
         await submit(gateway)
     assert await balance(gateway) == pytest.approx(10 - 2 * 0.4)
+
+
+async def test_the_job_that_was_polled_to_its_end_is_forgotten_first(catalog: Catalog) -> None:
+    """Before those that are older and were not."""
+    gateway = _gateway(catalog, keep_jobs=2)
+    old, ended = id_of(await submit(gateway)), id_of(await submit(gateway))
+    assert [await state(gateway, ended) for _ in range(3)] == ["QUEUED", "PROCESSING", "COMPLETED"]
+    new = id_of(await submit(gateway))
+    assert [await state(gateway, job) for job in (old, ended, new)] == ["QUEUED", "gone", "QUEUED"]
+
+
+async def test_a_job_that_never_ends_is_polled_on_and_on(make_gateway: MakeGateway) -> None:
+    gateway = make_gateway(pace="polls", scenario="never-finishes")
+    job = id_of(await submit(gateway))
+    assert [await state(gateway, job) for _ in range(5)] == ["QUEUED", *["PROCESSING"] * 4]

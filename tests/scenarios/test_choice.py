@@ -528,8 +528,39 @@ def test_a_malformed_file_is_refused_with_file_and_pointer(
 
 def test_an_unknown_server_scenario_is_refused(make_gateway: MakeGateway) -> None:
     """With the known names, before anything is served."""
-    with pytest.raises(BookError, match=r"no-such.*completes"):
+    with pytest.raises(
+        BookError, match=r"no file is called 'no-such'; known are balance-runs-out, completes, "
+    ):
         make_gateway(scenario="no-such")
+
+
+@pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        (
+            "[hunyuan-video, hunyuan-vidoe]",
+            "/1: no model is called 'hunyuan-vidoe'; did you mean hunyuan-video?",
+        ),
+        ("[zzz]", "/0: no model is called 'zzz'"),
+    ],
+)
+def test_a_server_scenario_that_disables_an_unknown_model_is_refused(
+    make_gateway: MakeGateway, tmp_path: Path, models: str, told: str
+) -> None:
+    """With the nearest known one, where one is near."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"name: mine\naccount: {{disabled_models: {models}}}\n")
+    with pytest.raises(BookError) as refused:
+        make_gateway(scenario=str(file))
+    assert str(refused.value) == f"mine: /account/disabled_models{told}"
+
+
+def test_a_server_scenario_may_disable_every_known_model(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("name: mine\naccount: {disabled_models: [hunyuan-video, pixverse]}\n")
+    chosen = make_gateway(scenario=str(file)).world.scenario
+    assert chosen is not None
+    assert chosen.account.disabled_models == ("hunyuan-video", "pixverse")
 
 
 async def test_the_servers_scenario_can_be_put_whole(make_gateway: MakeGateway) -> None:
