@@ -37,7 +37,7 @@ fmt: $(READY) ## Format the code and fix what can be fixed safely
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Measure polls and submits against the bare server
+bench: $(READY) ## Measure polls and submits against the bare server (ARGS="--prism COMMAND --wiremock JAR")
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: ## Pin every dependency in requirements.lock (ARGS=--upgrade for the newest)

@@ -16,9 +16,13 @@ from pathlib import Path
 from tests.bench.load import CONNECTIONS, Load, Measured, require_wrk
 from tests.bench.machine import CannotMeasureError, two_cores
 from tests.bench.measure import Bench, Compared, Holding, measure_holding, measure_speed, measure_start
+from tests.bench.rivals import rivals
 from tests.bench.servers import documented_submit
 
 _TARGETS = {"poll": 0.5, "submit": 0.4}
+"""How much of the bare server's rate is wanted."""
+
+_RIVALS_TARGET = 3.0
 _FLAT = 0.9
 """What the rate with many jobs may fall to of that with one."""
 
@@ -47,6 +51,7 @@ def main() -> int:
                 seconds=1 if asked.quick else 4,
                 held=_held(asked),
                 starts=3 if asked.quick else 5,
+                rivals=rivals(asked.prism, asked.wiremock),
             )
             print(
                 f"server on core {server_core}, load on core {load_core}: wrk, {CONNECTIONS} connections, "
@@ -71,6 +76,15 @@ def _arguments() -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="a quarter of a minute, one short round each")
     how.add_argument("--full", action="store_true", help="hold a million jobs, too")
+    parser.add_argument(
+        "--prism", default="", metavar="COMMAND", help="measure Prism, too (npm: @stoplight/prism-cli)"
+    )
+    parser.add_argument(
+        "--wiremock",
+        default="",
+        metavar="JAR",
+        help="measure WireMock, too (npm: wiremock has it in build/; needs java)",
+    )
     return parser.parse_args()
 
 
@@ -97,12 +111,21 @@ def _run(bench: Bench) -> None:
 
 def _speed_rows(found: list[Compared]) -> Iterator[str]:
     yield _row("", "requests/s", "p50 ms", "p99 ms", "CPU us", "of bare", "target")
-    for compared in found:
-        target = _TARGETS[compared.name]
-        yield _measured_row(f"{compared.name}, bare", compared.bare, "", "")
+    for compared in (one for one in found if one.other == "bare"):
+        target = _TARGETS[compared.request]
+        yield _measured_row(f"{compared.request}, bare", compared.measured, "", "")
         verdict = _verdict(compared.ratio >= target, f">= {target:.2f}")
-        yield _measured_row(f"{compared.name}, gateway", compared.gateway, f"{compared.ratio:.2f}", verdict)
-    yield from _noise(run for compared in found for run in (compared.bare, compared.gateway))
+        yield _measured_row(
+            f"{compared.request}, gateway", compared.gateway, f"{compared.ratio:.2f}", verdict
+        )
+    if any(one.other != "bare" for one in found):
+        yield ""
+        yield _row("", "requests/s", "p50 ms", "p99 ms", "CPU us", "gateway x", "target")
+    for compared in (one for one in found if one.other != "bare"):
+        verdict = _verdict(compared.ratio >= _RIVALS_TARGET, f">= {_RIVALS_TARGET:.2f}")
+        name = f"{compared.request}, {compared.other}"
+        yield _measured_row(name, compared.measured, f"{compared.ratio:.2f}", verdict)
+    yield from _noise(run for compared in found for run in (compared.measured, compared.gateway))
 
 
 def _holding_rows(found: list[Holding]) -> Iterator[str]:

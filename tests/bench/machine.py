@@ -39,5 +39,6 @@ def private_bytes(pid: int) -> int:
 
 
 def worked_us(pid: int) -> float:
-    """Tell how long the main thread of a process has had a core, in microseconds."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0]) / 1000
+    """Tell how long the threads of a process have had a core, in microseconds."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text(encoding="ascii").split()[0]) for thread in threads) / 1000

@@ -14,6 +14,7 @@ from statistics import median
 
 from tests.bench.load import Load, Measured, middle
 from tests.bench.machine import private_bytes
+from tests.bench.rivals import Answers, Rival
 from tests.bench.servers import Submit, bare, gateway
 
 _AT_ONCE = 25_000
@@ -21,6 +22,9 @@ _AT_ONCE = 25_000
 
 _PATHS = 10_000
 """How many of the jobs held are polled in turn."""
+
+_JVM_WARM_UP = 15
+"""Seconds of load until a JVM on one core has compiled what it runs."""
 
 Say = Callable[[str], None]
 
@@ -37,51 +41,71 @@ class Bench:
     seconds: int
     held: tuple[int, ...]
     starts: int
+    rivals: tuple[Rival, ...] = ()
 
 
 @dataclass(frozen=True)
 class Compared:
-    """The bare server and the gateway at one request. `ratio` is the median of those of the rounds."""
+    """The gateway beside another server, at one request. `ratio` is the median of those of the rounds.
 
-    name: str
-    bare: Measured
+    It tells how many requests the gateway answers in the time on the core that the other takes for one.
+    """
+
+    request: str
+    other: str
+    measured: Measured
     gateway: Measured
     ratio: float
 
 
 def measure_speed(bench: Bench) -> list[Compared]:
-    """Poll and submit, with everything on."""
+    """Poll and submit, with everything on: the gateway, the bare server, and the rivals."""
     with ExitStack() as stack:
         tested = stack.enter_context(gateway(bench.core))
-        polled = tested.call("GET", tested.submit_processing(bench.submit))
-        submitted = tested.call("POST", bench.submit.path, bench.submit.body, 202)
-        base = stack.enter_context(bare(bench.core, polled, submitted))
-        paths = bench.load.folder / "paths"
+        polled = tested.submit_processing(bench.submit)
+        answers = Answers(
+            bench.submit,
+            tested.call("POST", bench.submit.path, bench.submit.body, 202),
+            polled,
+            tested.call("GET", polled),
+        )
+        others = {"bare": stack.enter_context(bare(bench.core, answers.polled, answers.submitted))}
+        for rival in bench.rivals:
+            bench.say(f"starting {rival.name}")
+            others[rival.name] = stack.enter_context(rival.start(bench.core, bench.load.folder, answers))
+        paths, rivals_paths = bench.load.folder / "paths", bench.load.folder / "rivals-paths"
+        rivals_paths.write_text(polled + "\n", encoding="ascii")
 
-        def poll(seconds: int) -> tuple[Measured, Measured]:
+        def poll(seconds: int) -> list[Measured]:
             # A new job each time: the gateway forgets the oldest of too many.
             paths.write_text(tested.submit_processing(bench.submit) + "\n", encoding="ascii")
-            return bench.load.polls(base, paths, seconds), bench.load.polls(tested, paths, seconds)
+            theirs = [bench.load.polls(other, rivals_paths, seconds) for other in others.values()]
+            return [*theirs, bench.load.polls(tested, paths, seconds)]
 
-        def submit(seconds: int) -> tuple[Measured, Measured]:
-            first = bench.load.submits(base, bench.submit, seconds)
-            return first, bench.load.submits(tested, bench.submit, seconds)
+        def submit(seconds: int) -> list[Measured]:
+            servers = (*others.values(), tested)
+            return [bench.load.submits(server, bench.submit, seconds) for server in servers]
 
         bench.say("warming up, until the journal is full")
         kinds = {"poll": poll, "submit": submit}
         for kind in kinds.values():
-            kind(max(1, bench.seconds // 2))
-        runs: dict[str, list[tuple[Measured, Measured]]] = {name: [] for name in kinds}
+            kind(_JVM_WARM_UP if bench.rivals else max(1, bench.seconds // 2))
+        runs: dict[str, list[list[Measured]]] = {name: [] for name in kinds}
         for number in range(bench.rounds):
             for name, kind in kinds.items():
-                bench.say(f"round {number + 1} of {bench.rounds}: {name}, bare and gateway")
+                bench.say(f"round {number + 1} of {bench.rounds}: {name}, {', '.join(others)} and gateway")
                 runs[name].append(kind(bench.seconds))
-    return [_compare(name, pairs) for name, pairs in runs.items()]
+    return [
+        _compare(request, other, [(turn[index], turn[-1]) for turn in turns])
+        for request, turns in runs.items()
+        for index, other in enumerate(others)
+    ]
 
 
-def _compare(name: str, pairs: list[tuple[Measured, Measured]]) -> Compared:
-    ratio = median(base.cpu / tested.cpu for base, tested in pairs)
-    return Compared(name, middle([base for base, _ in pairs]), middle([tested for _, tested in pairs]), ratio)
+def _compare(request: str, other: str, pairs: list[tuple[Measured, Measured]]) -> Compared:
+    ratio = median(theirs.cpu / tested.cpu for theirs, tested in pairs)
+    measured = middle([theirs for theirs, _ in pairs])
+    return Compared(request, other, measured, middle([tested for _, tested in pairs]), ratio)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -104,21 +104,34 @@ def bare(core: int, polled: bytes, submitted: bytes) -> Iterator[Server]:
 
 @contextmanager
 def _running(core: int, arguments: Sequence[str], directory: str) -> Iterator[Server]:
+    """Run a server whose first word on stdout is its base URL."""
+    with running(core, arguments, directory) as (process, said):
+        assert process.stdout is not None  # it is a pipe
+        url = process.stdout.readline().strip()
+        if not url:
+            process.wait()
+            raise CannotMeasureError(f"{Path(arguments[0]).name} did not start: {said()}")
+        yield Server(url, process.pid)
+
+
+@contextmanager
+def running(
+    core: int, arguments: Sequence[str], directory: str
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[], str]]]:
+    """Run a process on a core; gives it, and what tells its last word on stderr."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("UNDERSTUDY_")}
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as stderr:
+
+        def said() -> str:
+            stderr.seek(0)
+            return stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
+
         with pinned(core):
             process = subprocess.Popen(
-                arguments, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=said, text=True
+                arguments, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
             )
         try:
-            assert process.stdout is not None  # it is a pipe
-            url = process.stdout.readline().strip()
-            if not url:
-                process.wait()
-                said.seek(0)
-                last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
-                raise CannotMeasureError(f"{Path(arguments[0]).name} did not start: {last}")
-            yield Server(url, process.pid)
+            yield process, said
         finally:
             process.terminate()
             process.wait()
