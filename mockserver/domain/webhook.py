@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from mockserver.domain.scenario import Webhook
-from mockserver.domain.timeline import State, Step, Timeline
+from mockserver.domain.timeline import Step, Timeline
 
 TICK = 15
 """Longest time between two ticks of the queue, in provider seconds (Pixazo, Webhook Headers)."""
@@ -112,5 +112,4 @@ def _with_late(planned: Iterator[Callback], timeline: Timeline, late: int) -> It
         yield callback
     end = timeline.end
     if end is not None:
-        before = timeline.steps[-2] if len(timeline.steps) > 1 else Step(0, State.QUEUED)
-        yield Callback(max(last, end.at) + late, "late", "progress", before)
+        yield Callback(max(last, end.at) + late, "late", "progress", timeline.steps[-2])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from mockserver.domain.limits import Limit, Window
 
-limits = st.builds(Limit, st.integers(1, 5), st.integers(1, 10))
+# Short ones, which gaps get through, and some so long that a wait has thousands of seconds.
+limits = st.builds(Limit, st.integers(1, 5), st.integers(1, 10) | st.sampled_from([3_600, 86_400]))
 gaps = st.lists(st.integers(0, 4_000) | st.sampled_from([0, 1, 500, 999, 1_000, 1_001, 2_000]), max_size=40)
 
 

@@ -413,8 +413,10 @@ async def test_a_job_keeps_the_quirks_it_was_made_with(gateway: Gateway) -> None
 async def test_quirks_of_server_account_and_scenario_add_up(make_gateway: MakeGateway) -> None:
     """None takes another away."""
     gateway = make_gateway(quirks=("submit-200",))
-    await give(gateway, quirks=["placeholder-media"], scenario={"name": "x", "quirks": ["sql-timestamps"]})
+    own = ["placeholder-media", "extra-fields"]
+    await give(gateway, quirks=own, scenario={"name": "x", "quirks": ["sql-timestamps"]})
     answer = await submit(gateway, "pixazo")
+    assert len(answer.json()) == 4
     gateway.advance(10)
     told = (await poll(gateway, "pixazo", job_of("pixazo", answer))).json()
     assert answer.status_code == 200
