@@ -74,7 +74,14 @@ def _ignored(talk: Talk) -> Iterator[Breach]:
     final = [
         one for one in talk.callbacks if one.told and one.told.end and one.received and genuine(talk, one)
     ]
-    if final:
+    if not final:
+        return
+    job = talk.jobs.get(final[0].job)
+    if job is not None and not job.known:
+        text = "took the final callback of a job whose submit was not answered, and did nothing about it"
+        advice = "Where a submit's answer was lost, its callback is all that tells of the job: keep it."
+        yield Breach(text, (final[0],), Severity.SHOULD, advice=advice)
+    else:
         yield Breach("took the final callback and did nothing about it", (final[0],))
 
 

@@ -109,7 +109,10 @@ def _wrong_output(talk: Talk) -> Iterator[Breach]:
         return
     spoilt = [one for one in claim.media if one.sha256 and claim.digests and one.sha256 not in claim.digests]
     if spoilt:
-        yield Breach("what was fetched is not the file that the job made", tuple(job.media[-1:]))
+        last = job.media[-1:]
+        empty = bool(last) and last[0].entry.method == "GET" and not last[0].entry.response_size
+        advice = "A file of no bytes is none, whatever its status says: ask for it again." if empty else ""
+        yield Breach("what was fetched is not the file that the job made", tuple(last), advice=advice)
 
 
 def _missed_outputs(talk: Talk) -> Iterator[Breach]:

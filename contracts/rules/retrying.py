@@ -93,8 +93,11 @@ def _refused_again(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
         for one, again in pairwise(tries):
             refused = one.kinds & {"auth", "validation", "not_found"} and one.wait is None and not one.broken
+            # A page in the place of an answer is a proxy's, and proxies come to themselves; but a submit
+            # may have been refused by the gateway in front, which answers with pages, too.
+            by_provider = one.part == "submit" or one.body is not None
             # Segmind's queue tells a job's failure by 422: an end, and no refusal.
-            if refused and one.told is None and one.part != "media":
+            if refused and by_provider and one.told is None and one.part != "media":
                 yield Breach(f"the same call was made again after {one.answer}", (one, again), about="error")
 
 
@@ -102,10 +105,13 @@ def _submitted_twice(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
         made = [one for one in tries if one.part == "submit" and one.job]
         for one, again in pairwise(made):
-            # Without a claim nobody knows that one was wanted; two are doubtful when the first looked lost.
-            lost = one.broken or one.status >= 500 or again.begins < one.ends
-            if talk.claim is not None or lost:
+            # Without a claim nobody knows that one was wanted; two are doubtful when the first looked lost,
+            # and less so when nobody had waited for it: they may be two variations.
+            if talk.claim is not None or one.broken or one.status >= 500:
                 yield Breach("the same submit made two jobs, and both are charged", (one, again))
+            elif again.begins < one.ends:
+                text = "the same submit was sent twice at once: two jobs, and both are charged"
+                yield Breach(text, (one, again), Severity.SHOULD)
 
 
 def _gave_up(talk: Talk) -> Iterator[Breach]:

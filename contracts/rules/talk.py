@@ -126,6 +126,9 @@ class Exchange:
                 )
             case 429:
                 return frozenset({"rate_limited"})
+            case 500 if self.operation is not None and self.operation.answers == "media":
+                # Segmind's synchronous call tells a job that failed as it tells any trouble of its own.
+                return frozenset({"server", "job_failed"})
             case status:
                 return frozenset({"server" if status >= 500 else "validation"})
 

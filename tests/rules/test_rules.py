@@ -84,9 +84,55 @@ def test_two_equal_jobs_are_one_too_many_only_when_one_was_wanted(story: Story) 
     assert "submitted-twice" not in story.found()
 
 
+def test_two_submits_at_once_may_be_two_variations(story: Story) -> None:
+    story.submit(0, duration=50.0).submit(10, job="hunyuan-video_2")
+    assert story.found()["submitted-twice"].severity is Severity.SHOULD
+    assert story.found(done())["submitted-twice"].severity is Severity.MUST
+
+
 def test_a_submit_after_a_lost_answer_is_doubtful_whoever_sends_it(story: Story) -> None:
     story.submit(0, fault="reset").submit(5000, job="hunyuan-video_2")
     assert "submitted-twice" in story.found()
+
+
+def test_a_poll_that_met_a_page_may_be_repeated_and_one_that_was_refused_may_not(story: Story) -> None:
+    polled = {"operation": "get-request-status", "job": JOB}
+    story.submit(0).add(6000, "GET", f"/v2/requests/status/{JOB}", 404, **polled).poll(12000)
+    assert "retried-refusal" not in story.found()
+    story.poll(18000, status=404).poll(24000)
+    assert "retried-refusal" in story.found()
+
+
+def test_a_refused_submit_may_not_be_repeated_even_where_it_met_a_page(story: Story) -> None:
+    sent = {"operation": "submit-hunyuan-video", "sent": {"prompt": "a cat"}}
+    for at in (0, 5000):
+        story.add(at, "POST", "/hunyuan-video/v1/hunyuan-video-request", 403, **sent)
+    assert "retried-refusal" in story.found()
+
+
+def test_nobody_can_tell_a_failed_synchronous_job_from_other_trouble(story: Story) -> None:
+    more = {"provider": "segmind", "operation": "submit-hunyuan-video", "sent": {"prompt": "a cat"}}
+    story.add(0, "POST", "/v1/hunyuan-video", 500, {"error": "no"}, **more)
+    for kind in ("job_failed", "server"):
+        assert "wrong-error-kind" not in story.found(done(outcome="failed", error_kind=kind, mode="sync"))
+    assert "wrong-error-kind" in story.found(done(outcome="failed", error_kind="auth", mode="sync"))
+
+
+@pytest.mark.parametrize(("fault", "severity"), [("", Severity.MUST), ("reset", Severity.SHOULD)])
+def test_a_callback_about_a_job_nobody_heard_of_is_hard_to_take(
+    story: Story, fault: str, severity: Severity
+) -> None:
+    story.submit(0, fault=fault).callback(6000, "COMPLETED")
+    found = story.found(done(outcome="failed", mode="webhook", handled=0))
+    assert found["ignored-callback"].severity is severity
+
+
+def test_an_empty_file_is_told_as_such(story: Story) -> None:
+    claim = done(media=(Output(URL, "0" * 64),), digests=frozenset({"1" * 64}))
+    assert (
+        "no bytes"
+        in story.submit(0).poll(6000, "COMPLETED").media(6010).found(claim)["wrong-output"].expected
+    )
 
 
 def test_a_key_at_the_media_is_a_leak_wherever_it_stands(story: Story) -> None:
