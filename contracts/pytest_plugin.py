@@ -12,8 +12,11 @@ said under its key is printed like a conversation.
 
 `@pytest.mark.scenario("fails")` is `understudy.play("fails")` before the test begins.
 `@pytest.mark.understudy(pace="manual")` gives a test a gateway of its own, made with these fields of
-`mockserver.settings.Settings`; under `pace="manual"` its clock moves only by `understudy.advance(seconds)`.
-Override the fixture `understudy_settings` (scope "session") to change the shared gateway.
+`mockserver.settings.Settings`; under `pace="manual"` its clock moves only by `understudy.advance(seconds)`,
+in documented seconds with `speed=1`. A test with either marker that never uses the fixture fails.
+Override the fixture `understudy_settings` (scope "session") to change the shared gateway. Result files are
+tiny valid ones, the same for every job, unless `media="real"` asks for pictures of the asked size and length:
+to render a long video takes seconds on a busy machine.
 
 `--understudy-replay FILE.har` plays a recording to all tests in the place of the gateway, and
 `understudy.replay("run.har")` to one. A call that was not recorded then fails the test at its end, unless the
@@ -25,11 +28,12 @@ Nothing of the gateway is imported until a test asks for it.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import pytest
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from mockserver.settings import Settings
 
 _MARKER = "@pytest.mark.understudy"
+_MARKERS = ("scenario", "understudy")
 _HELD: pytest.StashKey[Understudy] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
@@ -71,11 +76,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def understudy_settings() -> Settings:
-    """How the session's gateway behaves: a job of 111 documented seconds takes 0.4. Override at will."""
+def understudy_settings(pytestconfig: pytest.Config) -> Settings:
+    """How the session's gateway behaves: a job of 111 documented seconds takes 0.4. Override at will.
+
+    Files are small; with `--understudy-replay` the recorded ones, and a miss where there is none.
+    """
     from mockserver.settings import Settings  # see above: nothing until it is asked for
 
-    return Settings(speed=300.0, allow_http_webhooks=True)
+    media: Literal["real", "small"] = "real" if pytestconfig.getoption("understudy_replay") else "small"
+    return Settings(speed=300.0, allow_http_webhooks=True, media=media)
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +94,7 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
 
     settings = _check(understudy_settings, "the fixture understudy_settings")
     if settings.api_keys:
-        raise pytest.UsageError(
+        _refuse(
             "the fixture understudy_settings: api_keys would refuse the keys that tests get; "
             "@pytest.mark.understudy(api_keys=(…)) takes the test's own key as well"
         )
@@ -105,12 +114,12 @@ def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
         try:
             return create_world(settings)
         except (SpecError, BookError) as error:
-            raise pytest.UsageError(f"{told_by}: {error}") from None
+            _refuse(f"{told_by}: {error}")
     try:
         catalog = open_catalog(settings.specs)
         return create_replay(read_recording(files, catalog), settings, catalog=catalog)
     except RecordingError as error:
-        raise pytest.UsageError(f"--understudy-replay: {error}") from None
+        _refuse(f"--understudy-replay: {error}")
 
 
 @pytest.fixture
@@ -120,7 +129,7 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
 
     wanted = request.node.get_closest_marker("understudy")
     if wanted is not None and wanted.args:
-        raise pytest.UsageError(f'{_MARKER} takes fields by name, for instance pace="manual"')
+        _refuse(f'{_MARKER} takes fields by name, for instance pace="manual"')
     if wanted is not None and wanted.kwargs:
         key = _key(request)
         settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs, key)
@@ -138,12 +147,12 @@ def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Un
         if chosen is not None:
             try:
                 understudy.play(_scenario(chosen))
-            except ValueError as error:
-                pytest.fail(f"@pytest.mark.scenario: {error}", pytrace=False)
+            except (ValueError, TypeError) as error:
+                _refuse(f"@pytest.mark.scenario: {error}")
         yield understudy
         if not request.node.stash.get(_FAILED, False) and (misses := understudy.overlooked()):
             said = "\n".join(dict.fromkeys(misses))
-            pytest.fail(f"what was asked for is not in the recording\n{said}", pytrace=False)
+            _refuse(f"what was asked for is not in the recording\n{said}")
     finally:
         understudy.close()
 
@@ -151,33 +160,38 @@ def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Un
 def _scenario(marker: pytest.Mark) -> Any:
     given = [*marker.args, *marker.kwargs.values()]
     if len(given) != 1 or set(marker.kwargs) - {"scenario", "name"}:
-        raise pytest.UsageError(
+        _refuse(
             '@pytest.mark.scenario takes one scenario: a name, a file or a mapping, as in scenario("fails")'
         )
     return given[0]
 
 
 def _settings(shared: Settings, wanted: dict[str, Any], key: str) -> Settings:
-    """Make the settings of a test's own gateway, which knows the test's key. Raises UsageError."""
+    """Make the settings of a test's own gateway, which knows the test's key."""
     known = [field.name for field in fields(shared)]
     for name in wanted:
         if name not in known:
-            raise pytest.UsageError(f"{_MARKER}: unknown field {name!r}; known are {', '.join(known)}")
+            _refuse(f"{_MARKER}: unknown field {name!r}; known are {', '.join(known)}")
     settings = _check(replace(shared, **wanted), _MARKER)
     return replace(settings, api_keys=(*settings.api_keys, key)) if settings.api_keys else settings
 
 
 def _check(settings: Settings, told_by: str) -> Settings:
-    """Hold settings to what the command line accepts. Raises UsageError."""
+    """Hold settings to what the command line accepts."""
     from mockserver.options import check_settings
     from mockserver.settings import Settings
 
     if not isinstance(settings, Settings):
-        raise pytest.UsageError(f"{told_by}: must give mockserver.settings.Settings, not {settings!r}")
+        _refuse(f"{told_by}: must give mockserver.settings.Settings, not {settings!r}")
     try:
         return check_settings(settings)
     except ValueError as error:
-        raise pytest.UsageError(f"{told_by}: {error}") from None
+        _refuse(f"{told_by}: {error}")
+
+
+def _refuse(text: str) -> NoReturn:
+    """Fail the test with this text alone: where in the plugin it was noticed helps nobody."""
+    raise pytest.fail.Exception(text, pytrace=False) from None
 
 
 def _key(request: pytest.FixtureRequest) -> str:
@@ -190,6 +204,27 @@ def _key(request: pytest.FixtureRequest) -> str:
     runs[name] += 1
     digest = hashlib.blake2b(f"{name} {runs[name]}".encode(), digest_size=8)
     return f"SG_{digest.hexdigest()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passed under a marker of ours without the fixture: what it asked for was not done.
+
+    Only at its end is that certain, as a fixture can be asked for by its name in the middle. Markers of a
+    class or a module may stand there for some of its tests.
+    """
+    result = yield
+    if _HELD not in item.stash and "understudy" not in getattr(item, "fixturenames", ()):
+        for marker in item.own_markers:
+            if marker.name in _MARKERS and _is_ours(marker.name, item.config):
+                _refuse(f"@pytest.mark.{marker.name} does nothing here: the test does not use understudy")
+    return result
+
+
+def _is_ours(marker: str, config: pytest.Config) -> bool:
+    """Tell whether nobody but us has made a marker of this name known."""
+    names = [re.split(r"[(:]", line, maxsplit=1)[0].strip() for line in config.getini("markers")]
+    return names.count(marker) == 1
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,5 +6,6 @@ met, `telling` what is said and kept, `inside` a client in this process, `comman
 """
 
 from contracts.explore.function import HarnessFault, explore
+from contracts.explore.search import Nothing
 
-__all__ = ["HarnessFault", "explore"]
+__all__ = ["HarnessFault", "Nothing", "explore"]

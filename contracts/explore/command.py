@@ -13,7 +13,7 @@ import click
 
 from contracts.conformance.runner import MakeDriver
 from contracts.explore.search import Exploration, Progress, Stop, search
-from contracts.explore.telling import count, counted, findings, report, save
+from contracts.explore.telling import counted, findings, report, save, summary
 from contracts.findings import Report
 from contracts.interrupt import Interrupts
 from contracts.report import lines
@@ -88,18 +88,8 @@ def _show(explored: Exploration, whole: Report, files: dict[str, Path], seed: in
     click.echo()
     for found in explored.found:
         click.echo(f"{files[found.finding.id]}  {found.finding.id}, {counted(found)}")
-    early = ", interrupted" if explored.interrupted else ", stopped by time" if explored.out_of_time else ""
-    skipped = f", {explored.unsupported} unsupported" if explored.unsupported else ""
-    if explored.untried:
-        click.echo(
-            f"{explored.untried} of {explored.kinds} kinds of what a provider may do were not tried: "
-            "give more examples, or more time"
-        )
-    click.echo(
-        f"{count(explored.examples, 'example')}{early}{skipped}, "
-        f"{count(explored.plays, 'run')} of the client, "
-        f"{count(len(explored.found), 'rule')} broken, {explored.seconds:.1f} s, seed {seed}"
-    )
+    for line in summary(explored, seed):
+        click.echo(line)
 
 
 class _Progress:

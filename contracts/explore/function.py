@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import click
 
 from contracts.conformance.drivers import Driver, Lasting
-from contracts.conformance.protocol import Hello, Mode
+from contracts.conformance.protocol import CAPABILITIES, Hello, Mode, Timing
 from contracts.explore.inside import Adapter, Callee, Function, Inside, declared
-from contracts.explore.search import Exploration, Stop, search
-from contracts.explore.telling import conversation, counted, model_of, save, severity_of, write_yaml
+from contracts.explore.search import Exploration, Nothing, Stop, search
+from contracts.explore.strategies import MODES, lacking
+from contracts.explore.telling import (
+    conversation,
+    count,
+    counted,
+    model_of,
+    save,
+    severity_of,
+    summary,
+    write_yaml,
+)
 from contracts.findings import Severity
 from mockserver.catalog import Catalog, open_catalog
 
 Client = Callee | Sequence[str] | type[Adapter]
+
+_MOST_JOBS = 64
 
 
 class HarnessFault(Exception):
@@ -36,7 +52,7 @@ def explore(
     strict: bool = False,
     capabilities: Iterable[str] = (),
     timing: Mapping[str, int] | None = None,
-    save_dir: Path | None = None,
+    save_dir: str | Path | None = None,
 ) -> Exploration:
     """Search for what a provider may do that makes a client break a rule. For tests, sync and async.
 
@@ -53,15 +69,20 @@ def explore(
 
     Each of `max_examples` plays on a gateway of its own, over a real socket; no more begin after `seconds`.
     The same `seed` searches the same way again, as far as the client does the same again; drawn, and told,
-    where it is None. `modes` other than poll need the capability of that name.
+    where it is None. `modes` other than poll need the capability of that name. Each of `providers` and
+    `modes` must be there to be tried: segmind has no poll.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
     Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts
     with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is
     where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
-    Raises HarnessFault, `drivers.Died` when a command does not start, and `search.Nothing` when no place
-    is left to try. Raises TypeError for what is no client, and ValueError for a provider that is not known.
-    Returns what was tried, coverage included.
+    Raises HarnessFault, `drivers.Died` when a command does not start, and Nothing when the client can not be
+    tried as was asked, or no example was played. Raises TypeError for what is no client, and TypeError or
+    ValueError, before anything is tried, for other arguments that cannot be meant.
+
+    Returns what was tried, coverage included, and prints it in a line: pytest shows that when the test fails,
+    or with -rP. A short search leaves some kinds of what a provider may do untried, for want of examples;
+    that is printed, too, and no error. Where it should be one: `assert not explore(…).untried`.
 
     An example::
 
@@ -82,14 +103,26 @@ def explore(
         def test_the_client_survives_its_provider():
             explore(run, providers=("pixazo",), max_examples=200, seed=1)
     """
-    if seed is None:
-        seed = secrets.randbelow(2**31)
+    seed = secrets.randbelow(2**31) if seed is None else _whole("seed", seed)
+    _whole("max_examples", max_examples, 1)
+    _whole("jobs", jobs, 1, _MOST_JOBS)
+    _check_seconds(seconds)
+    if not isinstance(strict, bool):
+        raise TypeError(f"strict is True or False, not {strict!r}")
     catalog = open_catalog()
-    providers = (providers,) if isinstance(providers, str) else tuple(providers)
-    for name in providers:
-        if name not in catalog.providers:
-            raise ValueError(f"no provider is called {name!r}; known are {', '.join(catalog.providers)}")
-    make = _maker(client, declared(providers, capabilities, timing or {}))
+    providers = _names("provider", providers, catalog.providers)
+    modes = _names("mode", modes, MODES)
+    capabilities = _names("capability", capabilities, CAPABILITIES, least=0)
+    timing = _timing(timing)
+    hello = declared(providers, capabilities, timing)
+    make = _maker(client, hello)
+    if not _is_function(client):
+        if capabilities or timing:
+            raise ValueError(
+                "capabilities and timing are told of a function; others tell them in their hello"
+            )
+    elif why := lacking(hello, providers, modes):
+        raise ValueError(why)
     stop = Stop()
     explored = _in_a_thread_of_its_own(
         lambda: asyncio.run(
@@ -101,7 +134,7 @@ def explore(
                 seed=seed,
                 jobs=jobs,
                 providers=providers,
-                modes=tuple(modes),
+                modes=modes,
                 stop=stop,
             )
         ),
@@ -109,13 +142,70 @@ def explore(
     )
     again = f"explore(…, max_examples={max_examples}, seed={seed}, jobs={jobs})"
     if save_dir is not None:
-        save(explored, save_dir, seed=seed, command=again)
+        save(explored, Path(save_dir), seed=seed, command=again)
+    for line in summary(explored, seed):
+        click.echo(line)
     if explored.faults:
         raise HarnessFault(explored.faults[0])
+    if explored.examples == explored.unsupported:
+        raise Nothing(_nothing(explored))
     text = _complaint(explored, catalog, again, strict=strict)
     if text:
         raise AssertionError(text)
     return explored
+
+
+def _names(noun: str, given: Iterable[str], known: Iterable[str], least: int = 1) -> tuple[Any, ...]:
+    """Take names that are known, one alone as well. Raises ValueError."""
+    names, known = (given,) if isinstance(given, str) else tuple(given), tuple(known)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no {noun} is called {name!r}; known are {', '.join(known)}")
+    if len(names) < least:
+        raise ValueError(f"there is no {noun} to try; known are {', '.join(known)}")
+    return names
+
+
+def _whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
+    """Take a whole number in a range. Raises TypeError and ValueError."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} is a whole number, not {value!r}")
+    if least is not None and (value < least or (most is not None and value > most)):
+        until = f"to {most}" if most is not None else "on"
+        raise ValueError(f"{name} is a whole number from {least} {until}, not {value!r}")
+    return value
+
+
+def _check_seconds(seconds: object) -> None:
+    if seconds is None:
+        return
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise TypeError(f"seconds is a number, or None for no limit, not {seconds!r}")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"seconds is a number above 0, or None for no limit, not {seconds!r}")
+
+
+def _timing(timing: Mapping[str, int] | None) -> Mapping[str, int]:
+    """Take what a client declares of its pace. Raises TypeError and ValueError."""
+    if timing is None:
+        return {}
+    if not isinstance(timing, Mapping):
+        raise TypeError(f"timing is a mapping of names to ms, not {timing!r}")
+    _names("timing", timing, Timing.__struct_fields__, least=0)
+    for name, value in timing.items():
+        _whole(f"timing {name}", value, 0)
+    return timing
+
+
+def _nothing(explored: Exploration) -> str:
+    """Say why a search proves nothing."""
+    if explored.examples:
+        return f"no example was played: the client called {count(explored.examples, 'example')} unsupported"
+    return "no example was played: give more seconds"
+
+
+def _is_function(client: Client) -> bool:
+    return callable(client) and not isinstance(client, type)
 
 
 def _maker(client: Client, hello: Hello) -> Callable[[], Driver]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from contracts.conformance.drivers import Died, in_a_thread
+from contracts.conformance.drivers import Died, Misspoke, in_a_thread
 from contracts.conformance.protocol import Hello, ProtocolError, Released, Result, Run, convert
 
 Answer = Result | Mapping[str, Any]
@@ -56,7 +56,7 @@ class Inside:
             raise Died(str(error)) from None
 
     async def run(self, case: Run) -> Result | None:
-        """Run a case; None when its budget has passed. An exception is the client's crash."""
+        """Run a case; None when its budget has passed. Raises Died for an exception, and Misspoke."""
         fields = msgspec.to_builtins(case)
         try:
             told = await self._within(lambda: self._adapter.run(fields), case.budget_ms / 1000)
@@ -69,11 +69,11 @@ class Inside:
         if isinstance(told, Result):
             return told
         if not isinstance(told, Mapping):
-            raise Died(f"the client returned {type(told).__name__}; a result or a mapping was expected")
+            raise Misspoke(f"the client returned {type(told).__name__}; a result or a mapping was expected")
         try:
             return convert(dict(told), Result)
         except ProtocolError as error:
-            raise Died(str(error)) from None
+            raise Misspoke(str(error)) from None
 
     async def release(self) -> int | None:
         """Have it let go of the case."""

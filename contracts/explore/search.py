@@ -34,7 +34,7 @@ from contracts.conformance.protocol import Hello, Mode
 from contracts.conformance.stage import Seen, play
 from contracts.explore.coverage import Coverage
 from contracts.explore.expect import case_of
-from contracts.explore.strategies import MODES, SPEED, Drawn, Place, drawn, places, singles
+from contracts.explore.strategies import MODES, SPEED, Drawn, Place, drawn, lacking, places, singles
 from contracts.findings import Finding, Severity
 from contracts.rules import read_talk
 from mockserver.catalog import Catalog
@@ -449,7 +449,7 @@ async def search(
     jobs: int = 4,
     seconds: float | None = None,
     providers: Sequence[str] = (),
-    modes: Sequence[Mode] = MODES,
+    modes: Sequence[Mode] | None = None,
     shrink_seconds: float = SHRINK_SECONDS,
     until: Collection[str] = (),
     tell: Tell = lambda _: None,
@@ -457,7 +457,8 @@ async def search(
 ) -> Exploration:
     """Look for what a provider may do that makes a client break a rule.
 
-    `examples` are played in all, in `jobs` lanes; none begins after `seconds`, or when all the rules of
+    It is tried in each of `modes`, and where they are None in all that it can do. `examples` are played in
+    all, in `jobs` lanes; none begins after `seconds`, or when all the rules of
     `until`, if any, were broken. About `shrink_seconds` are spent on each broken rule afterwards. When `stop`
     asks, no more is drawn or made smaller, and what was found until then is told as it is. Raises
     Died when the client does not start, and Nothing when it can be tried nowhere.
@@ -466,9 +467,11 @@ async def search(
     drivers = [make_driver() for _ in range(max(1, min(jobs, examples)))]
     try:
         hello = await drivers[0].hello()
-        where = places(hello, providers, modes)
+        where = places(hello, providers, modes or MODES)
+        if (modes is not None or not where) and (why := lacking(hello, providers, modes or MODES)):
+            raise Nothing(why)
         if not where:
-            raise Nothing("the client speaks to none of these providers in any of these modes")
+            raise Nothing("the client speaks to none of the known providers")
         every = singles(catalog, hello, where, seed)
         shared = _Search(
             catalog=catalog,

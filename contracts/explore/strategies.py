@@ -7,7 +7,7 @@ that takes real time is bounded, so that an example takes about a second and mos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Literal, NamedTuple
@@ -88,23 +88,46 @@ class Drawn:
 def places(hello: Hello, providers: Iterable[str] = (), modes: Iterable[str] = MODES) -> list[Place]:
     """List where a client can be tried, the simplest first."""
     wanted, allowed = set(providers), set(modes)
-    known = [
-        Place("pixazo", "poll"),
-        Place("wavespeed", "poll"),
-        Place("segmind", "sync"),
-        Place("wavespeed", "sync"),
-        Place("pixazo", "webhook"),
-        Place("wavespeed", "webhook"),
-        Place("pixazo", "webhook", "sync"),
-    ]
     return [
         place
-        for place in known
+        for place in _PLACES
         if (not wanted or place.provider in wanted)
         and (not hello.providers or place.provider in hello.providers)
         and place.mode in allowed
         and (place.mode == "poll" or place.mode in hello.capabilities)
     ]
+
+
+_PLACES = (
+    Place("pixazo", "poll"),
+    Place("wavespeed", "poll"),
+    Place("segmind", "sync"),
+    Place("wavespeed", "sync"),
+    Place("pixazo", "webhook"),
+    Place("wavespeed", "webhook"),
+    Place("pixazo", "webhook", "sync"),
+)
+
+
+def lacking(hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str:
+    """Say why a provider or a mode of these can be tried nowhere; "" where each can."""
+    where = places(hello, providers, modes)
+    for mode in modes:
+        if mode in {place.mode for place in where}:
+            continue
+        if mode != "poll" and mode not in hello.capabilities:
+            claimed = ", ".join(sorted(hello.capabilities)) or "none"
+            return f"mode {mode!r} needs a client with the capability {mode!r}; it claims {claimed}"
+        having = ", ".join(dict.fromkeys(place.provider for place in _PLACES if place.mode == mode))
+        return f"mode {mode!r} is had by {having} alone, not by {', '.join(providers)}"
+    for provider in providers:
+        if provider in {place.provider for place in where}:
+            continue
+        if hello.providers and provider not in hello.providers:
+            return f"the client does not speak to {provider}, but to {', '.join(hello.providers)}"
+        having = ", ".join(dict.fromkeys(place.mode for place in _PLACES if place.provider == provider))
+        return f"{provider} is tried in none of the modes {', '.join(modes)}; it has {having or 'none'}"
+    return ""
 
 
 def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrategy[Drawn]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,23 @@ def findings(
     return told
 
 
+def summary(exploration: Exploration, seed: int) -> Iterator[str]:
+    """Tell in a line or two what a search has tried, and what it has not."""
+    if exploration.untried:
+        yield (
+            f"{exploration.untried} of {exploration.kinds} kinds of what a provider may do were not tried: "
+            "give more examples, or more time"
+        )
+    stopped = ", stopped by time" if exploration.out_of_time else ""
+    early = ", interrupted" if exploration.interrupted else stopped
+    skipped = f", {exploration.unsupported} unsupported" if exploration.unsupported else ""
+    yield (
+        f"{count(exploration.examples, 'example')}{early}{skipped}, "
+        f"{count(exploration.plays, 'run')} of the client, "
+        f"{count(len(exploration.found), 'rule')} broken, {exploration.seconds:.1f} s, seed {seed}"
+    )
+
+
 def report(
     exploration: Exploration,
     told: Iterable[Finding],
@@ -148,8 +165,10 @@ def report(
     pairs = list(zip(told, exploration.found, strict=True))
     for place in dict.fromkeys(map(str, exploration.places)):
         number = exploration.by_place.get(place, 0)
-        outcome = Outcome.PASSED if number else Outcome.NOT_REACHED
         reason = "" if number else "no example was drawn here"
+        if exploration.examples == exploration.unsupported:
+            reason = reason or "the client called every example unsupported"
+        outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED
         seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
         broken = [one.id for one, found in pairs if str(found.drawn.place) == place]
         failed = any(one.severity is Severity.MUST for one, found in pairs if str(found.drawn.place) == place)

@@ -5,7 +5,7 @@ The same rules judge a case of `check client`, whatever a program did under `run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from contracts.claim import Claim, Output
 from contracts.findings import Finding, Severity
@@ -35,12 +35,18 @@ def judge(
     *,
     speed: float = 1.0,
     secret: Callable[[str], str] | None = None,
+    changes: Sequence[int] = (),
+    receiver: str = "",
 ) -> list[Finding]:
     """Find what breaks the rules, at most one finding a rule: its worst breach, with what proves it.
 
-    `speed` divides documented durations; `secret` tells what signs an account's callbacks.
+    `speed` divides documented durations; `secret` tells what signs an account's callbacks. `changes` and
+    `receiver` are what whoever judges did in between: where the provider was made another (each the journal
+    number of the first entry after it, in order), and below which address callbacks were taken.
     """
-    talk = read_talk(entries, catalog, claim=claim, speed=speed, secret=secret)
+    talk = read_talk(
+        entries, catalog, claim=claim, speed=speed, secret=secret, changes=changes, receiver=receiver
+    )
     clean = Cleaner(talk)
     return [finding for rule in RULES if (finding := _finding(rule, talk, clean)) is not None]
 

@@ -35,14 +35,19 @@ def genuine(talk: Talk, one: Exchange) -> bool:
     return headers.get(b"webhook-signature", b"") == b"v3," + digest.encode()
 
 
+def _answered(talk: Talk) -> Iterator[Exchange]:
+    """Give the callbacks that the client answered itself, or left without an answer."""
+    return (one for one in talk.callbacks if not one.ours)
+
+
 def _forged(talk: Talk) -> Iterator[Breach]:
-    for one in talk.callbacks:
+    for one in _answered(talk):
         if one.received and not genuine(talk, one):
             yield Breach("a callback was accepted that is not signed as it should be", (one,))
 
 
 def _not_acknowledged(talk: Talk) -> Iterator[Breach]:
-    for one in talk.callbacks:
+    for one in _answered(talk):
         if one.received or not genuine(talk, one) or one.entry.duration >= _TOO_LATE:
             continue
         if one.entry.status:
@@ -54,7 +59,7 @@ def _not_acknowledged(talk: Talk) -> Iterator[Breach]:
 
 
 def _late(talk: Talk) -> Iterator[Breach]:
-    for one in talk.callbacks:
+    for one in _answered(talk):
         took = one.entry.duration
         if took >= _TOO_LATE:
             yield Breach(f"a callback was not answered within {took / 1000:.0f} s", (one,), Severity.MUST)

@@ -26,7 +26,10 @@ def _after_the_end(talk: Talk) -> Iterator[Breach]:
             if late:
                 yield Breach(f"job {job.id} was asked for again after its end was told", (told, *late[:2]))
             continue
-        called = next((one for one in job.callbacks if one.told and one.told.end and one.received), None)
+        called = next(
+            (one for one in job.callbacks if one.told and one.told.end and one.received and not one.ours),
+            None,
+        )
         late = [one for one in job.polls if called is not None and one.begins > called.ends]
         if called is not None and len(late) > _VERIFYING:
             yield Breach(

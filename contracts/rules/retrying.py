@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 
 from contracts.findings import Severity
 from contracts.rules.rule import Breach, Rule
-from contracts.rules.talk import Exchange, Talk
+from contracts.rules.talk import Exchange, Talk, purpose
 
 _EARLY = 0.95
 """Share of a told wait that counts as all of it."""
@@ -141,7 +141,7 @@ def _left_in_trouble(talk: Talk) -> Iterator[Breach]:
 
 
 def _passing_run(talk: Talk, last: Exchange) -> list[Exchange]:
-    tries = next(tries for tries in talk.attempts() if last in tries)
+    tries = [one for one in talk.calls if purpose(one) == purpose(last)]
     run: list[Exchange] = []
     for one in reversed(tries[: tries.index(last) + 1]):
         if not one.passing:

@@ -6,6 +6,7 @@ Nothing here judges. What an answer told is read from its bytes, as the caller h
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +39,8 @@ class Exchange:
     entry: JournalEntry
     operation: Operation | None
     part: Part
+    ours: bool = False
+    """Whether a callback came to whoever judges: how it was answered is not the client's doing."""
 
     @property
     def begins(self) -> int:
@@ -236,13 +239,15 @@ class Talk:
     """A whole journal, with what else is known.
 
     `speed` divides what the documentation says of durations. `secret` tells what signs an account's
-    callbacks, None where nobody knows.
+    callbacks, None where nobody knows. `changes` are where whoever judges changed what the provider does:
+    each the journal number of the first entry after it, in order.
     """
 
     exchanges: Sequence[Exchange]
     claim: Claim | None = None
     speed: float = 1.0
     secret: Callable[[str], str] | None = None
+    changes: Sequence[int] = ()
 
     @cached_property
     def calls(self) -> list[Exchange]:
@@ -290,12 +295,16 @@ class Talk:
         return [one for one in self.exchanges if one.part == part]
 
     def attempts(self) -> list[list[Exchange]]:
-        """Group tries of the same thing: equal submits, the polls of a job, the downloads of a file."""
-        groups: dict[tuple[str, ...], list[Exchange]] = {}
+        """Group tries of the same thing: equal submits, the polls of a job, the downloads of a file.
+
+        A change of what the provider does ends a group: what was refused before it may be right after it.
+        """
+        groups: dict[tuple[int, tuple[str, ...]], list[Exchange]] = {}
         for one in self.calls:
             name = purpose(one)
             if name is not None:
-                groups.setdefault(name, []).append(one)
+                # By number: instants may be equal, where time stands still even of all calls.
+                groups.setdefault((bisect_right(self.changes, one.entry.number), name), []).append(one)
         return list(groups.values())
 
     @cached_property
@@ -345,17 +354,25 @@ def read_talk(
     claim: Claim | None = None,
     speed: float = 1.0,
     secret: Callable[[str], str] | None = None,
+    changes: Sequence[int] = (),
+    receiver: str = "",
 ) -> Talk:
-    """Read a journal. The catalog tells what each operation is for."""
+    """Read a journal. The catalog tells what each operation is for.
+
+    Callbacks to addresses below `receiver` came to whoever judges, and to nobody where it is "".
+    """
     operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
-    exchanges = [_exchange(entry, operations) for entry in entries]
+    exchanges = [_exchange(entry, operations, receiver) for entry in entries]
     exchanges.sort(key=lambda one: (one.begins, one.entry.number))
-    return Talk(exchanges, claim, speed, secret)
+    return Talk(exchanges, claim, speed, secret, changes)
 
 
-def _exchange(entry: JournalEntry, operations: Mapping[tuple[str, str], Operation]) -> Exchange:
+def _exchange(
+    entry: JournalEntry, operations: Mapping[tuple[str, str], Operation], receiver: str
+) -> Exchange:
     if entry.kind == "delivery":
-        return Exchange(entry, None, "callback")
+        ours = bool(receiver) and entry.url.startswith(f"{receiver}/")
+        return Exchange(entry, None, "callback", ours)
     operation = operations.get((entry.provider, entry.operation))
     if operation is not None:
         return Exchange(entry, operation, _PARTS.get(operation.role, "other"))

@@ -6,13 +6,13 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote
 
 import httpx
 import msgspec
-import yaml
 
 from contracts.conversation import as_text, tell
 from contracts.findings import Finding, Severity
@@ -23,6 +23,7 @@ from contracts.testing.running import Running, running
 from mockserver.app import create_replay
 from mockserver.domain.draw import webhook_secret
 from mockserver.domain.scenario import Scenario, write_scenario
+from mockserver.gateway.book import BookError, find, read_file, refuse_unknown_models
 from mockserver.gateway.journal import JournalEntry
 from mockserver.recording.read import read_recording
 from mockserver.recording.redact import redactor
@@ -36,6 +37,9 @@ _STRAYS_SHOWN = 5
 
 _DELIVERIES_SHOWN = 10
 
+_RICHEST = 1e9
+"""USD that a wallet holds at most."""
+
 _SETTLED = 2.0
 """Real seconds that callbacks which are due get to arrive before somebody looks at them."""
 
@@ -48,9 +52,9 @@ class Understudy:
     """
 
     def __init__(self, gateway: Running, key: str, *, alone: bool = False) -> None:
-        self.key = key
-        """The API key to show, in whichever header the provider wants it."""
+        self._key = key
         self._has_looked = False
+        self._played = 0
         self._stack = ExitStack()
         self._settle_on(gateway, alone=alone)
 
@@ -58,11 +62,15 @@ class Understudy:
         self._gateway = gateway
         self._alone = alone
         self._since = gateway.world.journal.next_number
+        self._changes: list[int] = []
         self._account = gateway.world.accounts.of(self.key).name
         gateway.accounts[self._account] = self.key
         self._path = gateway.receiver.new_path()
         self._stack.callback(gateway.receiver.forget, self._path)
-        self._admin = httpx.Client(base_url=f"{gateway.url}/_mock/", trust_env=False, timeout=30)
+        token = gateway.world.settings.admin_token
+        shown = {"Authorization": f"Bearer {token}"} if token is not None else None
+        url = f"{gateway.url}/_mock/"
+        self._admin = httpx.Client(base_url=url, headers=shown, trust_env=False, timeout=30)
         self._stack.enter_context(self._admin)
         self._stack.callback(_ask, self._admin, "POST", "reset", params={"account": self._account})
 
@@ -72,11 +80,17 @@ class Understudy:
 
     # -- what a client needs
 
+    @property
+    def key(self) -> str:
+        """The API key to show, in whichever header the provider wants it."""
+        return self._key
+
     def url(self, provider: str | None = None) -> str:
         """Give the base URL: what stands in the place of `https://gateway.pixazo.ai` and the others.
 
         All providers share it; naming one makes sure that it is spoken for. Raises ValueError.
         """
+        __tracebackhide__ = True
         known = self._gateway.world.catalog.providers
         if provider is not None and provider not in known:
             raise ValueError(f"no provider is called {provider!r}; known are {', '.join(known)}")
@@ -97,31 +111,89 @@ class Understudy:
     def play(self, scenario: str | Path | Mapping[str, Any] | Scenario | None) -> None:
         """Set what the provider does to this key from now on.
 
-        A shipped scenario's name, a file, a scenario as JSON would have it, or None for none. Raises
-        ValueError with what is wrong with it.
+        A scenario's name, a file, a scenario as JSON would have it (its name may be left out), or None for
+        none. A text is a name where one is known by it, else a file; files are found from the working
+        directory, as by `understudy serve --scenario`. Raises ValueError with what is wrong with it and
+        where, and TypeError for what is no scenario at all.
         """
-        if isinstance(scenario, Scenario):
-            scenario = write_scenario(scenario)
-        elif isinstance(scenario, Path):
-            scenario = yaml.safe_load(scenario.read_text(encoding="utf-8"))
-        self._change(scenario=scenario)
+        __tracebackhide__ = True
+        # In a replay nothing is played, and the gateway says so: there is no need to read it.
+        self._change(scenario=None if self._gateway.world.is_recorded else self._told(scenario))
 
-    def replay(self, *files: str | Path) -> None:
-        """Play recordings in the place of the gateway, for this test alone; call it before you ask for `url`.
+    def _told(self, scenario: object) -> object:
+        """Put a scenario as the admin API takes it: a known one's name, or the whole of it."""
+        __tracebackhide__ = True
+        world = self._gateway.world
+        if scenario is None or (isinstance(scenario, str) and scenario in world.scenarios):
+            return scenario
+        if isinstance(scenario, Mapping):
+            if "name" in scenario:
+                return dict(scenario)
+            # A name of its own, as what it does is counted by name.
+            self._played += 1
+            return {"name": f"played-{self._played}", "summary": "", **scenario}
+        where = ""
+        try:
+            if isinstance(scenario, str | Path):
+                file, where = scenario, f"{scenario}: "
+                scenario = read_file(file) if isinstance(file, Path) else find(world.scenarios, file)
+        except BookError as error:
+            raise ValueError(str(error)) from None
+        if not isinstance(scenario, Scenario):
+            raise TypeError(
+                f"a scenario is a name, a file, a mapping, a Scenario, or None for none, not {scenario!r}"
+            )
+        try:
+            refuse_unknown_models(scenario, {model.id for model in world.catalog.models})
+        except BookError as error:
+            raise ValueError(f"{where}{error}") from None
+        # With a summary, be it empty: a name alone would ask for one that is known.
+        return {"summary": "", **write_scenario(scenario)}
 
-        Recorded times are divided as the gateway's are. Raises RecordingError for a file that cannot be used.
+    def replay(self, *files: str | Path, media: Literal["real", "small"] = "real") -> None:
+        """Play recordings in the place of the gateway, for this test alone; call it before anything else.
+
+        Recorded times are divided as the gateway's are. A result file that was not recorded is a miss, or
+        with `media="small"` a tiny file. Raises RecordingError for a recording that cannot be used, and
+        ValueError where a call was made or a scenario, balance or limit set before: it would be forgotten.
         """
+        __tracebackhide__ = True
+        if self._changes:
+            raise ValueError(
+                "a replay takes its course from the recording: no scenario, balance or limit can be set "
+                "before it, by a marker neither"
+            )
+        if calls := len(self.journal):
+            number = "1 call was" if calls == 1 else f"{calls} calls were"
+            raise ValueError(f"call replay() first: {number} made before, and would be forgotten")
         world = self._gateway.world
         recording = read_recording([Path(file) for file in files], world.catalog)
-        replay = create_replay(recording, world.settings, catalog=world.catalog)
+        settings = replace(world.settings, media=media)
+        replay = create_replay(recording, settings, catalog=world.catalog)
         self._settle_on(self._stack.enter_context(running(world=replay)), alone=True)
 
     def set_balance(self, usd: float | None) -> None:
-        """Give the key a wallet with this balance in USD, or take it away."""
+        """Give the key a wallet with this balance in USD, or take it away.
+
+        Raises TypeError for what is no number, and ValueError for one that is no balance.
+        """
+        __tracebackhide__ = True
+        if usd is not None and (isinstance(usd, bool) or not isinstance(usd, int | float)):
+            raise TypeError(f"a balance is a number of USD, or None for no wallet, not {usd!r}")
+        if usd is not None and not 0 <= usd <= _RICHEST:
+            raise ValueError(f"a balance is from 0 to {_RICHEST:g} USD, not {usd!r}")
         self._change(balance_usd=usd)
 
     def set_rate_limit(self, limit: str | None) -> None:
-        """Limit the key's submits: `10/60` is ten a minute."""
+        """Limit the key's submits: `10/60` is ten a minute; None lifts it.
+
+        Raises TypeError for what is no text, and ValueError for one that is no limit.
+        """
+        __tracebackhide__ = True
+        if limit is not None and not isinstance(limit, str):
+            raise TypeError(
+                f"a rate limit is a text, N/SECONDS as in '10/60', or None for none, not {limit!r}"
+            )
         self._change(rate_limit=limit)
 
     def answer_webhooks_with(self, status: int) -> None:
@@ -135,13 +207,21 @@ class Understudy:
         self._gateway.receiver.answer(self._path, status)
 
     def end(self, job_id: str, status: str, error: str | None = None) -> dict[str, Any]:
-        """End a job now: COMPLETED, FAILED or ERROR. Raises ValueError when it has ended."""
+        """End a job now: COMPLETED, FAILED or ERROR. Raises ValueError when it has ended, or is unknown."""
+        __tracebackhide__ = True
         told = {"status": status, "error": error}
-        ended: dict[str, Any] = self._ask("POST", f"jobs/{quote(job_id, safe='')}/end", json=told)
+        try:
+            ended: dict[str, Any] = self._make_another("POST", f"jobs/{quote(job_id, safe='')}/end", told)
+        except ValueError as problem:
+            raise ValueError(f"job {job_id}: {problem}") from None
         return ended
 
     def advance(self, seconds: float) -> None:
-        """Move time on by gateway seconds. Raises ValueError where the clock runs by itself."""
+        """Move time on by seconds of the gateway's clock. Raises ValueError where the clock runs by itself.
+
+        The gateway's speed divides documented durations, 300 at first: a job of 111 documented seconds takes
+        0.4. Add `speed=1` to the marker to count in documented seconds.
+        """
         __tracebackhide__ = True
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(f"time moves on by a number of seconds from 0 on, not by {seconds!r}")
@@ -226,10 +306,16 @@ class Understudy:
         """Wait until so many callbacks have come, at most `seconds`, and give those that came.
 
         Raises TimeoutError with what came, and what the gateway knows of deliveries, when they are fewer.
-        `webhooks` looks without waiting. In async code:
+        `webhooks` looks without waiting. Raises ValueError where nothing is waited for. In async code:
         `await asyncio.to_thread(understudy.wait_for_webhooks)`.
         """
         __tracebackhide__ = True
+        if type(number) is not int or number < 1:
+            raise ValueError(
+                f"there is no waiting for {number!r} callbacks: from 1 on; `webhooks` has those that came"
+            )
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(f"the longest wait is a number of seconds from 0 on, not {seconds!r}")
         came = self._gateway.receiver.wait(self._path, number, seconds)
         if len(came) < number:
             raise TimeoutError(self._told_missing(came, number, seconds))
@@ -263,6 +349,8 @@ class Understudy:
     def findings(self) -> list[Finding]:
         """Hold what was said under this key, and the strays, to the rules of `understudy rules`.
 
+        What the test changes (`play`, `set_balance`, `set_rate_limit`, `end`) begins anew: a call that was
+        refused before may be made again after it. How `webhook_url` answers is not the client's doing.
         In a replay, calls that met nothing recorded are a finding of MUST, too.
         """
         self._has_looked = True
@@ -276,6 +364,8 @@ class Understudy:
             world.catalog,
             speed=world.settings.speed,
             secret=lambda account: webhook_secret(seed, account),
+            changes=self._changes,
+            receiver=self._gateway.receiver.url,
         )
         return [*_of_misses(self._missed()), *found]
 
@@ -329,7 +419,20 @@ class Understudy:
 
     def _change(self, **fields: Any) -> None:
         __tracebackhide__ = True
-        self._ask("PUT", f"accounts/{quote(self.key, safe='')}", json=fields)
+        self._make_another("PUT", f"accounts/{quote(self.key, safe='')}", fields)
+
+    def _make_another(self, method: str, path: str, told: dict[str, Any]) -> Any:
+        """Make the provider another than it was, and keep from which entry of the journal on it is."""
+        __tracebackhide__ = True
+
+        async def following() -> int:
+            return self._gateway.world.journal.next_number
+
+        # Where the gateway runs: what it has answered is in its journal then.
+        number = self._gateway.do(following)
+        answer = self._ask(method, path, json=told)
+        self._changes.append(number)
+        return answer
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         __tracebackhide__ = True

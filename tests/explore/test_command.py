@@ -64,6 +64,26 @@ def test_a_good_client_is_0_and_nothing_is_saved(tmp_path: Path) -> None:
     assert not kept.exists()
 
 
+UNABLE = """
+import json, sys
+
+for line in sys.stdin:
+    told = json.loads(line)
+    answer = {"hello": {}, "run": {"outcome": "unsupported"}, "release": {}}[told["type"]]
+    kind = {"hello": "hello", "run": "result", "release": "released"}[told["type"]]
+    print(json.dumps({"id": told["id"], "type": kind, **answer}), flush=True)
+"""
+
+
+def test_a_search_in_which_everything_is_unsupported_is_2(tmp_path: Path) -> None:
+    """It has proved nothing."""
+    program = tmp_path / "unable.py"
+    program.write_text(UNABLE)
+    result = explore("--explore", "2", "--jobs", "1", "--", sys.executable, str(program))
+    assert result.exit_code == 2, result.output
+    assert "the client called every example unsupported" in result.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from contracts.adapters.reference import Reference
 from contracts.conformance.protocol import Run
-from contracts.explore import explore
+from contracts.explore import Nothing, explore
 
 
 def hasty(run: Run) -> dict[str, Any]:
@@ -61,6 +63,19 @@ def test_a_key_is_in_no_message() -> None:
     assert "key-" not in str(raised.value)
 
 
+class Narrow:
+    """Speaks to one provider, and does nothing."""
+
+    def hello(self) -> dict[str, Any]:
+        return {"providers": ["pixazo"], "capabilities": ["sync"]}
+
+    def run(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        return {"outcome": "unsupported"}
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
 class Half:
     """Knows hello, and nothing else."""
 
@@ -84,7 +99,91 @@ def test_what_is_no_client_is_refused(client: Any, told: str) -> None:
         explore(client, max_examples=2)
 
 
-def test_an_unknown_provider_is_refused() -> None:
-    """With those that are known."""
-    with pytest.raises(ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"):
-        explore(hasty, providers=("pixzo",), max_examples=2)
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        ({"providers": ("pixzo",)}, ValueError, "'pixzo'; known are pixazo, segmind, wavespeed"),
+        ({"providers": ()}, ValueError, "no provider to try; known are pixazo"),
+        ({"modes": ("push",)}, ValueError, "no mode is called 'push'; known are poll, webhook, sync"),
+        ({"modes": ()}, ValueError, "no mode to try"),
+        ({"modes": "webhook"}, ValueError, "needs a client with the capability 'webhook'; it claims none"),
+        (
+            {"providers": "segmind"},
+            ValueError,
+            "mode 'poll' is had by pixazo, wavespeed alone, not by segmind",
+        ),
+        ({"providers": ("pixazo", "segmind")}, ValueError, "segmind is tried in none .* poll; it has sync"),
+        ({"capabilities": ("fly",)}, ValueError, "no capability is called 'fly'; known are webhook, "),
+        ({"timing": {"min_poll": 3}}, ValueError, "no timing is called 'min_poll'; known are min_poll_ms, "),
+        ({"timing": {"min_poll_ms": -1}}, ValueError, "timing min_poll_ms is a whole number from 0 on"),
+        ({"timing": 3}, TypeError, "timing is a mapping"),
+        ({"max_examples": 0}, ValueError, "max_examples is a whole number from 1 on, not 0"),
+        ({"max_examples": 2.5}, TypeError, "max_examples is a whole number, not 2.5"),
+        ({"seconds": 0}, ValueError, "seconds is a number above 0, or None"),
+        ({"seconds": -1}, ValueError, "seconds is a number above 0, or None"),
+        ({"seconds": float("nan")}, ValueError, "seconds is a number above 0, or None"),
+        ({"seconds": "9"}, TypeError, "seconds is a number, or None"),
+        ({"jobs": 0}, ValueError, "jobs is a whole number from 1 to 64, not 0"),
+        ({"seed": "x"}, TypeError, "seed is a whole number, not 'x'"),
+        ({"strict": "no"}, TypeError, "strict is True or False, not 'no'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_refused(
+    arguments: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    """Before anything is tried, with what is known."""
+    with pytest.raises(error, match=told):
+        explore(crashing, **{"max_examples": 2, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"modes": ("poll", "webhook")}, "needs a client with the capability 'webhook'; it claims sync"),
+        ({"providers": ("pixazo", "wavespeed")}, "does not speak to wavespeed, but to pixazo"),
+    ],
+)
+def test_what_an_adapter_says_it_cannot_do_is_not_left_out_in_silence(
+    arguments: dict[str, Any], told: str
+) -> None:
+    """A mode or a provider that was asked for by name and is not tried is an error."""
+    with pytest.raises(Nothing, match=told):
+        explore(Narrow, max_examples=2, **arguments)
+
+
+def test_an_adapter_tells_itself_what_it_can_do() -> None:
+    """Capabilities beside one would be ignored, so they are refused."""
+    with pytest.raises(ValueError, match="told of a function"):
+        explore(Reference, max_examples=2, capabilities=("sync",))
+
+
+@pytest.mark.parametrize(
+    ("client", "seconds", "told"),
+    [(Narrow, None, "the client called 2 examples unsupported"), (crashing, 1e-9, "give more seconds")],
+)
+def test_a_search_that_has_tried_nothing_does_not_pass(client: Any, seconds: float | None, told: str) -> None:
+    """It has proved nothing, and says why."""
+    with pytest.raises(Nothing, match=told):
+        explore(client, max_examples=2, seconds=seconds, seed=1)
+
+
+def test_what_was_not_tried_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed for people, and counted in what is returned."""
+    explored = explore(Reference, max_examples=2, seed=2)
+    assert 0 < explored.untried < explored.kinds
+    said = capsys.readouterr().out
+    assert f"{explored.untried} of {explored.kinds} kinds of what a provider may do were not tried" in said
+    assert re.search(r"^2 examples, 2 runs of the client, 0 rules broken, .* seed 2$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(3, "the client returned int; a result or a mapping was expected"), ({"outcome": "great"}, "known are")],
+)
+def test_a_function_that_returns_no_result_broke_the_protocol(answer: object, told: str) -> None:
+    """It has not crashed: what it returns is wrong."""
+    with pytest.raises(AssertionError, match="MUST broke-the-protocol") as raised:
+        explore(lambda _: answer, max_examples=1, seed=1)  # type: ignore[arg-type, return-value]
+    assert told in str(raised.value)
+    assert "crashed" not in str(raised.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,7 +13,7 @@ import pytest
 
 from contracts.testing import Running, Understudy
 from mockserver.catalog import open_catalog
-from mockserver.domain.scenario import Job, Scenario
+from mockserver.domain.scenario import Scenario, read_scenario
 from mockserver.recording.distil import Take, distil
 from mockserver.recording.read import read_recording
 from tests.support import key_headers
@@ -115,25 +117,90 @@ def test_the_marker_sets_the_scenario(understudy: Understudy) -> None:
     assert submit(understudy).status_code == 401
 
 
-@pytest.mark.parametrize("form", ["name", "mapping", "scenario", "file"])
-def test_a_scenario_can_be_given_in_every_form(understudy: Understudy, form: str, tmp_path: Path) -> None:
-    """A name, a mapping, a value and a file mean the same."""
+LIMITED = {"submit": [{"condition": "rate_limited"}]}
+
+
+@pytest.mark.parametrize(
+    "form", ["name", "mapping", "nameless mapping", "value", "file", "text", "relative text"]
+)
+def test_a_scenario_can_be_given_in_every_form(
+    understudy: Understudy, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name, a mapping, a value, and a file by its path, absolute or from the working directory."""
     file = tmp_path / "mine.yaml"
     file.write_text("name: mine\nsubmit: [{condition: rate_limited, times: always}]\n")
-    forms = {
+    monkeypatch.chdir(tmp_path)
+    forms: dict[str, Any] = {
         "name": "rate-limited",
-        "mapping": {"name": "mine", "submit": [{"condition": "rate_limited"}]},
-        "scenario": Scenario(name="mine", job=Job(end="FAILED")),
+        "mapping": {"name": "mine", **LIMITED},
+        "nameless mapping": LIMITED,
+        "value": read_scenario({"name": "mine", **LIMITED}),
         "file": file,
+        "text": str(file),
+        "relative text": "mine.yaml",
     }
-    understudy.play(forms[form])  # type: ignore[arg-type]
-    assert submit(understudy).status_code == (202 if form == "scenario" else 429)
+    understudy.play(forms[form])
+    assert submit(understudy).status_code == 429
 
 
-def test_a_wrong_scenario_is_said_to_be_wrong(understudy: Understudy) -> None:
+def test_a_known_name_wins_over_a_file(
+    understudy: Understudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at `serve --scenario`: a file that is called like it says nothing."""
+    (tmp_path / "rate-limited").write_text("name: mine\n")
+    monkeypatch.chdir(tmp_path)
+    understudy.play("rate-limited")
+    assert submit(understudy).status_code == 429
+
+
+@pytest.mark.parametrize("scenario", [{}, Scenario(name="mine")])
+def test_a_scenario_in_which_nothing_happens_is_one(
+    understudy: Understudy, scenario: dict[str, Any] | Scenario
+) -> None:
+    """It is played, and not taken for the name of another."""
+    understudy.play("invalid-key")
+    understudy.play(scenario)
+    assert submit(understudy).status_code == 202
+
+
+def test_mappings_without_a_name_are_played_each_from_its_beginning(understudy: Understudy) -> None:
+    """What one has done does not count for the next."""
+    for _ in range(2):
+        understudy.play(LIMITED)
+        assert [submit(understudy).status_code for _ in range(2)] == [429, 202]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "cannot be read: No such file"),
+        ("name: [", "is not YAML"),
+        ("name: x\nsubmit: 3", "/submit: Expected"),
+        ("name: x\naccount: {disabled_models: [nope]}", "/account/disabled_models/0: no model"),
+    ],
+)
+def test_a_scenario_file_that_is_wrong_is_named(
+    understudy: Understudy, tmp_path: Path, text: str | None, told: str
+) -> None:
+    """play() raises ValueError with the file, and where in it."""
+    file = tmp_path / "mine.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ValueError, match=f"{re.escape(str(file))}: .*{told}"):
+        understudy.play(file)
+
+
+def test_a_wrong_scenario_is_said_to_be_wrong(understudy: Understudy, tmp_path: Path) -> None:
     """play() of what is not known raises, and says what is wrong where."""
-    with pytest.raises(ValueError, match="scenario"):
+    with pytest.raises(ValueError, match="no scenario and no file is called 'no-such-scenario'; known are"):
         understudy.play("no-such-scenario")
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        understudy.play(tmp_path)
+    with pytest.raises(ValueError, match="/scenario/submit/0/condition: "):
+        understudy.play({"submit": [{"condition": "nope"}]})
+    for nothing in (3, ["fails"], True):
+        with pytest.raises(TypeError, match=re.escape(f"not {nothing!r}")):
+            understudy.play(nothing)  # type: ignore[arg-type]
 
 
 def test_webhooks_come_to_the_tests_own_address(understudy: Understudy) -> None:
@@ -177,6 +244,73 @@ def test_callbacks_that_do_not_come_are_an_error_that_tells_why(understudy: Unde
         understudy.wait_for_webhooks(2, seconds=0)
 
 
+@pytest.mark.understudy(admin_token="secret")
+def test_an_admin_token_is_for_others(understudy: Understudy) -> None:
+    """The test itself may do everything under a gateway that asks for one."""
+    understudy.set_balance(0)
+    assert submit(understudy).status_code == 402
+    assert httpx.get(f"{understudy.url()}/_mock/jobs").status_code == 403
+
+
+@pytest.mark.parametrize("change", ["balance", "limit", "scenario"])
+@pytest.mark.understudy(pace="manual")
+def test_what_the_test_changes_ends_a_series_of_attempts(understudy: Understudy, change: str) -> None:
+    """A call that was refused may be made again after it, also where time stands still."""
+    understudy.set_balance(0)
+    assert submit(understudy).status_code == 402
+    if change == "balance":
+        understudy.set_balance(5)
+    elif change == "limit":
+        understudy.set_rate_limit("10/60")
+    else:
+        understudy.play("completes")
+    submit(understudy)
+    understudy.assert_conforms()
+    with pytest.raises(ValueError, match="not N/SECONDS"):
+        understudy.set_rate_limit("often")
+    understudy.set_balance(0)
+    for _ in range(2):
+        submit(understudy)
+    with pytest.raises(AssertionError, match="retried-insufficient-balance"):
+        understudy.assert_conforms()
+
+
+def test_files_are_small_unless_real_ones_are_asked_for(understudy: Understudy) -> None:
+    """A download takes no rendering: tests of a client are about what it does, and not about pictures."""
+    accepted = submit(understudy)
+    understudy.end(accepted.json()["request_id"], "COMPLETED")
+    told = httpx.get(accepted.json()["polling_url"], headers=key_headers("pixazo", understudy.key)).json()
+    file = httpx.get(told["output"]["media_url"][0]).content
+    assert b"ftyp" in file[:16]
+    assert len(file) < 10_000
+
+
+def test_the_key_cannot_be_exchanged(understudy: Understudy) -> None:
+    """What is told is about the key that the test was given."""
+    with pytest.raises(AttributeError):
+        understudy.key = "x"  # type: ignore[misc]
+
+
+def test_what_means_nothing_is_refused(understudy: Understudy) -> None:
+    """With what was given and what may be: money, limits, jobs and waits."""
+    for usd in (float("nan"), float("inf"), -1, 1e12):
+        with pytest.raises(ValueError, match=rf"USD, not {usd!r}".replace("+", r"\+")):
+            understudy.set_balance(usd)
+    for nothing in ("much", True):
+        with pytest.raises(TypeError, match=f"a balance is a number of USD, .* not {nothing!r}"):
+            understudy.set_balance(nothing)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="'10/60', or None for none, not 10"):
+        understudy.set_rate_limit(10)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="job nojob: there is no such job"):
+        understudy.end("nojob", "FAILED")
+    for number in (0, -1, True):
+        with pytest.raises(ValueError, match=f"waiting for {number} callbacks"):
+            understudy.wait_for_webhooks(number)
+    for seconds in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match="longest wait"):
+            understudy.wait_for_webhooks(seconds=seconds)
+
+
 @pytest.mark.understudy(pace="manual")
 def test_what_is_no_time_and_no_status_is_refused(understudy: Understudy) -> None:
     """advance() and answer_webhooks_with() take nothing that means nothing."""
@@ -197,6 +331,8 @@ def test_a_receiver_that_refuses_is_tried_again(understudy: Understudy) -> None:
         understudy.advance(seconds)
         assert understudy.webhooks
     assert [one["state"] for one in understudy.deliveries] == ["given_up"]
+    assert "receiver answered 500" in understudy.conversation()
+    understudy.assert_conforms()  # the receiver is not the client's
 
 
 def test_the_shared_clock_cannot_be_moved(understudy: Understudy) -> None:
@@ -247,6 +383,33 @@ def test_a_test_can_replay_a_recording(understudy: Understudy) -> None:
     assert httpx.post(url, json={"prompt": "never recorded"}, headers=headers).status_code == 400
     with pytest.raises(AssertionError, match="not in the recording"):
         understudy.assert_conforms()
+
+
+def test_a_replay_begins_a_test(understudy: Understudy) -> None:
+    """replay() is refused where something was set or said before, which it would forget."""
+    submit(understudy)
+    with pytest.raises(ValueError, match=r"call replay\(\) first: 1 call was made before"):
+        understudy.replay(EXAMPLE)
+    understudy.set_balance(5)
+    with pytest.raises(ValueError, match="a replay takes its course from the recording: no scenario"):
+        understudy.replay(EXAMPLE)
+
+
+@pytest.mark.scenario("fails")
+def test_a_replay_has_no_scenario(understudy: Understudy) -> None:
+    """Neither by the marker nor by play(), before it or after it."""
+    with pytest.raises(ValueError, match="a replay takes its course from the recording"):
+        understudy.replay(EXAMPLE)
+
+
+@pytest.mark.parametrize("scenario", ["fails", "no-such", {"job": {"end": "FAILED"}}, None])
+def test_a_replay_takes_no_scenario_later(
+    understudy: Understudy, scenario: str | dict[str, Any] | None
+) -> None:
+    """Whatever it is."""
+    understudy.replay(EXAMPLE)
+    with pytest.raises(ValueError, match="a replay takes its course from the recording"):
+        understudy.play(scenario)
 
 
 def _takes() -> tuple[Take, ...]:

@@ -133,6 +133,10 @@ WRONG = [
     ("understudy(pase='manual')", "known are scenario, speed, pace"),
     ("scenario()", "takes one scenario"),
     ("scenario('fails', 'completes')", "takes one scenario"),
+    ("scenario('no-such')", "no scenario and no file is called 'no-such'"),
+    ("scenario('broken.yaml')", "broken.yaml: /submit: Expected"),
+    ("scenario(3)", "a scenario is a name, a file, a mapping"),
+    ("scenario({'submit': 3})", "/scenario/submit: Expected"),
 ]
 
 
@@ -142,12 +146,67 @@ def test_a_marker_that_is_wrong_is_told(tmp_path: Path) -> None:
         f"@pytest.mark.{marker}\ndef test_{number}(understudy):\n    pass\n"
         for number, (marker, _) in enumerate(WRONG)
     )
-    said = _pytest(tmp_path, code).stdout.splitlines()
-    errors = [line for line in said if line.startswith("E ")]
-    for line, (marker, told) in zip(errors, WRONG, strict=True):
-        assert "UsageError" in line
-        assert f"pytest.mark.{marker.partition('(')[0]}" in line
+    (tmp_path / "broken.yaml").write_text("name: x\nsubmit: 3\n")
+    said = _pytest(tmp_path, code).stdout
+    errors = [line for line in said.partition("= ERRORS =")[2].splitlines() if not line.startswith("=")]
+    titles, lines = errors[0 : 2 * len(WRONG) : 2], errors[1 : 2 * len(WRONG) : 2]
+    for title, line, (marker, told) in zip(titles, lines, WRONG, strict=True):
+        assert "ERROR at setup of test_" in title
+        assert line.startswith(f"@pytest.mark.{marker.partition('(')[0]}")
         assert told in line
+
+
+UNUSED = """
+import pytest
+
+@pytest.mark.scenario("fails")
+def test_has_no_fixture():
+    pass
+
+@pytest.mark.understudy(pace="manual")
+def test_has_no_fixture_either():
+    pass
+
+@pytest.mark.scenario("fails")
+@pytest.mark.usefixtures("understudy")
+def test_uses_it():
+    pass
+
+@pytest.fixture
+def mine(understudy):
+    return understudy
+
+@pytest.mark.scenario("fails")
+def test_uses_it_by_another(mine):
+    pass
+
+@pytest.mark.scenario("fails")
+def test_asks_for_it(request):
+    request.getfixturevalue("understudy")
+
+@pytest.mark.scenario("fails")
+class TestTogether:
+    def test_with(self, understudy):
+        pass
+
+    def test_without(self):
+        pass
+"""
+
+
+def test_a_marker_that_does_nothing_is_told(tmp_path: Path) -> None:
+    """A test that carries one of its own and never uses the fixture fails, in one line."""
+    said = _pytest(tmp_path, UNUSED).stdout
+    assert "2 failed, 5 passed" in said, said
+    for marker in ("scenario", "understudy"):
+        assert f"\n@pytest.mark.{marker} does nothing here: the test does not use understudy\n" in said
+
+
+def test_a_marker_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    """A project may have had a marker called scenario before."""
+    code = "import pytest\n@pytest.mark.scenario('theirs')\ndef test_theirs():\n    pass\n"
+    said = _pytest(tmp_path, code, "-o", "markers=scenario: of a story").stdout
+    assert "1 passed" in said, said
 
 
 def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
