@@ -17,7 +17,7 @@ import pytest
 BIN = Path(sys.executable).parent
 UNDERSTUDY = str(BIN / "understudy")
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds until a process that hangs is killed; nothing waits this long otherwise."""
 
 
