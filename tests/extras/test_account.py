@@ -104,6 +104,7 @@ async def test_predictions_are_listed_page_by_page_newest_first(gateway: Gateway
         await listed(gateway, page=page, page_size=2) for page in (1, 2, 3, 10**30)
     ]
     assert [page["total"] for page in (first, second, third, beyond)] == [5, 5, 5, 5]
+    assert [len(page["items"]) for page in (first, second, third)] == [2, 2, 1]
     told = [item["id"] for page in (first, second, third) for item in page["items"]]
     assert told == made[::-1]
     assert beyond["items"] == []

@@ -49,6 +49,9 @@ async def test_a_form_is_kept_and_served_back_with_its_type(gateway: Gateway, pa
     assert (file.status_code, file.content) == (200, PNG)
     assert file.headers["content-type"] == "image/png"
     assert file.headers["content-length"] == str(len(PNG))
+    other = await gateway.call("POST", path, files=files, headers=HEADERS)
+    again = await gateway.call("GET", other.json()["data"]["download_url"])
+    assert again.headers["etag"] != file.headers["etag"]
 
 
 async def test_a_part_without_a_type_has_that_of_its_name(gateway: Gateway) -> None:
