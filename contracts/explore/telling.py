@@ -160,34 +160,38 @@ def report(
     files: Mapping[str, Path],
     facts: Mapping[str, Any],
 ) -> Report:
-    """Make the report: one case a place, and one for the harness where it was at fault."""
-    cases = []
-    pairs = list(zip(told, exploration.found, strict=True))
-    for place in dict.fromkeys(map(str, exploration.places)):
+    """Make the report: a case a finding, one a place without any, and one for the harness if it was at fault.
+
+    So each finding counts once, also where cases alone are counted.
+    """
+    cases: list[Case] = []
+    at: dict[str, list[tuple[Finding, Found]]] = {str(place): [] for place in exploration.places}
+    for finding, found in zip(told, exploration.found, strict=True):
+        at[str(found.drawn.place)].append((finding, found))
+    for place, broken in at.items():
         number = exploration.by_place.get(place, 0)
-        reason = "" if number else "no example was drawn here"
-        if exploration.examples == exploration.unsupported:
-            reason = reason or "the client called every example unsupported"
-        outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED
         seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
-        broken = [one.id for one, found in pairs if str(found.drawn.place) == place]
-        failed = any(one.severity is Severity.MUST for one, found in pairs if str(found.drawn.place) == place)
-        if broken:
-            seen += f"; {count(len(broken), 'rule')} broken: {', '.join(broken)}"
-        outcome = Outcome.FAILED if failed else outcome
-        cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
-    for finding, found in pairs:
-        cases.append(
-            Case(
-                str(found.drawn.place),
-                finding.id,
-                Outcome.FAILED if finding.severity is Severity.MUST else Outcome.PASSED,
-                findings=(finding,),
-                journal=found.conversation.journal,
-                claim=found.conversation.claim,
-                again=f"{finding.curl}\n\n{write_yaml(found)}",
+        if not broken:
+            reason = "" if number else "no example was drawn here"
+            if exploration.examples == exploration.unsupported:
+                reason = reason or "the client called every example unsupported"
+            outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED
+            cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
+            continue
+        seen += f"; {count(len(broken), 'rule')} broken: {', '.join(one.id for one, _ in broken)}"
+        for finding, found in broken:
+            cases.append(
+                Case(
+                    place,
+                    finding.id,
+                    Outcome.FAILED if finding.severity is Severity.MUST else Outcome.PASSED,
+                    findings=(finding,),
+                    seen=seen,
+                    journal=found.conversation.journal,
+                    claim=found.conversation.claim,
+                    again=write_yaml(found),
+                )
             )
-        )
     if exploration.faults:
         reason = f"a fault of the harness, not of the client: {exploration.faults[0]}"
         cases.append(Case("explore", "harness", Outcome.ERROR, reason=reason))

@@ -27,6 +27,12 @@ _TEXT = 4000
 
 _LINKS = 12
 
+_KIND = ": "
+"""What stands in a column's name between the kind of what was tried and the name, where there are kinds."""
+
+_WIDE = 8
+"""Columns that most screens have room for."""
+
 _WORDS: Mapping[str, tuple[str, str]] = {
     "passed": ("✓", "passed"),
     "known": ("≈", "known to fail"),
@@ -61,12 +67,7 @@ _PAGE = Markup("""<!doctype html>
 <div class="bar"><h2 id="matrix-title">What was tried</h2>
 <label class="only"><input type="checkbox" id="only"> only rows with something to see</label></div>
 <p class="hint">Each cell opens: what was expected, what was seen, and what plays it again.</p>
-<div class="matrix" role="region" aria-labelledby="matrix-title" tabindex="0">
-<table>
-<thead><tr><td></td>{heads}</tr></thead>
-<tbody>{rows}</tbody>
-</table>
-</div>
+{matrices}
 </section>
 {table}
 </main>
@@ -74,6 +75,14 @@ _PAGE = Markup("""<!doctype html>
 <script>{script}</script>
 </body>
 </html>
+""")
+
+_MATRIX = Markup("""{head}<div class="matrix" role="region" aria-label="{label}" tabindex="0">
+<table>
+<thead><tr><td></td>{heads}</tr></thead>
+<tbody>{rows}</tbody>
+</table>
+</div>
 """)
 
 
@@ -95,7 +104,6 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         )
         for number, case in cases
     )
-    columns = list(dict.fromkeys(_place(case)[1] for case in report.cases))
     page = _PAGE.format(
         policy=_policy(),
         title=_cut(report.title),
@@ -107,8 +115,7 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         counts=_join(_counts(report)),
         facts=_join(_facts(report)),
         findings=_findings(report),
-        heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_broken(name)) for name in columns),
-        rows=_join(_rows(cases, columns)),
+        matrices=_join(_matrices(cases)),
         table=_table(report),
         panels=_join(panels),
     )
@@ -135,7 +142,8 @@ def _verdict(report: Report) -> tuple[str, str, str]:
     if any(case.outcome is Outcome.ERROR for case in report.cases) and not must:
         return "error", "⚠", "The check itself broke; what passed is no proof."
     if must:
-        return "failed", "✗", f"{_many(must, 'broken promise')} ({_many(len(found), 'finding')} in all)."
+        more = f", and {_many(len(found) - must, 'remark')}" if len(found) > must else ""
+        return "failed", "✗", f"What must hold is broken: {_many(must, 'finding')}{more}."
     if found:
         return "should", "!", f"Nothing that must hold is broken; {_many(len(found), 'remark')}."
     states = [_state(case) for case in report.cases]
@@ -159,6 +167,8 @@ def _facts(report: Report) -> Iterator[Markup]:
     for name, value in report.facts.items():
         if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
             value = ", ".join(value)
+        if isinstance(value, bool):
+            value = "yes" if value else ""  # what is not so needs no word
         if isinstance(value, (str, int, float)) and value != "":
             yield Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name.replace("_", " "), _cut(str(value)))
 
@@ -234,18 +244,47 @@ def _state(case: Case) -> str:
     return "known" if case.reason else "passed"
 
 
-def _rows(cases: Iterable[tuple[int, Case]], columns: Sequence[str]) -> Iterator[Markup]:
-    rows: dict[str, dict[str, list[tuple[int, Case]]]] = {}
+def _matrices(cases: Iterable[tuple[int, Case]]) -> Iterator[Markup]:
+    """Show what was tried, a table a kind of column: a row has cells in columns of one kind alone."""
+    kinds: dict[str, list[tuple[int, Case]]] = {}
     for number, case in cases:
-        row, column = _place(case)
-        rows.setdefault(row, {}).setdefault(column, []).append((number, case))
-    for row, cells in rows.items():
-        clean = all(_state(case) in ("passed", "skipped") for cell in cells.values() for _, case in cell)
-        yield Markup('<tr{}><th scope="row">{}</th>{}</tr>\n').format(
-            Markup(' class="clean"' if clean else ""),
-            _broken(row),
-            _join(_cell(cells.get(column, [])) for column in columns),
-        )
+        kind, mark, _ = _place(case)[1].partition(_KIND)
+        kinds.setdefault(kind if mark else "", []).append((number, case))
+    for kind, own in kinds.items():
+        head = Markup("<h3>{}</h3>\n").format(_broken(kind.capitalize())) if kind else Markup("")
+        yield _matrix(own, head, _cut(kind) or "What was tried")
+
+
+def _matrix(cases: Iterable[tuple[int, Case]], head: Markup, label: str) -> Markup:
+    placed = [(*_place(case), number, case) for number, case in cases]
+    rows = list(dict.fromkeys(one[0] for one in placed))
+    columns = list(dict.fromkeys(one[1] for one in placed))
+    if len(columns) > max(_WIDE, len(rows)):
+        # A page is read from the top down: what is many goes there.
+        placed = [(column, row, number, case) for row, column, number, case in placed]
+        rows, columns = columns, rows
+    cells: dict[tuple[str, str], list[tuple[int, Case]]] = {}
+    for row, column, number, case in placed:
+        cells.setdefault((row, column), []).append((number, case))
+    return _MATRIX.format(
+        head=head,
+        label=label,
+        heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_named(name)) for name in columns),
+        rows=_join(_row(row, [cells.get((row, column), []) for column in columns]) for row in rows),
+    )
+
+
+def _row(name: str, cells: Sequence[Sequence[tuple[int, Case]]]) -> Markup:
+    clean = all(_state(case) in ("passed", "skipped") for cell in cells for _, case in cell)
+    return Markup('<tr{}><th scope="row">{}</th>{}</tr>\n').format(
+        Markup(' class="clean"' if clean else ""), _named(name), _join(map(_cell, cells))
+    )
+
+
+def _named(name: str) -> Markup:
+    """Name a row or a column, without the kind that stands above."""
+    kind, mark, rest = name.partition(_KIND)
+    return _broken(rest if mark else kind)
 
 
 def _cell(cases: Sequence[tuple[int, Case]]) -> Markup:

@@ -9,11 +9,10 @@ from contracts.findings import Case, Finding, Outcome
 from contracts.receiver import Receiver
 from contracts.server.again import commands
 from contracts.server.promises import CHECKS, Check
-from contracts.server.record import record
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
 from contracts.server.target import NotReached, Target
-from contracts.server.wire import Exchange, Unanswered
+from contracts.server.wire import Unanswered
 
 _HASTE = 2.0
 """Real seconds that a job may take once another one was not seen to end."""
@@ -37,11 +36,9 @@ def run_check(check: Check, subject: Subject) -> Case:
     began = time.perf_counter()
     outcome, reason = Outcome.PASSED, ""
     findings: tuple[Finding, ...] = ()
-    target = subject.target
-    said: list[Exchange] = []
-    target.watchers.append(said.append)
     try:
-        check.run(subject)
+        with subject.listening():
+            check.run(subject)
     except NotReached as problem:
         outcome, reason = Outcome.NOT_REACHED, str(problem)
     except Broken as problem:
@@ -53,10 +50,7 @@ def run_check(check: Check, subject: Subject) -> Case:
         # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
         outcome = Outcome.ERROR
         reason = f"the check could not read what it was answered: {type(problem).__name__}: {problem}"
-    finally:
-        target.watchers.remove(said.append)
     took = time.perf_counter() - began
-    journal = record(said, subject.api, target.base_url, target.key or "") if findings else ()
     return Case(
         subject.name,
         check.id,
@@ -65,7 +59,7 @@ def run_check(check: Check, subject: Subject) -> Case:
         findings,
         reason,
         expected=check.promise,
-        journal=journal,
+        journal=subject.journal(),
     )
 
 

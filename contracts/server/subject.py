@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from contracts.receiver import Receiver
 from contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
+from contracts.server.record import record
 from contracts.server.spec import Api
 from contracts.server.target import NotReached, Target
 from contracts.server.wire import Exchange, Unanswered
 from mockserver.domain.model import Operation
+from mockserver.gateway.journal import JournalEntry
+
+_T = TypeVar("_T")
 
 _LIFE = 0.3
 """Real seconds that a forced job lives, but where callbacks are awaited."""
 
+_WALK = "walk to "
 _POLLS = 200
 _AFTER = 3
 
@@ -75,13 +81,51 @@ class Subject:
     operation: Operation
     receiver: Receiver
     first: bool = True
-    memory: dict[str, Any] = field(default_factory=dict)
-    """What checks have seen already and need not see again."""
-    _walks: dict[str, Walk | NotReached] = field(default_factory=dict)
+    said: list[Exchange] = field(default_factory=list)
+    """What the check under way rests on: its own calls, and those of what it need not see again."""
+    _seen: dict[str, tuple[Any, list[Exchange]]] = field(default_factory=dict)
+    _journal: tuple[list[Exchange], tuple[JournalEntry, ...]] = ([], ())
 
     def __post_init__(self) -> None:
         self.dialect = DIALECTS[self.api.provider]
         self.status_operation = self.api.status_of(self.operation)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Keep what a check says in `said`, from nothing on."""
+        said: list[Exchange] = []
+        self.said = said
+        self.target.watchers.append(said.append)
+        try:
+            yield
+        finally:
+            self.target.watchers.remove(said.append)
+
+    def once(self, name: str, see: Callable[[], _T]) -> _T:
+        """See something once for all checks; its calls belong to each. Raises NotReached, to each of them."""
+        if name not in self._seen:
+            before = len(self.said)
+            try:
+                seen: Any = see()
+            except NotReached as reason:
+                seen = reason
+            self._seen[name] = seen, self.said[before:]
+        seen, said = self._seen[name]
+        held = set(map(id, self.said))
+        self.said += [one for one in said if id(one) not in held]
+        if isinstance(seen, NotReached):
+            raise seen
+        return cast(_T, seen)
+
+    def journal(self) -> tuple[JournalEntry, ...]:
+        """Give what was said as a journal: the very one of the check before where that heard the same."""
+        said, journal = self._journal
+        if len(said) != len(self.said) or any(
+            one is not two for one, two in zip(said, self.said, strict=True)
+        ):
+            journal = record(self.said, self.api, self.target.base_url, self.target.key or "")
+            self._journal = self.said, journal
+        return journal
 
     @property
     def name(self) -> str:
@@ -171,12 +215,12 @@ class Subject:
     @property
     def followed(self) -> bool:
         """Whether a job has been followed, so that another check costs no other submit."""
-        return bool(self._walks)
+        return any(name.startswith(_WALK) for name in self._seen)
 
     @property
     def endless(self) -> bool:
         """Whether a job was followed in vain."""
-        return any(isinstance(walk, Walk) and walk.end is None for walk in self._walks.values())
+        return any(isinstance(seen, Walk) and seen.end is None for seen, _ in self._seen.values())
 
     def force(self, key: str, name: str, job: Mapping[str, Any], **more: Any) -> None:
         """Give the account of a key a scenario of its own. Times in `job` are provider seconds."""
@@ -189,16 +233,7 @@ class Subject:
 
     def walk(self, end: str = "COMPLETED") -> Walk:
         """Follow one job to this end; the same one for every check. Raises NotReached."""
-        known = self._walks.get(end)
-        if known is None:
-            try:
-                known = self._walk(end)
-            except NotReached as reason:
-                known = reason
-            self._walks[end] = known
-        if isinstance(known, NotReached):
-            raise known
-        return known
+        return self.once(f"{_WALK}{end}", partial(self._walk, end))
 
     def walks(self) -> list[Walk]:
         """A job of each end that can be reached: all three at an Understudy, else the good one."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from urllib.parse import parse_qsl
 
 from mockserver.domain.exchange import Headers
@@ -38,6 +39,12 @@ SHORTEST = 8
 _SHORTEST_PART = 3
 """Fewer characters at the end of a cut text give nothing away."""
 
+_WIDEST = 12
+"""Characters that one is escaped to at most, so that it is looked for at the end of a cut text."""
+
+_END = rf"(?:[%\\][%\\u0-9a-fA-F]{{0,{_WIDEST}}})?\Z"
+"""The end of a text, with an escape that was cut."""
+
 _JSON_ESCAPES = {
     '"': r"\"",
     "\\": r"\\",
@@ -55,23 +62,44 @@ class Redactor:
 
     def __init__(self, secrets: frozenset[str]) -> None:
         # A longer secret may hold a shorter one, which must not leave the rest of it behind.
-        ordered = sorted(secrets, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(any_form, ordered))) if ordered else None
-        self._secrets = ordered
+        self._forms = [form for secret in sorted(secrets, key=len, reverse=True) for form in _forms(secret)]
+        self._plain = list(map(_with_spaces, self._forms))
+        self._window = _WIDEST * max(map(len, self._forms), default=0)
 
     def text(self, text: str) -> str:
         """Give a text without the secrets."""
-        return self._pattern.sub(REDACTED, text) if self._pattern is not None else text
+        # The pattern takes longer to make than most journals take to be written: first see if it is needed.
+        if not self._forms or (not _is_escaped(text) and not self._is_plain_in(_with_spaces(text))):
+            return text
+        return self._anywhere.sub(REDACTED, text)
 
     def cut_text(self, text: str) -> str:
         """Give the beginning of a longer text without the secrets, nor the beginning of one at its end."""
         clean = self.text(text)
-        for secret in self._secrets:
-            for length in range(len(secret) - 1, _SHORTEST_PART - 1, -1):
-                part = re.search(rf"(?:{_escaped(secret[:length])})\Z", clean[-6 * length :])
-                if part is not None:
-                    return clean[: len(clean) - len(part[0])] + REDACTED
-        return clean
+        start = max(0, len(clean) - self._window)
+        end = clean[start:]
+        if not self._forms or (not _is_escaped(end) and not self._begins_at_the_end_of(_with_spaces(end))):
+            return clean
+        return clean[:start] + self._at_the_end.sub(REDACTED, end)
+
+    def _is_plain_in(self, text: str) -> bool:
+        return any(form in text for form in self._plain)
+
+    def _begins_at_the_end_of(self, text: str) -> bool:
+        return any(
+            text.endswith(form[:length])
+            for form in self._plain
+            if form[:_SHORTEST_PART] in text
+            for length in range(_SHORTEST_PART, len(form))
+        )
+
+    @cached_property
+    def _anywhere(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(_escaped, self._forms)))
+
+    @cached_property
+    def _at_the_end(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(_escaped_beginning, self._forms)))
 
     def url(self, url: str) -> str:
         """Give a URL without the secrets."""
@@ -114,7 +142,15 @@ def secrets_of(key: str, headers: Headers, query: str) -> Iterable[str]:
 
 def any_form(secret: str) -> str:
     """Write a pattern of the secret in every form."""
-    return "|".join([_escaped(secret), *(_escaped(core) for core in base64_cores(secret))])
+    return "|".join(map(_escaped, _forms(secret)))
+
+
+def _forms(secret: str) -> list[str]:
+    """Give the secret as it can stand before anything is escaped. Headers are bytes: both readings count."""
+    readings = {secret}
+    with suppress(UnicodeError):
+        readings.add(secret.encode("latin-1").decode())
+    return [*sorted(readings), *base64_cores(secret)]
 
 
 def base64_cores(secret: str) -> list[str]:
@@ -132,17 +168,33 @@ def base64_cores(secret: str) -> list[str]:
     return list(dict.fromkeys([*cores, *(core.replace("+", "-").replace("/", "_") for core in cores)]))
 
 
-def _escaped(secret: str) -> str:
-    """Write a pattern of the secret however it is escaped. Header values are bytes: both readings count."""
-    readings = {secret}
-    try:
-        readings.add(secret.encode("latin-1").decode())
-    except UnicodeError:
-        readings.add(secret)
-    return "|".join("".join(map(_any_character, reading)) for reading in sorted(readings))
+def _is_escaped(text: str) -> bool:
+    """Whether anything in a text may stand for something else: else a secret stands there as it is."""
+    return "%" in text or "\\" in text
 
 
+def _with_spaces(text: str) -> str:
+    """Read + as a space, as forms have it."""
+    return text.replace("+", " ")
+
+
+def _escaped(form: str) -> str:
+    """Write a pattern of a form however it is escaped."""
+    return "".join(map(_any_character, form))
+
+
+def _escaped_beginning(form: str) -> str:
+    """Write a pattern of every beginning of a form at the end of a text, be it cut within an escape.
+
+    Where the end is reached, each further character is as good as there: so one pattern holds all.
+    """
+    first, rest = form[:_SHORTEST_PART], form[_SHORTEST_PART:-1]
+    return _escaped(first) + "".join(f"(?:(?={_END})|{_any_character(one)})" for one in rest) + _END
+
+
+@lru_cache(maxsize=1024)
 def _any_character(character: str) -> str:
+    """Write a pattern of a character in every form."""
     forms = [re.escape(character)]
     for encoding in ("utf-8", "latin-1"):
         octets = character.encode(encoding, "ignore")
@@ -159,4 +211,4 @@ def _any_character(character: str) -> str:
         forms.insert(0, r"\\+")
     if character == " ":
         forms.append(r"\+")
-    return f"(?:{'|'.join(forms)})"
+    return f"(?:{'|'.join(dict.fromkeys(forms))})"

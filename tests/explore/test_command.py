@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -38,8 +39,15 @@ def test_a_broken_client_is_1_and_what_breaks_it_is_saved(tmp_path: Path) -> Non
     assert told["facts"]["found"][0]["rule"] == "no-job-id"
     assert told["facts"]["coverage"]["rules"]["no-job-id"] > 0
     assert told["facts"]["kinds_not_tried"] > 0
-    (place,) = [case for case in told["cases"] if case["name"] == "examples" and "no-job-id" in case["seen"]]
-    assert place["outcome"] == "failed"
+    (case,) = [case for case in told["cases"] if case["findings"]]
+    assert (case["name"], case["outcome"]) == ("no-job-id", "failed")
+    assert "1 example was played; 1 rule broken: no-job-id" in case["seen"]
+    suites = ElementTree.parse(tmp_path / "client.xml").getroot()
+    assert [sum(int(suite.attrib[name]) for suite in suites) for name in ("failures", "errors")] == [1, 0]
+    # The commands are the finding's; beside them stands the scenario alone.
+    (command_again,) = case["findings"][0]["curl"].splitlines()[1:]
+    assert command_again not in case["again"]
+    assert "name: breaks-no-job-id" in case["again"]
     page = (tmp_path / "client.html").read_text()
     assert "What was covered" in page
     table = page.partition("What was covered")[2]

@@ -296,6 +296,54 @@ def test_base64_hides_no_secret(secret: str, before: bytes, after: bytes) -> Non
     assert "[redacted]" in Redactor(frozenset({secret})).text(f'{{"a":"{text}"}}')
 
 
+@st.composite
+def _escaped(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """A secret, and how each of its characters is written in a text.
+
+    It does not end with what begins an escape: of its escape a code may stay, which gives nothing away.
+    """
+    characters = st.characters(codec="latin-1", exclude_categories=["Cc", "Zl", "Zp"])
+    secret = draw(st.text(characters, min_size=8, max_size=20).filter(lambda text: text[-1] not in "%\\"))
+    written = []
+    for one in secret:
+        code = draw(st.sampled_from(["x", "X"]))
+        percent = "%" + "25" * draw(st.integers(0, 2))
+        octets = one.encode(draw(st.sampled_from(["utf-8", "latin-1"])))
+        forms = [one, "".join(f"{percent}{octet:02{code}}" for octet in octets)]
+        forms.append("\\" * draw(st.integers(1, 3)) + f"u{ord(one):04{code}}")
+        forms += ["+"] if one == " " else [rf"\{one}"] if one in '"/' else []
+        written.append(draw(st.sampled_from(forms)))
+    return secret, written
+
+
+@given(_escaped())
+def test_no_way_of_escaping_hides_a_secret(drawn: tuple[str, list[str]]) -> None:
+    secret, written = drawn
+    assert Redactor(frozenset({secret})).text(f"→{''.join(written)}←") == "→[redacted]←"
+
+
+@given(_escaped(), st.data())
+def test_a_text_that_is_cut_ends_with_no_part_of_a_secret(
+    drawn: tuple[str, list[str]], data: st.DataObject
+) -> None:
+    """Be it cut between two characters or within one; fewer than three characters may stay."""
+    secret, written = drawn
+    text = "".join(written)
+    cut = data.draw(st.integers(len("".join(written[:3])), len(text)))
+    assert Redactor(frozenset({secret})).cut_text(f"→{text[:cut]}") == "→[redacted]"
+
+
+def test_a_text_that_is_cut_ends_with_no_part_of_a_secret_in_base64() -> None:
+    clean = Redactor(frozenset({KEY}))
+    text = base64.b64encode(KEY.encode()).decode()
+    assert {clean.cut_text(f"→{text[:cut]}") for cut in range(3, len(text) - 4)} == {"→[redacted]"}
+
+
+def test_a_text_that_is_cut_where_no_secret_is_stays_as_it_is() -> None:
+    text = '{"prompt": "100 % paper\\u00e9", "file": "https://x.example/a%20b", "k": "sk'
+    assert Redactor(frozenset({KEY})).cut_text(text) == text
+
+
 @settings(max_examples=30)
 @given(
     body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),

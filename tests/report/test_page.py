@@ -69,6 +69,15 @@ def test_a_panel_tells_the_sentence_the_expected_the_seen_the_conversation_and_h
     assert "GET / -> 500" in page.panels["c2"]
 
 
+def test_the_facts_say_what_is_so_in_words_and_leave_out_the_rest(catalog: Catalog) -> None:
+    facts = {"out_of_time": True, "interrupted": False, "seed": 0}
+    text = Page(as_html(Report("x", (), facts), catalog)).text
+    assert "out of timeyes" in text
+    assert "seed0" in text
+    assert "interrupted" not in text
+    assert "True" not in text
+
+
 def test_what_others_wrote_is_text_and_nothing_else(page: Page) -> None:
     assert {tag for tag, _ in page.elements} <= INERT
     assert not [name for _, told in page.elements for name in told if name.startswith("on")]
@@ -122,6 +131,23 @@ def test_a_journal_of_an_earlier_run_does_not_stay(catalog: Catalog, tmp_path: P
     assert list((tmp_path / "journals").iterdir()) == []
 
 
+def test_no_row_begins_far_to_the_right(catalog: Catalog) -> None:
+    """Kinds of columns have tables of their own, and what is many goes down: each row has a cell in sight."""
+    promises = [Case(f"submit-{n % 2}", f"promise-{n // 2}", Outcome.PASSED) for n in range(80)]
+    generated = [Case(f"GET /{n}", "generated: fuzzing", Outcome.PASSED) for n in range(9)]
+    generated.append(Case("GET /0", "generated: a wrong key", Outcome.NOT_REACHED))
+    html = as_html(Report("x", (*promises, *generated)), catalog).replace("<wbr>", "")
+    heads = [re.findall(r"<span>(.*?)</span>", head) for head in re.findall(r"<thead>.*?</thead>", html)]
+    assert heads == [["submit-0", "submit-1"], ["fuzzing", "a wrong key"]]
+    rows = re.findall(r'<tr class="clean"><th scope="row">(.*?)</th>(.*?)</tr>', html)
+    assert [name for name, _ in rows] == [
+        *(f"promise-{n}" for n in range(40)),
+        *(f"GET /{n}" for n in range(9)),
+    ]
+    assert all(cells.startswith("<td><a ") for _, cells in rows)
+    assert len(Page(html).panels) == 90
+
+
 def test_a_long_report_stays_small(catalog: Catalog) -> None:
     """124 cases of a client, and 3,000 checks of a server, are a page that can be mailed."""
     report = a_report(catalog, 124)
@@ -141,7 +167,7 @@ def test_a_long_report_stays_small(catalog: Catalog) -> None:
     ("outcome", "severity", "words"),
     [
         (Outcome.PASSED, None, "Everything that was tried holds."),
-        (Outcome.FAILED, Severity.MUST, "1 broken promise (1 finding in all)."),
+        (Outcome.FAILED, Severity.MUST, "What must hold is broken: 1 finding."),
         (Outcome.PASSED, Severity.SHOULD, "Nothing that must hold is broken; 1 remark."),
         (Outcome.NOT_REACHED, None, "Nothing could be tried."),
         (Outcome.ERROR, None, "The check itself broke; what passed is no proof."),

@@ -76,6 +76,18 @@ def test_the_gateway_is_clean_and_the_reports_say_so(tmp_path: Path) -> None:
     assert {case["outcome"] for case in told["cases"]} <= {"passed", "not reached"}
     suites = ElementTree.parse(tmp_path / "server.xml").getroot()
     assert sum(int(suite.attrib["tests"]) for suite in suites) == len(told["cases"])
+    _each_promise_has_the_calls_that_it_rests_on(tmp_path, told["cases"])
+
+
+def _each_promise_has_the_calls_that_it_rests_on(folder: Path, cases: list[dict[str, Any]]) -> None:
+    """One that followed no job of its own has the calls of the check that followed it."""
+    promises = [case for case in cases if not case["name"].startswith("generated: ")]
+    assert [case["name"] for case in promises if case["outcome"] == "passed" and not case["journal"]] == []
+    for name in ("job-completes", "terminal-absorbs", "callback-not-early"):
+        journal = next(case["journal"] for case in promises if case["name"] == name)
+        calls = [one["request"] for one in json.loads((folder / journal).read_text())["log"]["entries"]]
+        assert [call["method"] for call in calls[:2]] == ["POST", "GET"]
+        assert "/predictions/" in calls[-1]["url"]
 
 
 def test_equal_seeds_make_equal_runs(tmp_path: Path) -> None:

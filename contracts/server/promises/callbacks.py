@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from contracts.findings import Severity
 from contracts.receiver import Callback
@@ -44,16 +45,7 @@ class _Told:
 
 def _follow(subject: Subject, mode: str) -> _Told:
     """Follow one job with a receiver; the same one for every check of a mode. Raises NotReached."""
-    if mode not in subject.memory:
-        try:
-            subject.memory[mode] = _follow_one(subject, mode)
-        except NotReached as reason:
-            subject.memory[mode] = reason
-    told = subject.memory[mode]
-    if isinstance(told, NotReached):
-        raise told
-    assert isinstance(told, _Told)  # it was put there above
-    return told
+    return subject.once(f"callbacks, {mode}", partial(_follow_one, subject, mode))
 
 
 def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
