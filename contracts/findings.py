@@ -34,8 +34,8 @@ class Finding:
 
     `source` is where the rule comes from, `expected` what it asks, in a sentence, and `seen` what was there
     instead. `subject` is what it was found at (an operation, a client's case), `evidence` shows it in lines,
-    `exchanges` are the journal numbers that prove it, the breach itself last, and `curl` is commands that
-    show it again ("" where there are none).
+    `exchanges` are the journal numbers that prove it, the breach itself last, and those of more like it after
+    them; `curl` is commands that show it again ("" where there are none).
     """
 
     id: str

@@ -66,6 +66,16 @@ def test_a_broken_rule_stands_at_the_exchange_that_broke_it(story: Story) -> Non
     assert "✗ MUST polled-after-terminal: job hunyuan-video_1 was asked for again" in as_text(told(story))
 
 
+def test_each_breach_of_a_rule_is_marked_and_told_once(story: Story) -> None:
+    """Be they one breach of many calls, or many of two: the first in words, the others as above."""
+    story.submit(0, 402).submit(1000, 402).submit(2000, 402)
+    turns = told(story)
+    assert [turn.number for turn in turns if turn.broke] == [2, 3]
+    text = as_text(turns)
+    assert text.count("✗ MUST retried-insufficient-balance: submitted again without money") == 1
+    assert text.count("✗ MUST retried-insufficient-balance, as above") == 1
+
+
 def test_what_no_exchange_proves_stands_at_the_end_with_the_conclusion(story: Story) -> None:
     claim = Claim("failed", error_kind="server", message="gave up")
     finding = Finding("unexpected-result", Severity.MUST, "s", "e", "2 jobs were made")
