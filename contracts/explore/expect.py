@@ -160,7 +160,7 @@ def budget(drawn: Drawn, hello: Hello) -> int:
     Time that is not needed is not spent, but where the job never ends.
     """
     scenario = drawn.scenario
-    seconds = 0.0
+    seconds = _unnamed(scenario.submit)
     for entry in (*scenario.submit, *scenario.poll, *scenario.media):
         times = 6 if entry.times == "always" else entry.times
         if entry.condition is Condition.RATE_LIMITED:
@@ -176,3 +176,14 @@ def budget(drawn: Drawn, hello: Hello) -> int:
         seconds += 1.5
     base = _NEVER_MS if scenario.job.end == "never" else _BUDGET_MS
     return base + round(seconds / 0.75 * 1000)
+
+
+def _unnamed(entries: tuple[Entry, ...]) -> float:
+    """Tell what waits that nobody names take beyond the usual, in seconds: each is twice the one before."""
+    seconds, own = 0.0, 1.25
+    for nth in range(_limited(entries)):
+        entry = met(entries, nth)
+        if entry is not None and entry.retry_after in ("none", 0):
+            seconds += max(0.0, own - 2.5)
+        own = min(2 * own, 20.0)
+    return seconds

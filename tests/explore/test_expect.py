@@ -8,7 +8,7 @@ import pytest
 
 from contracts.conformance.cases import Span
 from contracts.conformance.protocol import Hello, Timing
-from contracts.explore.expect import expected
+from contracts.explore.expect import budget, expected
 from contracts.explore.strategies import Drawn, Mischief, Place, compose, usual_body
 from mockserver.catalog import Catalog
 from mockserver.domain.conditions import Condition
@@ -77,3 +77,11 @@ def test_of_two_ends_the_later_holds(catalog: Catalog) -> None:
     """An error text of the earlier one does not stay behind, where no scenario would allow it."""
     one = example(catalog, ("job", {"end": "FAILED", "error": "no"}), ("job", {"end": "never"}))
     assert (one.scenario.job.end, one.scenario.job.error) == ("never", None)
+
+
+@pytest.mark.parametrize("entries", [1, 2])
+def test_a_budget_holds_waits_that_double(catalog: Catalog, entries: int) -> None:
+    """Three quarters of it, with the most that chance adds to each: 1, 2, 4 and 8 s."""
+    refused = ("submit", Entry(condition=Condition.RATE_LIMITED, retry_after="none", times=2))
+    waits = sum(1.25 * 2**nth for nth in range(2 * entries))
+    assert budget(example(catalog, *[refused] * entries), Hello()) * 0.75 > 1000 * (waits + 1)
