@@ -113,6 +113,8 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         id=check.id,
         severity=check.severity,
         source=check.source,
+    if "$RECEIVER" in again:
+        again += f"\n# what RECEIVER should get: {check.promise}\n# what it got in the run: {broken.message}"
         expected=check.promise,
         seen=hide(broken.message),
         subject=subject.name,
