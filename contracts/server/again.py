@@ -1,11 +1,13 @@
-"""Commands that make the calls of a finding again: for any POSIX shell, with sed and no other tool than curl.
+"""Commands that make the calls of a finding again: for any POSIX shell, with curl and the least of tools.
 
-What differs from run to run is a variable: the user's key is never shown, a job's name is taken from the
-answer that tells it, and a receiver of callbacks is one that the reader starts.
+What differs from run to run is a variable: the user's key is never shown, a job's name or address is taken
+from the answer that tells it, and a receiver of callbacks is one that the reader starts. A poll is repeated
+until it tells what it told in the run, and then made once more where the run did so.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,8 @@ from contracts.server.wire import Exchange
 _KEY = "# KEY is the key that the check was given: KEY=..."
 _RECEIVER = "RECEIVER=http://127.0.0.1:9000/done  # start one there"
 _INSIDE = "# against the app in process: serve it at {} to call it so"
+_TRIES = 60
+_GIVEN_UP = "[ $((N-=1)) -eq 0 ]; do sleep 1; done"
 _SPECIAL = re.compile(r'([\\"$`])')
 
 
@@ -34,23 +38,30 @@ def commands(
     `key` is one that is not to be shown, `receivers` how addresses of this run's receiver begin, and
     `inside` that the server is an app in this process.
     """
-    calls = list(dict.fromkeys(one.curl for one in exchanges if one.url.startswith(base_url)))
-    by_curl = {one.curl: one for one in exchanges}
+    shown = [one for number, one in enumerate(exchanges) if all(one is not had for had in exchanges[:number])]
+    calls = [one for one in shown if one.url.startswith(base_url)]
     names: dict[str, str] = {}
     if key:
         names[key] = "KEY"
-    lines = []
-    for number, call in enumerate(calls):
-        one = by_curl[call]
-        job = _job(one, dialect)
+    lines: list[str] = []
+    for number, one in enumerate(calls):
+        before, later = calls[number - 1 : number], calls[number + 1 :]
+        once_more = any(call.curl == one.curl for call in before)
         command = _command(_arguments(one), names, receivers)
-        if job and job not in names and any(job in later for later in calls[number + 1 :]):
-            ids = sum(name.startswith("ID") for name in names.values())
-            names[job] = f"ID{ids + 1}" if ids else "ID"
-            field = _field(one, job)
-            taken = f"""sed -n 's/.*"{field}": *"\\([^"]*\\)".*/\\1/p' | head -n 1"""
-            command = f"{names[job]}=$({command} | tee /dev/stderr | {taken})"
-        lines.append(command)
+        for value, prefix in _told(one, dialect):
+            if value and value not in names and any(value in call.curl for call in later):
+                taken = sum(name.startswith(prefix) for name in names.values())
+                names[value] = f"{prefix}{taken + 1}" if taken else prefix
+                command = f"{names[value]}=$({command} | tee /dev/stderr | {_taken(one, value)})"
+                break
+        word = _word(one, dialect)
+        if word and not once_more:
+            told = shlex.quote(json.dumps(word, ensure_ascii=False))
+            command = (
+                f"N={_TRIES}; until {command} | tee /dev/stderr | grep -F {told} >/dev/null || {_GIVEN_UP}"
+            )
+        if one.method != "GET" or command not in lines[-1:]:
+            lines.append(command)
     return "\n".join([*_preface(lines, base_url, inside=inside), *lines])
 
 
@@ -108,12 +119,26 @@ def _quoted(text: str, names: Mapping[str, str], receivers: str) -> str:
     return f'"{"".join(told)}"'
 
 
-def _job(one: Exchange, dialect: Dialect) -> str:
-    """The name of the job that an answer to a submit tells; "" where it tells none."""
+def _told(one: Exchange, dialect: Dialect) -> list[tuple[str, str]]:
+    """Job and address that an answer to a submit tells, each with the name of a variable for it."""
     if one.method != "POST":
-        return ""
+        return []
     try:
-        return dialect.accepted(one.json).id
+        accepted = dialect.accepted(one.json)
+    except (Unreadable, AttributeError, TypeError):
+        return []
+    return [(accepted.id, "ID"), (accepted.url, "URL")]
+
+
+def _taken(one: Exchange, value: str) -> str:
+    """A command that takes a value out of an answer like this one."""
+    return f"""sed -n 's/.*"{_field(one, value)}": *"\\([^"]*\\)".*/\\1/p' | head -n 1"""
+
+
+def _word(one: Exchange, dialect: Dialect) -> str:
+    """The state of the job that a poll tells; "" where it tells none."""
+    try:
+        return dialect.view(one.json).word if one.method == "GET" else ""
     except (Unreadable, AttributeError, TypeError):
         return ""
 

@@ -27,6 +27,7 @@ from contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
 from contracts.server.lifecycle import plan, run_checks, subjects
 from contracts.server.live import run_live
 from contracts.server.spec import Api
+from contracts.server.subject import credentials
 from contracts.server.summary import summarise
 from contracts.server.target import Target
 from contracts.server.wire import Http, Unanswered
@@ -35,6 +36,9 @@ from mockserver.commands.common import CannotRun, check_directory
 from mockserver.settings import Pace
 
 _SHOWN = 12
+
+_KEPT_OUT = (401, 403, 404)
+"""What a server answers that knows neither the key nor, perhaps, some of the models."""
 
 
 @click.command()
@@ -242,6 +246,21 @@ class _Run:
                 f"{target.base_url} answers 404 to every submit, for instance to {probes[0].method} "
                 f"{probes[0].url}; is this the base URL?"
             )
+        if target.key is None and all(probe.status in _KEPT_OUT for probe in probes):
+            self._need_key(target)
+
+    def _need_key(self, target: Target) -> None:
+        """Refuse to check what takes no key that is made up: nothing could be tried. Raises CannotRun."""
+        key = target.fresh_key()
+        for api in self.apis:
+            for operation in api.submits:
+                headers = {"Content-Type": "application/json"} | credentials(operation, key)
+                if target.call(operation.method, operation.path, headers, b"{}").status not in _KEPT_OUT:
+                    return
+        raise CannotRun(
+            f"{target.base_url} takes no key that is made up, so nothing could be checked; "
+            "give one that it knows with --key"
+        )
 
     def _watch(self, *, forced: bool) -> None:
         self.coverage = Coverage(self.apis, forced=forced)

@@ -24,11 +24,15 @@ _EVIDENCE = 8
 def subjects(target: Target, apis: Iterable[Api], receiver: Receiver) -> Iterator[Subject]:
     """Give every submit operation of some providers."""
     for api in apis:
-        met: set[bool] = set()
-        for operation in api.submits:
-            queues = operation.answers == "job"
-            yield Subject(target, api, operation, receiver, first=queues not in met)
-            met.add(queues)
+        queues: list[Subject] = []
+        calls: list[Subject] = []
+        made = [
+            Subject(target, api, operation, receiver, queues if operation.answers == "job" else calls)
+            for operation in api.submits
+        ]
+        for subject in made:
+            subject.peers.append(subject)
+        yield from made
 
 
 def run_check(check: Check, subject: Subject) -> Case:
@@ -103,6 +107,8 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         receivers=subject.receiver.url,
         inside=subject.target.is_inside,
     )
+    if "$RECEIVER" in again:
+        again += f"\n# what RECEIVER should get: {check.promise}\n# what it got in the run: {broken.message}"
     return Finding(
         id=check.id,
         severity=check.severity,

@@ -1,4 +1,4 @@
-"""Stamps as providers write them."""
+"""Stamps as providers write them, and whether one is after another as far as both tell."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def read_stamp(text: str) -> float:
     else:
         raise ValueError(f"{text!r} is neither ISO 8601 with milliseconds and Z nor YYYY-MM-DD HH:MM:SS")
     return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+
+
+def is_after(one: str, other: str) -> bool:
+    """Whether a stamp is certainly later than another one: whole seconds may be cut off or rounded.
+
+    Raises ValueError as `read_stamp` does.
+    """
+    ahead = read_stamp(one) - read_stamp(other)
+    return ahead >= 1 if SQL.fullmatch(one) or SQL.fullmatch(other) else ahead > 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -22,12 +22,22 @@ from mockserver.gateway.journal import JournalEntry
 
 _T = TypeVar("_T")
 
+ENDS = ("COMPLETED", "FAILED", "ERROR")
+"""How jobs end."""
+
 _LIFE = 0.3
 """Real seconds that a forced job lives, but where callbacks are awaited."""
 
 _WALK = "walk to "
+_SHORT = 0.01
+"""Real seconds between polls of a job that has ended at once."""
+
+ACCEPTED = (200, 202)
+"""The statuses of a submit that is accepted."""
+
 _POLLS = 200
 _AFTER = 3
+_LOST = 20
 
 
 class Broken(Exception):
@@ -37,6 +47,16 @@ class Broken(Exception):
         super().__init__(message)
         self.message = message
         self.evidence = evidence
+
+
+def credentials(operation: Operation, key: str) -> dict[str, str]:
+    """Give the header that carries a key to an operation."""
+    credential = next((one for one in operation.credentials if one.place != "query"), None)
+    if credential is None:
+        return {}
+    if credential.place == "bearer":
+        return {"Authorization": f"Bearer {key}"}
+    return {"-".join(part.capitalize() for part in credential.name.decode().split("-")): key}
 
 
 @dataclass
@@ -74,13 +94,13 @@ class Walk:
 
 @dataclass(eq=False)
 class Subject:
-    """One submit operation under test. `first` tells that it is the first of its provider."""
+    """One submit operation under test. `peers` are all of its provider and kind, in order."""
 
     target: Target
     api: Api
     operation: Operation
     receiver: Receiver
-    first: bool = True
+    peers: list[Subject] = field(default_factory=list)
     said: list[Exchange] = field(default_factory=list)
     """What the check under way rests on: its own calls, and those of what it need not see again."""
     _seen: dict[str, tuple[Any, list[Exchange]]] = field(default_factory=dict)
@@ -137,18 +157,25 @@ class Subject:
         """Whether a submit answers with a job; else it answers with the file itself."""
         return self.operation.answers == "job"
 
+    @cached_property
+    def first(self) -> bool:
+        """Whether it stands for its peers: the first that takes a submit, or of none that does the first."""
+        return next((one for one in self.peers if one.takes), (self.peers or [self])[0]) is self
+
+    @cached_property
+    def takes(self) -> bool:
+        """Whether a submit of the documented example is accepted; it is asked once."""
+        try:
+            self.must_accept(self.target.fresh_key())
+        except (NotReached, Unanswered):
+            return False
+        return True
+
     # -- calls
 
     def credentials(self, key: str | None) -> dict[str, str]:
-        """Give the header that carries a key."""
-        if key is None:
-            return {}
-        credential = next((one for one in self.operation.credentials if one.place != "query"), None)
-        if credential is None:
-            return {}
-        if credential.place == "bearer":
-            return {"Authorization": f"Bearer {key}"}
-        return {"-".join(part.capitalize() for part in credential.name.decode().split("-")): key}
+        """Give the header that carries a key; none without one."""
+        return {} if key is None else credentials(self.operation, key)
 
     def submit(
         self,
@@ -175,9 +202,26 @@ class Subject:
     def accept(self, key: str, **options: Any) -> tuple[Accepted, Exchange]:
         """Submit, where it only matters what comes after. Raises NotReached when it is not accepted."""
         exchange = self.submit(key, **options)
-        if exchange.status not in (200, 202):
-            raise NotReached(f"the submit was answered {exchange.status}")
+        if exchange.status not in ACCEPTED:
+            raise self.refused(exchange)
         return self.job_of(exchange), exchange
+
+    def must_accept(self, key: str) -> None:
+        """Submit the documented example, where refusals of other submits are judged.
+
+        Raises NotReached when it is refused, too: a server that refuses everything has shown nothing.
+        """
+        self.force_at_once(key)
+        exchange = self.submit(key)
+        if exchange.status not in ACCEPTED:
+            raise self.refused(exchange)
+
+    def refused(self, exchange: Exchange, wanted: int | None = None) -> NotReached:
+        """Say that a submit was not accepted, or not answered with `wanted`, and what to do."""
+        made_up = self.target.key is None and exchange.status in (401, 403)
+        hint = "; the keys are made up: give one that it knows with --key" if made_up else ""
+        instead = f", not {wanted}" if wanted is not None else ""
+        return NotReached(f"the submit was answered {exchange.status}{instead}{hint}")
 
     def job_of(self, exchange: Exchange) -> Accepted:
         """Read the answer to a submit. Raises NotReached when it tells no job."""
@@ -224,7 +268,9 @@ class Subject:
 
     def force(self, key: str, name: str, job: Mapping[str, Any], **more: Any) -> None:
         """Give the account of a key a scenario of its own. Times in `job` are provider seconds."""
-        self.target.make_account(key, scenario={"name": f"check-{name}", "job": dict(job), **more})
+        # An end that is told is no matter of chance: see --fail-rate.
+        scenario = {"name": f"check-{name}", "job": {"end": "COMPLETED", **job}, **more}
+        self.target.make_account(key, scenario=scenario)
 
     def force_at_once(self, key: str) -> None:
         """Have the jobs of a key end at once, where that can be forced: a call may wait for its job."""
@@ -237,10 +283,15 @@ class Subject:
 
     def walks(self) -> list[Walk]:
         """A job of each end that can be reached: all three at an Understudy, else the good one."""
-        ends = ["COMPLETED"]
-        if self.target.is_understudy and (self.first or self.target.pace == "manual"):
-            ends += ["FAILED", "ERROR"]
-        return [self.walk(end) for end in ends]
+        return [self.walk(end) for end in (ENDS if self.target.is_understudy else ENDS[:1])]
+
+    def unknown_words(self) -> frozenset[str]:
+        """The undocumented states that the jobs followed here have told."""
+        try:
+            walks = self.walks()
+        except NotReached:
+            return frozenset()
+        return frozenset(view.word for walk in walks for _, view in walk.told if not view.state)
 
     def _walk(self, end: str) -> Walk:
         if not self.queues:
@@ -250,6 +301,9 @@ class Subject:
         pause = _LIFE / 6
         if target.is_understudy:
             half = _LIFE / 2 * target.speed
+            if end != "COMPLETED" and target.pace != "manual" and not self.first:
+                # How long a bad job lives is seen at the first operation; here, only how it ends.
+                half, pause = 0.0, _SHORT
             told = {} if end == "COMPLETED" else {"error": "forced by the check"}
             self.force(key, end.lower(), {"queued": half, "processing": half, "end": end, **told})
         else:
@@ -259,7 +313,7 @@ class Subject:
         deadline = time.monotonic() + target.patience
         accepted, submitted = self.accept(key)
         walk = Walk(submitted, accepted)
-        left = _AFTER
+        left, lost = _AFTER, 0
         while left and len(walk.polls) < _POLLS and time.monotonic() < deadline:
             exchange = self.poll(accepted.id, key)
             view = self.see(exchange)
@@ -268,6 +322,9 @@ class Subject:
                 walk.end = len(walk.polls) - 1
             elif walk.end is not None:
                 left -= 1
+            lost = lost + 1 if view is not None and not view.state else 0
+            if lost == _LOST and target.is_understudy:
+                break  # the forced life is over, and what was told since then is not documented
             if target.pace != "polls":
                 target.elapse(pause)
         return walk

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -19,6 +20,17 @@ from mockserver.recording.redact import REDACTED, Redactor
 
 Watcher = Callable[[Exchange], None]
 
+_AS_DOCUMENTED: Mapping[str, Any] = {
+    "balance_usd": None,
+    "rate_limit": None,
+    "disabled_models": [],
+    "scenario": {"name": "check-documented", "job": {"end": "COMPLETED"}},
+}
+"""An account that an Understudy's own options change nothing of. Quirks stay: they are what is checked."""
+
+_MOST_JOBS = 10_000
+"""The largest page of jobs that the admin API gives."""
+
 
 class NotReached(Exception):
     """A promise could not be put to the test; the text says why."""
@@ -26,6 +38,8 @@ class NotReached(Exception):
 
 class Target:
     """A server behind a wire. `key` is the only key to use; None makes up a fresh one for each check.
+
+    At an Understudy the account of `key` is put back by `close` as it was found.
 
     `patience` is how many real seconds a job may take, `stranger` that the server is not asked what it is.
     """
@@ -47,6 +61,7 @@ class Target:
         self.calls = 0
         self._seed = seed
         self._keys = 0
+        self._found: Mapping[str, Any] | None = None
         self._shown = Redactor(frozenset({key})) if key else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
@@ -86,11 +101,18 @@ class Target:
         return exchange
 
     def fresh_key(self) -> str:
-        """Make up a key that nobody has used; the same ones in the same order for the same seed."""
-        if self.key is not None:
-            return self.key
-        self._keys += 1
-        return f"check-{self._seed}-{self._keys}"
+        """Make up a key that nobody has used; the same ones in the same order for the same seed.
+
+        An Understudy is told to treat it as documented, whatever its options and earlier checks say.
+        """
+        key = self.key
+        if key is None:
+            self._keys += 1
+            key = f"check-{self._seed}-{self._keys}"
+        if self.is_understudy:
+            with suppress(NotReached):  # a replay takes no account; it is judged as it comes
+                self.make_account(key, **_AS_DOCUMENTED)
+        return key
 
     def another_key(self) -> str:
         """Make up a key of somebody else. Raises NotReached where keys cannot be made up."""
@@ -110,8 +132,24 @@ class Target:
         return (here.hostname, here.port) == (there.hostname, there.port)
 
     def close(self) -> None:
-        """Let go of the wire."""
-        self.wire.close()
+        """Put the account of the user's key back as it was, and let go of the wire."""
+        found, self._found = self._found, None
+        try:
+            if found is not None and self.key is not None:
+                self._put_back(self.key, found)
+        finally:
+            self.wire.close()
+
+    def _put_back(self, key: str, found: Mapping[str, Any]) -> None:
+        fields = {name: found[name] for name in _AS_DOCUMENTED}
+        # The server that is gone by now has forgotten its accounts, too.
+        with suppress(Unanswered):
+            try:
+                self.make_account(key, **fields)
+            except NotReached:
+                # A scenario that was given inline is told by its name alone, so it cannot be given again.
+                with suppress(NotReached):
+                    self.make_account(key, **{**fields, "scenario": None})
 
     # -- time
 
@@ -146,7 +184,10 @@ class Target:
 
     def make_account(self, key: str, **fields: Any) -> None:
         """Set fields of an account: balance_usd, rate_limit, scenario, disabled_models, quirks."""
-        self.admin("PUT", f"accounts/{quote(key, safe='')}", fields)
+        account = f"accounts/{quote(key, safe='')}"
+        if key == self.key and self._found is None:
+            self._found = self.admin("GET", account)
+        self.admin("PUT", account, fields)
 
     def balance(self, key: str) -> float:
         """Tell the balance of a key, in USD."""
@@ -157,9 +198,8 @@ class Target:
 
     def jobs(self, key: str) -> list[dict[str, Any]]:
         """List the jobs of a key."""
-        jobs: list[dict[str, Any]] = self.admin("GET", f"jobs?limit=1000&account={quote(key, safe='')}")[
-            "jobs"
-        ]
+        path = f"jobs?limit={_MOST_JOBS}&account={quote(key, safe='')}"
+        jobs: list[dict[str, Any]] = self.admin("GET", path)["jobs"]
         return jobs
 
     def deliveries(self, job: str) -> list[dict[str, Any]]:

@@ -203,6 +203,8 @@ def _ending(world: World, wish: Wish, provider: Provider, draw: Draw) -> Ending:
     if wish.nsfw and provider.unsafe_end is not State.COMPLETED:
         blocked = "Content policy violation: the output was blocked by the safety checker"
         return Ending(provider.unsafe_end, blocked)
+    if wish.end is not None:
+        return COMPLETES
     fails, errs = world.settings.fail_rate, world.settings.error_rate
     if fails or errs:
         chance = draw.fraction("ending")

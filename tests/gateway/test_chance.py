@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.catalog import Catalog
+from mockserver.domain.scenario import Job, Scenario
 from mockserver.domain.timeline import State
 from tests.gateway.asking import id_of, open_gateway, poll, submit
 
@@ -53,6 +54,15 @@ async def test_a_reason_is_a_believable_sentence(catalog: Catalog) -> None:
         assert text[0] in string.ascii_uppercase
         assert "{" not in text
         assert text.isprintable()
+
+
+async def test_an_end_that_a_scenario_names_is_no_matter_of_chance(catalog: Catalog) -> None:
+    """A job whose scenario says COMPLETED completes, whatever the rates are."""
+    gateway = open_gateway(catalog, fail_rate=1.0)
+    gateway.world.scenario = Scenario(name="ends-well", job=Job(end="COMPLETED"))
+    job = id_of(await submit(gateway, "pixazo"))
+    gateway.advance(100)
+    assert (await poll(gateway, job, "pixazo")).json()["status"] == "COMPLETED"
 
 
 async def test_a_failed_job_says_that_it_failed_and_why_in_the_providers_place(catalog: Catalog) -> None:

@@ -273,6 +273,22 @@ def _running(right: Any, job: Job, step: Step, urls: list[str]) -> Answer:
     return right(replace(job, timeline=with_fields(job.timeline, processing_as="RUNNING")), step, urls)  # type: ignore[no-any-return]
 
 
+def _cancelled(right: Any, job: Job, step: Step, urls: list[str]) -> Answer:
+    def rename(told: dict[str, Any]) -> None:
+        if told["status"] in ("FAILED", "failed"):
+            told["status"] = "CANCELLED"
+
+    return edited(right(job, step, urls), rename)
+
+
+def _other_case(right: Any, job: Job, step: Step, urls: list[str]) -> Answer:
+    return edited(right(job, step, urls), lambda told: told.update(status=told["status"].swapcase()))
+
+
+def _crash_in_text(right: Any, job: Job, step: Step, urls: list[str]) -> Answer:
+    return Answer(500, b"boom", [(b"content-type", b"text/plain")])
+
+
 def _early_output(right: Any, job: Job, step: Step, urls: list[str]) -> Answer:
     early = [job.media_url(0)] if step.state is State.PROCESSING else urls
     return right(job, step, early)  # type: ignore[no-any-return]
@@ -316,6 +332,12 @@ def _no_header(right: Any, *asked: Any) -> Answer:
         kept = [one for one in answer.headers if one[0] not in (b"retry-after", b"x-rate-limit-reset-at-utc")]
         return Answer(answer.status, answer.body, kept)
     return answer
+
+
+def _in_text(right: Any, *asked: Any) -> Answer:
+    answer: Answer = right(*asked)
+    kept = [one for one in answer.headers if one[0] != b"content-type"]
+    return Answer(answer.status, answer.body, [*kept, (b"content-type", b"text/plain")])
 
 
 def _wait(factor: float) -> Callable[..., Answer]:
@@ -455,6 +477,10 @@ def _other_callback(right: Any, job: Job, step: Step, urls: list[str]) -> Any:
     return right(job, step, [f"{url}?other" for url in urls])
 
 
+def _other_end(right: Any, job: Job, step: Step, urls: list[str]) -> Any:
+    return right(job, step._replace(state=State.ERROR) if step.state is State.FAILED else step, urls)
+
+
 def _other_signature(right: Any, secret: str, *rest: Any) -> Any:
     return right(secret + "?", *rest)
 
@@ -481,6 +507,7 @@ def _server(name: str, damage: Callable[[World], None] | None, *caught_by: str, 
 
 _ALL = range(1, 1000)
 _SCHEMA = ("answers-as-documented", "every-other-status")
+_REFUSALS = ("every-documented-status", "every-other-status")
 
 SERVERS = (
     _server("status goes back", polls([5], _back), "states-never-go-back"),
@@ -488,8 +515,11 @@ SERVERS = (
     _server("job lost at a poll", _lose, "job-is-kept"),
     _server("job never ends", planning(_never), "job-completes"),
     _server("id reused", wording(mint_id=_reuse), "unique-ids"),
-    _server("status outside the enum", polls(_ALL, _running), "documented-states", *_SCHEMA),
+    _server("status outside the enum", polls(_ALL, _running), "documented-states"),
+    _server("FAILED told as CANCELLED", polls(_ALL, _cancelled), "documented-states"),
+    _server("status in the other case", polls(_ALL, _other_case), "documented-states"),
     _server("crash at a poll", polls([3], _crash), "polls-do-not-crash"),
+    _server("crash in plain text at a poll", polls([3], _crash_in_text), "polls-do-not-crash"),
     _server("output before the end", polls(_ALL, _early_output), "nothing-early"),
     _server("failure without a reason", polls(_ALL, _no_reason), "complete-at-the-end"),
     _server("created_at changes", polls([4], _restamp), "stamps"),
@@ -498,7 +528,7 @@ SERVERS = (
     _server("no key check", None, "submit-needs-key", "poll-needs-key", wrap=asking(_lend_key)),
     _server("no validation", None, "body-is-validated", wrap=asking(_complete_body)),
     _server("another key's job readable", _show_to_all, "foreign-job-unreadable"),
-    _server("crash on an unknown job", _crash_on_unknown, "unknown-job", "foreign-job-unreadable"),
+    _server("crash on an unknown job", _crash_on_unknown, "unknown-job"),
     _server("402 never", None, "poor-are-refused", wrap=answering((402, 406), _never_refuse)),
     _server("402 that charges", None, "402-charges-nothing", wrap=answering((402, 406), _charge)),
     _server("402 that creates", None, "402-creates-nothing", wrap=answering((402, 406), _create_unpaid)),
@@ -509,9 +539,9 @@ SERVERS = (
         "429 without Retry-After",
         wording(refusal=_no_header),
         "429-tells-when",
-        "every-documented-status",
         "every-other-status",
     ),
+    _server("refusals in plain text", wording(refusal=_in_text), *_REFUSALS),
     _server("Retry-After too long", wording(refusal=_wait(3)), "retry-after-honest"),
     _server("Retry-After too short", wording(refusal=_wait(0.5)), "retry-after-honest"),
     _server("ERROR charged", keeping(_keep_on(State.ERROR)), "error-is-refunded"),
@@ -523,6 +553,12 @@ SERVERS = (
     _server("sync mode without progress", planning(_mode("terminal")), "callback-progress", only="pixazo"),
     _server("callback to any address", None, "callback-address", wrap=asking(_any_address)),
     _server("callback differs from the status", wording(callback=_other_callback), "callback-equals-status"),
+    _server(
+        "callback tells FAILED as ERROR",
+        wording(callback=_other_end),
+        "callback-equals-status",
+        only="pixazo",
+    ),
     _server("callback badly signed", wording(sign=_other_signature), "callback-signed", only="wavespeed"),
     _server("media of another type", _other_files, "media"),
 )

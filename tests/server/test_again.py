@@ -50,6 +50,47 @@ def test_a_jobs_life_is_followed_by_the_name_that_it_has_this_time() -> None:
     assert script.count("curl -si") == 2
 
 
+def test_a_poll_is_repeated_until_it_tells_what_it_told() -> None:
+    """What was seen after the end is seen by one poll more; no state is read as a command."""
+    states = iter(["QUEUED", "O'K", "QUEUED"])
+    told: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            return 202, {"request_id": "new-7", "polling_url": "http://x/new-7"}
+        told.append(next(states))
+        return 200, {"request_id": "new-7", "status": told[-1]}
+
+    with listening(answer) as url:
+        submit = Exchange("POST", f"{url}/run", {}, b"{}", 202, {}, ACCEPTED)
+        ended, moved = (
+            Exchange("GET", f"{url}/run/old-1", {}, b"", 200, {}, json.dumps(fields).encode())
+            for fields in (
+                {"request_id": "old-1", "status": "O'K"},
+                {"request_id": "old-1", "status": "QUEUED"},
+            )
+        )
+        script = commands([submit, ended, moved], DIALECTS["pixazo"], base_url=url)
+        in_shell(script.replace("sleep 1", "true"))
+    assert told == ["QUEUED", "O'K", "QUEUED"]
+
+
+def test_an_address_that_leads_to_another_job_is_taken_from_the_answer() -> None:
+    """It is not the one of the run."""
+    seen: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        seen.append(path)
+        return 202, {"request_id": "new", "polling_url": f"{url}/run/other-new"}
+
+    with listening(answer) as url:
+        old = {"request_id": "mine-old", "polling_url": f"{url}/run/other-old"}
+        submit = Exchange("POST", f"{url}/run", {}, b"{}", 202, {}, json.dumps(old).encode())
+        poll = Exchange("GET", f"{url}/run/other-old", {}, b"", 404)
+        in_shell(commands([submit, poll], DIALECTS["pixazo"], base_url=url))
+    assert seen == ["/run", "/run/other-new"]
+
+
 def test_a_generated_command_shows_headers_and_expands_the_key() -> None:
     """As do those of the checks; what the shell would read otherwise is left alone."""
     told = again(

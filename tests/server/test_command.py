@@ -194,6 +194,14 @@ def test_a_wrong_prefix_is_asked_about() -> None:
     assert "is this the base URL?" in result.output
 
 
+def test_a_server_that_takes_no_made_up_key_is_asked_for_one() -> None:
+    """Exit 2: nothing could be tried, so nothing is called clean or broken."""
+    with listening(lambda *call: (401, {})) as url:
+        result = run(url, *BRIEF)
+    assert result.exit_code == 2
+    assert "give one that it knows with --key" in result.output
+
+
 @pytest.mark.slow
 def test_what_a_made_up_key_cannot_show_is_no_finding() -> None:
     """Any made-up key being taken, or a method unknown with 501, says nothing; no key at all does."""

@@ -6,6 +6,7 @@ from contracts.findings import Severity
 from contracts.server.promises.base import Check, always
 from contracts.server.spec import NOBODYS
 from contracts.server.subject import Broken, NotReached, Subject
+from contracts.server.wire import Exchange
 
 _AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
 
@@ -13,12 +14,9 @@ _AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; Wave
 def submit_needs_key(subject: Subject) -> None:
     """A submit without a key is 401."""
     exchange = subject.submit(None)
+    subject.must_accept(subject.target.fresh_key())
     if exchange.status != 401:
         raise Broken(f"answered {exchange.status}", exchange)
-    key = subject.target.fresh_key()
-    subject.force_at_once(key)
-    if subject.submit(key).status == 401:
-        raise NotReached("a submit with the key is 401, too; give a key that is known with --key")
 
 
 def poll_needs_key(subject: Subject) -> None:
@@ -26,10 +24,11 @@ def poll_needs_key(subject: Subject) -> None:
     key = subject.target.fresh_key()
     accepted, submitted = subject.accept(key)
     exchange = subject.poll(accepted.id, None)
+    own = subject.poll(accepted.id, key)
+    if subject.see(own) is None:
+        raise NotReached(f"a poll with the key tells no job, too: it was answered {own.status}")
     if exchange.status != 401:
         raise Broken(f"answered {exchange.status}", submitted, exchange)
-    if subject.poll(accepted.id, key).status == 401:
-        raise NotReached("a poll with the key is 401, too")
 
 
 def foreign_job(subject: Subject) -> None:
@@ -37,20 +36,28 @@ def foreign_job(subject: Subject) -> None:
     mine, theirs = subject.target.fresh_key(), subject.target.another_key()
     accepted, submitted = subject.accept(mine)
     exchange = subject.poll(accepted.id, theirs)
-    if exchange.status != 404:
-        raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)
     own = subject.poll(accepted.id, mine)
     if subject.see(own) is None:
-        raise NotReached(f"the job's own key was answered {own.status}, so a 404 says nothing")
+        raise NotReached(f"the job's own key was answered {own.status}, so a refusal says nothing")
+    if exchange.status == 404:
+        return
+    if subject.see(exchange) is None and _nobodys(subject, theirs).status == exchange.status:
+        raise NotReached(f"a job that was never made is {exchange.status} there, too: see unknown-job")
+    raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)
 
 
 def unknown_job(subject: Subject) -> None:
     """A job that was never made is 404."""
-    exchange = subject.poll(f"{subject.api.provider}_{NOBODYS[1]}", subject.target.fresh_key())
-    if exchange.status != 404:
-        raise Broken(f"answered {exchange.status}", exchange)
     if not subject.walk().told:
         raise NotReached("a job that was made is not told of either, so a 404 says nothing")
+    exchange = _nobodys(subject, subject.target.fresh_key())
+    if exchange.status != 404:
+        raise Broken(f"answered {exchange.status}", exchange)
+
+
+def _nobodys(subject: Subject, key: str) -> Exchange:
+    """Ask for a job that was never made."""
+    return subject.poll(f"{subject.api.provider}_{NOBODYS[1]}", key)
 
 
 ACCESS = (

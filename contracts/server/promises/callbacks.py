@@ -14,7 +14,7 @@ from contracts.server.dialect import DIALECTS, Unreadable, View
 from contracts.server.promises.base import Check, calls_back
 from contracts.server.spec import Api
 from contracts.server.stamps import read_stamp
-from contracts.server.subject import Broken, NotReached, Subject
+from contracts.server.subject import ACCEPTED, ENDS, Broken, NotReached, Subject
 from contracts.server.wire import Exchange, is_near
 from mockserver.domain.model import Operation
 
@@ -23,19 +23,34 @@ _SETTLED = frozenset({"delivered", "given_up", "paused", "refused"})
 _COURSE = 40.0
 """Provider seconds of a forced job: two ticks of the queue fit in."""
 
+_AT_ONCE = 0.0
+"""Provider seconds of one of which only the end matters."""
+
+_INTERVAL = 15.0
+"""Seconds between two callbacks of progress at most (Pixazo Hunyuan Video, Webhook Headers)."""
+
 _PATIENCE = 5.0
 _POLLS = 60
+_SHORT = 0.01
 
 
 @dataclass
 class _Told:
-    """One job with a receiver: its callbacks in the order they came, and whether it had ended by then."""
+    """One job with a receiver: its callbacks in the order they came, and whether it had ended by then.
+
+    None for one that came while the status told no documented state.
+    """
 
     submit: Exchange
     key: str
     end: Exchange | None = None
     view: View | None = None
-    callbacks: list[tuple[Callback, View | None, bool]] = field(default_factory=list)
+    callbacks: list[tuple[Callback, View | None, bool | None]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long the job took at most, in real seconds; 0 where its end was not seen."""
+        return 0.0 if self.end is None else (self.end.at + self.end.took - self.submit.at) / 1000
 
     @property
     def final(self) -> list[Callback]:
@@ -43,23 +58,23 @@ class _Told:
         return [callback for callback, view, _ in self.callbacks if view is not None and view.final]
 
 
-def _follow(subject: Subject, mode: str) -> _Told:
-    """Follow one job with a receiver; the same one for every check of a mode. Raises NotReached."""
-    return subject.once(f"callbacks, {mode}", partial(_follow_one, subject, mode))
+def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float = _COURSE) -> _Told:
+    """Follow one job with a receiver; the same one for every check of a mode and end. Raises NotReached."""
+    return subject.once(f"callbacks, {mode}, {end}", partial(_follow_one, subject, mode, end, course))
 
 
-def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
+def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Told:
     target = subject.target
     key = target.fresh_key()
     path = subject.receiver.new_path()
-    pause = 1.0
+    pause = min(1.0, target.patience / 20)
     if target.is_understudy:
         reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
-        half = _COURSE / 2
+        half = course / 2
         subject.force(
             key, f"callbacks-{end.lower()}", {"queued": half, "processing": half, "end": end, **reason}
         )
-        pause = _COURSE / target.speed / 8
+        pause = max(course / target.speed / 8, _SHORT)
     elif not is_near(target.base_url):
         raise NotReached("a server elsewhere cannot reach a receiver on this machine")
     exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
@@ -68,12 +83,9 @@ def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
             "it takes no http:// receiver; an Understudy does with --allow-http-webhooks: "
             + exchange.content[:200].decode("utf-8", "replace")
         )
-    if exchange.status not in (200, 202):
-        raise NotReached(f"the submit was answered {exchange.status}")
-    try:
-        job = subject.dialect.accepted(exchange.json).id
-    except Unreadable as problem:
-        raise NotReached(f"the submit told no job: {problem}") from None
+    if exchange.status not in ACCEPTED:
+        raise subject.refused(exchange)
+    job = subject.job_of(exchange).id
     told = _Told(exchange, key)
     deadline = time.monotonic() + target.patience
     polls = 0
@@ -83,7 +95,7 @@ def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
         came = subject.receiver.at(path)
         polled = subject.poll(job, key)
         view = subject.see(polled)
-        ended = view is not None and view.final
+        ended = view.final if view is not None and view.state else None
         _take(subject, told, came, ended=ended)
         if ended:
             told.end, told.view = polled, view
@@ -102,11 +114,10 @@ def _follow_one(subject: Subject, mode: str, end: str = "COMPLETED") -> _Told:
 
 def callbacks_sent(subject: Subject) -> list[Callback]:
     """Have an Understudy send the callbacks of a job of each end, progress included. Raises NotReached."""
-    ends = ("COMPLETED", "FAILED", "ERROR")
-    return [one for end in ends for one, _, _ in _follow_one(subject, "sync", end).callbacks]
+    return [one for end in ENDS for one, _, _ in _follow_one(subject, "sync", end).callbacks]
 
 
-def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool) -> None:
+def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool | None) -> None:
     for callback in came[len(told.callbacks) :]:
         try:
             view = subject.dialect.view(callback.told, callback=True)
@@ -146,6 +157,8 @@ def not_early(subject: Subject) -> None:
     """No callback tells an end that the status does not tell yet."""
     told = _follow(subject, "terminal")
     for _, view, ended in told.callbacks:
+        if view is not None and view.final and ended is None:
+            raise NotReached(f"a callback told {view.word} while no poll told a documented state")
         if view is not None and view.final and not ended:
             raise Broken(f"a callback told {view.word} before the status did", *_evidence(told))
     if not told.final:
@@ -159,6 +172,10 @@ def progress_then_end(subject: Subject) -> None:
         raise NotReached("the job was not seen to end")
     kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
     if "progress" not in kinds:
+        if not subject.target.is_understudy and told.seconds <= _INTERVAL:
+            raise NotReached(
+                f"the job took {told.seconds:.1f} s, and progress is due every {_INTERVAL:g} s at the latest"
+            )
         raise Broken("no progress was told", *_evidence(told))
     if "end" not in kinds:
         raise Broken("the end was never told", *_evidence(told))
@@ -168,10 +185,20 @@ def progress_then_end(subject: Subject) -> None:
 
 def equals_status(subject: Subject) -> None:
     """The last callback tells what the status tells, but for the stamps."""
-    told = _follow(subject, "terminal")
-    if told.view is None or not told.final:
+    _must_equal(subject, _follow(subject, "terminal"))
+    if subject.target.is_understudy:
+        for end in ENDS[1:]:
+            _must_equal(subject, _follow(subject, "terminal", end, _AT_ONCE))
+
+
+def _must_equal(subject: Subject, told: _Told) -> None:
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    if not told.final:
         raise NotReached("no callback told the end")
     view = subject.dialect.view(told.final[-1].told, callback=True)
+    if view.word == told.view.word and told.view.state in ENDS[1:] and not told.view.error:
+        raise NotReached("the status told no reason to compare: see complete-at-the-end")
     # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
     if view.told != told.view.told:
         raise Broken(f"the callback told {view.told}, the status {told.view.told}", *_evidence(told))
@@ -204,12 +231,13 @@ def signed(subject: Subject) -> None:
 
 def refused_address(subject: Subject) -> None:
     """An address that is no http(s) URL is refused."""
-    for url in ("ftp://127.0.0.1/callback", "callback"):
-        exchange = subject.submit(subject.target.fresh_key(), webhook=url)
+    key = subject.target.fresh_key()
+    answered = {url: subject.submit(key, webhook=url) for url in ("ftp://127.0.0.1/callback", "callback")}
+    # A server that refuses everything has not refused an address.
+    subject.must_accept(key)
+    for url, exchange in answered.items():
         if exchange.status != 400:
             raise Broken(f"{url!r} was answered {exchange.status}", exchange)
-    # A server that refuses everything has not refused an address.
-    subject.accept(subject.target.fresh_key())
 
 
 def _evidence(told: _Told) -> list[Exchange]:

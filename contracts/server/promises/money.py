@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.findings import Severity
 from contracts.server.promises.base import Check, always
-from contracts.server.subject import Broken, NotReached, Subject
+from contracts.server.subject import ACCEPTED, Broken, NotReached, Subject
 from contracts.server.wire import Exchange
 
 _QUEUE = "Pixazo Hunyuan Video, Queue System Errors; Segmind Hunyuan Video, Common Error Codes, 406"
@@ -28,6 +28,9 @@ def _penniless(subject: Subject) -> str:
 def refused(subject: Subject) -> None:
     """A submit that the balance does not cover is refused: 402, or 406 at Segmind."""
     exchange = subject.submit(_penniless(subject))
+    key = subject.target.fresh_key()
+    subject.target.make_account(key, balance_usd=_ENOUGH)
+    subject.must_accept(key)
     if exchange.status != _refusal(subject):
         raise Broken(f"answered {exchange.status}, not {_refusal(subject)}", exchange)
 
@@ -47,7 +50,7 @@ def _check_refusal(subject: Subject, what: str) -> None:
     with subject.unchanged(key) as changes:
         exchange = subject.submit(key)
     if exchange.status != _refusal(subject):
-        raise NotReached(f"the submit was answered {exchange.status}, not {_refusal(subject)}")
+        raise subject.refused(exchange, _refusal(subject))
     for change in changes:
         if change.startswith(what):
             raise Broken(f"a {exchange.status} {change}", exchange)
@@ -59,6 +62,7 @@ def mistake_is_free(subject: Subject) -> None:
     subject.target.make_account(key, balance_usd=_ENOUGH)
     with subject.unchanged(key) as changes:
         exchange = subject.submit(key, b"{")
+    subject.must_accept(key)
     if exchange.status < 400:
         raise NotReached(f"a body that is no JSON was answered {exchange.status}")
     if changes:
@@ -99,8 +103,8 @@ def _cost_of(subject: Subject, end: str) -> tuple[float, Exchange]:
     subject.force(key, f"cost-{end.lower()}", {"queued": 0, "processing": 0, "end": end, **forced})
     exchange = subject.submit(key)
     if subject.queues:
-        if exchange.status not in (200, 202):
-            raise NotReached(f"the submit was answered {exchange.status}")
+        if exchange.status not in ACCEPTED:
+            raise subject.refused(exchange)
         accepted = subject.job_of(exchange)
         view = None
         for _ in range(4):

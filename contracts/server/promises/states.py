@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
+from itertools import combinations, pairwise
 
 from contracts.findings import Severity
 from contracts.server.dialect import DIALECTS, RANK
 from contracts.server.promises.base import Check, queued
 from contracts.server.spec import Api
-from contracts.server.stamps import read_stamp
+from contracts.server.stamps import is_after, read_stamp
 from contracts.server.subject import Broken, NotReached, Subject, Walk
 from mockserver.domain.model import Operation
 
@@ -29,6 +30,14 @@ def _must_end(walks: list[Walk]) -> None:
         raise NotReached("no job was seen to end")
 
 
+def _must_know(walks: list[Walk]) -> None:
+    """Raise NotReached when a state was told that is not documented: what it means is not known."""
+    for walk in walks:
+        for _, view in walk.told:
+            if not view.state:
+                raise NotReached(f"{view.word!r} was told, which is not documented: see documented-states")
+
+
 def _must_tell(walks: list[Walk]) -> None:
     """Raise NotReached unless some poll told a job."""
     if not any(walk.told for walk in walks):
@@ -39,6 +48,8 @@ def completes(subject: Subject) -> None:
     """A job that is accepted ends, and is then told as COMPLETED."""
     walk = subject.walk()
     if walk.end is None:
+        if walk.told:
+            _must_know([walk])
         seen = ", ".join(dict.fromkeys(view.word for _, view in walk.told)) or "nothing readable"
         raise Broken(
             f"the job did not end within {len(walk.polls)} polls: {seen}",
@@ -53,10 +64,11 @@ def completes(subject: Subject) -> None:
 def never_back(subject: Subject) -> None:
     """States never go back."""
     for walk in subject.walks():
-        told = walk.until_end
-        for (one, before), (two, after) in pairwise(told):
-            if RANK.get(after.state, 0) < RANK.get(before.state, 0):
+        known = [(exchange, view) for exchange, view in walk.until_end if view.state]
+        for (one, before), (two, after) in pairwise(known):
+            if RANK[after.state] < RANK[before.state]:
                 raise Broken(f"{after.word} came after {before.word}", walk.submit, one, two)
+    _must_know(subject.walks())
     _must_move(subject.walks())
 
 
@@ -115,8 +127,8 @@ def nothing_early(subject: Subject) -> None:
     """Output, error and the end's stamp are empty until the job has ended."""
     for walk in subject.walks():
         for exchange, view in walk.told:
-            if view.final:
-                break
+            if view.final or not view.state:
+                break  # at the end, or where it is not known whether that is one
             early = [
                 name
                 for name, value in (
@@ -128,6 +140,7 @@ def nothing_early(subject: Subject) -> None:
             ]
             if early:
                 raise Broken(f"{', '.join(early)} told while {view.word}", walk.submit, exchange)
+    _must_know(subject.walks())
     if all(view.final for walk in subject.walks() for _, view in walk.told[:1]):
         raise NotReached("no poll told a job before its end")
 
@@ -156,28 +169,38 @@ def complete_at_end(subject: Subject) -> None:
 def stamps(subject: Subject) -> None:
     """Stamps are well-formed, in order, and never change backwards."""
     for walk in subject.walks():
-        created, updated = None, 0.0
+        before: dict[str, str] = {}
         for exchange, view in walk.until_end:
-            read = {}
-            for name, text in view.stamps.items():
-                if text is None:
-                    continue
-                try:
-                    read[name] = read_stamp(text)
-                except (ValueError, TypeError) as problem:
-                    raise Broken(f"{name}: {problem}", walk.submit, exchange) from None
-            order = list(read.values())
-            if order != sorted(order):
-                raise Broken(f"stamps are not in order: {dict(view.stamps)}", walk.submit, exchange)
-            if created is not None and read.get("created_at") != created:
-                raise Broken("created_at has changed", walk.submit, exchange)
-            created = read.get("created_at")
-            if read.get("updated_at", updated) < updated:
-                raise Broken("updated_at has gone back", walk.submit, exchange)
-            updated = read.get("updated_at", updated)
+            told = {name: text for name, text in view.stamps.items() if text is not None}
+            complaint = _wrong_stamps(told, before)
+            if complaint:
+                raise Broken(complaint, walk.submit, exchange)
+            before = told
     if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.told):
         raise NotReached("no poll told a stamp")
     _must_move(subject.walks())
+
+
+def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Say what is wrong with the stamps of a poll after those of the one before it; "" where nothing is."""
+    for name, text in told.items():
+        try:
+            read_stamp(text)
+        except (ValueError, TypeError) as problem:
+            return f"{name}: {problem}"
+    if any(is_after(one, other) for one, other in combinations(told.values(), 2)):
+        return f"stamps are not in order: {dict(told)}"
+    if "created_at" in before:
+        created = told.get("created_at")
+        if (
+            created is None
+            or is_after(created, before["created_at"])
+            or is_after(before["created_at"], created)
+        ):
+            return "created_at has changed"
+    if "updated_at" in before and "updated_at" in told and is_after(before["updated_at"], told["updated_at"]):
+        return "updated_at has gone back"
+    return ""
 
 
 def same_job(subject: Subject) -> None:
