@@ -7,6 +7,7 @@ Subcommands are named here and imported when they are called: what they need tak
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -28,6 +29,13 @@ class _Lazy(click.Group):
         module, _, name = place.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # once a check has begun it catches this itself, and tells what it found
+            click.echo("interrupted before anything was checked", err=True)
+            raise
 
 
 @click.group(cls=_Lazy)

@@ -18,6 +18,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _SERVER = (
     click.Option(["--provider"], metavar="P", help="Check one provider alone. [all]"),
     click.Option(
+        ["globs", "--operation"],
+        multiple=True,
+        metavar="GLOB",
+        help="Only these submits and what tells of their jobs, for instance '*pixverse*'. [all]",
+    ),
+    click.Option(
         ["--report-dir"],
         type=click.Path(file_okay=False, path_type=Path),
         metavar="D",
@@ -52,6 +58,7 @@ _SERVER = (
         metavar="USD",
         help="What --live may spend, by documented prices.",
     ),
+    click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
 )
 
 _CLIENT = (

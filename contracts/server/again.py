@@ -15,6 +15,7 @@ from urllib.parse import quote_plus
 
 from contracts.server.dialect import Dialect, Unreadable
 from contracts.server.wire import Exchange
+from mockserver.recording.redact import SHORTEST
 
 _KEY = "# KEY is the key that the check was given: KEY=..."
 _RECEIVER = "RECEIVER=http://127.0.0.1:9000/done  # start one there"
@@ -73,8 +74,10 @@ def again(sample: str, *, base_url: str, key: str = "", inside: bool = False) ->
     except ValueError:
         arguments = []
     # What a plain reading would change is left as it stands.
-    line = _command(arguments[1:], names, "") if arguments else sample.removeprefix("curl ").strip()
-    line = line if line.startswith("curl -si ") else f"curl -si {line}"
+    if arguments:
+        line = _command([one for one in arguments[1:] if one != "-si"], names, "")
+    else:
+        line = f"curl -si {sample.removeprefix('curl ').strip()}"
     return "\n".join([*_preface([line], base_url, inside=inside), line])
 
 
@@ -103,8 +106,7 @@ def _command(arguments: Sequence[str], names: Mapping[str, str], receivers: str)
 
 def _quoted(text: str, names: Mapping[str, str], receivers: str) -> str:
     """Quote a word for the shell, in double quotes where a variable stands in it."""
-    # Whole words only: a short key is part of many others.
-    values = [rf"(?<![\w-]){re.escape(value)}(?![\w-])" for value in sorted(names, key=len, reverse=True)]
+    values = [_standing(value, names[value]) for value in sorted(names, key=len, reverse=True)]
     if receivers:
         values += [f"{re.escape(form)}(?![0-9])[\\w%/-]*" for form in (receivers, quote_plus(receivers))]
     if not values:
@@ -117,6 +119,18 @@ def _quoted(text: str, names: Mapping[str, str], receivers: str) -> str:
         for number, piece in enumerate(pieces)
     ]
     return f'"{"".join(told)}"'
+
+
+def _standing(value: str, name: str) -> str:
+    """A pattern of a value where it stands for itself: whole words only, as it may be part of many others."""
+    if name == "KEY" and len(value) < SHORTEST:
+        return short_key(value)
+    return rf"(?<![\w-]){re.escape(value)}(?![\w-])"
+
+
+def short_key(key: str) -> str:
+    """A pattern of a key that would be found in any text: only where a header or a parameter is that key."""
+    return rf"(?:(?<=: )|(?<=: Bearer )){re.escape(key)}\Z|(?<==){re.escape(key)}(?=[&#\s]|\Z)"
 
 
 def _told(one: Exchange, dialect: Dialect) -> list[tuple[str, str]]:

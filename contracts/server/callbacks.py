@@ -1,38 +1,65 @@
-"""A user's receiver of callbacks under test: the callbacks of the document run as requests at it."""
+"""A user's receiver of callbacks under test: callbacks of every kind are posted at it, good and bad ones."""
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
 from typing import Any
-from urllib.parse import urlsplit
 
-import schemathesis.openapi
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import events, from_schema
+import httpx
 
 from contracts.findings import Case, Finding, Outcome, Severity
-from contracts.receiver import Receiver
+from contracts.receiver import Callback, Receiver
 from contracts.server.again import again
 from contracts.server.dialect import DIALECTS
 from contracts.server.gateway import open_gateway
-from contracts.server.generated import INTERRUPTED, what_was_said
+from contracts.server.generated import INTERRUPTED
 from contracts.server.lifecycle import subjects
+from contracts.server.posts import (
+    AS_SENT,
+    KINDS,
+    RECEIVED,
+    UNSIGNED,
+    Kind,
+    Post,
+    Wanted,
+    as_sent,
+    drawn,
+    spoiled,
+)
 from contracts.server.promises.base import calls_back
 from contracts.server.promises.callbacks import callbacks_sent
 from contracts.server.spec import Api
-from contracts.server.wire import Http, Unanswered
+from contracts.server.wire import Exchange, Http, Unanswered
 from mockserver.catalog.bundle import follow
+from mockserver.webhooks.sender import TIMEOUT
 
-_SEVERITY = {"negative_data_rejection": Severity.SHOULD}
-_HOPS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
-_NAMES = frozenset({"request_id", "id"})
-_MEANING = {
-    "positive_data_acceptance": "A valid callback is taken with a 2xx.",
-    "negative_data_rejection": "A callback that is none is refused.",
-    "not_a_server_error": "No callback crashes the receiver.",
-}
+_CRASH = Kind(
+    "receiver-crashes",
+    "any callback",
+    "No callback crashes the receiver, or keeps it busy for long.",
+    Wanted.SURVIVED,
+    Severity.MUST,
+    RECEIVED,
+)
+_PATIENCE = TIMEOUT / 1000
+"""Real seconds in which a callback has to be answered: as long as the gateway waits."""
+
+_LONGEST = 60.0
+"""Real seconds after which nothing more is posted: a slow receiver has shown enough."""
+
+_BEHIND = (401, 403)
+"""How a receiver refuses a signature."""
+
+_MADE_UP = "every callback was refused with 401 or 403: signatures are made up here, and nothing behind shows"
+
+
+class Absent(Exception):
+    """Nothing listens where the receiver should be."""
 
 
 def callbacks_of(api: Api) -> dict[str, Any]:
@@ -45,137 +72,158 @@ def callbacks_of(api: Api) -> dict[str, Any]:
     raise LookupError(f"{api.provider} documents no callbacks")
 
 
+@dataclass
+class _Seen:
+    """What became of the callbacks that were posted. `ended` says why no more were, "" if all were."""
+
+    answers: dict[str, list[Exchange]] = field(default_factory=dict)
+    crashes: dict[str, tuple[Post, str]] = field(default_factory=dict)
+    ended: str = ""
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def posted(self) -> int:
+        """How many were answered."""
+        return sum(map(len, self.answers.values()))
+
+
 def check_receiver(
     url: str, api: Api, *, seed: int, examples: int, progress: Callable[[str], None] = lambda _: None
 ) -> Iterator[Case]:
-    """Post valid and invalid callbacks to a receiver. Raises LookupError for a provider without any."""
-    progress(f"{api.provider} callbacks: as they are sent")
-    yield _as_sent(url, api, seed)
-    schema = schemathesis.openapi.from_dict(
-        _document(url, api), config=SchemathesisConfig.from_dict(_config(url, api, seed, examples))
-    )
-    findings: dict[str, Finding] = {}
-    tried: dict[str, int] = dict.fromkeys(_MEANING, 0)
-    errors: list[str] = []
-    seconds, interrupted = 0.0, False
-    for event in from_schema(schema).execute():
-        if isinstance(event, events.PhaseStarted):
-            progress(f"{api.provider} callbacks: {event.phase.name.value}")
-        elif isinstance(event, events.Interrupted):
-            interrupted = True
-        elif isinstance(event, events.NonFatalError):
-            errors.append(str(event.value))
-        elif isinstance(event, events.FatalError):
-            errors.append(str(event.exception))
-        elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
-            seconds += event.elapsed_time
-            for case_id, checks in event.recorder.checks.items():
-                for check in checks:
-                    tried[check.name] = tried.get(check.name, 0) + 1
-                    if check.failure_info is not None and check.name not in findings:
-                        failure = check.failure_info.failure
-                        findings[check.name] = Finding(
-                            id=f"receiver-{check.name.replace('_', '-')}",
-                            severity=_SEVERITY.get(check.name, Severity.MUST),
-                            source="the provider's callbacks, in its OpenAPI document",
-                            expected=_MEANING.get(check.name, ""),
-                            seen=": ".join(filter(None, (failure.title, failure.message))),
-                            subject=url,
-                            evidence=what_was_said(event.recorder, failure.case_id or case_id),
-                            curl=again(check.failure_info.code_sample, base_url=url),
-                        )
-    for name, meaning in _MEANING.items():
-        found = (findings[name],) if name in findings else ()
-        outcome = Outcome.FAILED if found else Outcome.PASSED if tried[name] else Outcome.NOT_REACHED
-        reason = "" if tried[name] else (errors[0] if errors else "no callback was answered")
-        if interrupted and not found:
-            outcome, reason = Outcome.NOT_REACHED, INTERRUPTED
-        if errors and not tried[name]:
-            outcome = Outcome.ERROR
-        yield Case(f"{api.provider} callbacks", meaning, outcome, seconds / len(_MEANING), found, reason)
-    if interrupted:
+    """Post real callbacks to a receiver, `examples` others like them, and ones that no provider sends.
+
+    Raises Absent where nothing listens, and KeyboardInterrupt after the cases of a run that was cut short.
+    """
+    seen = _Seen()
+    wire = Http(url, patience=_PATIENCE)
+    try:
+        with closing(_posts(api, seed, examples, progress)) as posts:
+            for post in posts:
+                _post(wire, url, post, seen)
+                if seen.ended:
+                    break
+    except KeyboardInterrupt:
+        seen.ended, seen.interrupted = INTERRUPTED, True
+    finally:
+        wire.close()
+    group = f"{api.provider} callbacks"
+    signs = DIALECTS[api.provider].signs
+    seconds = seen.seconds / (len(KINDS) + 1)
+    for kind in KINDS:
+        if kind.wanted is not Wanted.SURVIVED and (signs or kind is not UNSIGNED):
+            yield _judge(group, url, kind, seen, seconds, signs=signs)
+    yield _uncrashed(group, url, seen, seconds)
+    if seen.interrupted:
         raise KeyboardInterrupt
 
 
-def _as_sent(url: str, api: Api, seed: int) -> Case:
-    """Post the callbacks of whole jobs, as the gateway sends them; the first that is refused is told."""
-    group, meaning = f"{api.provider} callbacks", "Callbacks as they are really sent are taken with a 2xx."
-    began = time.perf_counter()
-    target, receiver, wire = open_gateway(seed=seed, catalog=api.catalog), Receiver(), Http(url)
+def _posts(
+    api: Api, seed: int, examples: int, progress: Callable[[str], None]
+) -> Generator[Post, None, None]:
+    """Make what is posted, the most telling first: the time of a slow receiver is soon used up."""
+    dialect, random = DIALECTS[api.provider], Random(seed)
+    every: list[Callback] = []
+    target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
     try:
-        under_test = subjects(target, [api], receiver)
-        sent = callbacks_sent(next(one for one in under_test if calls_back(api, one.operation)))
-        for callback in sent:
-            headers = {name: value for name, value in callback.headers.items() if name not in _HOPS}
-            exchange = wire.send("POST", url, headers, callback.body)
-            taken = exchange.status < 300 or (_signed(api) and exchange.status in (401, 403))
-            if not taken:
-                finding = Finding(
-                    id="receiver-as-sent",
-                    severity=Severity.MUST,
-                    source="the provider's callbacks, in its OpenAPI document",
-                    expected=meaning,
-                    seen=f"answered {exchange.status}",
-                    subject=url,
-                    evidence=(str(exchange),),
-                    curl=again(exchange.curl, base_url=url),
-                )
-                return Case(group, meaning, Outcome.FAILED, time.perf_counter() - began, (finding,))
-    except Unanswered as problem:
-        return Case(group, meaning, Outcome.ERROR, reason=f"no answer: {problem}")
+        for subject in subjects(target, [api], receiver):
+            if not calls_back(api, subject.operation):
+                continue
+            progress(f"{api.provider} callbacks: of {subject.operation.id}")
+            sent = callbacks_sent(subject)
+            yield from as_sent(sent)
+            if not every:
+                yield from spoiled(sent, dialect, random)
+            every += sent
     finally:
-        wire.close()
         receiver.close()
         target.close()
-    outcome = Outcome.PASSED if sent else Outcome.NOT_REACHED
-    return Case(group, meaning, outcome, time.perf_counter() - began)
+    progress(f"{api.provider} callbacks: drawn ones")
+    yield from islice(drawn(every, dialect, random), examples)
 
 
-def _signed(api: Api) -> bool:
-    return DIALECTS[api.provider].signs  # a signature of ours may be refused: the secret is not the user's
+def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:
+    began = time.perf_counter()
+    try:
+        exchange = wire.send("POST", url, post.headers, post.body)
+    except Unanswered as problem:
+        if isinstance(problem.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL):
+            if not seen.posted and not seen.crashes:
+                raise Absent(str(problem)) from None
+            seen.ended = "the receiver no longer listens"
+        late = isinstance(problem.__cause__, httpx.TimeoutException)
+        said = f"no answer within {_PATIENCE:g} s" if late else seen.ended or "the connection was closed"
+        seen.crashes.setdefault(post.kind.id, (post, said))
+        if late:
+            seen.ended = said  # each one more would take as long
+        return
+    seen.seconds += time.perf_counter() - began
+    seen.answers.setdefault(post.kind.id, []).append(exchange)
+    if exchange.status >= 500:
+        seen.crashes.setdefault(post.kind.id, (post, f"answered {exchange.status}"))
+    if seen.seconds > _LONGEST:
+        a_post = seen.seconds / seen.posted
+        seen.ended = f"the receiver takes {a_post:.1f} s a callback, and {_LONGEST:g} s were used up"
 
 
-def _document(url: str, api: Api) -> dict[str, Any]:
-    parts = urlsplit(url)
-    request = copy.deepcopy(callbacks_of(api))
-    # What a receiver answers beyond its status is its own business.
-    request["responses"] = {"200": {"description": "Received."}, "4XX": {"description": "Refused."}}
-    components = copy.deepcopy(api.document["components"])
-    for schema in components["schemas"].values():
-        for name in _NAMES & schema.get("properties", {}).keys():
-            # Every callback that is really sent names its job, so one without a name is none.
-            schema["properties"][name].setdefault("minLength", 1)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": f"a receiver of {api.provider}", "version": "1"},
-        "servers": [{"url": f"{parts.scheme}://{parts.netloc}"}],
-        "paths": {parts.path or "/": {"post": request}},
-        "components": components,
-    }
+def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, signs: bool) -> Case:
+    answers = seen.answers.get(kind.id, [])
+    wrong = next((one for one in answers if not _is_well(kind, one.status, signs=signs)), None)
+    findings: tuple[Finding, ...] = ()
+    if wrong is not None:
+        said = f"{kind.words} was answered {wrong.status}"
+        findings = (_finding(kind, said, url, wrong),)
+    elif kind.wanted is Wanted.TAKEN and kind.id in seen.crashes:
+        post, said = seen.crashes[kind.id]
+        lost = Exchange("POST", url, post.headers, post.body, 0)
+        findings = (_finding(kind, f"{kind.words}: {said}", url, lost),)
+    if findings:
+        return Case(group, kind.promise, Outcome.FAILED, seconds, findings)
+    if seen.ended or not answers:
+        before = f"; the {len(answers)} before were well" if answers else ""
+        reason = f"{seen.ended or 'none was answered'}{before}" if not seen.interrupted else INTERRUPTED
+        return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=reason)
+    if signs and kind is not UNSIGNED and _refuses_all(seen):
+        return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=_MADE_UP)
+    return Case(group, kind.promise, Outcome.PASSED, seconds)
 
 
-def _config(url: str, api: Api, seed: int, examples: int) -> dict[str, Any]:
-    signed = _signed(api)
-    accepted = ["2xx", "401", "403"] if signed else ["2xx"]  # a made-up signature may be refused
-    parts = urlsplit(url)
-    return {
-        "base-url": f"{parts.scheme}://{parts.netloc}",
-        "seed": seed,
-        "continue-on-failure": True,
-        "workers": 1,
-        "cache": {"enabled": False},
-        "generation": {"database": "none", "deterministic": True, "no-shrink": True, "allow-x00": False},
-        "output": {"sanitization": {"enabled": False}},
-        "checks": {
-            "enabled": False,
-            "positive_data_acceptance": {"enabled": True, "expected-statuses": accepted},
-            "negative_data_rejection": {"enabled": True, "expected-statuses": ["4xx"]},
-            "not_a_server_error": {"enabled": True},
-        },
-        "phases": {
-            "examples": {"enabled": True},
-            "coverage": {"enabled": True, "unexpected-methods": []},
-            "fuzzing": {"enabled": True, "generation": {"max-examples": examples}},
-            "stateful": {"enabled": False},
-        },
-    }
+def _is_well(kind: Kind, status: int, *, signs: bool) -> bool:
+    if kind.wanted is Wanted.TAKEN:
+        # A signature of ours may be refused: the secret is not the user's.
+        return 200 <= status < 300 or (signs and status in _BEHIND)
+    return kind.wanted is Wanted.SURVIVED or not 200 <= status < 300
+
+
+def _refuses_all(seen: _Seen) -> bool:
+    return all(one.status in _BEHIND for one in seen.answers.get(AS_SENT.id, ()))
+
+
+def _uncrashed(group: str, url: str, seen: _Seen, seconds: float) -> Case:
+    if seen.crashes:
+        by_id = {kind.id: kind for kind in KINDS}
+        places: dict[str, list[str]] = {}
+        for kind, (_, said) in seen.crashes.items():
+            places.setdefault(said, []).append(by_id[kind].words)
+        told = "; ".join(f"{said} at {', '.join(words)}" for said, words in places.items())
+        (post, _), *_ = seen.crashes.values()
+        wrong = next((one for one in seen.answers.get(post.kind.id, ()) if one.status >= 500), None)
+        lost = wrong or Exchange("POST", url, post.headers, post.body, 0)
+        finding = _finding(_CRASH, told, url, lost)
+        return Case(group, _CRASH.promise, Outcome.FAILED, seconds, (finding,))
+    if seen.interrupted or seen.ended:
+        return Case(group, _CRASH.promise, Outcome.NOT_REACHED, seconds, reason=seen.ended)
+    return Case(group, _CRASH.promise, Outcome.PASSED, seconds)
+
+
+def _finding(kind: Kind, said: str, url: str, one: Exchange) -> Finding:
+    return Finding(
+        id=kind.id,
+        severity=kind.severity,
+        source=kind.source,
+        expected=kind.promise,
+        seen=said,
+        subject=url,
+        evidence=(str(one) if one.status else f"POST {url} -> no answer",),
+        curl=again(one.curl, base_url=url),
+    )

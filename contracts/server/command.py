@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,12 +21,12 @@ from contracts.interrupt import Interrupts, leave
 from contracts.options import server_options
 from contracts.receiver import Receiver
 from contracts.report import lines, write_reports
-from contracts.server.callbacks import callbacks_of, check_receiver
+from contracts.server.callbacks import Absent, callbacks_of, check_receiver
 from contracts.server.coverage import Coverage
 from contracts.server.gateway import open_fast_gateway, open_gateway
 from contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
 from contracts.server.lifecycle import plan, run_checks, subjects
-from contracts.server.live import run_live
+from contracts.server.live import Purse, run_live
 from contracts.server.spec import Api
 from contracts.server.subject import credentials
 from contracts.server.summary import summarise
@@ -36,6 +37,8 @@ from mockserver.commands.common import CannotRun, check_directory
 from mockserver.settings import Pace
 
 _SHOWN = 12
+_PATIENCE = 10.0
+"""Real seconds that a server has to answer the first call of all."""
 
 _KEPT_OUT = (401, 403, 404)
 """What a server answers that knows neither the key nor, perhaps, some of the models."""
@@ -47,6 +50,7 @@ _KEPT_OUT = (401, 403, 404)
 def server(
     url: str | None,
     provider: str | None,
+    globs: tuple[str, ...],
     report_dir: Path | None,
     seed: int | None,
     pace: Pace | None,
@@ -55,6 +59,7 @@ def server(
     receiver: str | None,
     live: bool,
     max_spend: float | None,
+    strict: bool,
 ) -> None:
     """Tell whether the server at URL keeps the documented contract; without a URL, the gateway itself.
 
@@ -64,24 +69,29 @@ def server(
     \b
     understudy check server
     understudy check server http://127.0.0.1:4010 --provider pixazo --report-dir report
+    understudy check server http://127.0.0.1:4010 --operation submit-hunyuan-video --examples 10
     understudy check server --receiver http://127.0.0.1:9000/done --provider pixazo
     understudy check server --live --provider pixazo --key $KEY --max-spend 1.50
     """
     for option, given in (("URL", url), ("--receiver", receiver)):
         if given is not None:
             _refuse_odd(given, option)
+    if key == "":
+        raise click.UsageError("--key is empty")
     # It warns about every odd part of a form, and odd ones are sent on purpose.
     logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     catalog = _catalog()
-    apis = _apis(catalog, provider)
+    apis = _apis(catalog, provider, globs)
     if seed is None:
         seed = secrets.randbelow(2**31)
     if pace is not None and (url is not None or receiver is not None or live):
         raise click.UsageError("--pace is for the gateway in this process; leave out the other target")
     if receiver is not None and (url is not None or live):
         raise click.UsageError("--receiver checks a receiver alone; leave out the server")
-    if live != (max_spend is not None):
-        raise click.UsageError("--live and --max-spend USD go together")
+    if live and max_spend is None:
+        raise click.UsageError("--live spends money: say how much with --max-spend USD")
+    if max_spend is not None and not live:
+        raise click.UsageError("--max-spend is for --live, which is not given: nothing else spends money")
     if url is not None and not live and urlsplit(url).hostname in catalog.every_host:
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     check_directory("--report-dir", report_dir)
@@ -101,7 +111,7 @@ def server(
         interrupts.ask = _nothing  # what is left to do is to tell
         report = run.report()
         if live and not any(case.outcome in (Outcome.PASSED, Outcome.FAILED) for case in run.cases):
-            run.unreached = True
+            run.unreached = run.why_unreached()
         _tell(report, run)
         if report_dir is not None:
             for file in write_reports(report, report_dir, "server", catalog):
@@ -109,8 +119,8 @@ def server(
     if interrupts.seen:
         leave(interrupts.status)  # not waiting for a call that goes on in some thread
     if run.unreached:
-        click.echo("nothing could be checked: allow a submit with a larger --max-spend", err=True)
-    sys.exit(2 if run.unreached else report.exit_status())
+        click.echo(f"nothing could be checked: {run.unreached}", err=True)
+    sys.exit(2 if run.unreached else report.exit_status(strict=strict))
 
 
 def _refuse_odd(url: str, option: str) -> None:
@@ -139,11 +149,17 @@ def _catalog() -> Catalog:
         raise CannotRun(str(error)) from None
 
 
-def _apis(catalog: Catalog, provider: str | None) -> list[Api]:
+def _apis(catalog: Catalog, provider: str | None, globs: tuple[str, ...]) -> list[Api]:
     if provider is not None and provider not in catalog.providers:
         known = ", ".join(catalog.providers)
         raise click.UsageError(f"no provider is called {provider!r}; known are {known}")
-    return [Api(name, catalog) for name in catalog.providers if provider in (None, name)]
+    apis = [Api(name, catalog, globs) for name in catalog.providers if provider in (None, name)]
+    submits = [submit.id for api in apis for submit in Api(api.provider, catalog).submits]
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in submits):
+            told = ", ".join(dict.fromkeys(submits))
+            raise click.UsageError(f"--operation {glob!r} is no submit; there are {told}")
+    return [api for api in apis if api.submits]
 
 
 class _Run:
@@ -155,7 +171,7 @@ class _Run:
         self.cases: list[Case] = []
         self.coverage: Coverage | None = None
         self.title = ""
-        self.unreached = False
+        self.unreached = ""
         self._planned: dict[tuple[str, str], str] = {}
         self.facts: dict[str, Any] = {"seed": seed, "providers": [api.provider for api in apis]}
         self._began = time.perf_counter()
@@ -178,6 +194,7 @@ class _Run:
     def url(self, url: str, key: str | None, examples: int) -> None:
         """Check a server over HTTP."""
         self.title = url
+        self._ask(url)
         target = Target(Http(url), seed=self.seed, key=key)
         try:
             self._check_url(target, examples)
@@ -203,12 +220,13 @@ class _Run:
         longest = max(
             (o.model.course.queued + o.model.course.processing for o in api.submits if o.model), default=0
         )
-        target = Target(Http(url), seed=self.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)
+        purse = Purse(Http(url), max_spend, self.progress)
+        target = Target(purse, seed=self.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)
         self._watch(forced=False)
         self._see(target)
         receiver = Receiver()
         try:
-            self._gather(run_live(subjects(target, self.apis, receiver), max_spend, progress=self.progress))
+            self._gather(run_live(subjects(target, self.apis, receiver), purse))
         finally:
             receiver.close()
             target.close()
@@ -218,21 +236,32 @@ class _Run:
         self.title = f"the receiver {url}"
         if len(self.apis) != 1:
             raise click.UsageError("--receiver needs --provider P: whose callbacks does it take?")
+        (api,) = self.apis
         try:
-            callbacks_of(self.apis[0])
-            httpx.get(url, timeout=10, trust_env=False)
+            callbacks_of(api)
         except LookupError as problem:
             raise CannotRun(str(problem)) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            raise CannotRun(f"nothing answers at the receiver {url}: {problem}") from None
-        self._gather(
-            check_receiver(url, self.apis[0], seed=self.seed, examples=examples, progress=self.progress)
-        )
+        try:
+            self._gather(check_receiver(url, api, seed=self.seed, examples=examples, progress=self.progress))
+        except Absent as problem:
+            raise CannotRun(f"nothing answers at the receiver: {problem}") from None
+
+    def _ask(self, url: str) -> None:
+        """Refuse to check what does not answer, and soon. Raises CannotRun."""
+        self.progress(f"asking whether {url} answers")
+        wire = Http(url, patience=_PATIENCE)
+        try:
+            wire.send("GET", f"{wire.base_url}/", {}, b"")
+        except Unanswered as problem:
+            late = isinstance(problem.__cause__, httpx.TimeoutException)
+            within = f" within {_PATIENCE:g} s" if late else ""
+            raise CannotRun(f"nothing answers{within}: {problem}") from None
+        finally:
+            wire.close()
 
     def _reach(self, target: Target) -> None:
-        """Refuse to check what does not answer, or knows no submit. Raises CannotRun."""
+        """Refuse to check what knows no submit. Raises CannotRun."""
         try:
-            target.call("GET", "/")
             # Without a key and a parameter: no job is made by it.
             probes = [
                 target.call(one.method, one.path, {"Content-Type": "application/json"}, b"{}")
@@ -288,13 +317,29 @@ class _Run:
         budget = Budget(fuzzing=examples, chains=examples)
         try:
             for api in self.apis:
-                self._gather(generate(target, api, seed=self.seed, budget=budget, progress=self.progress))
+                pointless = self.coverage.pointless(api) if self.coverage is not None else {}
+                self._gather(
+                    generate(
+                        target,
+                        api,
+                        seed=self.seed,
+                        budget=budget,
+                        pointless=pointless,
+                        progress=self.progress,
+                    )
+                )
         finally:
             target.close()
 
     def _gather(self, cases: Iterator[Case]) -> None:
         for case in cases:
             self.cases.append(case)
+
+    def why_unreached(self) -> str:
+        """Say what kept most cases of a live run from being reached."""
+        reasons = Counter(case.reason for case in self.cases)
+        reason = reasons.most_common(1)[0][0] if reasons else "no submit is documented"
+        return f"{reason}; allow more with --max-spend" if reason.endswith("are left") else reason
 
     def cut_short(self) -> None:
         """Note that the run was cut short: what was planned and has no case was not reached."""
@@ -371,10 +416,15 @@ def _tell_unreached(cases: tuple[Case, ...]) -> None:
 
 
 def _tell_missing(coverage: Coverage) -> None:
-    """Tell what was not seen, by status: then one line holds what has one reason."""
-    reasons: dict[tuple[int, str], list[str]] = {}
+    """Tell what was not seen and why: operations that lack the same for the same reason share a line."""
+    lacking: dict[str, dict[str, list[int]]] = {}
     for name, status, why in coverage.missing():
-        reasons.setdefault((status, why), []).append(name)
-    for (status, why), names in sorted(reasons.items()):
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        click.echo(f"  {status} not seen, {why}: {', '.join(names[:_SHOWN])}{more}")
+        lacking.setdefault(why, {}).setdefault(name, []).append(status)
+    for why, by_name in lacking.items():
+        alike: dict[tuple[int, ...], list[str]] = {}
+        for name, statuses in by_name.items():
+            alike.setdefault(tuple(statuses), []).append(name)
+        click.echo(f"  not seen, {why}:")
+        for lacked, names in alike.items():
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            click.echo(f"    {', '.join(map(str, lacked))} at {', '.join(names[:_SHOWN])}{more}")

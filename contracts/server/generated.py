@@ -7,10 +7,12 @@ are left out: those that a generator makes up belong to somebody. The promises t
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
+import requests
 import schemathesis.openapi
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
@@ -24,12 +26,14 @@ from contracts.server.spec import Api
 from contracts.server.target import Target
 from contracts.server.wire import Exchange, Inside
 from mockserver.catalog.bundle import follow
+from mockserver.domain.model import Operation
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 INTERRUPTED = "interrupted"
 """Why a case was not reached that an interrupt kept from being run, or from being finished."""
 
 _SHOWN = 1000
+_UNSERVED = "generated: operations that are not served"
 _ACCEPTS = ["2xx", "401", "402", "403", "404", "406", "409", "422", "429", "5xx"]
 _REJECTS = ["400", "401", "402", "404", "405", "406", "409", "413", "415", "422", "429"]
 _ASKS = {
@@ -84,9 +88,13 @@ def generate(
     *,
     seed: int,
     budget: Budget,
+    pointless: Mapping[str, str] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Case]:
     """Run the phases on one provider. The same seed makes the same calls.
+
+    `pointless` tells, by id, of operations that are left out and why: of calls to what is not there nothing
+    is learned, at much length.
 
     The engine swallows an interrupt and ends. So that nobody takes that for a whole run, KeyboardInterrupt
     is raised here again, after the cases that were finished.
@@ -97,9 +105,15 @@ def generate(
         life = 0.02 * target.speed
         scenario = {"name": "check-generated", "job": {"queued": life, "processing": life}}
         target.make_account(key, scenario=scenario)
-    schema = schemathesis.openapi.from_dict(
-        _document(target, api), config=SchemathesisConfig.from_dict(_config(target, api, key, seed, budget))
-    )
+    for operation in api.checked:
+        if operation.id in pointless:
+            place = f"{api.provider} {operation.method} {operation.path}"
+            yield Case(place, _UNSERVED, Outcome.NOT_REACHED, reason=pointless[operation.id])
+    tried = [operation for operation in api.checked if operation.id not in pointless]
+    if not tried:
+        return
+    config = SchemathesisConfig.from_dict(_config(target, api, key, seed, budget))
+    schema = schemathesis.openapi.from_dict(_document(target, api, tried), config=config)
     if isinstance(target.wire, Inside):
         schema.app = target.wire.house.bridge(target.wire.app)
     tallies: dict[tuple[str, str], _Tally] = {}
@@ -112,7 +126,11 @@ def generate(
             _count(target, tally, event)
         elif isinstance(event, events.NonFatalError):
             where = (event.phase.value if event.phase else "schema", event.label)
-            tallies.setdefault(where, _Tally()).errors.append(str(event.value))
+            tally = tallies.setdefault(where, _Tally())
+            if isinstance(event.value, requests.RequestException):
+                tally.findings.setdefault((event.label, "no_answer"), _unanswered(target, event))
+            else:
+                tally.errors.append(str(event.value))
         elif isinstance(event, events.FatalError):
             tallies.setdefault(("schema", api.provider), _Tally()).errors.append(str(event.exception))
         elif isinstance(event, events.Interrupted):
@@ -130,10 +148,11 @@ def generate(
 
 def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:
     outcome, reason = Outcome.PASSED, ""
-    if tally.errors:
+    if tally.findings:
+        # What was found is true, whatever else broke.
+        outcome, reason = Outcome.FAILED, tally.errors[0] if tally.errors else ""
+    elif tally.errors:
         outcome, reason = Outcome.ERROR, tally.errors[0]
-    elif tally.findings:
-        outcome = Outcome.FAILED
     elif tally.stopped:
         outcome, reason = Outcome.NOT_REACHED, INTERRUPTED
     elif not tally.calls:
@@ -155,8 +174,13 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
             continue
         tally.calls += 1
         target.calls += 1
+        request = interaction.request
         seen = Exchange(
-            interaction.request.method, interaction.request.uri, {}, b"", interaction.response.status_code
+            request.method,
+            request.uri,
+            {name: ", ".join(values) for name, values in request.headers.items()},
+            request.body or b"",
+            interaction.response.status_code,
         )
         for watcher in target.watchers:
             watcher(seen)
@@ -186,6 +210,21 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 ),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
+
+
+def _unanswered(target: Target, event: events.NonFatalError) -> Finding:
+    """Tell of a call that got no answer; Schemathesis makes no more of the kind after it."""
+    sample = event.info.code_sample or ""
+    command = again(sample, base_url=target.base_url, key=target.key or "", inside=target.is_inside)
+    return Finding(
+        id="generated-no-answer",
+        severity=Severity.MUST,
+        source="the provider's OpenAPI document; RFC 9110, 3.4",
+        expected="Every call is answered.",
+        seen=target.hide(f"no answer: {event.value}"),
+        subject=event.label,
+        curl=target.hide(command) if sample else "",
+    )
 
 
 def _is_about_us(target: Target, failure: Failure) -> bool:
@@ -229,6 +268,8 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
     phases["stateful"]["max-steps"] = 8
     return {
         "base-url": target.base_url,
+        # A redirect is an answer to judge; what it leads to would be judged in its place, and at length.
+        "max-redirects": 0,
         "seed": seed,
         "continue-on-failure": True,
         "workers": 1,
@@ -247,23 +288,35 @@ def _auth(api: Api, key: str) -> dict[str, Any]:
     return {name: {"bearer": key} if scheme["type"] == "http" else {"api_key": key}}
 
 
-def _document(target: Target, api: Api) -> dict[str, Any]:
-    """Give the document with this server in it and without addresses of receivers."""
+def _document(target: Target, api: Api, tried: Sequence[Operation]) -> dict[str, Any]:
+    """Give the document with this server and some operations in it, and without addresses of receivers."""
     document = copy.deepcopy(api.document)
     document["servers"] = [{"url": target.base_url}]
-    for path, item in document["paths"].items():
-        for method, operation in item.items():
-            operation.pop("servers", None)
-            operation.pop("callbacks", None)
-            known = next(
-                (one for one in api.operations if (one.path, one.method.lower()) == (path, method)), None
-            )
-            operation["parameters"] = [
-                parameter
-                for parameter in operation.get("parameters", [])
-                if known is None or not _leads_away(follow(document, parameter), known.webhook_query)
-            ]
+    paths = document.pop("paths")
+    document["paths"] = {}
+    for one in tried:
+        operation = paths[one.path][one.method.lower()]
+        operation.pop("servers", None)
+        operation.pop("callbacks", None)
+        operation["parameters"] = [
+            parameter
+            for parameter in operation.get("parameters", [])
+            if not _leads_away(follow(document, parameter), one.webhook_query)
+        ]
+        document["paths"].setdefault(one.path, {})[one.method.lower()] = operation
+    _drop_links(document, {one.id for one in tried})
     return document
+
+
+def _drop_links(document: dict[str, Any], names: set[str]) -> None:
+    """Drop links to operations that are not tried: a single one fails all chains."""
+    for item in document["paths"].values():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                links = response.get("links", {})
+                for name, link in list(links.items()):
+                    if follow(document, link)["operationId"] not in names:
+                        del links[name]
 
 
 def _leads_away(parameter: dict[str, Any], webhook_query: str) -> bool:

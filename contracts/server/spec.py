@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,10 +24,11 @@ NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
 
 @dataclass(eq=False)
 class Api:
-    """One provider's document and operations."""
+    """One provider's document and operations. `only` holds globs of the submits to check; () is for all."""
 
     provider: str
     catalog: Catalog
+    only: tuple[str, ...] = ()
     _validators: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @property
@@ -41,7 +43,25 @@ class Api:
 
     @cached_property
     def submits(self) -> tuple[Operation, ...]:
-        """The operations that make jobs."""
+        """The operations that make jobs, and are to be checked."""
+        return tuple(
+            one
+            for one in self._makers
+            if not self.only or any(fnmatchcase(one.id, glob) for glob in self.only)
+        )
+
+    @cached_property
+    def checked(self) -> tuple[Operation, ...]:
+        """The operations to check: every one, or some submits and what tells of their jobs."""
+        if not self.only:
+            return self.operations
+        models = (None, *(one.model for one in self.submits))
+        telling = [one for one in self.operations if one.role in ("status", "result")]
+        chosen = {one.id for one in (*self.submits, *telling) if one.model in models}
+        return tuple(one for one in self.operations if one.id in chosen)
+
+    @cached_property
+    def _makers(self) -> tuple[Operation, ...]:
         return tuple(one for one in self.operations if one.role == "submit")
 
     @cached_property
@@ -82,7 +102,7 @@ class Api:
 
     def example(self, operation: Operation) -> dict[str, Any]:
         """The documented request body, else that of another operation of the same model."""
-        fitting = [operation, *(one for one in self.submits if _same_model(one, operation))]
+        fitting = [operation, *(one for one in self._makers if _same_model(one, operation))]
         return next((dict(found) for one in fitting if (found := example(self.catalog, one))), {})
 
     def required(self, operation: Operation) -> list[str]:

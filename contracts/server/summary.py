@@ -70,7 +70,7 @@ def summarise(cases: Iterable[Case]) -> Iterator[str]:
     for area in AREAS:
         tried = {check.id: outcomes[check.id] for check in area.checks if check.id in outcomes}
         if tried:
-            yield f"  {area.name:<10} {_verdict(area, tried)}"
+            yield f"  {area.name:<10} {_verdict(area, tried, _places(area, cases))}"
     if generated:
         yield f"  {'generated':<10} {_of_generated(generated)}"
 
@@ -96,11 +96,20 @@ def _of_generated(cases: Sequence[Case]) -> str:
     return f"{word} ({'; '.join(filter(None, (counts, also)))})"
 
 
-def _verdict(area: Area, tried: Mapping[str, set[Outcome]]) -> str:
+def _places(area: Area, cases: Sequence[Case]) -> str:
+    """Say at how many operations an area was reached, where it was not at all of them."""
+    names = {check.id for check in area.checks}
+    of_area = [case for case in cases if case.name in names]
+    every = {case.group for case in of_area}
+    reached = {case.group for case in of_area if case.outcome in (Outcome.PASSED, Outcome.FAILED)}
+    return f" at {len(reached)} of {len(every)} operations" if 0 < len(reached) < len(every) else ""
+
+
+def _verdict(area: Area, tried: Mapping[str, set[Outcome]], places: str) -> str:
     failed = [name for name, seen in tried.items() if Outcome.FAILED in seen]
     unseen = [name for name, seen in tried.items() if Outcome.PASSED not in seen and name not in failed]
     kept = len(tried) - len(failed) - len(unseen)
-    counts = f"{kept} of {len(tried)} promises kept"
+    counts = f"{kept} of {len(tried)} promises kept{places}"
     if failed:
         also = f"; not reached: {', '.join(unseen)}" if unseen else ""
         return f"NOT KEPT: {area.broken} ({counts}; broken: {', '.join(failed)}{also})"

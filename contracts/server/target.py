@@ -7,6 +7,7 @@ only does by chance. What cannot be forced raises NotReached, so that it never c
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -14,9 +15,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from contracts.server.again import short_key
 from contracts.server.stamps import read_stamp
 from contracts.server.wire import Exchange, Inside, Unanswered, Wire, is_near
-from mockserver.recording.redact import REDACTED, Redactor
+from mockserver.recording.redact import REDACTED, SHORTEST, Redactor
 
 Watcher = Callable[[Exchange], None]
 
@@ -62,7 +64,7 @@ class Target:
         self._seed = seed
         self._keys = 0
         self._found: Mapping[str, Any] | None = None
-        self._shown = Redactor(frozenset({key})) if key else None
+        self._shown = Redactor(frozenset({key})) if key and len(key) >= SHORTEST else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
         self.speed = float(self.health.get("speed", 1.0)) if self.health else 1.0
@@ -121,8 +123,10 @@ class Target:
         return self.fresh_key()
 
     def hide(self, text: str) -> str:
-        """Name a real key in a text as $KEY instead of showing it."""
-        return text if self._shown is None else self._shown.text(text).replace(REDACTED, "$KEY")
+        """Name a real key in a text as $KEY instead of showing it; a short one only where it stands alone."""
+        if self._shown is not None:
+            return self._shown.text(text).replace(REDACTED, "$KEY")
+        return re.sub(short_key(self.key), "$KEY", text) if self.key else text
 
     def is_own(self, url: str) -> bool:
         """Whether an address leads to this server, by any of a machine's own names."""

@@ -90,11 +90,11 @@ class Wire(Protocol):
 
 
 class Http:
-    """A server at a URL."""
+    """A server at a URL, which has `patience` real seconds to answer a call."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, patience: float = PATIENCE) -> None:
         self.base_url = base_url.rstrip("/")
-        self._client = httpx.Client(timeout=PATIENCE, trust_env=False)
+        self._client = httpx.Client(timeout=patience, trust_env=False)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
         """Make a call to an absolute URL. Raises Unanswered."""

@@ -8,7 +8,8 @@ from typing import Any
 
 from contracts.server.again import again, commands
 from contracts.server.dialect import DIALECTS
-from contracts.server.wire import Exchange
+from contracts.server.target import Target
+from contracts.server.wire import Exchange, Http
 from tests.server.test_command import listening
 
 ACCEPTED = json.dumps({"request_id": "old-1", "status": "QUEUED", "polling_url": "http://x/old-1"}).encode()
@@ -106,3 +107,24 @@ def test_commands_at_an_app_in_process_say_so() -> None:
     """Nobody listens there until the reader serves it."""
     told = again("curl http://127.0.0.1:8080/p", base_url="http://127.0.0.1:8080", inside=True)
     assert told.startswith("# against the app in process")
+
+
+def test_a_command_that_shows_headers_already_says_so_once() -> None:
+    told = again("curl -si -X POST http://h/p", base_url="http://h")
+    assert told == "curl -si -X POST http://h/p"
+
+
+def test_a_short_key_is_named_where_it_stands_alone_and_text_is_left_as_it_is() -> None:
+    """Every k of a text would be taken for the key k."""
+    told = again(
+        "curl -X POST -H 'x-api-key: k' -H 'Authorization: Bearer k' -d '{\"a\": \"k: k\"}' 'http://h/k?key=k&p=2'",
+        base_url="http://h",
+        key="k",
+    )
+    assert told.splitlines()[-1] == (
+        'curl -si -X POST -H "x-api-key: $KEY" -H "Authorization: Bearer $KEY"'
+        """ -d '{"a": "k: k"}' "http://h/k?key=$KEY&p=2\""""
+    )
+    target = Target(Http("http://127.0.0.1:1"), key="k", stranger=True)
+    assert target.hide("the check broke at http://h/?key=k") == "the check broke at http://h/?key=$KEY"
+    target.close()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 from xml.etree import ElementTree
 
@@ -18,6 +18,7 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from contracts import check as lazy
 from contracts.cli import main
 from contracts.server import command
 from contracts.server.command import _Run
@@ -32,18 +33,20 @@ def run(*arguments: str) -> Result:
 
 @contextmanager
 def listening(answer: Any) -> Iterator[str]:
-    """A server whose `answer` is given (path, headers, body) and returns status and JSON."""
+    """A server whose `answer` is given (method, path, body) and returns status, JSON and maybe headers."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, told = answer(self.command, self.path, body)
+            status, told, *headers = answer(self.command, self.path, body)
             data = json.dumps(told).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
+            for name, value in (pair for more in headers for pair in more.items()):
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 
@@ -52,7 +55,11 @@ def listening(answer: Any) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Say nothing of an `answer` that raises: it means to close the connection."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -139,8 +146,10 @@ def test_a_server_that_is_not_there_cannot_be_checked() -> None:
     ("arguments", "said"),
     [
         (["--provider", "nobody"], "known are"),
-        (["--live"], "--max-spend"),
-        (["--max-spend", "1"], "--live"),
+        (["--live"], "say how much with --max-spend"),
+        (["http://127.0.0.1:1", "--max-spend", "1"], "--live, which is not given"),
+        (["--live", "--max-spend", "1", "--provider", "pixazo", "--key", ""], "--key is empty"),
+        (["--operation", "submit-nothing"], "no submit; there are submit-hunyuan-image-3-0-instruct"),
         (["--live", "--max-spend", "1"], "--provider P and --key K"),
         (["https://gateway.pixazo.ai"], "--live"),
         (["http://127.0.0.1:1", "--pace", "polls"], "--pace"),
@@ -175,7 +184,71 @@ def test_live_submits_nothing_that_it_may_not_pay(tmp_path: Path) -> None:
     assert "0 of 0 are left" in result.output
     assert "secret-key" not in result.output
     assert result.exit_code == 2, result.output
-    assert "nothing could be checked" in result.output
+    assert "nothing could be checked: a submit costs" in result.output
+    assert "allow more with --max-spend" in result.output
+
+
+def test_a_live_run_that_was_refused_says_so() -> None:
+    """Exit 2, with the provider's answer: more money would change nothing."""
+    with listening(lambda *call: (404, {})) as url:
+        result = run(url, "--live", "--provider", "pixazo", "--key", "secret-key", "--max-spend", "9")
+    assert result.exit_code == 2, result.output
+    assert "nothing could be checked: the submit was answered 404" in result.output
+    assert "--max-spend" not in result.output
+    assert "nothing was spent" in result.output
+
+
+def test_a_server_that_never_answers_is_given_up_after_one_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2, and what is waited for is said before."""
+    monkeypatch.setattr(command, "_PATIENCE", 0.1)
+    released, calls = Event(), []
+
+    def silent(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        calls.append(path)
+        released.wait(5)
+        return 200, {}
+
+    with listening(silent) as url:
+        result = run(url, *BRIEF)
+        released.set()
+    assert result.exit_code == 2
+    assert calls == ["/"]
+    assert f"asking whether {url} answers" in result.output
+    assert "nothing answers within 0.1 s" in result.output
+
+
+def test_what_is_not_served_is_not_called_at_length(tmp_path: Path) -> None:
+    """A server that redirects everything is followed nowhere, and no calls are made up for it."""
+    calls: list[str] = []
+
+    def redirects(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        calls.append(path)
+        return 302, {}
+
+    with listening(redirects) as url:
+        result = run(url, "--provider", "pixazo", "--operation", "submit-hunyuan-video", "--seed", "7")
+    assert len(calls) < 60
+    assert "not reached: it is not served: good calls are answered 302, which" in result.output
+    assert "not reached: it is not served: no job is made that it could tell of" in result.output
+
+
+def test_operations_can_be_chosen(tmp_path: Path) -> None:
+    """Promises, generated calls and coverage are of these submits and what tells of their jobs alone."""
+    wanted = ["--provider", "pixazo", "--operation", "*video-image-to-video", "--operation", "*-i2v"]
+    result = run(*wanted, "--seed", "7", "--examples", "1", "--report-dir", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    told = json.loads((tmp_path / "server.json").read_text())
+    assert [one["operation"] for one in told["facts"]["coverage"]["operations"]] == [
+        "submit-hunyuan-video-image-to-video",
+        "get-result-hunyuan-video-image-to-video",
+        "submit-pixverse-i2v",
+        "get-request-status",
+    ]
+    assert told["facts"]["coverage"]["missing"] == []
+    assert {case["group"] for case in told["cases"] if case["name"] == "media"} == {
+        "pixazo submit-hunyuan-video-image-to-video",
+        "pixazo submit-pixverse-i2v",
+    }
 
 
 def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
@@ -216,9 +289,20 @@ def test_what_a_made_up_key_cannot_show_is_no_finding() -> None:
     assert "returned 501" not in result.output
     assert "give a real one with --key" in result.output
     assert "No examples in schema" not in result.output
-    assert "404 not seen, provoked, but the server answered 200" in result.output
+    told = result.output.partition("  not seen, provoked, but the server answered 200:\n")[2]
+    assert "404" in told.partition("  not seen")[0]
     short = result.output.partition("in short:")[2]
     assert "generated  NOT KEPT" in short
+
+
+def test_a_check_that_is_interrupted_at_once_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it needs takes seconds to import."""
+
+    def interrupted(module: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lazy, "import_module", interrupted)
+    assert "interrupted before anything was checked" in CliRunner().invoke(lazy.check, ["server"]).output
 
 
 @pytest.mark.parametrize("phase", ["promises", "generated"])
@@ -229,7 +313,8 @@ def test_an_interrupted_run_never_looks_whole(tmp_path: Path, phase: str) -> Non
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
         generating = any("examples" in text.lower() for text in said)
-        if said and not struck and generating is (phase == "generated"):
+        begun = any("promises" in text for text in said)
+        if begun and not struck and generating is (phase == "generated"):
             struck.append(path)
             os.kill(os.getpid(), signal.SIGINT)
         return 422, {}

@@ -2,32 +2,67 @@
 
 from __future__ import annotations
 
-from contracts.findings import Outcome
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from contracts.findings import Case, Outcome
 from contracts.receiver import Receiver
 from contracts.server.gateway import gateway_settings
 from contracts.server.lifecycle import subjects
-from contracts.server.live import FREE, run_live
+from contracts.server.live import FREE, Purse, run_live
 from contracts.server.promises import CHECKS
 from contracts.server.spec import Api
 from contracts.server.target import Target
-from contracts.server.wire import Inside
+from contracts.server.wire import Exchange, Inside, Unanswered, Wire
 from mockserver.app import create_app, create_world
 from mockserver.catalog import Catalog
+
+
+class Breaking:
+    """A wire into a gateway that loses the answers to submits, or every call, or the first two polls."""
+
+    def __init__(self, inner: Wire, *, loses: str, cause: Exception) -> None:
+        self.base_url = inner.base_url
+        self.calls: list[str] = []
+        self._inner = inner
+        self._loses = loses
+        self._cause = cause
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+        self.calls.append(method)
+        if self._loses == "calls" or (self._loses == "polls" and self.calls.count("GET") in (1, 2)):
+            raise Unanswered("lost") from self._cause
+        exchange = self._inner.send(method, url, headers, body)
+        if self._loses == "submits" and method == "POST":
+            raise Unanswered("lost") from self._cause
+        return exchange
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def check_live(
+    catalog: Catalog, wire: Wire, limit: float, progress: Callable[[str], None] = lambda _: None
+) -> tuple[list[Case], Purse]:
+    """Run live checks of every model of Pixazo; give the cases, and what is left to spend."""
+    purse = Purse(wire, limit, progress)
+    target = Target(purse, key="the-key", patience=0.4, stranger=True)
+    receiver = Receiver()
+    try:
+        return list(run_live(subjects(target, [Api("pixazo", catalog)], receiver), purse)), purse
+    finally:
+        receiver.close()
+        target.close()
 
 
 def test_a_live_run_makes_one_submit_a_model_and_stops_at_the_cap(catalog: Catalog) -> None:
     """What is spent stays below the cap, no model is paid twice, and nothing beyond is called passed."""
     world = create_world(gateway_settings("polls"), catalog=catalog)
-    target = Target(Inside(create_app(world=world)), key="the-key", patience=0.4, stranger=True)
-    receiver = Receiver()
     said: list[str] = []
-    try:
-        cases = list(
-            run_live(subjects(target, [Api("pixazo", catalog)], receiver), 0.9, progress=said.append)
-        )
-    finally:
-        receiver.close()
-        target.close()
+    cases, _ = check_live(catalog, Inside(create_app(world=world)), 0.9, said.append)
     jobs = list(world.store)
     assert 0 < sum(job.price for job in jobs) <= 900_000
     assert len(said) == len(jobs)
@@ -36,6 +71,44 @@ def test_a_live_run_makes_one_submit_a_model_and_stops_at_the_cap(catalog: Catal
     assert [case for case in cases if case.outcome in (Outcome.FAILED, Outcome.ERROR)] == []
     unpaid = {case.group for case in cases if "are left" in case.reason}
     assert len(unpaid) == 12 - len(jobs)
+
+
+@pytest.mark.parametrize(
+    ("loses", "cause", "left", "submits"),
+    [
+        ("submits", httpx.ReadError("reset"), 99.0, 1),  # it may have been accepted, and paid for
+        ("calls", httpx.ConnectError("no such host"), 100.0, 1),  # it never left
+    ],
+)
+def test_a_submit_without_an_answer_is_not_made_again(
+    catalog: Catalog, loses: str, cause: Exception, left: float, submits: int
+) -> None:
+    """Nor is any other: nothing was reached, which is no finding."""
+    world = create_world(gateway_settings("polls"), catalog=catalog)
+    wire = Breaking(Inside(create_app(world=world)), loses=loses, cause=cause)
+    cases, purse = check_live(catalog, wire, 100)
+    assert wire.calls.count("POST") == submits
+    assert {case.outcome for case in cases} == {Outcome.NOT_REACHED}
+    assert left <= purse.left <= left + 1
+    assert all("lost" in case.reason for case in cases)
+
+
+def test_a_lost_poll_does_not_lose_a_job_that_is_paid_for(catalog: Catalog) -> None:
+    """It is made again."""
+    world = create_world(gateway_settings("polls"), catalog=catalog)
+    wire = Breaking(Inside(create_app(world=world)), loses="polls", cause=httpx.ReadError("reset"))
+    cases, _ = check_live(catalog, wire, 0.9)
+    assert Outcome.PASSED in {case.outcome for case in cases if case.name == "job-completes"}
+    assert {case.outcome for case in cases} == {Outcome.PASSED, Outcome.NOT_REACHED}
+
+
+def test_a_refused_submit_costs_nothing(catalog: Catalog) -> None:
+    """What was set aside for it can be spent on another model."""
+    closed = replace(gateway_settings("polls"), api_keys=("another-key",))
+    wire = Inside(create_app(world=create_world(closed, catalog=catalog)))
+    cases, purse = check_live(catalog, wire, 0.5)
+    assert purse.left == 0.5
+    assert {case.reason for case in cases if case.name == "job-completes"} == {"the submit was answered 401"}
 
 
 def test_the_free_checks_are_checks() -> None:

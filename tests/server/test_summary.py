@@ -34,3 +34,13 @@ def test_what_was_not_reached_is_never_called_kept() -> None:
 
 def test_an_area_that_was_not_tried_is_not_told_of() -> None:
     assert set(lines(stamps=Outcome.PASSED)) == {"lifecycle"}
+
+
+def test_an_area_says_at_how_many_operations_it_was_seen() -> None:
+    """What one operation of twelve keeps is not kept by the server."""
+    cases = [
+        Case("one", "stamps", Outcome.PASSED),
+        *(Case(name, "stamps", Outcome.NOT_REACHED) for name in ("two", "three")),
+    ]
+    (line,) = summarise(cases)
+    assert line.endswith("kept (1 of 1 promises kept at 1 of 3 operations)")

@@ -13,10 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.findings import Case, Outcome
 from contracts.receiver import Receiver
-from contracts.server.gateway import open_app
+from contracts.server.coverage import Coverage
+from contracts.server.gateway import gateway_settings, open_app
 from contracts.server.lifecycle import run_checks, subjects
 from contracts.server.promises import CHECKS
 from contracts.server.spec import Api
+from mockserver.app import create_app, create_world
 from mockserver.catalog import Catalog
 
 STAMP = "2026-05-22T13:17:32.110Z"
@@ -106,3 +108,29 @@ def test_answers_of_any_shape_end_no_run(catalog: Catalog, told: Any) -> None:
     """Every check has an outcome, whatever the answers are."""
     cases = check_all(answering(lambda request: (200, json.loads(json.dumps(told)))), catalog)
     assert len(cases) > len(CHECKS) / 2
+
+
+def test_a_job_is_asked_for_at_every_operation_that_tells_of_it(catalog: Catalog) -> None:
+    """A stranger's result is asked for while it is made, when it is there, without a key, and for no job."""
+    gateway = create_app(world=create_world(gateway_settings("polls"), catalog=catalog))
+
+    async def stranger(scope: Scope, receive: Receive, send: Send) -> None:
+        hidden = scope["type"] == "http" and scope["path"].startswith("/_mock")
+        await (JSONResponse({}, 404) if hidden else gateway)(scope, receive, send)
+
+    api = Api("pixazo", catalog, only=("submit-hunyuan-video-image-to-video",))
+    coverage = Coverage([api], forced=False)
+    target, receiver = open_app(stranger), Receiver()
+    target.patience = 0.4
+    target.watchers.append(coverage.watch)
+    try:
+        (subject,) = subjects(target, [api], receiver)
+        (case,) = run_checks([subject], [check for check in CHECKS if check.id == "every-other-status"])
+    finally:
+        receiver.close()
+        target.close()
+    assert case.reason == "this server cannot be made to answer them all: it is no Understudy"
+    missing = {(name.split()[1], status) for name, status, _ in coverage.missing()}
+    result, status = "get-result-hunyuan-video-image-to-video", "get-request-status"
+    met = {(result, 200), (result, 202), (result, 401), (result, 404), (status, 200), (status, 401)}
+    assert met & missing == set()
