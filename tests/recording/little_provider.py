@@ -129,6 +129,7 @@ class LittleProvider:
 
 class _Base(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body go out in two writes
     provider: LittleProvider
 
     def log_message(self, format: str, *args: object) -> None:
