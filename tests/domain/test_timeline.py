@@ -70,7 +70,7 @@ def test_ending_by_hand_keeps_the_past_and_is_final(
     ended = timeline.ended(age, state, "by hand", 7)
     assert ended.at(probe) == (timeline.at(probe) if probe < age else Step(age, state))
     assert ended.end == Step(age, state)
-    assert (ended.error, ended.code) == ("by hand", 7)
+    assert (ended.error, ended.code, ended.nsfw) == ("by hand", 7, False)
     assert timeline.steps == before
     with pytest.raises(ValueError, match="already ended"):
         ended.ended(age + probe, state, None)

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.catalog import Catalog
+from mockserver.domain.draw import account_name
 from mockserver.gateway.accounts import Accounts
 from mockserver.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
 from mockserver.gateway.store import MemoryStore
@@ -244,6 +245,16 @@ def test_an_account_in_use_is_kept_and_an_idle_one_is_forgotten() -> None:
     assert accounts.named(busy.name) is busy
     assert accounts.named(idle.name) is None
     assert accounts.of("idle") is not idle
+
+
+def test_two_keys_with_one_short_name_are_two_accounts() -> None:
+    """The later one is named at length; each is found by its own name."""
+    accounts = Accounts(None, None)
+    one, other = accounts.of("key-8337"), accounts.of("key-15029")
+    assert one.name == account_name("key-8337") == account_name("key-15029")
+    assert other.name == account_name("key-15029", digits=32)
+    assert accounts.named(one.name) is one
+    assert accounts.named(other.name) is other
 
 
 def test_an_account_begins_with_the_gateways_balance_and_limit() -> None:

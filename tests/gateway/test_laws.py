@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -267,3 +268,14 @@ async def test_two_keys_whose_short_names_agree_are_two_accounts_all_the_same(ca
     await end(gateway, job, "ERROR")
     assert await balance(gateway, ann) == 1
     assert await balance(gateway, ben) == 1
+
+
+def test_the_ids_of_errors_are_uuids_drawn_from_the_seed(catalog: Catalog) -> None:
+    """Each its own, and the same again under the same seed."""
+    one, same, other = (open_gateway(catalog, seed=seed).world for seed in (1, 1, 2))
+    drawn = [[world.trace() for _ in range(50)] for world in (one, same, other)]
+    assert drawn[0] == drawn[1]
+    assert len({*drawn[0], *drawn[2]}) == 100
+    for text in (*drawn[0], *drawn[2]):
+        assert str(UUID(text)) == text
+        assert (UUID(text).version, UUID(text).variant) == (4, RFC_4122)
