@@ -53,6 +53,20 @@ def _files(folder: Path) -> list[bytes]:
         (_TEXT.encode(), {}),
         (_TEXT.encode("utf-16"), {}),
     ],
+    # A gzip body holds the second it was made in, and workers must agree on the names of tests.
+    ids=[
+        "gzip",
+        "zlib",
+        "raw-deflate",
+        "deflate-then-gzip",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32-le",
+        "utf-16-gzip",
+        "untyped",
+        "untyped-utf-16",
+    ],
 )
 async def test_a_coded_text_is_kept_in_clear_without_the_key(
     catalog: Catalog, tmp_path: Path, provider: LittleProvider, body: bytes, headers: dict[str, str]
