@@ -6,6 +6,10 @@
 PYTHON ?= python3
 PORT ?= 8080
 ARGS ?=
+# Many tests wait for processes and sockets, so more of them than two cores can be under way.
+WORKERS ?= 4
+# The tests start hundreds of processes, each of which would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
@@ -22,10 +26,10 @@ serve: $(READY) ## Start the gateway (PORT=8080 ARGS="--speed 1 --seed 7")
 	@exec $(BIN)/understudy serve --port $(PORT) $(ARGS)
 
 test: $(READY) ## Run the tests but the slow ones (ARGS="-k webhook" to choose)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 test-all: $(READY) ## Run all the tests
-	$(BIN)/python -m pytest -n 2 -m "" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m "" --hypothesis-profile thorough $(ARGS)
 
 lint: $(READY) ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from fixtures.clients.broken import BROKEN
 from mockserver.catalog import Catalog
 
 AT_ONCE = 16
-CASES_A_LANE = 4
+CASES_A_LANE = 8
 
 Kills = dict[str, dict[str, set[str]]]
 """By client and case, the rules of MUST and SHOULD that it broke."""

@@ -84,7 +84,7 @@ class WalletAgainstModel(RuleBasedStateMachine):
 
 
 TestWallet = WalletAgainstModel.TestCase
-TestWallet.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestWallet.settings = settings(stateful_step_count=30, deadline=None)
 
 
 def test_a_refund_comes_at_its_millisecond_and_not_one_earlier() -> None:

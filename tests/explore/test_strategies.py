@@ -21,7 +21,7 @@ ABLE = msgspec.convert(dict(Reference().hello()), Hello)
 PLAIN = Hello()
 
 anything = drawn(CATALOG, ABLE, places(ABLE))
-_SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+_SLOW = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
 @_SLOW
@@ -105,7 +105,7 @@ def test_a_slow_answer_is_shorter_than_the_timeout_that_is_declared() -> None:
     hasty = Hello(timing=Timing(request_timeout_ms=300))
     seen: list[float] = []
 
-    @settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+    @settings(database=None, suppress_health_check=list(HealthCheck))
     @given(drawn(CATALOG, hasty, places(hasty)))
     def look(one: Drawn) -> None:
         seen.extend(

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.app import create_world
@@ -108,7 +108,6 @@ async def test_without_a_key_the_provider_refuses(played: Gateway) -> None:
 
 
 @given(st.lists(st.integers(0, 130_000), min_size=1, max_size=12))
-@settings(max_examples=40)
 def test_polling_more_never_moves_a_job(example: Recording, catalog: Catalog, instants: list[int]) -> None:
     """A poll shows the same whether or not others came before it, and states never go back."""
 

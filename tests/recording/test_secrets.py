@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.catalog import Catalog
@@ -344,7 +344,6 @@ def test_a_text_that_is_cut_where_no_secret_is_stays_as_it_is() -> None:
     assert Redactor(frozenset({KEY})).cut_text(text) == text
 
 
-@settings(max_examples=30)
 @given(
     body=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),
     told=st.binary(max_size=40) | st.text(max_size=40).map(str.encode),

@@ -183,7 +183,6 @@ def with_tags(scenario: Scenario) -> Scenario:
     drawn=st.lists(st.tuples(playable(), st.sampled_from(PROVIDERS)), min_size=3, max_size=3),
     schedule=st.lists(calls, max_size=40),
 )
-@settings(max_examples=120)
 async def test_each_account_meets_its_entries_in_order_in_any_interleaving(
     drawn: list[tuple[Scenario, str]], schedule: list[tuple[int, str, int]]
 ) -> None:
@@ -210,7 +209,6 @@ async def test_each_account_meets_its_entries_in_order_in_any_interleaving(
     drawn=st.lists(st.tuples(playable(), st.sampled_from(PROVIDERS)), min_size=2, max_size=4),
     rounds=st.integers(1, 8),
 )
-@settings(max_examples=60)
 async def test_accounts_at_the_same_time_do_not_disturb_each_other(
     drawn: list[tuple[Scenario, str]], rounds: int
 ) -> None:
@@ -238,7 +236,6 @@ async def test_accounts_at_the_same_time_do_not_disturb_each_other(
     more=st.integers(0, 4),
     provider=st.sampled_from(PROVIDERS),
 )
-@settings(max_examples=40)
 async def test_submits_of_one_account_at_the_same_time_meet_each_entry_so_often(
     after: int, times: int, more: int, provider: str
 ) -> None:
@@ -339,7 +336,7 @@ async def test_the_journal_names_job_scenario_and_fault(gateway: Gateway) -> Non
 
 @given(scenario=scenarios())
 @example(scenario=Scenario(name="1e5", summary="null", advice="\x85\u2028 - ", job=Job(code=0)))
-@settings(max_examples=200, **CALM)  # type: ignore[arg-type]  # one list of health checks
+@settings(**CALM)  # type: ignore[arg-type]  # one list of health checks
 def test_what_is_drawn_survives_yaml_and_json_both_ways(
     scenario: Scenario, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -358,7 +355,6 @@ def test_what_is_drawn_survives_yaml_and_json_both_ways(
 
 
 @given(scenario=scenarios())
-@settings(max_examples=80)
 async def test_what_is_drawn_survives_the_admin_api(scenario: Scenario) -> None:
     """PUT and GET give back the same scenario."""
     gateway = make()
@@ -395,7 +391,6 @@ def no_bug_of_ours() -> Iterator[None]:
     scenario=Scenario(name="x", submit=(Entry(status=500, body="plain"),), quirks=("extra-fields",)),
     provider="pixazo",
 )
-@settings(max_examples=150)
 async def test_no_drawn_scenario_breaks_the_gateway(scenario: Scenario, provider: str) -> None:
     """Every call gets an answer or a wire fault, never a bug of ours."""
     gateway = make(balance=100.0)

@@ -7,7 +7,7 @@ import logging
 from itertools import takewhile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.catalog import Catalog
@@ -42,7 +42,6 @@ advances = st.lists(st.integers(0, 3_000).map(lambda ms: ms / 1000), min_size=1,
 
 
 @given(mode=modes, webhook=mischief, course=courses, schedule=advances)
-@settings(max_examples=60)
 async def test_what_is_sent_is_what_is_planned(
     mode: Mode, webhook: Webhook, course: Course, schedule: list[float]
 ) -> None:
@@ -70,7 +69,6 @@ async def test_what_is_sent_is_what_is_planned(
     answers=st.lists(st.sampled_from([200, 204, 302, 404, 500, "reset"]), min_size=1, max_size=8),
     schedule=advances,
 )
-@settings(max_examples=40)
 async def test_failures_keep_the_order_and_lose_nothing(
     mode: Mode, webhook: Webhook, answers: list[Behaviour], schedule: list[float]
 ) -> None:
@@ -106,7 +104,6 @@ async def test_failures_keep_the_order_and_lose_nothing(
     webhook=mischief.filter(lambda wish: not wish.drop),
     schedule=advances,
 )
-@settings(max_examples=80)
 async def test_ended_by_hand_a_job_calls_back_now_and_nothing_comes_twice(
     ends: int, mode: Mode, webhook: Webhook, schedule: list[float]
 ) -> None:
