@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from contracts.conformance.protocol import CAPABILITIES, Kind, Mode, Outcome
-from mockserver.catalog.load import read_yaml
+from mockserver.catalog.notation import read_yaml
 from mockserver.domain.conditions import Condition
 from mockserver.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario
 from mockserver.gateway.book import read_book

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import yaml
-
 from contracts.conformance import cases as written
 from contracts.conformance.cases import SPEED
 from contracts.conformance.drivers import Died, Driver
@@ -16,6 +14,7 @@ from contracts.conformance.protocol import Hello
 from contracts.conformance.stage import Seen, play
 from contracts.findings import Case, Finding, Outcome, Severity
 from mockserver.catalog import Catalog
+from mockserver.catalog.notation import write_yaml
 from mockserver.domain.scenario import write_scenario
 
 MakeDriver = Callable[[], Driver]
@@ -111,7 +110,7 @@ def _case(case: written.Case) -> Case:
 
 def _again(case: written.Case) -> str:
     """Write the scenario as a file, with the command that plays it."""
-    scenario = yaml.safe_dump(write_scenario(case.scenario), sort_keys=False, width=100, allow_unicode=True)
+    scenario = write_yaml(write_scenario(case.scenario))
     command = f"understudy serve --speed {SPEED:g} --allow-http-webhooks --scenario FILE"
     return f"# {case.id}. As FILE: {command}\n{scenario}"
 

@@ -26,7 +26,7 @@ from contracts.explore.telling import (
     save,
     severity_of,
     summary,
-    write_yaml,
+    write_found,
 )
 from contracts.findings import Severity
 from mockserver.catalog import Catalog, open_catalog
@@ -239,7 +239,7 @@ def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: b
             f"{found.finding.message}\n"
             f"source: {found.finding.source}\n\n"
             f"the smallest scenario found, at {found.drawn.place}, model {model_of(found)}:\n\n"
-            f"{write_yaml(found)}\n"
+            f"{write_found(found)}\n"
             f"the conversation:\n{talk}"
         )
     if not parts:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from contracts.conversation import as_text, shorten, tell
 from contracts.explore.search import Exploration, Found
@@ -19,6 +18,7 @@ from contracts.explore.strategies import SPEED
 from contracts.findings import Case, Finding, Outcome, Report, Severity, Table
 from contracts.rules import RULES
 from mockserver.catalog import Catalog
+from mockserver.catalog.notation import write_yaml
 from mockserver.domain.scenario import Scenario, write_scenario
 
 _TURNS = 40
@@ -39,7 +39,7 @@ def scenario_of(found: Found) -> Scenario:
     return msgspec.structs.replace(found.drawn.scenario, name=name, summary=f"{found.finding.id}: {what}")
 
 
-def write_yaml(found: Found, again: Sequence[str] = ()) -> str:
+def write_found(found: Found, again: Sequence[str] = ()) -> str:
     """Write the found scenario as a file that `understudy serve --scenario` plays.
 
     What a scenario does not hold, the call that meets it, stands in comments, with the commands `again`.
@@ -54,7 +54,7 @@ def write_yaml(found: Found, again: Sequence[str] = ()) -> str:
         told.append("{key} stands for the client's own key: put it there before you serve this file")
     comments = "".join(f"# {line}\n" for text in told for line in text.splitlines())
     data = write_scenario(scenario_of(found))
-    return comments + yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return comments + write_yaml(data, width=_WIDTH)
 
 
 def save(exploration: Exploration, directory: Path, *, seed: int, command: str) -> dict[str, Path]:
@@ -64,7 +64,7 @@ def save(exploration: Exploration, directory: Path, *, seed: int, command: str) 
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / f"breaks-{found.finding.id}.yaml"
         # By its name alone: the file may be moved, or sent to somebody.
-        file.write_text(write_yaml(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
+        file.write_text(write_found(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
         files[found.finding.id] = file
     return files
 
@@ -189,7 +189,7 @@ def report(
                     seen=seen,
                     journal=found.conversation.journal,
                     claim=found.conversation.claim,
-                    again=write_yaml(found),
+                    again=write_found(found),
                 )
             )
     if exploration.faults:

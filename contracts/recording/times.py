@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-import yaml
-
 from contracts.rules.talk import Exchange, JobTalk, read_talk
 from mockserver.catalog import Catalog
+from mockserver.catalog.notation import write_yaml
 from mockserver.gateway.journal import JournalEntry
 
 Phase = Literal["queued", "processing", "total"]
@@ -74,8 +73,7 @@ class ModelTimes:
         missing = [name for name, one in (("queued", queued), ("processing", processing)) if one is None]
         if missing:
             course["assumed"] = f"{missing[0]} is 0: the recording does not show it."
-        written: str = yaml.safe_dump({"course": course}, sort_keys=False, allow_unicode=True, width=110)
-        return written
+        return write_yaml({"course": course}, width=110)
 
 
 def _told(name: str, spread: Spread) -> str:

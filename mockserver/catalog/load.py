@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import yaml
+
+from mockserver.catalog.notation import read_yaml
 
 COMMON = "common.yaml"
 
@@ -41,27 +43,6 @@ class Document:
     def shared(self) -> bool:
         """Whether it holds the parts that the provider's documents share."""
         return self.file.name == COMMON
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML without surprises: a key that stands twice is an error, not a silent overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(text: bytes) -> Any:
-    """Read YAML with the safe loader, which here refuses a key that stands twice. Raises yaml.YAMLError."""
-    # S506 is about unsafe loaders; this one derives from the safe one.
-    return yaml.load(text, _Loader)  # noqa: S506
 
 
 def bundled_specs() -> Path:

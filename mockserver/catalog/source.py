@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import yaml
 
-from mockserver.catalog.load import Document, bundled_specs, parse_document, read_yaml
+from mockserver.catalog.load import Document, bundled_specs, parse_document
+from mockserver.catalog.notation import read_yaml, write_yaml
 
 _WIDTH = 110
 
@@ -200,9 +201,7 @@ def _add(text: str, node: yaml.CollectionNode, value: dict[str, Any] | list[Any]
     margin = " " * node.start_mark.column
     # One more part, an empty list, keeps the collection itself from being written in one line.
     more: Any = {**value, "y" if "z" in value else "z": []} if isinstance(value, dict) else [*value, []]
-    written = yaml.safe_dump(
-        more, default_flow_style=None, sort_keys=False, allow_unicode=True, width=_WIDTH - len(margin)
-    )
+    written = write_yaml(more, width=_WIDTH - len(margin), flow=None)
     lines = written.rstrip("\n").split("\n")[:-1]
     return text[:end] + "".join(f"\n{margin}{line}" for line in lines) + text[end:]
 
@@ -221,9 +220,7 @@ def _take(text: str, node: yaml.CollectionNode, parts: Sequence[tuple[int, yaml.
 
 
 def _flow(value: Any) -> str:
-    dumped = yaml.safe_dump(
-        [value], default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
-    )
+    dumped = write_yaml([value], width=10**9, flow=True)
     return dumped.strip()[1:-1] if not isinstance(value, dict | list) else dumped.strip()[1:-1].strip()
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-import yaml
 
 from mockserver.catalog import SpecError, open_catalog
 from mockserver.catalog.describe import describe
+from mockserver.catalog.notation import write_yaml
 from mockserver.commands.common import CannotRun
 from mockserver.domain.quirks import QUIRKS
 from mockserver.domain.scenario import write_scenario
@@ -56,7 +56,7 @@ def scenarios(name: str | None) -> None:
     try:
         book = read_book()
         if name is not None:
-            click.echo(yaml.safe_dump(write_scenario(find(book, name)), sort_keys=False, width=100), nl=False)
+            click.echo(write_yaml(write_scenario(find(book, name))), nl=False)
             return
     except BookError as error:
         raise CannotRun(str(error)) from None

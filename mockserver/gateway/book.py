@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mockserver.catalog.load import read_yaml
+from mockserver.catalog.notation import read_yaml
 from mockserver.domain.scenario import Scenario, ScenarioError, read_scenario
 
 

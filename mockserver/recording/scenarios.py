@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
+from mockserver.catalog.notation import write_yaml
 from mockserver.domain.conditions import Condition, Detail, Refusal
 from mockserver.domain.model import Operation
 from mockserver.domain.scenario import Entry, Scenario, ScenarioError, Webhook, read_scenario, write_scenario
@@ -96,7 +96,7 @@ def export(repertoire: Repertoire, folder: Path) -> list[Path]:
         data = write_scenario(scenario)
         text = "".join(f"# {line}\n" for line in said)
         file = folder / f"{scenario.name}.yaml"
-        file.write_text(text + yaml.safe_dump(data, sort_keys=False, width=100, allow_unicode=True), "utf-8")
+        file.write_text(text + write_yaml(data), "utf-8")
         written.append(file)
     return written
 

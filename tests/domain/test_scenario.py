@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog.load import read_yaml
+from mockserver.catalog.notation import read_yaml
 from mockserver.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario, write_scenario
 from tests.domain.drawing import entries, scenarios
 
