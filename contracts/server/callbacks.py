@@ -10,8 +10,6 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-import httpx
-
 from contracts.findings import Case, Finding, Outcome, Severity
 from contracts.receiver import Callback, Receiver
 from contracts.server.again import again
@@ -96,7 +94,7 @@ def check_receiver(
     Raises Absent where nothing listens, and KeyboardInterrupt after the cases of a run that was cut short.
     """
     seen = _Seen()
-    wire = Http(url, patience=_PATIENCE)
+    wire = Http(url)
     try:
         with closing(_posts(api, seed, examples, progress)) as posts:
             for post in posts:
@@ -145,16 +143,16 @@ def _posts(
 def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:
     began = time.perf_counter()
     try:
-        exchange = wire.send("POST", url, post.headers, post.body)
+        exchange = wire.send("POST", url, post.headers, post.body, _PATIENCE)
     except Unanswered as problem:
-        if isinstance(problem.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL):
+        if problem.absent:
             if not seen.posted and not seen.crashes:
                 raise Absent(str(problem)) from None
             seen.ended = "the receiver no longer listens"
-        late = isinstance(problem.__cause__, httpx.TimeoutException)
-        said = f"no answer within {_PATIENCE:g} s" if late else seen.ended or "the connection was closed"
+        too_late = f"no answer within {_PATIENCE:g} s" if problem.late else ""
+        said = too_late or seen.ended or "the connection was closed"
         seen.crashes.setdefault(post.kind.id, (post, said))
-        if late:
+        if problem.late:
             seen.ended = said  # each one more would take as long
         return
     seen.seconds += time.perf_counter() - began

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-import httpx
 
 from contracts.findings import Case, Finding, Outcome, Report
 from contracts.interrupt import Interrupts, leave
@@ -249,13 +248,11 @@ class _Run:
     def _ask(self, url: str) -> None:
         """Refuse to check what does not answer, and soon. Raises CannotRun."""
         self.progress(f"asking whether {url} answers")
-        wire = Http(url, patience=_PATIENCE)
+        wire = Http(url)
         try:
-            wire.send("GET", f"{wire.base_url}/", {}, b"")
+            wire.send("GET", f"{wire.base_url}/", {}, b"", _PATIENCE)
         except Unanswered as problem:
-            late = isinstance(problem.__cause__, httpx.TimeoutException)
-            within = f" within {_PATIENCE:g} s" if late else ""
-            raise CannotRun(f"nothing answers{within}: {problem}") from None
+            raise CannotRun(f"nothing answers: {problem}") from None
         finally:
             wire.close()
 

@@ -12,10 +12,13 @@ from contracts.server.promises import CHECKS, Check
 from contracts.server.spec import Api
 from contracts.server.subject import Broken, Subject
 from contracts.server.target import NotReached, Target
-from contracts.server.wire import Unanswered
+from contracts.server.wire import PATIENCE, Unanswered
 
 _HASTE = 2.0
 """Real seconds that a job may take once another one was not seen to end."""
+
+_CALL_HASTE = 5.0
+"""Real seconds that a call may take in a check in which one got no answer elsewhere."""
 
 _EVIDENCE = 8
 """Exchanges that a finding shows at most."""
@@ -49,7 +52,7 @@ def run_check(check: Check, subject: Subject) -> Case:
         outcome, findings = Outcome.FAILED, (_finding(check, subject, problem),)
     except Unanswered as problem:
         outcome = Outcome.FAILED
-        findings = (_finding(check, subject, Broken(f"no answer: {problem}")),)
+        findings = (_finding(check, subject, Broken(f"no answer: {problem}", problem.call)),)
     except Exception as problem:
         # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
         outcome = Outcome.ERROR
@@ -85,14 +88,22 @@ def run_checks(
     """Run checks on operations, operation by operation."""
     checks = tuple(checks)
     under_test = list(under_test)
+    waited: set[str] = set()
     for number, subject in enumerate(under_test, 1):
         progress(f"promises: {number} of {len(under_test)} operations, {subject.name}")
         for check in checks:
+            target = subject.target
             if check.suits(subject):
+                # A call that has once waited in vain does not wait so long at each other operation.
+                target.call_patience = _CALL_HASTE if check.id in waited else PATIENCE
+                target.kept_waiting = False
                 yield run_check(check, subject)
+                if target.kept_waiting:
+                    waited.add(check.id)
+                target.call_patience = PATIENCE
             if subject.endless:
                 # A server whose jobs were not seen to end is not waited for so long again.
-                subject.target.patience = min(subject.target.patience, _HASTE)
+                target.patience = min(target.patience, _HASTE)
 
 
 def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:

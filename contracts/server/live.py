@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import httpx
-
 from contracts.findings import Case
 from contracts.server.lifecycle import run_check
 from contracts.server.promises import CHECKS
 from contracts.server.subject import Subject
 from contracts.server.target import NotReached
-from contracts.server.wire import Exchange, Unanswered, Wire
+from contracts.server.wire import PATIENCE, Exchange, Unanswered, Wire
 
 FREE = (
     "job-completes",
@@ -53,16 +51,18 @@ class Purse:
         """Let the checks of a subject make its submit."""
         self._subject = subject
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience: float = PATIENCE
+    ) -> Exchange:
         """Make a call to an absolute URL. Raises NotReached where it may not be made, or gets no answer."""
         subject = self._subject
         if subject is not None and self._is_submit(subject, method, url):
-            return self._pay(subject, method, url, headers, body)
+            return self._pay(subject, method, url, headers, body, patience)
         if self._lost:
             raise NotReached(self._lost)
         for tries_left in reversed(range(_TRIES)):
             try:
-                return self._wire.send(method, url, headers, body)
+                return self._wire.send(method, url, headers, body, patience)
             except Unanswered as problem:
                 if not tries_left:
                     raise NotReached(f"no answer: {problem}") from problem
@@ -77,7 +77,13 @@ class Purse:
         return any((one.method, one.path) == (method, path) for one in subject.api.submits)
 
     def _pay(
-        self, subject: Subject, method: str, url: str, headers: Mapping[str, str], body: bytes
+        self,
+        subject: Subject,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        patience: float,
     ) -> Exchange:
         model = subject.operation.model
         assert model is not None  # a submit has one
@@ -94,9 +100,9 @@ class Purse:
             f"submit to {subject.name} for {price:g} USD; {self.left:g} of {self.limit:g} are left"
         )
         try:
-            exchange = self._wire.send(method, url, headers, body)
+            exchange = self._wire.send(method, url, headers, body, patience)
         except Unanswered as problem:
-            if isinstance(problem.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
+            if problem.absent:
                 self.left = min(self.left + price, self.limit)
                 self._lost = f"nothing answers: {problem}"
             else:

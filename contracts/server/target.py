@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from contracts.server.again import short_key
 from contracts.server.stamps import read_stamp
-from contracts.server.wire import Exchange, Inside, Unanswered, Wire, is_near
+from contracts.server.wire import PATIENCE, Exchange, Inside, Unanswered, Wire, is_near
 from mockserver.recording.redact import REDACTED, SHORTEST, Redactor
 
 Watcher = Callable[[Exchange], None]
@@ -43,7 +43,8 @@ class Target:
 
     At an Understudy the account of `key` is put back by `close` as it was found.
 
-    `patience` is how many real seconds a job may take, `stranger` that the server is not asked what it is.
+    `patience` is how many real seconds a job may take, `call_patience` how many a call; `kept_waiting` tells
+    that a call took longer. `stranger` says that the server is not asked what it is.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Target:
         self.patience = patience
         self.watchers: list[Watcher] = []
         self.calls = 0
+        self.call_patience = PATIENCE
+        self.kept_waiting = False
         self._seed = seed
         self._keys = 0
         self._found: Mapping[str, Any] | None = None
@@ -96,7 +99,11 @@ class Target:
             url = self.base_url + url
         self.calls += 1
         began = time.time()
-        exchange = self.wire.send(method, url, headers or {}, body)
+        try:
+            exchange = self.wire.send(method, url, headers or {}, body, self.call_patience)
+        except Unanswered as problem:
+            self.kept_waiting |= problem.late
+            raise
         exchange = replace(exchange, at=int(began * 1000), took=(time.time() - began) * 1000)
         for watcher in self.watchers:
             watcher(exchange)

@@ -24,10 +24,6 @@ _SHOWN = 400
 _T = TypeVar("_T")
 
 
-class Unanswered(Exception):
-    """A call got no answer: no connection, or none in time."""
-
-
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One call and its answer. Header names of the answer are in lower case.
@@ -70,6 +66,8 @@ class Exchange:
 
     def __str__(self) -> str:
         """Say in a line what was asked and answered."""
+        if not self.status:
+            return f"{self.method} {self.url} -> no answer"
         if self.kind.startswith(("application/json", "text/")) or not self.kind:
             said = self.content[:_SHOWN].decode("utf-8", "replace")
         else:
@@ -77,36 +75,33 @@ class Exchange:
         return f"{self.method} {self.url} -> {self.status} {said}"
 
 
+class Unanswered(Exception):
+    """A call got no answer: no connection, or none in time.
+
+    `late` is for one whose time ran out, `absent` for one that found nobody to connect to; `call` is what was
+    asked, with the status 0.
+    """
+
+    def __init__(self, call: Exchange, problem: Exception, patience: float = PATIENCE) -> None:
+        self.call = call
+        self.absent = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL)
+        self.late = isinstance(problem, httpx.TimeoutException | TimeoutError)
+        said = f"took longer than {patience:g} s" if self.late else f"{type(problem).__name__}: {problem}"
+        super().__init__(f"{call.method} {call.url}: {said}")
+
+
 class Wire(Protocol):
     """A way to a server."""
 
     base_url: str
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        """Make a call to an absolute URL. Raises Unanswered."""
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience: float = PATIENCE
+    ) -> Exchange:
+        """Make a call to an absolute URL, which has `patience` real seconds. Raises Unanswered."""
 
     def close(self) -> None:
         """Let go of what it holds."""
-
-
-class Http:
-    """A server at a URL, which has `patience` real seconds to answer a call."""
-
-    def __init__(self, base_url: str, *, patience: float = PATIENCE) -> None:
-        self.base_url = base_url.rstrip("/")
-        self._client = httpx.Client(timeout=patience, trust_env=False)
-
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        """Make a call to an absolute URL. Raises Unanswered."""
-        try:
-            response = self._client.request(method, url, headers=dict(headers), content=body)
-        except (httpx.HTTPError, httpx.InvalidURL) as problem:
-            raise Unanswered(f"{method} {url}: {type(problem).__name__}: {problem}") from problem
-        return _exchange(method, url, headers, body, response)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
 
 class House:
@@ -117,9 +112,9 @@ class House:
         self._thread = threading.Thread(target=self.loop.run_forever, name="understudy-check", daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Do some work in the loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
+    def run(self, work: Coroutine[Any, Any, _T], seconds: float = PATIENCE) -> _T:
+        """Do some work in the loop and wait for it. Raises TimeoutError after `seconds`."""
+        return asyncio.run_coroutine_threadsafe(_within(work, seconds), self.loop).result()
 
     def bridge(self, app: ASGIApp) -> ASGIApp:
         """Wrap an app so that it can be called from other loops and still runs in this one."""
@@ -150,30 +145,53 @@ class House:
         self.loop.close()
 
 
-class Inside:
-    """An ASGI app in this process."""
+class _Client:
+    """A client in a loop of its own: only there can a whole call be given a time, drop by drop."""
 
-    def __init__(self, app: ASGIApp, base_url: str = "http://127.0.0.1:8080") -> None:
-        self.base_url = base_url
+    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport | None) -> None:
+        self.base_url = base_url.rstrip("/")
         self.house = House()
-        self.app = app
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url=base_url, timeout=PATIENCE)
+        self._client = httpx.AsyncClient(transport=transport, trust_env=False)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
-        """Make a call to an absolute URL. Raises Unanswered."""
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience: float = PATIENCE
+    ) -> Exchange:
+        """Make a call to an absolute URL, which has `patience` real seconds. Raises Unanswered."""
+        asking = self._client.request(method, url, headers=dict(headers), content=body, timeout=patience)
         try:
-            response = self.house.run(self._client.request(method, url, headers=dict(headers), content=body))
+            response = self.house.run(asking, patience)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AssertionError) as problem:
             # The assertion is httpx's: the app returned without an answer.
-            raise Unanswered(f"{method} {url}: {type(problem).__name__}: {problem}") from problem
+            call = Exchange(method, url, dict(headers), body, 0)
+            raise Unanswered(call, problem, patience) from problem
         return _exchange(method, url, headers, body, response)
 
     def close(self) -> None:
-        """End the app's loop."""
-        self.house.run(self._client.aclose())
-        self.house.run(_shut_down(self.app))
-        self.house.close()
+        """Close the connections, and end the loop. It may be closed already."""
+        if not self.house.loop.is_closed():
+            self.house.run(self._client.aclose())
+            self.house.close()
+
+
+class Http(_Client):
+    """A server at a URL."""
+
+    def __init__(self, base_url: str) -> None:
+        super().__init__(base_url, None)
+
+
+class Inside(_Client):
+    """An ASGI app in this process."""
+
+    def __init__(self, app: ASGIApp, base_url: str = "http://127.0.0.1:8080") -> None:
+        super().__init__(base_url, httpx.ASGITransport(app, raise_app_exceptions=False))
+        self.app = app
+
+    def close(self) -> None:
+        """Tell the app that it ends, and end its loop."""
+        if not self.house.loop.is_closed():
+            self.house.run(_shut_down(self.app))
+        super().close()
 
 
 def is_near(url: str) -> bool:
@@ -183,6 +201,11 @@ def is_near(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+async def _within(work: Coroutine[Any, Any, _T], seconds: float) -> _T:
+    async with asyncio.timeout(seconds):
+        return await work
 
 
 async def _await(call: Callable[..., Any], *arguments: Any) -> Any:

@@ -215,7 +215,8 @@ def test_a_server_that_never_answers_is_given_up_after_one_time_out(monkeypatch:
     assert result.exit_code == 2
     assert calls == ["/"]
     assert f"asking whether {url} answers" in result.output
-    assert "nothing answers within 0.1 s" in result.output
+    assert "nothing answers: GET " in result.output
+    assert "took longer than 0.1 s" in result.output
 
 
 def test_what_is_not_served_is_not_called_at_length(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.findings import Case, Outcome
 from contracts.receiver import Receiver
+from contracts.server import lifecycle
 from contracts.server.coverage import Coverage
 from contracts.server.gateway import gateway_settings, open_app
 from contracts.server.lifecycle import run_checks, subjects
@@ -134,3 +136,31 @@ def test_a_job_is_asked_for_at_every_operation_that_tells_of_it(catalog: Catalog
     result, status = "get-result-hunyuan-video-image-to-video", "get-request-status"
     met = {(result, 200), (result, 202), (result, 401), (result, 404), (status, 200), (status, 401)}
     assert met & missing == set()
+
+
+def test_a_check_whose_call_waited_in_vain_waits_less_elsewhere(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that lets one kind of call hang, at every operation, is not waited for so long each time."""
+    monkeypatch.setattr(lifecycle, "PATIENCE", 0.3)
+    monkeypatch.setattr(lifecycle, "_CALL_HASTE", 0.1)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if request.method == "POST" and await request.body() == b"{":
+            await asyncio.sleep(60)
+        status, told = (404, {}) if request.url.path.startswith("/_mock") else never_ends(request)
+        await JSONResponse(told, status)(scope, receive, send)
+
+    target, receiver = open_app(app), Receiver()
+    try:
+        (one, other, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
+        checks = [check for check in CHECKS if check.id == "body-is-validated"]
+        found = [case.findings[0] for case in run_checks([one, other], checks)]
+    finally:
+        receiver.close()
+        target.close()
+    assert "took longer than 0.3 s" in found[0].seen
+    assert "took longer than 0.1 s" in found[1].seen
+    assert found[0].evidence[0].endswith("-> no answer")
+    assert "--data-binary '{'" in (found[0].curl or "")
