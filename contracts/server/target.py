@@ -137,10 +137,14 @@ class Target:
 
     def is_own(self, url: str) -> bool:
         """Whether an address leads to this server, by any of a machine's own names."""
-        here, there = urlsplit(self.base_url), urlsplit(url)
-        if is_near(self.base_url) and is_near(url):
-            return here.port == there.port
-        return (here.hostname, here.port) == (there.hostname, there.port)
+        here = urlsplit(self.base_url)
+        try:
+            there = urlsplit(url)
+            if is_near(self.base_url) and is_near(url):
+                return here.port == there.port
+            return (here.hostname, here.port) == (there.hostname, there.port)
+        except ValueError:
+            return False
 
     def close(self) -> None:
         """Put the account of the user's key back as it was, and let go of the wire."""

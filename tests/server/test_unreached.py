@@ -164,3 +164,13 @@ def test_a_check_whose_call_waited_in_vain_waits_less_elsewhere(
     assert "took longer than 0.1 s" in found[1].seen
     assert found[0].evidence[0].endswith("-> no answer")
     assert "--data-binary '{'" in (found[0].curl or "")
+
+
+@pytest.mark.parametrize("told", ["string", "http://[", "http://127.0.0.1:port/x", "/v2/requests/status/one"])
+def test_an_address_that_is_none_is_told_as_that(catalog: Catalog, told: str) -> None:
+    """It is no other server's: nobody could call it."""
+    submitted = {"request_id": "one", "status": "QUEUED", "polling_url": told}
+    app = answering(lambda request: (200, job()) if request.method == "GET" else (202, submitted))
+    case = check_all(app, catalog)["polling-url"]
+    assert case.outcome is Outcome.FAILED, case.reason
+    assert repr(told) in case.findings[0].seen
