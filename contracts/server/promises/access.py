@@ -48,9 +48,9 @@ def foreign_job(subject: Subject) -> None:
 
 def unknown_job(subject: Subject) -> None:
     """A job that was never made is 404."""
+    exchange = _nobodys(subject, subject.target.fresh_key())
     if not subject.walk().told:
         raise NotReached("a job that was made is not told of either, so a 404 says nothing")
-    exchange = _nobodys(subject, subject.target.fresh_key())
     if exchange.status != 404:
         raise Broken(f"answered {exchange.status}", exchange)
 
