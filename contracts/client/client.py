@@ -8,9 +8,12 @@ passing trouble: it is asked for until it has ended or the deadline is there.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import count
 from mimetypes import guess_extension
 from pathlib import Path, PurePosixPath
@@ -48,6 +51,15 @@ _KEPT_ALIVE = 2.0
 _RETRY = 1.0
 _RETRY_MOST = 30.0
 """First and longest wait between two tries where the server names none, in seconds."""
+
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""The variables by which httpx, too, is told whom to trust."""
+
+
+@lru_cache(maxsize=4)
+def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Read whom servers may be trusted by, once for all clients: it takes longer than a poll."""
+    return httpx.create_ssl_context()
 
 
 class Client:
@@ -91,7 +103,7 @@ class Client:
         self._patience = patience
         self._time = time or SystemTime()
         self._random = random or Random()
-        trust = httpx.create_ssl_context() if transport is None else True
+        trust = _trust(*(os.environ.get(name) for name in _TRUST)) if transport is None else True
         self._http = httpx.AsyncClient(
             transport=transport, verify=trust, limits=httpx.Limits(keepalive_expiry=_KEPT_ALIVE)
         )
