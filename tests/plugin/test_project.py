@@ -18,15 +18,17 @@ pytestmark = pytest.mark.e2e
 CLIENT = """
 import httpx
 
+http = httpx.Client()  # one for all: each would read the certificates of the world again
+
 def submit(base, key, prompt, **headers):
-    answer = httpx.post(f"{base}/hunyuan-video/v1/hunyuan-video-request", json={"prompt": prompt},
+    answer = http.post(f"{base}/hunyuan-video/v1/hunyuan-video-request", json={"prompt": prompt},
                         headers={"Ocp-Apim-Subscription-Key": key, **headers})
     answer.raise_for_status()
     return answer.json()
 
 def wait(told, key):
     while True:
-        now = httpx.get(told["polling_url"], headers={"Ocp-Apim-Subscription-Key": key}).json()
+        now = http.get(told["polling_url"], headers={"Ocp-Apim-Subscription-Key": key}).json()
         if now["status"] not in ("QUEUED", "PROCESSING"):
             return now
 """
