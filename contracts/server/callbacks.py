@@ -50,10 +50,12 @@ _PATIENCE = TIMEOUT / 1000
 _LONGEST = 60.0
 """Real seconds after which nothing more is posted: a slow receiver has shown enough."""
 
-_BEHIND = (401, 403)
+_BEHIND = (400, 401, 403)
 """How a receiver refuses a signature."""
 
-_MADE_UP = "every callback was refused with 401 or 403: signatures are made up here, and nothing behind shows"
+_MADE_UP = "every callback was refused with {}: signatures are made up here, and nothing behind shows"
+
+_UNKNOWN = "every callback was answered 404: nothing takes them there, or what does knows its own jobs alone"
 
 
 class Absent(Exception):
@@ -166,7 +168,10 @@ def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:
 
 def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, signs: bool) -> Case:
     answers = seen.answers.get(kind.id, [])
-    wrong = next((one for one in answers if not _is_well(kind, one.status, signs=signs)), None)
+    reason = _why_all_refused(seen, signs=signs)
+    if reason and kind.wanted is Wanted.TAKEN and answers:
+        return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=reason)
+    wrong = next((one for one in answers if not _is_well(kind, one.status)), None)
     findings: tuple[Finding, ...] = ()
     if wrong is not None:
         said = f"{kind.words} was answered {wrong.status}"
@@ -181,20 +186,26 @@ def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, sig
         before = f"; the {len(answers)} before were well" if answers else ""
         reason = f"{seen.ended or 'none was answered'}{before}" if not seen.interrupted else INTERRUPTED
         return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=reason)
-    if signs and kind is not UNSIGNED and _refuses_all(seen):
-        return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=_MADE_UP)
+    if reason and kind is not UNSIGNED:
+        return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=reason)
     return Case(group, kind.promise, Outcome.PASSED, seconds)
 
 
-def _is_well(kind: Kind, status: int, *, signs: bool) -> bool:
+def _is_well(kind: Kind, status: int) -> bool:
     if kind.wanted is Wanted.TAKEN:
-        # A signature of ours may be refused: the secret is not the user's.
-        return 200 <= status < 300 or (signs and status in _BEHIND)
+        return 200 <= status < 300
     return kind.wanted is Wanted.SURVIVED or not 200 <= status < 300
 
 
-def _refuses_all(seen: _Seen) -> bool:
-    return all(one.status in _BEHIND for one in seen.answers.get(AS_SENT.id, ()))
+def _why_all_refused(seen: _Seen, *, signs: bool) -> str:
+    """Say why a receiver that refuses every real callback may be right to, "" where it is not."""
+    statuses = {one.status for one in seen.answers.get(AS_SENT.id, ())}
+    if statuses == {404}:
+        return _UNKNOWN
+    # A signature of ours may be refused: the secret is not the user's.
+    if signs and len(statuses) == 1 and statuses <= set(_BEHIND):
+        return _MADE_UP.format(*statuses)
+    return ""
 
 
 def _uncrashed(group: str, url: str, seen: _Seen, seconds: float) -> Case:

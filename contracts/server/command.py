@@ -30,7 +30,7 @@ from contracts.server.spec import Api
 from contracts.server.subject import credentials
 from contracts.server.summary import summarise
 from contracts.server.target import Target
-from contracts.server.wire import Http, Unanswered
+from contracts.server.wire import PATIENCE, Exchange, Http, Unanswered
 from mockserver.catalog import Catalog, SpecError, open_catalog
 from mockserver.commands.common import CannotRun, check_directory
 from mockserver.settings import Pace
@@ -77,6 +77,10 @@ def server(
             _refuse_odd(given, option)
     if key == "":
         raise click.UsageError("--key is empty")
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise click.UsageError("--key holds a character that no header can carry")
+    if key is not None and receiver is not None:
+        raise click.UsageError("--key is for a server; the callbacks that --receiver gets need none")
     # It warns about every odd part of a form, and odd ones are sent on purpose.
     logging.getLogger("python_multipart").addHandler(logging.NullHandler())
     catalog = _catalog()
@@ -91,7 +95,7 @@ def server(
         raise click.UsageError("--live spends money: say how much with --max-spend USD")
     if max_spend is not None and not live:
         raise click.UsageError("--max-spend is for --live, which is not given: nothing else spends money")
-    if url is not None and not live and urlsplit(url).hostname in catalog.every_host:
+    if url is not None and not live and _host(url) in catalog.every_host:
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     check_directory("--report-dir", report_dir)
     run = _Run(apis, seed)
@@ -109,7 +113,7 @@ def server(
             run.cut_short()
         interrupts.ask = _nothing  # what is left to do is to tell
         report = run.report()
-        if live and not any(case.outcome in (Outcome.PASSED, Outcome.FAILED) for case in run.cases):
+        if all(case.outcome is Outcome.NOT_REACHED for case in run.cases):
             run.unreached = run.why_unreached()
         _tell(report, run)
         if report_dir is not None:
@@ -135,6 +139,11 @@ def _refuse_odd(url: str, option: str) -> None:
         raise click.UsageError(f"{option} is {url!r}; give an http:// or https:// URL")
     if (parts.query or parts.fragment) and option == "URL":
         raise click.UsageError(f"{option} is a base URL: leave out what comes after ? or #")
+
+
+def _host(url: str) -> str:
+    """Tell the host of a URL as DNS sees it: a dot at the end changes nothing."""
+    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def _nothing() -> None:
@@ -258,15 +267,20 @@ class _Run:
 
     def _reach(self, target: Target) -> None:
         """Refuse to check what knows no submit. Raises CannotRun."""
-        try:
-            # Without a key and a parameter: no job is made by it.
-            probes = [
-                target.call(one.method, one.path, {"Content-Type": "application/json"}, b"{}")
-                for api in self.apis
-                for one in api.submits
-            ]
-        except Unanswered as problem:
-            raise CannotRun(f"nothing answers: {problem}") from None
+        probes: list[Exchange] = []
+        lost: Unanswered | None = None
+        target.call_patience = _PATIENCE
+        for one in (submit for api in self.apis for submit in api.submits):
+            try:
+                # Without a key and a parameter: no job is made by it.
+                probes.append(target.call(one.method, one.path, {"Content-Type": "application/json"}, b"{}"))
+            except Unanswered as problem:
+                lost = problem
+                if problem.absent:
+                    break
+        target.call_patience = PATIENCE
+        if not probes or (lost is not None and lost.absent):
+            raise CannotRun(f"nothing answers: {lost}") from None
         if all(probe.status == 404 for probe in probes):
             raise CannotRun(
                 f"{target.base_url} answers 404 to every submit, for instance to {probes[0].method} "
@@ -333,7 +347,7 @@ class _Run:
             self.cases.append(case)
 
     def why_unreached(self) -> str:
-        """Say what kept most cases of a live run from being reached."""
+        """Say what kept most cases from being reached."""
         reasons = Counter(case.reason for case in self.cases)
         reason = reasons.most_common(1)[0][0] if reasons else "no submit is documented"
         return f"{reason}; allow more with --max-spend" if reason.endswith("are left") else reason

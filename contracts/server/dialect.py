@@ -51,8 +51,9 @@ class View:
 
     @property
     def told(self) -> tuple[object, ...]:
-        """Everything but the stamps."""
-        return self.id, self.word, self.outputs, self.media_type, self.error
+        """Everything but the stamps, and what comes after an address's ?: signed anew for each who asks."""
+        outputs = tuple(one.partition("?")[0] for one in self.outputs)
+        return self.id, self.word, outputs, self.media_type, self.error
 
 
 class Dialect(Protocol):

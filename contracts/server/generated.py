@@ -15,7 +15,7 @@ from typing import Any
 import requests
 import schemathesis.openapi
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import Failure
+from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UnsupportedMethodResponse
@@ -52,6 +52,9 @@ _ASKS = {
 """What each of Schemathesis's checks asks, in a sentence."""
 _NEEDLESS = ("", "No examples in schema")
 """Why a phase has nothing to do at an operation, as Schemathesis says it: it needs nothing there."""
+
+_BLANK = r"the '\S' pattern"
+"""How the engine tells of a text that had to hold something."""
 
 _ANY_KEY = "the keys are made up: give a real one with --key to see that another one is refused"
 _NOT_IMPLEMENTED = 501
@@ -197,7 +200,7 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 severity=Severity.MUST,
                 source=f"the provider's OpenAPI document; Schemathesis, {check.name}",
                 expected=_ASKS.get(check.name, f"What Schemathesis calls {check.name.replace('_', ' ')}."),
-                seen=target.hide(": ".join(filter(None, (failure.title, failure.message)))),
+                seen=target.hide(_told(failure)),
                 subject=label,
                 evidence=tuple(map(target.hide, what_was_said(recorder, failure.case_id or case_id))),
                 curl=target.hide(
@@ -210,6 +213,11 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
                 ),
             )
             tally.findings.setdefault((label, f"{check.name} {failure.title}"), finding)
+
+
+def _told(failure: Failure) -> str:
+    """Say what failed, without the engine's guess at the cause, which is often not it."""
+    return ": ".join(filter(None, (failure.title, failure.message.partition("\nHint: ")[0])))
 
 
 def _unanswered(target: Target, event: events.NonFatalError) -> Finding:
@@ -231,10 +239,12 @@ def _is_about_us(target: Target, failure: Failure) -> bool:
     """Whether a failure comes of how the server is asked: it says nothing of the server."""
     if isinstance(failure, UnsupportedMethodResponse):
         return failure.status_code == _NOT_IMPLEMENTED
-    if target.key is None and isinstance(failure, IgnoredAuth):
-        # A made-up key that is taken is no wrong one.
+    if (target.key is None or target.is_understudy) and isinstance(failure, IgnoredAuth):
+        # A made-up key that is taken is no wrong one, and an Understudy takes any but with --api-key.
         return failure.scenario is not AuthScenario.NO_AUTH
-    return False
+    # That a blank text counts as missing is assumed: a stranger may see it otherwise.
+    blank = isinstance(failure, AcceptedNegativeData) and _BLANK in failure.message
+    return blank and not target.is_understudy
 
 
 def what_was_said(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
@@ -302,6 +312,8 @@ def _document(target: Target, api: Api, tried: Sequence[Operation]) -> dict[str,
             parameter
             for parameter in operation.get("parameters", [])
             if not _leads_away(follow(document, parameter), one.webhook_query)
+            # What a mode that is none means is assumed, and without a receiver it means nothing.
+            and (target.is_understudy or follow(document, parameter)["name"] != "X-Webhook-Mode")
         ]
         document["paths"].setdefault(one.path, {})[one.method.lower()] = operation
     _drop_links(document, {one.id for one in tried})

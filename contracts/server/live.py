@@ -111,9 +111,13 @@ class Purse:
                     f"again; nothing more is spent: {problem}"
                 )
             raise NotReached(self._lost) from problem
-        if exchange.status >= 400:
+        if 400 <= exchange.status < 500:
             self.left = min(self.left + price, self.limit)  # what is refused costs nothing
             self._progress(f"{subject.name} answered {exchange.status}, so that nothing was spent")
+        elif exchange.status >= 500:
+            self._progress(
+                f"{subject.name} answered {exchange.status}; it may have been accepted, and paid for"
+            )
         return exchange
 
 

@@ -27,14 +27,16 @@ def suite(
     server: str | ASGIApp | None = None,
     *,
     provider: str | None = None,
+    operation: str = "*",
     key: str | None = None,
     seed: int = 0,
 ) -> Callable[..., None]:
     """Make a test function with one parameter set for each operation and check.
 
     `server` is a URL, an ASGI app, or None for the gateway itself; it is first called when the first test
-    runs. What cannot be reached is skipped, with the reason; a server that does not answer at all fails
-    the first test and skips the others.
+    runs. `operation` is a pattern like "*pixverse*" for the submits to check. What cannot be reached is
+    skipped, with the reason; a server that does not answer at all, or takes no submit, fails the first test
+    and skips the others. Raises ValueError for a provider or operations that there are not.
 
         from contracts.server import suite
         test_contract = suite("http://127.0.0.1:4010", provider="pixazo")
@@ -44,7 +46,11 @@ def suite(
     catalog = open_catalog()
     if provider is not None and provider not in catalog.providers:
         raise ValueError(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
-    apis = [Api(name, catalog) for name in catalog.providers if provider in (None, name)]
+    apis = [Api(name, catalog, (operation,)) for name in catalog.providers if provider in (None, name)]
+    if not any(api.submits for api in apis):
+        raise ValueError(
+            f"no submit is called {operation!r}; see `understudy check server --operation nothing`"
+        )
 
     @cache
     def unreachable() -> list[str]:
@@ -73,6 +79,15 @@ def suite(
             atexit.register(stack.pop_all().close)
             return found
 
+    @cache
+    def useless() -> list[str]:
+        """Why nothing can be shown, if so: of a server that takes no submit nothing would ever fail."""
+        if any(subject.takes for subject in opened().values()):
+            return []
+        subject = next(iter(opened().values()))
+        exchange = subject.submit(subject.target.fresh_key())
+        return [f"no submit is accepted, so nothing could be checked; for instance {exchange}"]
+
     @pytest.mark.parametrize(("operation", "check"), list(_parameters(apis)))
     def test_contract(operation: str, check: Check) -> None:
         if reasons := unreachable():
@@ -84,6 +99,9 @@ def suite(
         if not check.suits(subject):
             pytest.skip("asked at another of the provider's operations alone")
         case = run_check(check, subject)
+        if case.outcome is Outcome.NOT_REACHED and not told and (reasons := useless()):
+            told.extend(reasons)
+            pytest.fail(reasons[0], pytrace=False)
         if case.outcome is Outcome.NOT_REACHED:
             pytest.skip(f"not reached: {case.reason}")
         if case.outcome is Outcome.ERROR:

@@ -67,6 +67,7 @@ class Target:
         self._seed = seed
         self._keys = 0
         self._found: Mapping[str, Any] | None = None
+        self._closed = False
         self._shown = Redactor(frozenset({key})) if key and len(key) >= SHORTEST else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
@@ -130,7 +131,11 @@ class Target:
         return self.fresh_key()
 
     def hide(self, text: str) -> str:
-        """Name a real key in a text as $KEY instead of showing it; a short one only where it stands alone."""
+        """Name a real key in a text as $KEY instead of showing it; a short one only where it stands alone.
+
+        Half a character, which JSON can hold and no file, is written as its escape.
+        """
+        text = text.encode("utf-8", "backslashreplace").decode()
         if self._shown is not None:
             return self._shown.text(text).replace(REDACTED, "$KEY")
         return re.sub(short_key(self.key), "$KEY", text) if self.key else text
@@ -147,8 +152,9 @@ class Target:
             return False
 
     def close(self) -> None:
-        """Put the account of the user's key back as it was, and let go of the wire."""
+        """Put the account of the user's key back as it was, and let go of the wire; once is enough."""
         found, self._found = self._found, None
+        self._closed = True
         try:
             if found is not None and self.key is not None:
                 self._put_back(self.key, found)
@@ -200,7 +206,7 @@ class Target:
     def make_account(self, key: str, **fields: Any) -> None:
         """Set fields of an account: balance_usd, rate_limit, scenario, disabled_models, quirks."""
         account = f"accounts/{quote(key, safe='')}"
-        if key == self.key and self._found is None:
+        if key == self.key and self._found is None and not self._closed:
             self._found = self.admin("GET", account)
         self.admin("PUT", account, fields)
 

@@ -46,7 +46,7 @@ class Exchange:
         """The answer's body as JSON; None where it is none."""
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
@@ -192,6 +192,15 @@ class Inside(_Client):
         if not self.house.loop.is_closed():
             self.house.run(_shut_down(self.app))
         super().close()
+
+
+def is_absolute(url: str) -> bool:
+    """Whether a text is an address that a client can call as it stands."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_near(url: str) -> bool:

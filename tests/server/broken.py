@@ -474,7 +474,7 @@ def _announce_early(world: World) -> None:
 
 
 def _other_callback(right: Any, job: Job, step: Step, urls: list[str]) -> Any:
-    return right(job, step, [f"{url}?other" for url in urls])
+    return right(job, step, [f"{url}.other" for url in urls])
 
 
 def _other_end(right: Any, job: Job, step: Step, urls: list[str]) -> Any:

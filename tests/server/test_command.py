@@ -136,6 +136,45 @@ def test_an_understudy_at_a_url_is_forced_through_its_admin_api(tmp_path: Path) 
     assert "an Understudy" in result.output
 
 
+def test_a_key_of_an_understudy_is_used_and_its_account_left_as_it_was(tmp_path: Path) -> None:
+    """Whatever was forced upon it in between."""
+    only = ["--operation", "submit-hunyuan-video-i2v", "--key", "a-key-of-mine"]
+    options = ("--allow-http-webhooks", "--speed", "300", "--media", "small", "--balance", "7")
+    with serving(tmp_path, *options) as gateway:
+        result = run(gateway.url, *BRIEF, *only)
+        account = httpx.get(f"{gateway.url}/_mock/accounts/a-key-of-mine", trust_env=False).json()
+    assert result.exit_code == 0, result.output
+    assert account["balance_usd"] == 7
+
+
+def test_half_a_character_in_an_answer_ends_no_run(tmp_path: Path) -> None:
+    """JSON can hold it and no file can: it is told by its escape, in all reports."""
+    told = "half a character: \ud800"
+    only = ["--operation", "submit-hunyuan-video-i2v", "--examples", "1"]
+    answer = {"code": 200, "message": "ok", "data": {"id": told, "status": told, "outputs": told}}
+    with listening(lambda *call: (200, answer)) as url:
+        result = run(url, *BRIEF, *only, "--report-dir", str(tmp_path))
+    assert result.exit_code == 1, result.output
+    assert {"server.html", "server.json", "server.xml"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_submit_that_hangs_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked before the checks is given up soon; the others are checked."""
+    monkeypatch.setattr(command, "_PATIENCE", 0.2)
+    released = Event()
+
+    def hangs(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if "i2v-v2" in path or "v2" in path:
+            released.wait(5)
+        return 302, {}
+
+    with listening(hangs) as url:
+        result = run(url, *BRIEF)
+        released.set()
+    assert "nothing answers" not in result.output
+    assert "submit-hunyuan-video-i2v" in result.output
+
+
 def test_a_server_that_is_not_there_cannot_be_checked() -> None:
     """Exit 2, in one line."""
     result = run("http://127.0.0.1:1", *BRIEF)
@@ -153,6 +192,9 @@ def test_a_server_that_is_not_there_cannot_be_checked() -> None:
         (["--operation", "submit-nothing"], "no submit; there are submit-hunyuan-image-3-0-instruct"),
         (["--live", "--max-spend", "1"], "--provider P and --key K"),
         (["https://gateway.pixazo.ai"], "--live"),
+        (["https://gateway.pixazo.ai./"], "--live"),
+        (["http://127.0.0.1:1", "--key", "clé"], "no header can carry"),
+        (["--receiver", "http://127.0.0.1:1/done", "--provider", "pixazo", "--key", "k"], "need none"),
         (["http://127.0.0.1:1", "--pace", "polls"], "--pace"),
         (["http://127.0.0.1:1", "--receiver", "http://127.0.0.1:2"], "--receiver"),
         (["--receiver", "http://127.0.0.1:1/done"], "--provider P"),
@@ -232,6 +274,8 @@ def test_what_is_not_served_is_not_called_at_length(tmp_path: Path) -> None:
     assert len(calls) < 60
     assert "not reached: it is not served: good calls are answered 302, which" in result.output
     assert "not reached: it is not served: no job is made that it could tell of" in result.output
+    assert result.exit_code == 2
+    assert "nothing could be checked: " in result.output
 
 
 def test_operations_can_be_chosen(tmp_path: Path) -> None:

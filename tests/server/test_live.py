@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 
 from contracts.findings import Case, Outcome
 from contracts.receiver import Receiver
@@ -73,6 +75,20 @@ def test_a_live_run_makes_one_submit_a_model_and_stops_at_the_cap(catalog: Catal
     assert [case for case in cases if case.outcome in (Outcome.FAILED, Outcome.ERROR)] == []
     unpaid = {case.group for case in cases if "are left" in case.reason}
     assert len(unpaid) == 12 - len(jobs)
+
+
+@pytest.mark.parametrize(("status", "spent"), [(500, True), (503, True), (402, False), (400, False)])
+def test_a_submit_that_broke_may_have_been_accepted_and_counts_as_spent(
+    catalog: Catalog, status: int, spent: bool
+) -> None:
+    """So that no run of 5xx can spend more than was allowed; a refusal costs nothing."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await JSONResponse({}, status)(scope, receive, send)
+
+    cases, purse = check_live(catalog, Inside(app), 0.5)
+    assert (purse.left < 0.5) is spent
+    assert {case.outcome for case in cases} == {Outcome.NOT_REACHED}
 
 
 @pytest.mark.parametrize(

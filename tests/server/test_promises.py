@@ -13,12 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.findings import Case, Outcome
 from contracts.receiver import Receiver
+from contracts.server.dialect import View
 from contracts.server.gateway import gateway_settings, open_app
 from contracts.server.lifecycle import run_check, run_checks, subjects
 from contracts.server.promises import CHECKS
 from contracts.server.promises.limits import _was_early
 from contracts.server.spec import Api
-from contracts.server.stamps import is_after
+from contracts.server.stamps import is_after, read_stamp
 from contracts.server.subject import Subject
 from contracts.server.target import Target
 from contracts.server.wire import Exchange
@@ -136,6 +137,22 @@ def test_a_retry_is_early_only_when_it_was_answered_before_the_wait_was_over(cat
     with checking(catalog, pace="clock") as (_, (subject, *_)):
         assert _was_early(subject, sent(0, 10), sent(1500, 10), 2.0)
         assert not _was_early(subject, sent(0, 1500), sent(2000, 1500), 2.0)
+
+
+def test_utc_may_be_written_as_an_offset() -> None:
+    """It says what Z says."""
+    assert read_stamp("2026-05-22T13:17:32.110+00:00") == read_stamp("2026-05-22T13:17:32.110Z")
+    with pytest.raises(ValueError, match="neither ISO 8601"):
+        read_stamp("2026-05-22T13:17:32.110+02:00")
+
+
+def test_an_address_that_is_signed_anew_is_the_same_output() -> None:
+    """What comes after the ? is for who asks; another path is another file."""
+    one, again, other = (
+        View("a", "COMPLETED", "COMPLETED", outputs=(f"http://h/{file}",))
+        for file in ("f?s=1", "f?s=2", "g?s=1")
+    )
+    assert one.told == again.told != other.told
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,21 @@ def test_a_slow_receiver_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) 
     assert "passed" not in result.output
 
 
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_a_receiver_that_refuses_made_up_signatures_is_not_blamed(status: int) -> None:
+    """Whatever 4xx it says it with; nothing could be checked, which is 2."""
+    found, result = found_at(lambda *call: (status, {}), "--provider", "wavespeed", "--examples", "2")
+    assert found == set(), result.output
+    assert result.exit_code == 1 or f"every callback was refused with {status}" in result.output
+
+
+def test_a_receiver_that_knows_no_job_of_ours_is_not_blamed() -> None:
+    """Jobs that it has not submitted are nothing to it; a wrong address looks the same."""
+    found, result = found_at(lambda *call: (404, {}))
+    assert found == set(), result.output
+    assert "every callback was answered 404" in result.output
+
+
 def test_what_a_receiver_of_signed_callbacks_hides_is_not_passed() -> None:
     """One that refuses every signature has shown that it looks at them, and nothing else."""
     found, result = found_at(lambda *call: (401, {}), "--provider", "wavespeed", "--seed", "1")

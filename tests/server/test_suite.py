@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contracts.server import suite
+
 pytest_plugins = ["pytester"]
 
 OWN_APP = """
@@ -38,6 +40,31 @@ def test_a_server_that_is_not_there_is_one_failure(pytester: pytest.Pytester) ->
     assert "warnings" not in outcomes
     result.stdout.fnmatch_lines(["*nothing answers: GET http://127.0.0.1:1*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize("status", [307, 429, 500])
+def test_an_app_that_takes_no_submit_is_one_failure(pytester: pytest.Pytester, status: int) -> None:
+    """Nothing could ever fail there, so a run that is all skipped would look well."""
+    pytester.makepyfile(f"""
+    from starlette.responses import JSONResponse
+    from contracts.server import suite
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            await JSONResponse({{}}, {status})(scope, receive, send)
+
+    test_contract = suite(app, provider="wavespeed", operation="submit-hunyuan-video-i2v")
+    """)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", "completes or absorbs or 402")
+    outcomes = result.parseoutcomes()
+    assert outcomes["failed"] == 1
+    assert outcomes["skipped"] >= 2
+    result.stdout.fnmatch_lines([f"*no submit is accepted, so nothing could be checked;*-> {status}*"])
+
+
+def test_operations_that_there_are_not_are_refused() -> None:
+    with pytest.raises(ValueError, match="no submit is called 'submit-nothing'"):
+        suite("http://127.0.0.1:1", operation="submit-nothing")
 
 
 def test_a_users_app_gets_one_test_for_each_operation_and_check(pytester: pytest.Pytester) -> None:

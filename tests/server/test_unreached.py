@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.findings import Case, Outcome
@@ -174,3 +174,41 @@ def test_an_address_that_is_none_is_told_as_that(catalog: Catalog, told: str) ->
     case = check_all(app, catalog)["polling-url"]
     assert case.outcome is Outcome.FAILED, case.reason
     assert repr(told) in case.findings[0].seen
+
+
+def test_a_file_without_an_absolute_address_is_none_that_a_client_can_fetch(catalog: Catalog) -> None:
+    output = {"media_url": ["/files/one.mp4"], "media_type": "video/mp4"}
+    ended = job(status="COMPLETED", completed_at=STAMP, output=output)
+    app = answering(lambda request: (200, ended) if request.method == "GET" else never_ends(request))
+    case = check_all(app, catalog)["media"]
+    assert case.outcome is Outcome.FAILED, case.reason
+    assert "no absolute address" in case.findings[0].seen
+
+
+def test_a_poll_that_breaks_tells_nobodys_job(catalog: Catalog) -> None:
+    """A 503 to another key's poll shows nothing of the job."""
+
+    keys: set[str] = set()
+
+    def second_key_breaks(request: Request) -> tuple[int, Any]:
+        key = request.headers.get("ocp-apim-subscription-key", "")
+        if request.method == "POST":
+            keys.add(key)
+        return never_ends(request) if request.method == "POST" or key in keys else (503, {})
+
+    case = check_all(answering(second_key_breaks), catalog)["foreign-job-unreadable"]
+    assert case.outcome is Outcome.NOT_REACHED
+    assert "503" in case.reason
+
+
+def test_an_answer_that_is_nested_too_deeply_to_be_read_ends_no_run(catalog: Catalog) -> None:
+    """It tells no job, like any other answer that cannot be read."""
+    deep = b'{"request_id":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        status = 404 if scope["path"].startswith("/_mock") else 202
+        await Response(deep, status, media_type="application/json")(scope, receive, send)
+
+    cases = check_all(app, catalog)
+    assert {case.outcome for case in cases.values()} <= {Outcome.FAILED, Outcome.NOT_REACHED}
+    assert cases["submit-needs-key"].outcome is not Outcome.PASSED

@@ -41,6 +41,8 @@ def foreign_job(subject: Subject) -> None:
         raise NotReached(f"the job's own key was answered {own.status}, so a refusal says nothing")
     if exchange.status == 404:
         return
+    if exchange.status >= 500:
+        raise NotReached(f"it was answered {exchange.status}, which tells nobody's job")
     if subject.see(exchange) is None and _nobodys(subject, theirs).status == exchange.status:
         raise NotReached(f"a job that was never made is {exchange.status} there, too: see unknown-job")
     raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)

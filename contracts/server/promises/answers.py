@@ -11,7 +11,7 @@ from contracts.findings import Severity
 from contracts.server.promises.base import Check, always, queued
 from contracts.server.spec import NOBODYS
 from contracts.server.subject import Broken, NotReached, Subject
-from contracts.server.wire import Exchange
+from contracts.server.wire import Exchange, is_absolute
 from mockserver.domain.model import Operation
 from mockserver.providers import PROVIDERS
 from mockserver.settings import MAX_BODY
@@ -215,6 +215,8 @@ def media(subject: Subject) -> None:
     if not files:
         raise NotReached("no file was told")
     for url, said, evidence in files:
+        if url and not is_absolute(url):
+            raise Broken(f"told as {url!r}, which is no absolute address", evidence)
         exchange = subject.target.call("GET", url) if url else evidence
         if exchange.status != 200 or not exchange.content:
             raise Broken(f"{exchange.status} with {len(exchange.content)} bytes", evidence, exchange)

@@ -29,6 +29,9 @@ _AT_ONCE = 0.0
 _INTERVAL = 15.0
 """Seconds between two callbacks of progress at most (Pixazo Hunyuan Video, Webhook Headers)."""
 
+_RESENT = 1.5
+"""Real seconds within which a stranger's first retry is seen, which nothing asked for."""
+
 _PATIENCE = 5.0
 _POLLS = 60
 _SHORT = 0.01
@@ -106,7 +109,8 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         subject.receiver.wait(
             path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0
         )
-        target.elapse(pause * 3 if target.pace == "manual" else 0.05)
+        later = 0.05 if target.is_understudy or not subject.first else _RESENT
+        target.elapse(pause * 3 if target.pace == "manual" else later)
         _settle(subject, job)
         _take(subject, told, subject.receiver.at(path), ended=True)
     return told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations, pairwise
-from urllib.parse import urlsplit
 
 from contracts.findings import Severity
 from contracts.server.dialect import DIALECTS, RANK
@@ -12,6 +11,7 @@ from contracts.server.promises.base import Check, queued
 from contracts.server.spec import Api
 from contracts.server.stamps import is_after, read_stamp
 from contracts.server.subject import Broken, NotReached, Subject, Walk
+from contracts.server.wire import is_absolute
 from mockserver.domain.model import Operation
 
 _FIELDS = "Pixazo Hunyuan Video, Response Fields"
@@ -204,20 +204,12 @@ def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
     return ""
 
 
-def _is_absolute(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
 def same_job(subject: Subject) -> None:
     """The address that the submit gives leads to the same job."""
     key = subject.target.fresh_key()
     accepted, submitted = subject.accept(key)
     if not subject.target.is_own(accepted.url):
-        if not _is_absolute(accepted.url):
+        if not is_absolute(accepted.url):
             raise Broken(f"it is no absolute address: {accepted.url!r}", submitted)
         # Not called: the key is for this server, and another one may be the provider itself.
         raise Broken(f"it leads to another server: {accepted.url}", submitted)
