@@ -63,6 +63,7 @@ class Understudy:
         self._key = key
         self._has_looked = False
         self._played = 0
+        self._kept: tuple[list[JournalEntry], list[JournalEntry]] | None = None
         self._stack = ExitStack()
         self._settle_on(gateway, alone=alone)
 
@@ -83,8 +84,14 @@ class Understudy:
         self._stack.callback(_ask, self._admin, "POST", "reset", params={"account": self._account})
 
     def close(self) -> None:
-        """Forget the key and all that happened under it."""
-        self._stack.close()
+        """Have the gateway forget the key and all that happened under it.
+
+        `conversation()` still tells what was said: a test can fail after this, at its end.
+        """
+        try:
+            self._kept = self._said()
+        finally:
+            self._stack.close()
 
     # -- what a client needs
 
@@ -285,6 +292,8 @@ class Understudy:
         async def read() -> list[JournalEntry]:
             return list(self._gateway.world.journal.since(self._since))
 
+        if self._kept is not None:
+            return self._kept
         self._settle()
         known = self._gateway.accounts
         others = [key for key in known.values() if key != self.key]
