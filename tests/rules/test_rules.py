@@ -73,6 +73,12 @@ def test_documented_intervals_are_divided_by_the_speed(story: Story) -> None:
     assert story.found(speed=100.0) == {}
 
 
+def test_a_body_that_was_refused_is_told_with_what_nobody_documents(story: Story) -> None:
+    story.submit(0, 400, sent={"prompt": 5, "zz": 1})
+    assert sorted(story.found()) == ["invalid-body", "undocumented-parameter"]
+    assert story.found()["undocumented-parameter"].seen.endswith("documents no parameter 'zz'")
+
+
 @pytest.mark.parametrize(("again", "kept"), [(500, False), (960, True), (1100, True)])
 def test_retry_after_is_kept_to_a_twentieth(story: Story, again: int, kept: bool) -> None:
     story.submit(0, 429, headers=[(b"retry-after", b"1")]).submit(again)
