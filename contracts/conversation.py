@@ -6,9 +6,10 @@ in, and nothing that a terminal would act upon.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import click
@@ -68,8 +69,11 @@ def tell(
     findings: Iterable[Finding] = (),
     *,
     claim: Claim | None = None,
+    notes: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Turn]:
     """Tell a journal in the order of time. `claim` is what the client concluded, said last.
+
+    `notes` are what else is to be said of who asked, by the journal number of the exchange.
 
     Findings stand at the exchanges that prove them; where that takes two or more, at those that came later.
     What no exchange of this journal proves stands at the end.
@@ -80,7 +84,8 @@ def tell(
     broken, rest = _placed(findings, {one.entry.number for one in talk.exchanges})
     turns: list[Turn] = []
     for one in talk.exchanges:
-        turns += _exchange(one, clean, start, tuple(broken.get(one.entry.number, ())))
+        number = one.entry.number
+        turns += _exchange(one, clean, start, tuple(broken.get(number, ())), notes.get(number, ""))
     # By number within a millisecond: numbers are given at the end, so an answer has a lower one than what was
     # asked because of it. Stable: what an exchange consists of stays in order.
     turns.sort(key=lambda turn: (turn.at or 0, turn.number))
@@ -159,7 +164,9 @@ def _placed(
     return placed, tuple(rest)
 
 
-def _exchange(one: Exchange, clean: Cleaner, start: int, broke: tuple[Finding, ...]) -> Iterator[Turn]:
+def _exchange(
+    one: Exchange, clean: Cleaner, start: int, broke: tuple[Finding, ...], note: str
+) -> Iterator[Turn]:
     entry = one.entry
     # Beginnings are whole milliseconds, rounded down; an end that was not would come after what followed it.
     begins, ends = (one.begins - start) / 1000, floor(one.ends - start) / 1000
@@ -169,7 +176,8 @@ def _exchange(one: Exchange, clean: Cleaner, start: int, broke: tuple[Finding, .
         yield Turn(begins, "callback", plain(text), entry.number, _body(one, clean, asked=True), broke=broke)
         return
     asked = _body(one, clean, asked=True)
-    yield Turn(begins, "client", plain(_asks(one, clean)), entry.number, asked)
+    asks = _asks(one, clean) + (f" ({note})" if note else "")
+    yield Turn(begins, "client", plain(asks), entry.number, asked)
     answer = plain(_answers(one))
     detail = _body(one, clean, asked=False)
     yield Turn(ends, "provider", answer, entry.number, detail, entry.fault, broke)

@@ -66,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known; refuse recordings that are not there."""
     for file in config.getoption("understudy_replay"):
         if not file.is_file():
-            raise pytest.UsageError(f"--understudy-replay: {file}: there is no such file")
+            what = "is no regular file" if file.exists() else "there is no such file"
+            what = "is a directory; a recording is a HAR file" if file.is_dir() else what
+            raise pytest.UsageError(f"--understudy-replay: {file}: {what}")
     config.stash[_RUNS] = Counter()
     config.addinivalue_line(
         "markers", "scenario(name): what the provider does to the test's key: a name, a file or a mapping"

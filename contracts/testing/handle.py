@@ -437,7 +437,10 @@ class Understudy:
         "" when nothing was said.
         """
         said = self._conversation()
-        return as_text(tell(said, self._gateway.world.catalog, self._judged())) if said else ""
+        if not said:
+            return ""
+        notes = {one.number: "a stray: without this test's key" for one in self.strays}
+        return as_text(tell(said, self._gateway.world.catalog, self._judged(), notes=notes))
 
     # --
 

@@ -65,6 +65,7 @@ def test_calls_without_this_tests_key_do_not_conform(
     with pytest.raises(AssertionError, match=rf"1 call came with no key, .*: POST {path}") as told:
         understudy.assert_conforms()
     assert "somebody-elses-key" not in str(told.value) + understudy.conversation()
+    assert "(a stray: without this test's key)" in understudy.conversation()
     assert path in understudy.conversation() or "hunyuan-video" in understudy.conversation()
 
 
@@ -198,6 +199,8 @@ def test_a_wrong_scenario_is_said_to_be_wrong(understudy: Understudy, tmp_path: 
         understudy.play("no-such-scenario")
     with pytest.raises(ValueError, match="cannot be read: Is a directory"):
         understudy.play(tmp_path)
+    with pytest.raises(ValueError, match=r"'\.' is a directory, and no scenario is called so; known are"):
+        understudy.play(".")
     with pytest.raises(ValueError, match="/scenario/submit/0/condition: "):
         understudy.play({"submit": [{"condition": "nope"}]})
     for nothing in (3, ["fails"], True):

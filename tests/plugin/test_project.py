@@ -284,6 +284,8 @@ def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, code, "--understudy-replay", "none.har")
     assert ran.returncode == 4
     assert "--understudy-replay: none.har: there is no such file" in ran.stderr
+    ran = _pytest(tmp_path, code, "--understudy-replay", ".")
+    assert "--understudy-replay: .: is a directory; a recording is a HAR file" in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
