@@ -6,8 +6,10 @@ in, and nothing that a terminal would act upon.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import click
@@ -46,13 +48,13 @@ _WIDTH = max(map(len, get_args(Speaker)))
 class Turn:
     """One thing that somebody said.
 
-    `at` is in seconds since the journal's first exchange began, `number` the journal number of the exchange
-    (0 for what is in no journal). `text` says it in words, `detail` is the beginning of the body, "" for
-    none. `fault` names what the gateway did to the wire, and `broke` holds what the findings say of this
-    exchange: at the turn that ends it.
+    `at` is in seconds since the journal's first exchange began, whole milliseconds, and None where there was
+    no exchange; `number` is the journal number of the exchange (0 for what is in no journal). `text` says it
+    in words, `detail` is the beginning of the body, "" for none. `fault` names what the gateway did to the
+    wire, and `broke` holds what the findings say of this exchange: at the turn that ends it.
     """
 
-    at: float
+    at: float | None
     who: Speaker
     text: str
     number: int = 0
@@ -67,8 +69,11 @@ def tell(
     findings: Iterable[Finding] = (),
     *,
     claim: Claim | None = None,
+    notes: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Turn]:
     """Tell a journal in the order of time. `claim` is what the client concluded, said last.
+
+    `notes` are what else is to be said of who asked, by the journal number of the exchange.
 
     Findings stand at the exchanges that prove them; where that takes two or more, at those that came later.
     What no exchange of this journal proves stands at the end.
@@ -79,12 +84,17 @@ def tell(
     broken, rest = _placed(findings, {one.entry.number for one in talk.exchanges})
     turns: list[Turn] = []
     for one in talk.exchanges:
-        turns += _exchange(one, clean, start, tuple(broken.get(one.entry.number, ())))
-    turns.sort(key=lambda turn: turn.at)  # stable: what an exchange consists of stays in order
+        number = one.entry.number
+        turns += _exchange(one, clean, start, tuple(broken.get(number, ())), notes.get(number, ""))
+    # By number within a millisecond: numbers are given at the end, so an answer has a lower one than what was
+    # asked because of it. Stable: what an exchange consists of stays in order.
+    turns.sort(key=lambda turn: (turn.at or 0, turn.number))
     if claim is not None or rest:
-        last = max((one.ends - start for one in talk.exchanges), default=0.0)
-        at = max(last, claim.concluded - start if claim is not None and claim.concluded else 0.0)
-        turns.append(_close(claim, clean, at / 1000, rest))
+        at = None
+        if talk.exchanges:
+            last = max(one.ends - start for one in talk.exchanges)
+            at = max(last, claim.concluded - start if claim is not None and claim.concluded else 0.0) / 1000
+        turns.append(_close(claim, clean, at, rest))
     return turns
 
 
@@ -124,7 +134,8 @@ def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
     else:
         number = f"#{turn.number}" if turn.number else ""
         who = paint(f"{turn.who:{_WIDTH}}", fg=_COLOURS[turn.who])
-        yield f"{turn.at:+9.3f}s {number:>4} {who}  {turn.text}"
+        when = f"{turn.at:+9.3f}s" if turn.at is not None else f"{'':10}"
+        yield f"{when} {number:>4} {who}  {turn.text}"
     indent = " " * (18 + _WIDTH)
     if turn.detail:
         yield paint(indent + turn.detail, dim=True)
@@ -153,16 +164,20 @@ def _placed(
     return placed, tuple(rest)
 
 
-def _exchange(one: Exchange, clean: Cleaner, start: int, broke: tuple[Finding, ...]) -> Iterator[Turn]:
+def _exchange(
+    one: Exchange, clean: Cleaner, start: int, broke: tuple[Finding, ...], note: str
+) -> Iterator[Turn]:
     entry = one.entry
-    begins, ends = (one.begins - start) / 1000, (one.ends - start) / 1000
+    # Beginnings are whole milliseconds, rounded down; an end that was not would come after what followed it.
+    begins, ends = (one.begins - start) / 1000, floor(one.ends - start) / 1000
     if one.part == "callback":
         word = one.told.word if one.told is not None else ""
         text = f"{word or 'something'} → {_received(one, clean)}"
         yield Turn(begins, "callback", plain(text), entry.number, _body(one, clean, asked=True), broke=broke)
         return
     asked = _body(one, clean, asked=True)
-    yield Turn(begins, "client", plain(_asks(one, clean)), entry.number, asked)
+    asks = _asks(one, clean) + (f" ({note})" if note else "")
+    yield Turn(begins, "client", plain(asks), entry.number, asked)
     answer = plain(_answers(one))
     detail = _body(one, clean, asked=False)
     yield Turn(ends, "provider", answer, entry.number, detail, entry.fault, broke)
@@ -226,7 +241,7 @@ def _body(one: Exchange, clean: Cleaner, *, asked: bool) -> str:
     return text if len(text) <= _DETAIL else text[:_DETAIL] + " …"
 
 
-def _close(claim: Claim | None, clean: Cleaner, at: float, rest: tuple[Finding, ...]) -> Turn:
+def _close(claim: Claim | None, clean: Cleaner, at: float | None, rest: tuple[Finding, ...]) -> Turn:
     if claim is None:
         return Turn(at, "note", "what all of this comes to", broke=rest)
     parts = ["concludes nothing" if claim.outcome == "none" else f"concludes: {claim.outcome}"]
@@ -240,7 +255,7 @@ def _close(claim: Claim | None, clean: Cleaner, at: float, rest: tuple[Finding, 
     return Turn(at, "client", plain(clean.text(", ".join(parts))), detail=detail[:_DETAIL], broke=rest)
 
 
-def _left_out(count: int, at: float) -> Turn:
+def _left_out(count: int, at: float | None) -> Turn:
     return Turn(at, "note", f"… {count} turn{'s' * (count > 1)} left out")
 
 

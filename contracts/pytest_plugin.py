@@ -46,6 +46,7 @@ _MARKER = "@pytest.mark.understudy"
 _MARKERS = ("scenario", "understudy")
 _HELD: pytest.StashKey[Understudy] = pytest.StashKey()
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_PRINTED: pytest.StashKey[str] = pytest.StashKey()
 _RUNS: pytest.StashKey[Counter[str]] = pytest.StashKey()
 
 
@@ -65,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the markers known; refuse recordings that are not there."""
     for file in config.getoption("understudy_replay"):
         if not file.is_file():
-            raise pytest.UsageError(f"--understudy-replay: {file}: there is no such file")
+            what = "is no regular file" if file.exists() else "there is no such file"
+            what = "is a directory; a recording is a HAR file" if file.is_dir() else what
+            raise pytest.UsageError(f"--understudy-replay: {file}: {what}")
     config.stash[_RUNS] = Counter()
     config.addinivalue_line(
         "markers", "scenario(name): what the provider does to the test's key: a name, a file or a mapping"
@@ -231,12 +234,19 @@ def _is_ours(marker: str, config: pytest.Config) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Print what was said under a failing test's key."""
+    """Print what was said under a failing test's key, once, whether it failed itself or a fixture did."""
     report = yield
     held = item.stash.get(_HELD, None)
-    if held is not None and report.when == "call" and report.failed:
+    if held is not None and report.failed:
         item.stash[_FAILED] = True
         told = held.conversation()
-        if told:
+        if told and told != item.stash.get(_PRINTED, None):
+            item.stash[_PRINTED] = told
             report.sections.append(("Understudy: what was said", told))
+    if report.when == "teardown":
+        # Items live as long as the session, and some are run again.
+        keys: tuple[pytest.StashKey[Any], ...] = (_HELD, _FAILED, _PRINTED)
+        for key in keys:
+            if key in item.stash:
+                del item.stash[key]
     return report

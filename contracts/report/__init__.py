@@ -23,7 +23,7 @@ def write_reports(report: Report, directory: Path, name: str, catalog: Catalog) 
     Returns the files, the journals as their folder.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    journals = write_journals(report, directory)
+    journals = write_journals(report, directory, name)
     page, data, junit = (directory / f"{name}.{kind}" for kind in ("html", "json", "xml"))
     page.write_text(as_html(report, catalog, journals), encoding="utf-8")
     data.write_text(json.dumps(as_json(report, journals), indent=2) + "\n", encoding="utf-8")

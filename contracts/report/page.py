@@ -369,7 +369,7 @@ def _turn(turn: Turn) -> Markup:
     if turn.who == "note":
         return Markup('<li class="note">{}{}</li>').format(turn.text, broke)
     return Markup('<li class="{0}"><time>{1}</time> <b>{0}</b> <span>{2}{3}</span>{4}{5}</li>').format(
-        turn.who, f"{turn.at:+.3f} s", turn.text, fault, detail, broke
+        turn.who, f"{turn.at:+.3f} s" if turn.at is not None else "", turn.text, fault, detail, broke
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from contracts.findings import Severity
 from contracts.rules.rule import Breach, Rule
-from contracts.rules.talk import Talk
+from contracts.rules.talk import Exchange, Talk
 
 _UNKNOWN = "undocumented parameter: "
 
@@ -14,11 +14,22 @@ _UNKNOWN = "undocumented parameter: "
 def _undocumented_parameter(talk: Talk) -> Iterator[Breach]:
     seen = set()
     for one in talk.calls:
-        for warning in one.entry.warnings:
+        for warning in one.entry.warnings or _of_a_refused(one):
             name = warning.removeprefix(_UNKNOWN)
             if warning.startswith(_UNKNOWN) and (one.entry.operation, name) not in seen:
                 seen.add((one.entry.operation, name))
                 yield Breach(f"{one.entry.operation} documents no parameter {name!r}", (one,))
+
+
+def _of_a_refused(one: Exchange) -> Iterable[str]:
+    """Say what there is to say of a body that the gateway has refused before it looked for this."""
+    check = one.operation.body if one.operation is not None else None
+    if check is None or not one.kinds or not isinstance(one.asked, dict):
+        return ()
+    try:
+        return check.advice(one.asked)
+    except ValueError:  # nested deeper than the validator goes
+        return ()
 
 
 def _undocumented_route(talk: Talk) -> Iterator[Breach]:

@@ -9,9 +9,6 @@ from contracts.findings import Severity
 from contracts.rules.rule import Breach, Rule
 from contracts.rules.talk import Exchange, Talk, purpose
 
-_EARLY = 0.95
-"""Share of a told wait that counts as all of it."""
-
 _AT_ONCE = 100
 """ms below which a retry did not wait."""
 
@@ -30,9 +27,8 @@ def _came_back_early(talk: Talk) -> Iterator[Breach]:
         for one, again in pairwise(tries):
             if one.wait is None or not (one.wait > one.ends):
                 continue
-            told = one.wait - one.ends
-            if again.begins < one.ends + told * _EARLY - 20:
-                yield _against_the_clock(one, again, told)
+            if one.is_early(again):
+                yield _against_the_clock(one, again, one.wait - one.ends)
 
 
 def _against_the_clock(one: Exchange, again: Exchange, told: float) -> Breach:

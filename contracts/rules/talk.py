@@ -28,6 +28,9 @@ Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknow
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
 _FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?$")
 _BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
+_EARLY = 0.95
+"""Share of a told wait that counts as all of it."""
+
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 
@@ -194,6 +197,10 @@ class Exchange:
             if name == b"x-rate-limit-reset-at-utc":
                 return _instant(datetime.fromisoformat, text)
         return None
+
+    def is_early(self, again: Exchange) -> bool:
+        """Tell whether a later call came before the instant that this answer named."""
+        return self.wait is not None and again.begins < self.ends + (self.wait - self.ends) * _EARLY - 20
 
     def carries(self, key: str) -> bool:
         """Tell whether the request shows the key, in its address or in a header."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 from urllib.parse import quote, unquote
 
@@ -21,6 +22,7 @@ from contracts.report import lines
 from contracts.rules import judge
 from contracts.testing.running import Running, running
 from mockserver.app import create_replay
+from mockserver.domain.clock import ManualClock
 from mockserver.domain.draw import webhook_secret
 from mockserver.domain.scenario import Scenario, write_scenario
 from mockserver.gateway.book import BookError, find, read_file, refuse_unknown_models
@@ -40,8 +42,14 @@ _DELIVERIES_SHOWN = 10
 _RICHEST = 1e9
 """USD that a wallet holds at most."""
 
+_LONGEST = 1e9
+"""Seconds that time moves on by at most."""
+
 _SETTLED = 2.0
 """Real seconds that callbacks which are due get to arrive before somebody looks at them."""
+
+_STEPPING = 10.0
+"""Real seconds that `advance` goes from callback to callback; a job that never ends can have any number."""
 
 
 class Understudy:
@@ -55,6 +63,7 @@ class Understudy:
         self._key = key
         self._has_looked = False
         self._played = 0
+        self._kept: tuple[list[JournalEntry], list[JournalEntry]] | None = None
         self._stack = ExitStack()
         self._settle_on(gateway, alone=alone)
 
@@ -75,8 +84,14 @@ class Understudy:
         self._stack.callback(_ask, self._admin, "POST", "reset", params={"account": self._account})
 
     def close(self) -> None:
-        """Forget the key and all that happened under it."""
-        self._stack.close()
+        """Have the gateway forget the key and all that happened under it.
+
+        `conversation()` still tells what was said: a test can fail after this, at its end.
+        """
+        try:
+            self._kept = self._said()
+        finally:
+            self._stack.close()
 
     # -- what a client needs
 
@@ -219,16 +234,41 @@ class Understudy:
     def advance(self, seconds: float) -> None:
         """Move time on by seconds of the gateway's clock. Raises ValueError where the clock runs by itself.
 
+        It goes from one moment at which a callback is due to the next, and returns when each has been sent
+        and answered, those tried again included. A receiver that says nothing is not waited for for ever.
+        One of the test's own, in the event loop of an async test, cannot answer before the test awaits
+        something: there, `await asyncio.to_thread(understudy.advance, 60)`.
+
         The gateway's speed divides documented durations, 300 at first: a job of 111 documented seconds takes
         0.4. Add `speed=1` to the marker to count in documented seconds.
         """
         __tracebackhide__ = True
-        if not math.isfinite(seconds) or seconds < 0:
-            raise ValueError(f"time moves on by a number of seconds from 0 on, not by {seconds!r}")
+        if not 0 <= seconds <= _LONGEST:
+            raise ValueError(
+                f"time moves on by a number of seconds from 0 to {_LONGEST:g}, not by {seconds!r}"
+            )
         if self._gateway.world.settings.pace != "manual":
             how = '@pytest.mark.understudy(pace="manual")'
             raise ValueError(f"time runs by itself here; ask for a clock of your own: {how}")
-        self._ask("POST", "clock/advance", json={"seconds": seconds})
+        self._gateway.do(lambda: self._pass(seconds, self._awaited()))
+
+    async def _pass(self, seconds: float, below: str) -> None:
+        """Let time pass, where the gateway runs; callbacks to what begins with `below` are awaited."""
+        clock, sender = self._gateway.world.clock, self._gateway.world.announcer
+        assert isinstance(clock, ManualClock)
+        assert isinstance(sender, Sender)
+        target = clock.now() + round(seconds * 1000)
+        ends = monotonic() + _STEPPING
+        await sender.settled(_SETTLED, below)
+        # Time that went on in steps would run out for receivers that cannot answer in between.
+        if not sender.goes_elsewhere(below):
+            while (moment := sender.next_moment()) is not None and clock.now() < moment <= target:
+                if monotonic() > ends:
+                    break
+                clock.move_to(moment)
+                await sender.settled(_SETTLED, below)
+        clock.move_to(target)
+        await sender.settled(_SETTLED, below)
 
     # -- what was said
 
@@ -252,6 +292,8 @@ class Understudy:
         async def read() -> list[JournalEntry]:
             return list(self._gateway.world.journal.since(self._since))
 
+        if self._kept is not None:
+            return self._kept
         self._settle()
         known = self._gateway.accounts
         others = [key for key in known.values() if key != self.key]
@@ -395,7 +437,10 @@ class Understudy:
         "" when nothing was said.
         """
         said = self._conversation()
-        return as_text(tell(said, self._gateway.world.catalog, self._judged())) if said else ""
+        if not said:
+            return ""
+        notes = {one.number: "a stray: without this test's key" for one in self.strays}
+        return as_text(tell(said, self._gateway.world.catalog, self._judged(), notes=notes))
 
     # --
 
@@ -406,16 +451,21 @@ class Understudy:
     def _settle(self) -> None:
         """Let callbacks that are due arrive, where time stands still.
 
-        Not for ever: a receiver in the caller's own event loop cannot answer while the caller waits here.
+        Not for ever: a receiver may hang.
         """
         world = self._gateway.world
         sender = world.announcer
-        if world.settings.pace != "manual" or not isinstance(sender, Sender):
-            return
-        try:
-            self._gateway.do(sender.settled, 0.0 if _in_a_loop() else _SETTLED)
-        except TimeoutError:
-            return
+        if world.settings.pace == "manual" and isinstance(sender, Sender):
+            below = self._awaited()
+            self._gateway.do(lambda: sender.settled(_SETTLED, below))
+
+    def _awaited(self) -> str:
+        """Tell how the addresses begin whose callbacks can be waited for here.
+
+        A receiver in the caller's own event loop cannot answer while the caller waits; the one at
+        `webhook_url` always can.
+        """
+        return f"{self._gateway.receiver.url}/" if _in_a_loop() else ""
 
     def _change(self, **fields: Any) -> None:
         __tracebackhide__ = True

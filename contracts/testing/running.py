@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
@@ -35,14 +35,9 @@ class Running:
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="understudy", daemon=True)
 
-    def do(self, work: Callable[[], Awaitable[Result]], seconds: float | None = None) -> Result:
-        """Do some work where the gateway runs, and wait for it. Raises TimeoutError after `seconds`."""
-
-        async def in_time() -> Result:
-            async with asyncio.timeout(seconds):
-                return await work()
-
-        return asyncio.run_coroutine_threadsafe(in_time(), self._loop).result()
+    def do(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """Do some work where the gateway runs, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
 
     def start(self) -> None:
         """Start, and return when the first call can come."""

@@ -80,9 +80,13 @@ class ManualClock:
         self._set(self._now + step)
         return self._now
 
-    async def sleep_until(self, instant: int) -> None:
+    def move_to(self, instant: int) -> None:
         """Move to `instant` if that is still to come."""
         self._set(max(self._now, instant))
+
+    async def sleep_until(self, instant: int) -> None:
+        """Move to `instant` if that is still to come."""
+        self.move_to(instant)
         await asyncio.sleep(0)
 
     async def reach(self, instant: int) -> None:

@@ -56,9 +56,10 @@ def find(book: dict[str, Scenario], name_or_file: str) -> Scenario:
     file = Path(name_or_file)
     if file.is_file():
         return read_file(file)
-    raise BookError(
-        f"no scenario and no file is called {name_or_file!r}; known are {', '.join(book) or 'none'}"
-    )
+    known_ones = f"known are {', '.join(book) or 'none'}"
+    if file.is_dir():
+        raise BookError(f"{name_or_file!r} is a directory, and no scenario is called so; {known_ones}")
+    raise BookError(f"no scenario and no file is called {name_or_file!r}; {known_ones}")
 
 
 def refuse_unknown_models(scenario: Scenario, known: set[str]) -> None:

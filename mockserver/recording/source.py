@@ -64,6 +64,10 @@ def load(path: Path) -> Loaded:
         return Loaded(ours, log.entries, doubt=_doubt(path, log.version))
     except msgspec.ValidationError as error:
         told, pointer = told_of(error)
+        try:
+            msgspec.json.decode(data, type=msgspec.Raw)  # what was read so far may be all that is JSON in it
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
+            raise RecordingError(f"{path}: is not JSON, so no HAR: {problem}") from None
         raise RecordingError(f"{path}: is JSON, but no HAR: {pointer or '/'}: {told}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         whole = whole_entries(data) if ours else None

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
@@ -74,6 +73,18 @@ class _Lane:
     task: asyncio.Task[None] | None = None
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     turn: int = 0
+    wakes: int | None = None
+    """The instant at which time alone moves it on: it tries again, or gives an attempt up."""
+    rests: bool = False
+    """Whether nothing but time moves it on: it waits to try again."""
+    hangs: bool = False
+    """Whether somebody has waited in vain for what it does now."""
+
+    @property
+    def url(self) -> str:
+        """Where its callbacks go."""
+        assert self.job.receiver is not None  # there is no lane without one
+        return self.job.receiver.url
 
 
 class Script(Protocol):
@@ -120,7 +131,6 @@ class Sender:
         self._receivers: OrderedDict[str, _Receiver] = OrderedDict()
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
-        self._waits: list[int] = []
         self._changed = asyncio.Event()
 
     # -- what the gateway calls
@@ -201,17 +211,47 @@ class Sender:
         if attempt is not None and attempt.received:
             self._received(delivery)
 
-    async def settled(self) -> None:
-        """Return when nothing more happens until time moves. For tests on a manual clock."""
-        while self._busy():
-            self._changed.clear()
-            await self._changed.wait()
+    # -- what tests on a manual clock call
 
-    def _busy(self) -> bool:
-        due = bool(self._agenda) and self._agenda[0][0] <= self._world.clock.now()
-        running = sum(lane.task is not None for lane in self._lanes.values())
-        waiting = sum(instant > self._world.clock.now() for instant in self._waits)
-        return due or running > waiting
+    async def settled(self, seconds: float | None = None, below: str = "") -> None:
+        """Return when nothing more happens until time moves, or after `seconds` of real time.
+
+        Only callbacks to addresses that begin with `below` are waited for. An attempt that was waited for
+        in vain is not waited for again.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while self._is_due(below) or any(self._busy(below)):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            for lane in self._busy(below):
+                lane.hangs = True
+
+    def next_moment(self) -> int | None:
+        """Tell the first instant at which time alone makes something happen; None where it never does."""
+        now = self._world.clock.now()
+        moments = [lane.wakes for lane in self._lanes.values() if lane.wakes is not None and lane.wakes > now]
+        return min([*moments, *(entry[0] for entry in self._agenda[:1])], default=None)
+
+    def goes_elsewhere(self, below: str) -> bool:
+        """Tell whether callbacks are planned, or under way, to an address that does not begin so."""
+        return not all(lane.url.startswith(below) for lane in self._lanes.values())
+
+    def _is_due(self, below: str) -> bool:
+        now = self._world.clock.now()
+        if not self._agenda or self._agenda[0][0] > now:
+            return False
+        due = (self._lanes.get(job_id) for instant, _, job_id in self._agenda if instant <= now)
+        return any(lane is None or lane.url.startswith(below) for lane in due)
+
+    def _busy(self, below: str) -> Iterator[_Lane]:
+        """List the lanes that do something, but for those that were waited for in vain."""
+        now = self._world.clock.now()
+        for lane in self._lanes.values():
+            waits = (lane.rests or lane.hangs) and (lane.wakes is None or lane.wakes > now)
+            if lane.task is not None and not waits and lane.url.startswith(below):
+                yield lane
 
     # -- the loop
 
@@ -243,9 +283,7 @@ class Sender:
         return delivery
 
     def _delivery(self, lane: _Lane, callback: Callback) -> Delivery:
-        receiver = lane.job.receiver
-        assert receiver is not None  # there is no lane without one
-        return Delivery(lane.job, callback, receiver.url, lane.job.created + callback.at)
+        return Delivery(lane.job, callback, lane.url, lane.job.created + callback.at)
 
     async def _send_lane(self, lane: _Lane) -> None:
         try:
@@ -253,7 +291,8 @@ class Sender:
                 await self._send(delivery, lane)
                 await asyncio.sleep(0)  # a paused receiver is not waited for, and others have their turn
         finally:
-            lane.task = None
+            lane.task = lane.wakes = None
+            lane.rests = lane.hangs = False
             lane.tried.set()
             if self._lanes.get(lane.job.id) is lane:
                 self._rest(lane)
@@ -280,11 +319,13 @@ class Sender:
                 return
             if number:
                 delivery.state = DeliveryState.RETRYING
-                await self._wait_to_retry(delivery, number)
+                await self._wait_to_retry(delivery, number, lane)
                 if any(attempt.received for attempt in delivery.attempts):
                     return  # it was sent again by hand meanwhile
             async with receiver.places:
+                lane.wakes = self._world.clock.now() + TIMEOUT
                 attempt = await self._attempt(delivery)
+            lane.wakes, lane.hangs = None, False
             lane.tried.set()
             if attempt is None:
                 delivery.state = DeliveryState.REFUSED
@@ -305,12 +346,13 @@ class Sender:
         receiver = self._receiver(delivery.url)
         receiver.given_up, receiver.paused = 0, False
 
-    async def _wait_to_retry(self, delivery: Delivery, number: int) -> None:
+    async def _wait_to_retry(self, delivery: Delivery, number: int, lane: _Lane) -> None:
         jitter = Draw(delivery.job.root).fraction(f"retry {delivery.callback.key} {number}")
         wait = RETRIES[number - 1] * (1 + jitter / 4)
-        instant = self._world.clock.now() + round(wait)
-        async with self._idle(instant):
-            await self._world.clock.reach(instant)
+        lane.wakes, lane.rests = self._world.clock.now() + round(wait), True
+        self._changed.set()
+        await self._world.clock.reach(lane.wakes)
+        lane.wakes, lane.rests = None, False
 
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
@@ -396,16 +438,6 @@ class Sender:
         else:
             self._receivers.move_to_end(url)
         return receiver
-
-    @asynccontextmanager
-    async def _idle(self, instant: int) -> AsyncIterator[None]:
-        """Mark a wait that only time ends."""
-        self._waits.append(instant)
-        self._changed.set()
-        try:
-            yield
-        finally:
-            self._waits.remove(instant)
 
 
 async def _first(event: asyncio.Event, clock: Clock, instant: int | None) -> None:

@@ -83,6 +83,34 @@ def test_what_no_exchange_proves_stands_at_the_end_with_the_conclusion(story: St
     assert (last.text, last.detail, last.broke) == ("concludes: failed, server", "gave up", (finding,))
 
 
+def test_an_answer_stands_above_what_was_asked_because_of_it(story: Story) -> None:
+    """Also where both are in the same millisecond; the times that are shown never go back."""
+    story.submit(0, duration=1.9).poll(1, duration=0.4).poll(1, "COMPLETED", duration=0.7).media(1)
+    turns = told(story)
+    assert [(turn.number, turn.who) for turn in turns] == [
+        (number, who) for number in (1, 2, 3, 4) for who in ("client", "provider")
+    ]
+    shown = [line.split("s ")[0] for line in as_text(turns).splitlines() if line.lstrip().startswith("+")]
+    assert shown == sorted(shown)
+
+
+def test_what_was_asked_meanwhile_stands_in_between(story: Story) -> None:
+    """An exchange that lasts is told where it began and where it ended."""
+    story.poll(5, duration=2.0).submit(0, duration=9.0)
+    assert [(turn.number, turn.who) for turn in told(story)] == [
+        (2, "client"),
+        (1, "client"),
+        (1, "provider"),
+        (2, "provider"),
+    ]
+
+
+def test_a_conclusion_without_any_call_has_no_time(catalog: Catalog) -> None:
+    """There is no beginning that it could be counted from."""
+    claim = Claim("none", concluded=1_795_876_084_460)
+    assert as_text(tell([], catalog, claim=claim)).split() == ["client", "concludes", "nothing"]
+
+
 def test_the_key_is_nowhere(story: Story) -> None:
     """Not in an address, a body, an answer, an error, nor in what the client concludes."""
     header = [(b"authorization", b"Bearer another-secret")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +65,7 @@ def test_calls_without_this_tests_key_do_not_conform(
     with pytest.raises(AssertionError, match=rf"1 call came with no key, .*: POST {path}") as told:
         understudy.assert_conforms()
     assert "somebody-elses-key" not in str(told.value) + understudy.conversation()
+    assert "(a stray: without this test's key)" in understudy.conversation()
     assert path in understudy.conversation() or "hunyuan-video" in understudy.conversation()
 
 
@@ -196,6 +199,8 @@ def test_a_wrong_scenario_is_said_to_be_wrong(understudy: Understudy, tmp_path: 
         understudy.play("no-such-scenario")
     with pytest.raises(ValueError, match="cannot be read: Is a directory"):
         understudy.play(tmp_path)
+    with pytest.raises(ValueError, match=r"'\.' is a directory, and no scenario is called so; known are"):
+        understudy.play(".")
     with pytest.raises(ValueError, match="/scenario/submit/0/condition: "):
         understudy.play({"submit": [{"condition": "nope"}]})
     for nothing in (3, ["fails"], True):
@@ -335,6 +340,76 @@ def test_a_receiver_that_refuses_is_tried_again(understudy: Understudy) -> None:
     understudy.assert_conforms()  # the receiver is not the client's
 
 
+@pytest.mark.understudy(pace="manual")
+def test_time_moves_on_when_what_is_due_was_sent_and_answered(understudy: Understudy) -> None:
+    """Steps of any length send the same, whether or not somebody looks in between."""
+    understudy.answer_webhooks_with(503)
+    submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    for seconds in (120, 2, 10):
+        understudy.advance(seconds)
+    assert len(understudy.webhooks) == 3
+
+
+@pytest.mark.understudy(pace="manual", speed=1)
+def test_time_stops_wherever_something_is_due(understudy: Understudy) -> None:
+    """What falls due on the way is sent at its moment, with what falls due after that: retries, too."""
+    understudy.answer_webhooks_with(503)
+    submit(understudy, **{"X-Webhook-URL": understudy.webhook_url, "X-Webhook-Mode": "sync"})
+    understudy.advance(59)
+    tried = [one["attempts"] for one in understudy.deliveries if one["attempts"]]
+    began = sorted([_ms(attempt["at"]) for attempt in attempts] for attempts in tried)
+    assert [first - began[0][0] for first, _, _ in began] == [0, 15_000, 30_000]
+    for first, second, third in began:
+        assert 1_000 <= second - first <= 1_250
+        assert 4_000 <= third - second <= 5_000
+
+
+@pytest.mark.understudy(pace="manual")
+async def test_in_an_async_test_callbacks_have_come_as_well(understudy: Understudy) -> None:
+    """The plugin's receiver is not in the test's event loop: it answers while the test waits."""
+    understudy.answer_webhooks_with(503)
+    submit(understudy, **{"X-Webhook-URL": understudy.webhook_url})
+    understudy.advance(120)
+    assert len(understudy.webhooks) == 3
+
+
+@pytest.mark.understudy(pace="manual")
+async def test_a_receiver_in_the_tests_own_loop_is_not_waited_for(understudy: Understudy) -> None:
+    """It cannot answer before the test awaits something, and gets its whole time then."""
+    asked = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 Thanks\r\n\r\n")
+        await writer.drain()
+        writer.close()
+        asked.set()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        submit(understudy, **{"X-Webhook-URL": f"http://127.0.0.1:{port}/mine"})
+        understudy.advance(120)
+        await asyncio.wait_for(asked.wait(), 10)
+        (delivery,) = await asyncio.to_thread(lambda: understudy.deliveries)
+    assert delivery["state"] == "delivered"
+    assert len(delivery["attempts"]) == 1
+
+
+@pytest.mark.understudy(pace="manual")
+def test_a_receiver_that_hangs_does_not_hang_the_test(
+    understudy: Understudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for a while; then its five seconds on the gateway's clock are over, three times."""
+    monkeypatch.setattr("contracts.testing.handle._SETTLED", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        submit(understudy, **{"X-Webhook-URL": f"http://127.0.0.1:{port}/mine"})
+        understudy.advance(120)
+        (delivery,) = understudy.deliveries
+    assert delivery["state"] == "given_up"
+    assert {attempt["error"] for attempt in delivery["attempts"]} == {"no answer within 5 seconds"}
+
+
 def test_the_shared_clock_cannot_be_moved(understudy: Understudy) -> None:
     """advance() on the session's gateway says how to get a clock."""
     with pytest.raises(ValueError, match=r"pytest\.mark\.understudy"):
@@ -410,6 +485,10 @@ def test_a_replay_takes_no_scenario_later(
     understudy.replay(EXAMPLE)
     with pytest.raises(ValueError, match="a replay takes its course from the recording"):
         understudy.play(scenario)
+
+
+def _ms(stamp: str) -> int:
+    return round(datetime.fromisoformat(stamp).timestamp() * 1000)
 
 
 def _takes() -> tuple[Take, ...]:

@@ -101,6 +101,52 @@ def test_a_failing_test_prints_the_conversation(tmp_path: Path) -> None:
     assert not re.search(r"SG_[0-9a-f]{16}", ran.stdout)
 
 
+AROUND = """
+import httpx
+import pytest
+
+def call(understudy, path="/no/route"):
+    httpx.post(understudy.url() + path, json={"prompt": "x"},
+        headers={"Ocp-Apim-Subscription-Key": understudy.key})
+
+@pytest.fixture
+def conforming(understudy):
+    yield understudy
+    understudy.assert_conforms()
+
+@pytest.fixture
+def prepared(understudy):
+    call(understudy, "/fails/early")
+    raise RuntimeError("cannot prepare")
+
+def test_breaks_a_rule(conforming):
+    call(conforming)
+
+def test_is_never_reached(prepared):
+    pass
+
+@pytest.mark.understudy(pace="manual")
+def test_breaks_a_rule_alone(conforming):
+    call(conforming)
+
+def test_fails_twice(conforming):
+    call(conforming, "/fails/twice")
+    raise RuntimeError("failed")
+"""
+
+
+def test_what_was_said_is_printed_when_a_fixture_fails(tmp_path: Path) -> None:
+    """Before the test or after it, and not twice for one that has failed already."""
+    said = _pytest(tmp_path, AROUND).stdout
+    assert "1 failed, 2 passed, 4 errors" in said, said
+    assert said.count("Understudy: what was said") == 4
+    for title in ("teardown of test_breaks_a_rule", "teardown of test_breaks_a_rule_alone"):
+        part = said.partition(f"ERROR at {title} __")[2].partition("\n____")[0]
+        assert "MUST undocumented-route: no document has POST /no/route" in part
+    assert "calls POST /fails/early" in said.partition("ERROR at setup of test_is_never_reached")[2]
+    assert not re.search(r"SG_[0-9a-f]{16}", said)
+
+
 def test_who_does_not_ask_pays_nothing(tmp_path: Path) -> None:
     """Without a test that uses the fixture, nothing of the gateway is imported."""
     code = (
@@ -240,6 +286,8 @@ def test_a_project_can_replay_a_recording(tmp_path: Path) -> None:
     ran = _pytest(tmp_path, code, "--understudy-replay", "none.har")
     assert ran.returncode == 4
     assert "--understudy-replay: none.har: there is no such file" in ran.stderr
+    ran = _pytest(tmp_path, code, "--understudy-replay", ".")
+    assert "--understudy-replay: .: is a directory; a recording is a HAR file" in ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr
 
 
@@ -272,6 +320,8 @@ def test_a_call_that_was_not_recorded_fails_the_test_that_does_not_look(tmp_path
     assert "2 passed, 2 errors" in ran.stdout, ran.stdout + ran.stderr
     assert "ERROR at teardown of test_passes_by_itself" in ran.stdout
     assert "nearest is entry" in ran.stdout
+    said = ran.stdout.partition("Understudy: what was said")[2]
+    assert re.search(r"client +submits hunyuan-video", said)
     assert "@pytest.mark.scenario: /scenario: a replay takes its course from the recording" in ran.stdout
     assert "httpx.Client" not in ran.stdout
 

@@ -257,6 +257,7 @@ _REFUSED: dict[str, tuple[Any, str]] = {
     "blank": (b" \n\n", "is empty"),
     "text": (b"hello", "is not JSON"),
     "html": (b"<html></html>", "is not JSON"),
+    "python": (b'"""What this module does."""\n\nimport sys\n', "is not JSON"),
     "zip": (b"PK\x03\x04....", "is a ZIP archive"),
     "truncated": (json.dumps(_har(_job())).encode()[:-200], "ends in the middle"),
     "truncated-gzip": (gzip.compress(json.dumps(_har(_job())).encode())[:-40], "gzip file that ends"),

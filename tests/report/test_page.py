@@ -125,6 +125,13 @@ def test_each_case_has_its_journal_under_a_safe_name(catalog: Catalog, tmp_path:
     assert len(har["log"]["entries"]) == 2
 
 
+def test_a_journal_of_several_cases_is_called_after_the_run(catalog: Catalog, tmp_path: Path) -> None:
+    report = a_report(catalog)
+    cases = [replace(report.cases[0], group=group) for group in ("one-rule", "another-rule")]
+    write_reports(replace(report, cases=tuple(cases)), tmp_path, "run", catalog)
+    assert [file.name for file in (tmp_path / "journals").iterdir()] == ["001-run.har"]
+
+
 def test_a_journal_of_an_earlier_run_does_not_stay(catalog: Catalog, tmp_path: Path) -> None:
     write_reports(a_report(catalog), tmp_path, "client", catalog)
     write_reports(Report("empty", ()), tmp_path, "client", catalog)

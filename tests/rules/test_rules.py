@@ -49,10 +49,34 @@ def test_polling_is_held_to_what_is_declared_and_to_what_is_documented(
     assert (finding and finding.severity) == severity
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "gap", "severity"),
+    [(b"0", 10, None), (b"1", 1010, None), (b"1", 500, Severity.SHOULD), (b"1", 100, Severity.MUST)],
+)
+def test_a_poll_that_comes_back_when_it_was_told_is_not_too_fast(
+    story: Story, retry_after: bytes, gap: int, severity: Severity | None
+) -> None:
+    story.submit(0).poll(6000, status=429, headers=[(b"retry-after", retry_after)])
+    finding = story.poll(6000 + gap, "COMPLETED").found(done(min_poll_ms=500)).get("polled-too-fast")
+    assert (finding and finding.severity) == severity
+
+
+def test_what_one_answer_asked_for_excuses_no_later_poll(story: Story) -> None:
+    story.submit(0).poll(6000, status=429, headers=[(b"retry-after", b"0")])
+    finding = story.poll(6010).poll(6020, "COMPLETED").found(done(min_poll_ms=500))["polled-too-fast"]
+    assert (finding.severity, finding.exchanges) == (Severity.MUST, (3, 4))
+
+
 def test_documented_intervals_are_divided_by_the_speed(story: Story) -> None:
     story.submit(0).poll(60).poll(120, "COMPLETED")
     assert "polled-too-fast" in story.found()
     assert story.found(speed=100.0) == {}
+
+
+def test_a_body_that_was_refused_is_told_with_what_nobody_documents(story: Story) -> None:
+    story.submit(0, 400, sent={"prompt": 5, "zz": 1})
+    assert sorted(story.found()) == ["invalid-body", "undocumented-parameter"]
+    assert story.found()["undocumented-parameter"].seen.endswith("documents no parameter 'zz'")
 
 
 @pytest.mark.parametrize(("again", "kept"), [(500, False), (960, True), (1100, True)])
