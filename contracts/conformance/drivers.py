@@ -320,7 +320,10 @@ class Lasting:
 
 
 async def in_a_thread(call: Callable[[], _T]) -> _T:
-    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends."""
+    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends.
+
+    What is called raises nothing but an Exception: a future, and the thread, are no place for the others.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 

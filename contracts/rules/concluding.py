@@ -60,6 +60,11 @@ def _hung_up(talk: Talk) -> Iterator[Breach]:
     yield Breach(text, (last,), advice=advice if sync else "")
 
 
+_RAISED = "the client raised"
+_ENDS = ("the client ended", _RAISED)
+"""How what went wrong at the release begins, where it was no word that the protocol does not know."""
+
+
 def _crashed(talk: Talk) -> Iterator[Breach]:
     claim, proof = talk.claim, tuple(talk.exchanges[-1:])
     if claim is None:
@@ -71,8 +76,10 @@ def _crashed(talk: Talk) -> Iterator[Breach]:
         text = f"the adapter answered adapter_error: {claim.message or 'it does not say why'}"
         advice = "Look at the exception: the adapter did not expect it, be it its own or the library's."
         yield Breach(text, proof, source="contracts/PROTOCOL.md, result", advice=advice)
-    elif claim.left.startswith("the client ended"):
+    elif claim.left.startswith(_ENDS):
         advice = "Stay until stdin ends: after `release` comes the next case."
+        if claim.left.startswith(_RAISED):
+            advice = "Catch what can go wrong when a case is let go of: the next one comes after it."
         text = f"at release, {claim.left}"
         yield Breach(text, proof, source="contracts/PROTOCOL.md, release", advice=advice)
 
@@ -83,7 +90,7 @@ def _misspoke(talk: Talk) -> Iterator[Breach]:
         return
     if claim.outcome == "misspoke":
         yield Breach(claim.message, last)
-    elif claim.left and not claim.left.startswith("the client ended"):
+    elif claim.left and not claim.left.startswith(_ENDS):
         yield Breach(f"at release: {claim.left}", last)
 
 

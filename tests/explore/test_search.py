@@ -13,6 +13,7 @@ import pytest
 
 from contracts.adapters.reference import Reference
 from contracts.conformance.drivers import Lasting
+from contracts.conformance.protocol import Run
 from contracts.conformance.stage import play
 from contracts.explore.expect import case_of
 from contracts.explore.inside import Inside
@@ -145,6 +146,20 @@ async def test_a_search_that_is_stopped_tells_what_it_has_met(catalog: Catalog) 
     found = {one.finding.id: one for one in exploration.found}["took-failure-for-success"]
     assert not found.shrunk
     assert found.conversation.journal
+
+
+class Vanishing(Inside):
+    """A driver whose runs are cancelled by nobody knows whom."""
+
+    async def run(self, case: Run) -> None:
+        raise asyncio.CancelledError
+
+
+async def test_a_search_that_is_cut_short_for_no_known_reason_does_not_look_complete(
+    catalog: Catalog,
+) -> None:
+    with pytest.raises(RuntimeError, match="cancelled, and not by the search"):
+        await search(lambda: Vanishing(Reference()), catalog, examples=4, jobs=2, seed=SEED)
 
 
 async def test_a_client_that_can_be_tried_nowhere_is_an_error(catalog: Catalog) -> None:
