@@ -198,6 +198,7 @@ RULES = (
         "assumed: an answer that dribbles in, or that waits for the job, is an answer",
         "Give a request the time that its answer takes, and try again after a timeout of your own.",
         _hung_up,
+        timed=True,
     ),
     Rule(
         "broke-the-protocol",

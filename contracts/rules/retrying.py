@@ -168,6 +168,7 @@ RULES = (
         "Pixazo and WaveSpeed, 429: Retry-After; Segmind, 429: x-rate-limit-reset-at-utc; RFC 9110, 10.2.3",
         "Wait as long as Retry-After says, a number of seconds or an HTTP date.",
         _came_back_early,
+        timed=True,  # the end of an answer is noted after it was sent, and later on a busy machine
     ),
     Rule(
         "overslept-retry-after",
