@@ -76,6 +76,7 @@ RULES = (
         "Pixazo Hunyuan Video, Status Codes: the final ones; that polling on is wrong is assumed",
         "Stop at COMPLETED, FAILED and ERROR; all three are final.",
         _after_the_end,
+        timed=True,  # polls that the client gave up pile up, and are read at once
     ),
     Rule(
         "polled-a-whole-answer",

@@ -199,6 +199,7 @@ RULES = (
         "RFC 9110, 15.5: 4xx is the client's mistake",
         "Do not repeat a call that was refused for what it is: it will not get better.",
         _refused_again,
+        timed=True,  # polls that the client gave up may all be read, and refused, at once
     ),
     Rule(
         "submitted-twice",
