@@ -180,11 +180,15 @@ def test_what_is_no_client_is_refused(client: Any, told: str) -> None:
         ({"modes": ()}, ValueError, "no mode to try"),
         ({"modes": "webhook"}, ValueError, "needs a client with the capability 'webhook'; it claims none"),
         (
-            {"providers": "segmind"},
+            {"providers": "segmind", "modes": "webhook", "capabilities": "webhook"},
             ValueError,
-            "mode 'poll' is had by pixazo, wavespeed alone, not by segmind",
+            "mode 'webhook' is had by pixazo, wavespeed alone, not by segmind",
         ),
-        ({"providers": ("pixazo", "segmind")}, ValueError, "segmind is tried in none .* poll; it has sync"),
+        (
+            {"providers": ("pixazo", "segmind"), "modes": "webhook", "capabilities": "webhook"},
+            ValueError,
+            "segmind is tried in none of the modes webhook; it has poll, sync",
+        ),
         ({"capabilities": ("fly",)}, ValueError, "no capability is called 'fly'; known are webhook, "),
         ({"timing": {"min_poll": 3}}, ValueError, "no timing is called 'min_poll'; known are min_poll_ms, "),
         ({"timing": {"min_poll_ms": -1}}, ValueError, "timing min_poll_ms is a whole number from 0 on"),
@@ -214,6 +218,10 @@ def test_what_cannot_be_meant_is_refused(
     [
         ({"modes": ("poll", "webhook")}, "needs a client with the capability 'webhook'; it claims sync"),
         ({"providers": ("pixazo", "wavespeed")}, "does not speak to wavespeed, but to pixazo"),
+        (
+            {"providers": "segmind", "modes": ("sync", "webhook")},
+            "does not speak to segmind, but to pixazo",
+        ),
     ],
 )
 def test_what_an_adapter_says_it_cannot_do_is_not_left_out_in_silence(

@@ -87,6 +87,15 @@ async def _breaks_again(
     return rule in rules_broken(seen)
 
 
+async def test_a_client_of_segminds_queue_is_searched(catalog: Catalog) -> None:
+    """What breaks it is found, and a good client is spared."""
+    options: dict[str, Any] = {"providers": ("segmind",), "modes": ("poll",), "examples": 12, "seed": 3}
+    good, bad = [await explored(catalog, make, **options) for make in (Reference, FailedIsOk)]
+    assert good.by_place == {"segmind/poll": 12}
+    assert (good.found, good.faults) == ((), ())
+    assert "took-failure-for-success" in {one.finding.id for one in bad.found}
+
+
 async def test_what_does_not_repeat_is_told_as_such(catalog: Catalog) -> None:
     Moody.runs = 0
     (found,) = (await explored(catalog, Moody, examples=4, jobs=1, until=("no-job-id",))).found
