@@ -342,6 +342,7 @@ class _Lane:
         search = self._search
         with search.lock:
             search.plays += 1
+            search.report()
         case = case_of(drawn, search.hello, hashlib.blake2b(drawn.name, digest_size=6).hexdigest())
         return search.wait_for(
             play(case, self._driver, search.hello, search.catalog, search.seed, speed=SPEED)
@@ -396,7 +397,6 @@ class _Lane:
                 if time.monotonic() > ends:
                     return False
                 broken = self._note(drawn, self.play(drawn))
-                self._search.report()
             return rule in broken and _WEIGHT.index(broken[rule].severity) <= weight
 
         def attempt(drawn: Drawn) -> None:
@@ -535,8 +535,11 @@ async def _run(shared: _Search, lanes: list[_Lane]) -> list[Found]:
     threads = ThreadPoolExecutor(len(lanes), thread_name_prefix="lane")
     try:
         await asyncio.gather(*(loop.run_in_executor(threads, lane.draw) for lane in lanes))
-        shared.stage = "shrinking"
         chosen = _chosen(lanes)
+        if chosen and not shared.stopped:
+            early = "time is over, " if shared.out_of_time else ""
+            shared.stage = f"{early}repeating and shrinking what was found"
+            shared.report()
         work: dict[_Lane, list[str]] = {}
         for rule, met in chosen.items():
             work.setdefault(met[0].lane, []).append(rule)
