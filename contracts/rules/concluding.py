@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.findings import Severity
-from contracts.rules.rule import Breach, Rule
+from contracts.rules.rule import ENDS, Breach, Rule
 from contracts.rules.talk import Talk
 
 
@@ -173,16 +173,17 @@ RULES = (
     Rule(
         "took-failure-for-success",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Status Codes: FAILED and ERROR",
+        ENDS,
         "Go by the job's status, not by HTTP 200.",
         _failure_for_success,
     ),
     Rule(
         "took-unfinished-for-finished",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Status Codes; that an unknown status is no end is assumed",
-        "Only COMPLETED, FAILED and ERROR are ends; anything else, progress callbacks included, is not.",
+        ENDS,
+        "Only what the provider names an end is one; anything else, progress callbacks included, is not.",
         _unfinished_for_finished,
+        assumed="that an unknown status is no end",
     ),
     Rule(
         "choked-on-good-answer",
