@@ -130,9 +130,10 @@ def client(
         sys.exit(interrupts.status)
     status = report.exit_status(strict=strict)
     if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
-        raise CannotRun(
-            f"nothing was checked: none of the {len(report.cases)} cases could be run ({_why(report)})"
-        )
+        why = _why(report)
+        if explore is None:
+            why = f"none of the {len(report.cases)} cases could be run ({why})"
+        raise CannotRun(f"nothing was checked: {why}")
     sys.exit(status)
 
 

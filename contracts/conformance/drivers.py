@@ -40,6 +40,9 @@ _START = 20.0
 _END = 3.0
 """Seconds that a client has to end, or to release."""
 
+_EXIT = 1.0
+"""Seconds that a client has to end after it has closed its stdout."""
+
 _LINE = 16 * 1024 * 1024
 """Bytes of a line; a longer one is dropped."""
 
@@ -58,6 +61,10 @@ class Died(Exception):
 
 class Misspoke(Died):
     """What the client said is not what the protocol asks for."""
+
+
+class Closed(Misspoke):
+    """The client has closed its stdout, and runs on: no answer can come any more."""
 
 
 class Late(Died):
@@ -105,7 +112,7 @@ class _Child:
         _groups.add(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self.wrong = ""
-        self._messages: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._messages: asyncio.Queue[dict[str, Any] | Misspoke | None] = asyncio.Queue()
         assert process.stdout is not None  # both were asked for
         assert process.stderr is not None
         self._tasks = [
@@ -153,7 +160,8 @@ class _Child:
     async def hear(self, wrong: Callable[[dict[str, Any]], str], seconds: float) -> dict[str, Any]:
         """Wait for a message with which nothing is wrong.
 
-        Raises Late, or Misspoke where something was wrong with the last one; Died when the process ends.
+        Raises Late, or Misspoke where something was wrong with the last one. Raises at once: Died when the
+        process ends, Closed when it ends its stdout alone, and Misspoke for a line that cannot be read.
         """
         self.wrong = ""
         try:
@@ -161,9 +169,12 @@ class _Child:
                 while True:
                     told = await self._messages.get()
                     if told is None:
-                        await self._process.wait()
                         self._messages.put_nowait(None)
+                        if not await self._ended(_EXIT):
+                            raise Closed(f"the client closed its stdout, and runs on{self._tail()}")
                         raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
+                    if isinstance(told, Misspoke):
+                        raise told
                     mistake = wrong(told)
                     if not mistake:
                         return told
@@ -178,7 +189,7 @@ class _Child:
     async def end(self) -> None:
         """End it: by closing its stdin, then by force."""
         self.hang_up()
-        if not await self._ended():
+        if not await self._ended(_END):
             await self.kill()
         _groups.discard(self._process.pid)
         for task in self._tasks:
@@ -189,12 +200,12 @@ class _Child:
         """End it, and all that it started, by force."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        await self._ended()
+        await self._ended(_END)
 
-    async def _ended(self) -> bool:
+    async def _ended(self, seconds: float) -> bool:
         # What the client has started may hold its stdout open: that is not waited for without end.
         try:
-            async with asyncio.timeout(_END):
+            async with asyncio.timeout(seconds):
                 await self._process.wait()
         except TimeoutError:
             return False
@@ -205,7 +216,7 @@ class _Child:
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):
-            told = read(line) if line is not None else None
+            told = _read(line) if line is not None else None
             if told is None or self._messages.qsize() >= _WAITING:
                 self._note(line)
             else:
@@ -222,6 +233,14 @@ class _Child:
         )
         if text.strip():
             self.noise.append(text.rstrip()[:500])
+
+
+def _read(line: bytes) -> dict[str, Any] | Misspoke | None:
+    """Read a line, and say what is wrong with one that only looks like a message."""
+    try:
+        return read(line)
+    except ProtocolError as error:
+        return Misspoke(f"{error}; it wrote {_cut(line[:2000].decode('utf-8', 'replace').strip())}")
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
@@ -320,7 +339,10 @@ class Lasting:
 
 
 async def in_a_thread(call: Callable[[], _T]) -> _T:
-    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends."""
+    """Call in a daemon thread: unlike those of an executor, it is not waited for when the process ends.
+
+    What is called raises nothing but an Exception: a future, and the thread, are no place for the others.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 
@@ -428,6 +450,8 @@ class PerCase:
         child.hang_up()
         try:
             return _convert(await child.hear(lambda m: _lacks(m, "handled"), _END), Released).handled
+        except Closed:
+            return None  # it has no more to tell
         except Misspoke:
             raise
         except Died:
@@ -482,8 +506,8 @@ class Attached:
                 return None
             if not line.strip():
                 return None
-            told = read(line.encode())
             try:
+                told = read(line.encode("utf-8", "replace"))
                 if told is not None:
                     return convert(told, Result)
                 why = "it is no JSON object"

@@ -6,6 +6,8 @@ Fields that are not known are ignored in both directions, so that either side ca
 from __future__ import annotations
 
 import codecs
+import json
+import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -35,6 +37,11 @@ CAPABILITIES = {
 }
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
+
+_MESSAGE = re.compile(rb'\s*\{\s*"')
+"""How each message begins, and few other lines."""
+
+_LONE = re.compile("[\ud800-\udfff]")
 
 _Ms = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -135,13 +142,35 @@ def write_input(given: dict[str, Any]) -> bytes:
 
 
 def read(line: bytes) -> dict[str, Any] | None:
-    """Read a line that is a message; None for anything else that a program prints."""
+    """Read a line that is a message; None for anything else that a program prints.
+
+    Raises ProtocolError with the reason for a line that looks like a message and cannot be read.
+    """
+    # Some shells put a byte order mark before the first line that they write.
+    line = line.removeprefix(codecs.BOM_UTF8)
     try:
-        # Some shells put a byte order mark before the first line that they write.
-        told = msgspec.json.decode(line.removeprefix(codecs.BOM_UTF8))
+        told = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
+        if not _MESSAGE.match(line):
+            return None
+        told = _read_leniently(line)
     return told if isinstance(told, dict) else None
+
+
+def _read_leniently(line: bytes) -> Any:
+    """Read what encoders write beyond JSON: half a surrogate pair as U+FFFD, NaN and Infinity as null."""
+    try:
+        return _without_halves(json.loads(line, parse_constant=lambda _: None))
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"a line that looks like a message cannot be read ({error})") from None
+
+
+def _without_halves(told: Any) -> Any:
+    if isinstance(told, str):
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", told)
+    if isinstance(told, dict):
+        return {_without_halves(name): _without_halves(value) for name, value in told.items()}
+    return [_without_halves(value) for value in told] if isinstance(told, list) else told
 
 
 def convert(told: dict[str, Any], kind: type[_Message]) -> _Message:

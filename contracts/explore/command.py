@@ -99,11 +99,14 @@ class _Progress:
         self._total = total
         self._live = sys.stderr.isatty()
         self._told = time.monotonic()
+        self._stage = ""
 
     def tell(self, progress: Progress) -> None:
         """Tell how far it is. Lanes call this from their threads."""
         now = time.monotonic()
-        if not self._live and now - self._told < _EVERY:
+        is_new = self._stage not in ("", progress.stage)
+        self._stage = progress.stage
+        if not self._live and not is_new and now - self._told < _EVERY:
             return
         self._told = now
         line = f"[{progress.examples}/{self._total}] {progress.stage}, {progress.plays} runs"

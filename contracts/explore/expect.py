@@ -61,7 +61,7 @@ def expected(drawn: Drawn, hello: Hello) -> Expectation:
     told = _submitted(drawn, hello, told)
     if told.outcomes == {"rejected"}:
         return told
-    polls = _trouble(scenario.poll) if place.provider != "segmind" else (0, False)
+    polls = _trouble(scenario.poll) if not place.at_once else (0, False)
     media = _trouble(scenario.media)
     for run, refused in (polls, media):
         if refused or run >= _ENOUGH:

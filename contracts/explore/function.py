@@ -70,7 +70,7 @@ def explore(
     Each of `max_examples` plays on a gateway of its own, over a real socket; no more begin after `seconds`.
     The same `seed` searches the same way again, as far as the client does the same again; drawn, and told,
     where it is None. `modes` other than poll need the capability of that name. Each of `providers` and
-    `modes` must be there to be tried: segmind has no poll.
+    `modes` must be there to be tried: segmind has no webhook.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
     Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts

@@ -7,7 +7,10 @@ import inspect
 import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Protocol
 
 import msgspec
 
@@ -17,13 +20,29 @@ from contracts.conformance.protocol import Hello, ProtocolError, Released, Resul
 Answer = Result | Mapping[str, Any]
 Callee = Callable[[Run], Answer | Awaitable[Answer]]
 
-_T = TypeVar("_T")
 _END = 3.0
 """Seconds that an adapter has to release a case."""
 
 
 class _Overdue(Exception):
     """Its time has passed. Not TimeoutError, which a client may raise as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a client raised, handed on as a value.
+
+    Raised once more, SystemExit would end a loop, CancelledError would look like a search that is stopped,
+    and StopIteration would get lost.
+    """
+
+    error: BaseException
+
+    def __str__(self) -> str:
+        """Write what it is and where it came from."""
+        told = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
+        place = _place(self.error)
+        return f"{told} ({place})" if place else told
 
 
 class Adapter(Protocol):
@@ -44,9 +63,16 @@ class Inside:
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
+        self._closing = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="client", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="client", daemon=True)
         self._thread.start()
+
+    def _work(self) -> None:
+        while not self._closing:
+            # SystemExit in a task that the client has started leaves the loop; who awaits the task is told.
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     async def hello(self) -> Hello:
         """Ask what it can do. Raises Died."""
@@ -56,16 +82,12 @@ class Inside:
             raise Died(str(error)) from None
 
     async def run(self, case: Run) -> Result | None:
-        """Run a case; None when its budget has passed. Raises Died for an exception, and Misspoke."""
+        """Run a case; None when its budget has passed. Raises Died for what it raises, and Misspoke."""
         fields = msgspec.to_builtins(case)
         try:
             told = await self._within(lambda: self._adapter.run(fields), case.budget_ms / 1000)
         except _Overdue:
             return None
-        except Exception as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{last.filename.rpartition('/')[2]}:{last.lineno}"
-            raise Died(f"{type(error).__name__}: {error} ({place})") from None
         if isinstance(told, Result):
             return told
         if not isinstance(told, Mapping):
@@ -76,12 +98,14 @@ class Inside:
             raise Misspoke(str(error)) from None
 
     async def release(self) -> int | None:
-        """Have it let go of the case."""
+        """Have it let go of the case. Raises Died for what it raises."""
         try:
             told = await self._within(self._adapter.release, _END)
             return convert(dict(told), Released).handled if isinstance(told, Mapping) else None
         except (_Overdue, ProtocolError):
             return None
+        except Died as death:
+            raise Died(f"the client raised {death}") from None
 
     async def kill(self) -> None:
         """End the thread."""
@@ -89,24 +113,57 @@ class Inside:
 
     async def close(self) -> None:
         """End the thread; one that a client blocks for ever is left behind, and ends with the process."""
+        self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         await asyncio.to_thread(self._thread.join, _END)
         if not self._thread.is_alive():
             self._loop.close()
 
     async def _within(self, call: Callable[[], Any], seconds: float) -> Any:
-        """Make a call in the client's thread, and wait for it no longer than this. Raises _Overdue."""
+        """Make a call in the client's thread, and wait for it no longer than this.
+
+        Raises _Overdue, and Died for whatever the client raises. That the caller is cancelled meanwhile is
+        raised by the waiting itself: a CancelledError that the call ends with is the client's.
+        """
         future = asyncio.run_coroutine_threadsafe(_called(call), self._loop)
         done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
         if not done:
             future.cancel()
             raise _Overdue
-        return done.pop().result()
+        ended = done.pop()
+        # It may also have cancelled the task that it runs in, and raised nothing.
+        told = _Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result()
+        if isinstance(told, _Raised):
+            raise Died(str(told))
+        return told
 
 
 async def _called(call: Callable[[], Any]) -> Any:
-    told = call()
-    return await told if inspect.isawaitable(told) else told
+    try:
+        told = call()
+        return await told if inspect.isawaitable(told) else told
+    except BaseException as error:
+        return _Raised(error)
+
+
+def _caught(call: Callable[[Run], Any], run: Run) -> Any:
+    try:
+        return call(run)
+    except BaseException as error:
+        return _Raised(error)
+
+
+def _place(error: BaseException) -> str:
+    """Name the file and line that an error came from, "" where it was raised nowhere.
+
+    Like pytest, it passes over frames that ask to be hidden: those of `pytest.fail` and its like.
+    """
+    frames = list(traceback.walk_tb(error.__traceback__))
+    shown = [one for one in frames if not one[0].f_locals.get("__tracebackhide__")] or frames
+    if not shown:
+        return ""
+    frame, line = shown[-1]
+    return f"{PurePath(frame.f_code.co_filename).name}:{line}"
 
 
 class Function:
@@ -127,7 +184,7 @@ class Function:
     async def run(self, case: Mapping[str, Any]) -> Any:
         """Call it."""
         run = msgspec.convert(dict(case), Run)
-        told = await in_a_thread(lambda: self._call(run))
+        told = await in_a_thread(lambda: _caught(self._call, run))
         return await told if inspect.isawaitable(told) else told
 
     def release(self) -> None:

@@ -54,6 +54,9 @@ _SINGLE = -1
 _SINGLES = 0.6
 """Share of the examples that those may take."""
 
+_IDLE = 3
+"""Rounds in a row without a new example after which a lane has played all that can be drawn."""
+
 _CANDIDATES = 3
 """Examples that are played again for a rule, where the first ones did not repeat."""
 
@@ -218,7 +221,9 @@ class _Search:
             self.waiting.add(future)
         try:
             return future.result()
-        except (concurrent.futures.CancelledError, asyncio.CancelledError):
+        except concurrent.futures.CancelledError as error:
+            if not self.stopped:  # a search that ended here would look like one that is through
+                raise RuntimeError("a run was cancelled, and not by the search") from error
             raise _Over from None
         finally:
             with self.lock:
@@ -247,6 +252,13 @@ class _Search:
         for future in waiting:
             future.cancel()
 
+    def account_for(self, wanted: int) -> None:
+        """Note it as a fault where too few examples were played, and nothing had ended the search."""
+        ended = self.out_of_time or self.interrupted or self.until
+        if self.examples < wanted and not ended:
+            told = f"only {self.examples} of {wanted} examples were played"
+            self.faults[f"{told}, though neither time nor an interrupt ended the search"] = None
+
     def interrupt(self) -> None:
         """Stop before the search is through. Called in the loop."""
         self.interrupted = True
@@ -272,12 +284,11 @@ class _Lane:
         with suppress(_Over):
             for single in self._search.singles:
                 self._meet(_SINGLE, single)
-            round_ = 0
-            while len(self._known) < self._share:
+            round_ = idle = 0
+            while len(self._known) < self._share and idle < _IDLE:
                 before = len(self._known)
                 self._hypothesis(round_, partial(self._meet, round_), (Phase.generate,))
-                if len(self._known) == before:
-                    return  # all that can be drawn was played
+                idle = idle + 1 if len(self._known) == before else 0
                 round_ += 1
 
     def _meet(self, round_: int, drawn: Drawn) -> None:
@@ -331,6 +342,7 @@ class _Lane:
         search = self._search
         with search.lock:
             search.plays += 1
+            search.report()
         case = case_of(drawn, search.hello, hashlib.blake2b(drawn.name, digest_size=6).hexdigest())
         return search.wait_for(
             play(case, self._driver, search.hello, search.catalog, search.seed, speed=SPEED)
@@ -385,7 +397,6 @@ class _Lane:
                 if time.monotonic() > ends:
                     return False
                 broken = self._note(drawn, self.play(drawn))
-                self._search.report()
             return rule in broken and _WEIGHT.index(broken[rule].severity) <= weight
 
         def attempt(drawn: Drawn) -> None:
@@ -493,6 +504,7 @@ async def search(
             loop = shared.loop
             stop.heard_by(lambda: _soon(loop, shared.interrupt))
         found = await _run(shared, lanes)
+        shared.account_for(examples)
     finally:
         await asyncio.gather(*(driver.close() for driver in drivers))
     return Exploration(
@@ -523,8 +535,11 @@ async def _run(shared: _Search, lanes: list[_Lane]) -> list[Found]:
     threads = ThreadPoolExecutor(len(lanes), thread_name_prefix="lane")
     try:
         await asyncio.gather(*(loop.run_in_executor(threads, lane.draw) for lane in lanes))
-        shared.stage = "shrinking"
         chosen = _chosen(lanes)
+        if chosen and not shared.stopped:
+            early = "time is over, " if shared.out_of_time else ""
+            shared.stage = f"{early}repeating and shrinking what was found"
+            shared.report()
         work: dict[_Lane, list[str]] = {}
         for rule, met in chosen.items():
             work.setdefault(met[0].lane, []).append(rule)

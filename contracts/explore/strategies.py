@@ -51,6 +51,11 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.provider}/{self.mode}"
 
+    @property
+    def at_once(self) -> bool:
+        """Whether a submit's answer is the file itself: nothing is polled, and nothing fetched."""
+        return self.provider == "segmind" and self.mode == "sync"
+
 
 class Mischief(NamedTuple):
     """One thing that the provider does. `told` is an Entry, a quirk's name, or fields of the slot's part."""
@@ -101,6 +106,7 @@ def places(hello: Hello, providers: Iterable[str] = (), modes: Iterable[str] = M
 _PLACES = (
     Place("pixazo", "poll"),
     Place("wavespeed", "poll"),
+    Place("segmind", "poll"),
     Place("segmind", "sync"),
     Place("wavespeed", "sync"),
     Place("pixazo", "webhook"),
@@ -112,6 +118,9 @@ _PLACES = (
 def lacking(hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str:
     """Say why a provider or a mode of these can be tried nowhere; "" where each can."""
     where = places(hello, providers, modes)
+    for provider in providers:
+        if hello.providers and provider not in hello.providers:
+            return f"the client does not speak to {provider}, but to {', '.join(hello.providers)}"
     for mode in modes:
         if mode in {place.mode for place in where}:
             continue
@@ -123,8 +132,6 @@ def lacking(hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str
     for provider in providers:
         if provider in {place.provider for place in where}:
             continue
-        if hello.providers and provider not in hello.providers:
-            return f"the client does not speak to {provider}, but to {', '.join(hello.providers)}"
         having = ", ".join(dict.fromkeys(place.mode for place in _PLACES if place.provider == provider))
         return f"{provider} is tried in none of the modes {', '.join(modes)}; it has {having or 'none'}"
     return ""
@@ -296,11 +303,14 @@ def _fits(operation: Operation, place: Place) -> bool:
     return (
         operation.role == "submit"
         and operation.provider == place.provider
-        and operation.evidence == "documented"
+        and operation.evidence in _KNOWN_FROM
         and not operation.alias
-        and (operation.answers == "media") is (place.provider == "segmind")
+        and (operation.answers == "media") is place.at_once
     )
 
+
+_KNOWN_FROM = ("documented", "vendor")
+"""Segmind's queue is on a page of the vendor's own, not on those of its models."""
 
 _NOT_VARIED = frozenset({"sync_mode", "enable_sync_mode", "enable_base64_output", "base64"})
 """Parameters that change the form of the answer: modes and quirks stand for them."""
@@ -342,14 +352,13 @@ def _answers_directly(operation: Operation) -> bool:
 def _mischiefs(place: Place, hello: Hello) -> st.SearchStrategy[Mischief]:
     """Draw one thing that can go wrong at a place, and that the client says it can be asked for."""
     parts: list[st.SearchStrategy[Mischief]] = []
-    polls = place.mode == "poll" or "webhook-poll-fallback" in hello.capabilities
-    if place.provider != "segmind" and polls:
+    if _polls(place, hello):
         parts.append(_in("poll", _poll_entries(hello)))
     parts.append(_in("job", st.sampled_from(_courses(place))))
     if place.mode == "webhook":
         parts.append(_in("webhook", st.sampled_from(_callbacks(place, hello))))
     parts.append(_in("submit", _submit_entries(place, hello)))
-    if "download" in hello.capabilities and place.provider != "segmind":
+    if "download" in hello.capabilities and not place.at_once:
         parts.append(_in("media", _media_entries(hello)))
     parts.append(_in("quirk", st.sampled_from(_quirks(place, hello))))
     parts.append(_in("account", st.sampled_from(_ACCOUNTS)))
@@ -357,9 +366,15 @@ def _mischiefs(place: Place, hello: Hello) -> st.SearchStrategy[Mischief]:
     return st.one_of([*parts, *(part for part in parts[:2])])
 
 
+def _polls(place: Place, hello: Hello) -> bool:
+    """Whether a client polls at a place, or may have to."""
+    return not place.at_once and (place.mode == "poll" or "webhook-poll-fallback" in hello.capabilities)
+
+
 def _quirks(place: Place, hello: Hello) -> list[str]:
     direct = "direct" in hello.capabilities and place.mode == "poll"
-    return sorted(quirks_of(place.provider) - (set() if direct else {"direct-video"}))
+    left_out = (set() if direct else {"direct-video"}) | (set() if place.at_once else {"json-video"})
+    return sorted(quirks_of(place.provider) - left_out)
 
 
 def _each(place: Place, hello: Hello) -> Iterator[Mischief]:
@@ -368,9 +383,7 @@ def _each(place: Place, hello: Hello) -> Iterator[Mischief]:
     unnamed = Entry(condition=Condition.RATE_LIMITED, retry_after="none", times=2)
     slow = Entry(fault="slow", seconds=_slow(hello)[-1])
     replaced = msgspec.structs.replace
-    if place.provider != "segmind" and (
-        place.mode == "poll" or "webhook-poll-fallback" in hello.capabilities
-    ):
+    if _polls(place, hello):
         for condition in _TROUBLE:
             yield Mischief("poll", Entry(condition=condition))
         for told in _BROKEN:
@@ -396,7 +409,7 @@ def _each(place: Place, hello: Hello) -> Iterator[Mischief]:
         yield Mischief("submit", Entry(**told, accept=True))
     yield Mischief("submit", Entry(condition=Condition.INTERNAL_ERROR))
     yield Mischief("submit", replaced(slow, accept=True))
-    if "download" in hello.capabilities and place.provider != "segmind":
+    if "download" in hello.capabilities and not place.at_once:
         for told in _BROKEN_FILE:
             yield Mischief("media", Entry(**told))
         yield Mischief("media", Entry(condition=Condition.UNAVAILABLE))
@@ -508,7 +521,7 @@ def _submit_entries(draw: st.DrawFn, place: Place, hello: Hello) -> Entry:
                 times=draw(st.sampled_from(("always", 1))),
             )
         case "lost":
-            broken = _BROKEN_FILE if place.provider == "segmind" else _BROKEN
+            broken = _BROKEN_FILE if place.at_once else _BROKEN
             return Entry(**draw(st.sampled_from(broken)), accept=draw(st.booleans()))
         case "trouble":
             return Entry(condition=draw(st.sampled_from(_TROUBLE)), accept=draw(st.booleans()))
@@ -560,7 +573,9 @@ def _courses(place: Place) -> list[dict[str, Any]]:
         {"nsfw": True},
     ]
     if place.provider != "segmind":
-        told += [{"outputs": 4}, {"status_name": "WARMING_UP"}, {"end": "never"}]
+        told.append({"outputs": 4})
+    if not place.at_once:
+        told += [{"status_name": "WARMING_UP"}, {"end": "never"}]
     return told
 
 

@@ -117,7 +117,8 @@ def findings(
     for found in exploration.found:
         scenario = json.dumps(msgspec.to_builtins(write_scenario(found.drawn.scenario)), ensure_ascii=False)
         evidence = [
-            f"{counted(found)}; first met by example {found.examples} of its lane",
+            f"{counted(found)}; first met by example {found.examples} of those that one client played "
+            "(as many play side by side as there are --jobs)",
             f"scenario {scenario}",
             f"input {_input(found)}",
             *found.finding.evidence,
@@ -173,6 +174,8 @@ def report(
         seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
         if not broken:
             reason = "" if number else "no example was drawn here"
+            if exploration.out_of_time and not exploration.examples:
+                reason = "the time was up before an example could be played"
             if exploration.examples == exploration.unsupported:
                 reason = reason or "the client called every example unsupported"
             outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED

@@ -58,11 +58,13 @@ def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
     severity = min((severity for severity, _ in found), key=_WEIGHT.index)
     worst = [breach for own, breach in found if own is severity]
     more = f" ({len(worst) - 1} more like it)" if len(worst) > 1 else ""
+    shown = worst[0].proof or talk.exchanges
+    provider = shown[-1].entry.provider if shown else ""
     others = [breach.proof[-1] for breach in worst[1:] if breach.proof]
     return Finding(
         id=rule.id,
         severity=severity,
-        source=worst[0].source or rule.source,
+        source=worst[0].source or rule.source_at(provider),
         expected=worst[0].advice or rule.advice,
         seen=clean.text(f"{worst[0].what}{more}"),
         evidence=tuple(show(one, talk, clean, worst[0].about) for one in worst[0].proof[:_SHOWN]),

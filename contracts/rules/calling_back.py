@@ -99,11 +99,17 @@ def _no_fallback(talk: Talk) -> Iterator[Breach]:
         yield Breach("waited for a callback that never came, and never asked", tuple(job.submits[:1]))
 
 
+_DELIVERY = "Pixazo Hunyuan Video, Delivery semantics"
+_WEBHOOKS = "https://wavespeed.ai/docs/how-to-use-webhooks"
+
 RULES = (
     Rule(
         "callback-not-acknowledged",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Webhook: answer 2xx",
+        {
+            "pixazo": f"{_DELIVERY}: answer 2xx",
+            "wavespeed": f"{_WEBHOOKS}: any 2xx counts as received",
+        },
         "Answer every genuine callback with a 2xx, repeated, late and progress ones too.",
         _not_acknowledged,
         timed=True,
@@ -111,7 +117,10 @@ RULES = (
     Rule(
         "callback-acknowledged-late",
         Severity.SHOULD,
-        "Pixazo Hunyuan Video, Webhook: within a few seconds; beyond 5 s it counts as lost",
+        {
+            "pixazo": f"{_DELIVERY}: within a few seconds; beyond 5 s it counts as lost",
+            "wavespeed": f"{_WEBHOOKS}: within a few seconds; how many those are is assumed",
+        },
         "Answer first and work afterwards.",
         _late,
         timed=True,
@@ -141,7 +150,10 @@ RULES = (
     Rule(
         "no-fallback",
         Severity.MUST,
-        "Pixazo, webhooks: retries end, and persistent failures pause them",
+        {
+            "pixazo": f"{_DELIVERY}: retries end, and persistent failures pause them",
+            "wavespeed": f"{_WEBHOOKS}; that retries end is assumed",
+        },
         "Poll when a callback is overdue.",
         _no_fallback,
         timed=True,

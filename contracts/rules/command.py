@@ -12,4 +12,4 @@ def rules() -> None:
     """List what a client must and should not do, from where, and what to do instead."""
     for rule in RULES:
         click.echo(f"{click.style(rule.id, bold=True)} ({rule.severity})\n  {rule.advice}")
-        click.echo(f"  source: {rule.source}")
+        click.echo(f"  source: {rule.source_at()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.findings import Severity
-from contracts.rules.rule import Breach, Rule
+from contracts.rules.rule import ENDS, Breach, Rule
 from contracts.rules.talk import Talk
 
 
@@ -60,6 +60,11 @@ def _hung_up(talk: Talk) -> Iterator[Breach]:
     yield Breach(text, (last,), advice=advice if sync else "")
 
 
+_RAISED = "the client raised"
+_ENDS = ("the client ended", _RAISED)
+"""How what went wrong at the release begins, where it was no word that the protocol does not know."""
+
+
 def _crashed(talk: Talk) -> Iterator[Breach]:
     claim, proof = talk.claim, tuple(talk.exchanges[-1:])
     if claim is None:
@@ -71,8 +76,10 @@ def _crashed(talk: Talk) -> Iterator[Breach]:
         text = f"the adapter answered adapter_error: {claim.message or 'it does not say why'}"
         advice = "Look at the exception: the adapter did not expect it, be it its own or the library's."
         yield Breach(text, proof, source="contracts/PROTOCOL.md, result", advice=advice)
-    elif claim.left.startswith("the client ended"):
+    elif claim.left.startswith(_ENDS):
         advice = "Stay until stdin ends: after `release` comes the next case."
+        if claim.left.startswith(_RAISED):
+            advice = "Catch what can go wrong when a case is let go of: the next one comes after it."
         text = f"at release, {claim.left}"
         yield Breach(text, proof, source="contracts/PROTOCOL.md, release", advice=advice)
 
@@ -83,7 +90,7 @@ def _misspoke(talk: Talk) -> Iterator[Breach]:
         return
     if claim.outcome == "misspoke":
         yield Breach(claim.message, last)
-    elif claim.left and not claim.left.startswith("the client ended"):
+    elif claim.left and not claim.left.startswith(_ENDS):
         yield Breach(f"at release: {claim.left}", last)
 
 
@@ -166,16 +173,17 @@ RULES = (
     Rule(
         "took-failure-for-success",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Status Codes: FAILED and ERROR",
+        ENDS,
         "Go by the job's status, not by HTTP 200.",
         _failure_for_success,
     ),
     Rule(
         "took-unfinished-for-finished",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Status Codes; that an unknown status is no end is assumed",
-        "Only COMPLETED, FAILED and ERROR are ends; anything else, progress callbacks included, is not.",
+        ENDS,
+        "Only what the provider names an end is one; anything else, progress callbacks included, is not.",
         _unfinished_for_finished,
+        assumed="that an unknown status is no end",
     ),
     Rule(
         "choked-on-good-answer",
@@ -191,6 +199,7 @@ RULES = (
         "assumed: an answer that dribbles in, or that waits for the job, is an answer",
         "Give a request the time that its answer takes, and try again after a timeout of your own.",
         _hung_up,
+        timed=True,
     ),
     Rule(
         "broke-the-protocol",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from contracts.findings import Severity
-from contracts.rules.rule import Breach, Rule
+from contracts.rules.rule import ENDS, Breach, Rule
 from contracts.rules.talk import Exchange, JobTalk, Talk
 
 _SLACK = 0.75
@@ -59,7 +59,7 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
             gap = following.begins - one.begins
             if declared and gap < declared * _SLACK:
                 text = f"two polls are {gap} ms apart; the client declares at least {declared} ms"
-                yield Breach(text, (one, following))
+                yield Breach(text, (one, following), source="contracts/PROTOCOL.md, timing")
                 break
         for one, following in pairs:
             gap = following.begins - one.begins
@@ -75,21 +75,30 @@ RULES = (
     Rule(
         "polled-after-terminal",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Status Codes: the final ones; that polling on is wrong is assumed",
-        "Stop at COMPLETED, FAILED and ERROR; all three are final.",
+        ENDS,
+        "Stop at the first answer that tells the job's end: it is final.",
         _after_the_end,
+        assumed="that polling on is wrong",
+        timed=True,  # polls that the client gave up pile up, and are read at once
     ),
     Rule(
         "polled-a-whole-answer",
         Severity.MUST,
-        "WaveSpeed, enable_sync_mode: the answer holds the result; that polling it is wrong is assumed",
+        {
+            "pixazo": "Pixazo Hunyuan Video, image to video, Output: the answer holds the video",
+            "wavespeed": "https://wavespeed.ai/docs/sync-mode: the answer holds the result",
+        },
         "Look at the submit's answer first: when the job has ended there, nothing is left to ask.",
         _after_a_whole_answer,
+        assumed="that polling it is wrong",
     ),
     Rule(
         "polled-too-fast",
         Severity.MUST,
-        "Pixazo Hunyuan Video, Typical Workflow: every 5-10 seconds; contracts/PROTOCOL.md, timing",
+        {
+            "pixazo": "Pixazo Hunyuan Video, Typical Workflow: every 5-10 seconds",
+            "wavespeed": "https://www.wavespeed.ai/docs/get-result: the interval",
+        },
         "Wait the documented interval between two polls, and at least what you declare as min_poll_ms.",
         _too_fast,
         timed=True,

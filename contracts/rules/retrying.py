@@ -164,6 +164,7 @@ RULES = (
         "Pixazo and WaveSpeed, 429: Retry-After; Segmind, 429: x-rate-limit-reset-at-utc; RFC 9110, 10.2.3",
         "Wait as long as Retry-After says, a number of seconds or an HTTP date.",
         _came_back_early,
+        timed=True,  # the end of an answer is noted after it was sent, and later on a busy machine
     ),
     Rule(
         "overslept-retry-after",
@@ -194,6 +195,7 @@ RULES = (
         "RFC 9110, 15.5: 4xx is the client's mistake",
         "Do not repeat a call that was refused for what it is: it will not get better.",
         _refused_again,
+        timed=True,  # polls that the client gave up may all be read, and refused, at once
     ),
     Rule(
         "submitted-twice",

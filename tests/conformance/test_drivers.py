@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from contracts.conformance.drivers import Died, Lasting, Late, Misspoke, PerCase
-from contracts.conformance.protocol import Hello, Result, Run, convert, read
+from contracts.conformance.drivers import Closed, Died, Lasting, Late, Misspoke, PerCase
+from contracts.conformance.protocol import Hello, ProtocolError, Result, Run, convert, read
 
 HELLO = """
 import sys, json
@@ -82,6 +83,60 @@ async def test_an_answer_that_is_not_allowed_is_told_with_its_line(told: str) ->
     async with lasting(f"say(id='2', type='result', {told}); sys.stdin.read()") as driver:
         with pytest.raises(Misspoke, match=r"\$\.(outcome|job_id).* it wrote \{"):
             await driver.run(case())
+
+
+@pytest.mark.parametrize("more", [{"note": "\ud800"}, {"\udfff": 1}, {"note": float("nan"), "handled": None}])
+async def test_an_answer_as_pythons_json_writes_it_is_taken(more: dict[str, Any]) -> None:
+    """Half a surrogate pair and NaN are no JSON to everybody, and no reason to lose a result."""
+    told = {"id": "2", "type": "result", "outcome": "failed", "error": {"message": "a\udc00b"}, **more}
+    async with lasting(f"print({json.dumps(told)!r}, flush=True); sys.stdin.read()") as driver:
+        result = await driver.run(case())
+    assert result is not None
+    assert result.error is not None
+    assert (result.outcome, result.error.message) == ("failed", "a\N{REPLACEMENT CHARACTER}b")
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b'{"id": "2", "type": "result", "outcome": }', "Expecting value"),
+        (b' { "id": "2", "type": "res', "Unterminated string"),
+        (b'{"id": "2", "note": "\xff"}', "invalid start byte"),
+    ],
+    ids=["no value", "cut", "no UTF-8"],
+)
+async def test_a_line_that_looks_like_a_message_and_cannot_be_read_is_told(line: bytes, why: str) -> None:
+    """At once, with why: nobody waits for another."""
+    program = f"sys.stdout.buffer.write({line!r} + bytes([10])); sys.stdout.flush(); sys.stdin.read()"
+    async with lasting(program) as driver:
+        with pytest.raises(Misspoke, match=r"looks like a message cannot be read .* it wrote \{") as told:
+            await driver.run(case(budget_ms=600_000))
+    assert why in str(told.value)
+
+
+def test_a_message_that_is_too_deep_cannot_be_read() -> None:
+    with pytest.raises(ProtocolError, match="recursion"):
+        read(b'{"a":' * 100_000)
+
+
+@pytest.mark.parametrize("line", ["{'id': '2'}", "{module} is loaded", "{", "[1, 2", '"{'])
+def test_what_only_begins_a_bit_like_a_message_is_noise(line: str) -> None:
+    assert read(line.encode()) is None
+
+
+async def test_a_client_that_closes_its_stdout_is_not_waited_for() -> None:
+    """It can answer no more, though it lives."""
+    async with lasting("import os; os.close(1); sys.stdin.read()") as driver:
+        with pytest.raises(Closed, match="closed its stdout, and runs on"):
+            await driver.run(case(budget_ms=600_000))
+
+
+async def test_a_program_of_one_case_may_close_its_stdout_when_it_has_answered() -> None:
+    """Where it takes its time to end then, it has still broken nothing."""
+    answer = 'import os, sys, time; print(\'{"outcome": "failed"}\', flush=True); os.close(1)'
+    driver = PerCase((sys.executable, "-c", f"{answer}; sys.stdin.read(); time.sleep(1.5)"))
+    assert await driver.run(case()) is not None
+    assert await driver.release() is None
 
 
 async def test_noise_is_told_when_the_time_is_over() -> None:

@@ -92,6 +92,30 @@ def test_a_search_in_which_everything_is_unsupported_is_2(tmp_path: Path) -> Non
     assert "the client called every example unsupported" in result.stderr
 
 
+def test_a_search_without_the_time_for_an_example_says_so() -> None:
+    result = explore("--explore", "2", "--explore-seconds", "0.001", "--jobs", "1", "--", *REFERENCE)
+    assert result.exit_code == 2, result.output
+    assert "Error: nothing was checked: the time was up before an example could be played" in result.stderr
+    assert "cases" not in result.stderr
+
+
+def test_a_provider_that_the_client_does_not_claim_is_told_as_such(tmp_path: Path) -> None:
+    program = tmp_path / "narrow.py"
+    program.write_text(UNABLE.replace('"hello": {}', '"hello": {"providers": ["pixazo"]}'))
+    command = ("--explore", "2", "--provider", "segmind", "--", sys.executable, str(program))
+    result = CliRunner().invoke(main, ["check", "client", *command])
+    assert result.exit_code == 2, result.output
+    assert "the client does not speak to segmind, but to pixazo" in result.stderr
+
+
+def test_progress_says_when_drawing_is_over_and_what_was_found_is_made_smaller(tmp_path: Path) -> None:
+    """Between its lines of every few seconds, too."""
+    command = (sys.executable, "-m", "fixtures.clients.broken", "no_job_id")
+    result = explore("--explore", "1", "--seed", "1", "--save-dir", str(tmp_path), "--", *command)
+    assert "[1/1] repeating and shrinking what was found, " in result.stderr
+    assert "; first met by example 1 of those that one client played " in result.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,76 @@ def test_a_function_is_a_client_sync_or_async() -> None:
         explore(hasty, max_examples=2, seed=1)
     with pytest.raises(AssertionError, match="ZeroDivisionError: of my own"):
         explore(crashing, max_examples=2, seed=1)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+async def _in_a_task(error: BaseException) -> None:
+    async def work() -> None:
+        raise error
+
+    await asyncio.create_task(work())
+
+
+async def _cancel_itself() -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
+_RAISING: dict[str, tuple[Callable[[], Any], str]] = {
+    "cancelled": (lambda: _raise(asyncio.CancelledError()), r"CancelledError \(test_function"),
+    "exit": (lambda: _raise(SystemExit(3)), r"SystemExit: 3 \(test_function"),
+    "interrupt": (lambda: _raise(KeyboardInterrupt()), r"KeyboardInterrupt \(test_function"),
+    "fail": (lambda: pytest.fail("of my own"), r"Failed: of my own \(test_function"),
+    "exit of a task": (lambda: _in_a_task(SystemExit(3)), r"SystemExit: 3 \(test_function"),
+    "own task cancelled": (_cancel_itself, "CancelledError"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [*((name, "async") for name in _RAISING), *((name, "sync") for name in list(_RAISING)[:4])],
+)
+def test_whatever_a_client_raises_is_a_crash_and_the_search_goes_on(
+    name: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also what is no Exception: it neither ends the search nor is waited for."""
+    act, told = _RAISING[name]
+
+    def here(run: Run) -> Any:
+        return act()
+
+    async def there(run: Run) -> Any:
+        did = act()
+        return await did if inspect.isawaitable(did) else did
+
+    with pytest.raises(AssertionError, match=f"MUST crashed, seen 3 of 3 times\n{told}") as raised:
+        explore(here if form == "sync" else there, max_examples=2, seed=1, jobs=1)
+    assert "never-finished" not in str(raised.value)
+    assert "\n2 examples, " in capsys.readouterr().out
+
+
+def test_an_iteration_that_stops_is_a_crash_of_a_function_that_is_sync() -> None:
+    """A coroutine cannot raise it."""
+    with pytest.raises(AssertionError, match=r"MUST crashed, .*\nStopIteration \(test_function"):
+        explore(lambda _: next(iter(())), max_examples=1, seed=1)
+
+
+class Clumsy(Reference):
+    """Breaks when it is to let go of a case."""
+
+    async def release(self) -> dict[str, Any]:
+        raise asyncio.CancelledError
+
+
+def test_what_an_adapter_raises_at_release_is_a_crash() -> None:
+    """It is the client's, and no end of the search."""
+    with pytest.raises(AssertionError, match="MUST crashed") as raised:
+        explore(Clumsy, max_examples=2, seed=1)
+    assert "at release, the client raised CancelledError (test_function.py:" in str(raised.value)
 
 
 async def test_it_works_inside_a_test_that_is_async() -> None:
@@ -108,11 +180,15 @@ def test_what_is_no_client_is_refused(client: Any, told: str) -> None:
         ({"modes": ()}, ValueError, "no mode to try"),
         ({"modes": "webhook"}, ValueError, "needs a client with the capability 'webhook'; it claims none"),
         (
-            {"providers": "segmind"},
+            {"providers": "segmind", "modes": "webhook", "capabilities": "webhook"},
             ValueError,
-            "mode 'poll' is had by pixazo, wavespeed alone, not by segmind",
+            "mode 'webhook' is had by pixazo, wavespeed alone, not by segmind",
         ),
-        ({"providers": ("pixazo", "segmind")}, ValueError, "segmind is tried in none .* poll; it has sync"),
+        (
+            {"providers": ("pixazo", "segmind"), "modes": "webhook", "capabilities": "webhook"},
+            ValueError,
+            "segmind is tried in none of the modes webhook; it has poll, sync",
+        ),
         ({"capabilities": ("fly",)}, ValueError, "no capability is called 'fly'; known are webhook, "),
         ({"timing": {"min_poll": 3}}, ValueError, "no timing is called 'min_poll'; known are min_poll_ms, "),
         ({"timing": {"min_poll_ms": -1}}, ValueError, "timing min_poll_ms is a whole number from 0 on"),
@@ -142,6 +218,10 @@ def test_what_cannot_be_meant_is_refused(
     [
         ({"modes": ("poll", "webhook")}, "needs a client with the capability 'webhook'; it claims sync"),
         ({"providers": ("pixazo", "wavespeed")}, "does not speak to wavespeed, but to pixazo"),
+        (
+            {"providers": "segmind", "modes": ("sync", "webhook")},
+            "does not speak to segmind, but to pixazo",
+        ),
     ],
 )
 def test_what_an_adapter_says_it_cannot_do_is_not_left_out_in_silence(

@@ -13,6 +13,7 @@ import pytest
 
 from contracts.adapters.reference import Reference
 from contracts.conformance.drivers import Lasting
+from contracts.conformance.protocol import Run
 from contracts.conformance.stage import play
 from contracts.explore.expect import case_of
 from contracts.explore.inside import Inside
@@ -86,6 +87,15 @@ async def _breaks_again(
     return rule in rules_broken(seen)
 
 
+async def test_a_client_of_segminds_queue_is_searched(catalog: Catalog) -> None:
+    """What breaks it is found, and a good client is spared."""
+    options: dict[str, Any] = {"providers": ("segmind",), "modes": ("poll",), "examples": 12, "seed": 3}
+    good, bad = [await explored(catalog, make, **options) for make in (Reference, FailedIsOk)]
+    assert good.by_place == {"segmind/poll": 12}
+    assert (good.found, good.faults) == ((), ())
+    assert "took-failure-for-success" in {one.finding.id for one in bad.found}
+
+
 async def test_what_does_not_repeat_is_told_as_such(catalog: Catalog) -> None:
     Moody.runs = 0
     (found,) = (await explored(catalog, Moody, examples=4, jobs=1, until=("no-job-id",))).found
@@ -145,6 +155,20 @@ async def test_a_search_that_is_stopped_tells_what_it_has_met(catalog: Catalog) 
     found = {one.finding.id: one for one in exploration.found}["took-failure-for-success"]
     assert not found.shrunk
     assert found.conversation.journal
+
+
+class Vanishing(Inside):
+    """A driver whose runs are cancelled by nobody knows whom."""
+
+    async def run(self, case: Run) -> None:
+        raise asyncio.CancelledError
+
+
+async def test_a_search_that_is_cut_short_for_no_known_reason_does_not_look_complete(
+    catalog: Catalog,
+) -> None:
+    with pytest.raises(RuntimeError, match="cancelled, and not by the search"):
+        await search(lambda: Vanishing(Reference()), catalog, examples=4, jobs=2, seed=SEED)
 
 
 async def test_a_client_that_can_be_tried_nowhere_is_an_error(catalog: Catalog) -> None:

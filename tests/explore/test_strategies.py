@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts.adapters.reference import Reference
 from contracts.conformance.protocol import CAPABILITIES, Hello, Timing
 from contracts.explore.expect import budget, case_of, expected
-from contracts.explore.strategies import Drawn, Mischief, compose, drawn, places, usual_body
+from contracts.explore.strategies import Drawn, Mischief, compose, drawn, places, singles, usual_body
 from mockserver.catalog import Catalog, open_catalog
 from mockserver.domain.conditions import Condition
 from mockserver.domain.quirks import quirks_of
@@ -92,10 +92,23 @@ def test_a_refusal_told_with_200_keeps_the_providers_words(quirks: tuple[str, ..
     assert entry == msgspec.structs.replace(refusal, body=body)
 
 
+def test_segminds_queue_is_tried_like_any_other() -> None:
+    """With all that a poll can meet, and without what its synchronous call alone can do."""
+    (queue,) = places(PLAIN, ["segmind"])
+    tried = singles(CATALOG, ABLE, [queue], seed=1)
+    assert {one.operation.id for one in tried} == {"queue-hunyuan-video"}
+    slots = {mischief.slot for one in tried for mischief in one.mischiefs}
+    assert slots == {"poll", "job", "submit", "media", "quirk", "account"}
+    told = [mischief.told for one in tried for mischief in one.mischiefs]
+    assert {"end": "never"} in told
+    assert "json-video" not in told
+    assert {"outputs": 4} not in told
+
+
 def test_places_follow_what_a_client_says_of_itself() -> None:
-    assert [str(place) for place in places(PLAIN)] == ["pixazo/poll", "wavespeed/poll"]
+    assert [str(place) for place in places(PLAIN)] == ["pixazo/poll", "wavespeed/poll", "segmind/poll"]
     assert {place.mode for place in places(ABLE)} == {"poll", "sync", "webhook"}
-    assert [str(place) for place in places(ABLE, ["segmind"])] == ["segmind/sync"]
+    assert [str(place) for place in places(ABLE, ["segmind"])] == ["segmind/poll", "segmind/sync"]
     only = Hello(providers=("wavespeed",), capabilities=frozenset(CAPABILITIES))
     assert {place.provider for place in places(only)} == {"wavespeed"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.rules import Claim
+from contracts.rules import RULES, Claim
 from mockserver.catalog import Catalog
 from mockserver.gateway.journal import HUNG_UP
 from tests.rules.story import JOB, Story
@@ -61,6 +61,24 @@ def test_a_wait_is_told_by_the_header_that_was_sent_and_the_provider_that_was_pl
     assert "x-rate-limit-reset-at-utc of HTTP 429 told it to wait" in finding.seen
     assert "x-rate-limit-reset-at-utc" in finding.expected
     assert "x-rate-limit-reset-at-utc: 1970-01-01T00:00:05" in finding.evidence[0]
+
+
+@pytest.mark.parametrize("provider", ["pixazo", "segmind", "wavespeed"])
+def test_a_finding_cites_the_provider_that_was_played(story: Story, provider: str) -> None:
+    """And asks for nothing that another provider's words alone would say."""
+    roles = {one.role: one.id for one in story.catalog.operations if one.provider == provider}
+    told: dict[str, Any] = {"provider": provider}
+    story.submit(0, operation=roles["submit"], **told).poll(6000, "FAILED", operation=roles["status"], **told)
+    found = story.found(Claim("completed", job_id=JOB))
+    finding = found["took-failure-for-success"]
+    named = {one for one in ("pixazo", "segmind", "wavespeed") if one in finding.source.lower()}
+    assert named == {provider}
+
+
+def test_no_advice_holds_for_one_provider_alone() -> None:
+    """Words that one provider has for the end of a job are no advice to clients of the others."""
+    words = ("COMPLETED", "FAILED", "ERROR", "completed, ")
+    assert [rule.id for rule in RULES if any(word in rule.advice for word in words)] == []
 
 
 def test_a_long_answer_is_cut_around_the_status(story: Story) -> None:
