@@ -90,7 +90,11 @@ async def _breaks_again(
 async def test_a_client_of_segminds_queue_is_searched(catalog: Catalog) -> None:
     """What breaks it is found, and a good client is spared."""
     options: dict[str, Any] = {"providers": ("segmind",), "modes": ("poll",), "examples": 12, "seed": 3}
-    good, bad = [await explored(catalog, make, **options) for make in (Reference, FailedIsOk)]
+    until = ("took-failure-for-success",)
+    good, bad = await asyncio.gather(
+        explored(catalog, Reference, **options),
+        explored(catalog, FailedIsOk, **options, until=until, shrink_seconds=1),
+    )
     assert good.by_place == {"segmind/poll": 12}
     assert (good.found, good.faults) == ((), ())
     assert "took-failure-for-success" in {one.finding.id for one in bad.found}
