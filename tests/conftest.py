@@ -18,7 +18,7 @@ from tests.support import Gateway, MakeGateway
 _PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
 _QUIET = (HealthCheck.too_slow,)  # says something of the machine, not of the code
 settings.register_profile(
-    "default", deadline=None, print_blob=True, phases=_PHASES, suppress_health_check=_QUIET, max_examples=50
+    "default", deadline=None, print_blob=True, phases=_PHASES, suppress_health_check=_QUIET, max_examples=30
 )
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=300)

@@ -162,4 +162,4 @@ class Clients(RuleBasedStateMachine):
 
 
 TestClients = Clients.TestCase
-TestClients.settings = settings(stateful_step_count=40, deadline=None)
+TestClients.settings = settings(stateful_step_count=30, deadline=None)

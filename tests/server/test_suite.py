@@ -32,7 +32,7 @@ def test_a_server_that_is_not_there_is_one_failure(pytester: pytest.Pytester) ->
         "test_contract = suite('http://127.0.0.1:1', provider='wavespeed')"
     )
     result = pytester.runpytest_subprocess(
-        "-p", "no:cacheprovider", "-W", "error", "-k", "i2v-states or i2v-job"
+        "-p", "no:cacheprovider", "-p", "no:schemathesis", "-W", "error", "-k", "i2v-states or i2v-job"
     )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 1
@@ -42,24 +42,25 @@ def test_a_server_that_is_not_there_is_one_failure(pytester: pytest.Pytester) ->
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("status", [307, 429, 500])
-def test_an_app_that_takes_no_submit_is_one_failure(pytester: pytest.Pytester, status: int) -> None:
+def test_an_app_that_takes_no_submit_is_one_failure(pytester: pytest.Pytester) -> None:
     """Nothing could ever fail there, so a run that is all skipped would look well."""
-    pytester.makepyfile(f"""
+    pytester.makepyfile("""
     from starlette.responses import JSONResponse
     from contracts.server import suite
 
     async def app(scope, receive, send):
         if scope["type"] == "http":
-            await JSONResponse({{}}, {status})(scope, receive, send)
+            await JSONResponse({}, 500)(scope, receive, send)
 
     test_contract = suite(app, provider="wavespeed", operation="submit-hunyuan-video-i2v")
     """)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-k", "completes or absorbs or 402")
+    result = pytester.runpytest_subprocess(
+        "-p", "no:cacheprovider", "-p", "no:schemathesis", "-k", "completes or absorbs or 402"
+    )
     outcomes = result.parseoutcomes()
     assert outcomes["failed"] == 1
     assert outcomes["skipped"] >= 2
-    result.stdout.fnmatch_lines([f"*no submit is accepted, so nothing could be checked;*-> {status}*"])
+    result.stdout.fnmatch_lines(["*no submit is accepted, so nothing could be checked;*-> 500*"])
 
 
 def test_operations_that_there_are_not_are_refused() -> None:
@@ -73,6 +74,8 @@ def test_a_users_app_gets_one_test_for_each_operation_and_check(pytester: pytest
     result = pytester.runpytest_subprocess(
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:schemathesis",
         "-rs",
         "-k",
         "submit-hunyuan-video-i2v-states or submit-hunyuan-video-i2v-poor",
