@@ -120,8 +120,8 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     )
     if "$RECEIVER" in again:
         again += f"\n# what RECEIVER should get: {check.promise}\n# what it got in the run: {broken.message}"
-    if check.id == "job-completes" and subject.endless:
-        again += "\n# it should tell an end after a while: make the last call again and again"
+    if broken.hint:
+        again += f"\n# {broken.hint}"
     return Finding(
         id=check.id,
         severity=check.severity,

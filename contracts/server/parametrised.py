@@ -48,9 +48,8 @@ def suite(
         raise ValueError(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
     apis = [Api(name, catalog, (operation,)) for name in catalog.providers if provider in (None, name)]
     if not any(api.submits for api in apis):
-        raise ValueError(
-            f"no submit is called {operation!r}; see `understudy check server --operation nothing`"
-        )
+        known = dict.fromkeys(submit.id for api in apis for submit in Api(api.provider, catalog).submits)
+        raise ValueError(f"no submit is called {operation!r}; there are {', '.join(known)}")
 
     @cache
     def unreachable() -> list[str]:

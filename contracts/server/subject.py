@@ -41,12 +41,16 @@ _LOST = 20
 
 
 class Broken(Exception):
-    """A promise is broken: what was seen, and the exchanges that show it."""
+    """A promise is broken: what was seen, and the exchanges that show it.
 
-    def __init__(self, message: str, *evidence: Exchange) -> None:
+    `hint` says what else to look at when they are made again.
+    """
+
+    def __init__(self, message: str, *evidence: Exchange, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.evidence = evidence
+        self.hint = hint
 
 
 def credentials(operation: Operation, key: str) -> dict[str, str]:

@@ -67,7 +67,6 @@ class Target:
         self._seed = seed
         self._keys = 0
         self._found: Mapping[str, Any] | None = None
-        self._closed = False
         self._shown = Redactor(frozenset({key})) if key and len(key) >= SHORTEST else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
@@ -154,7 +153,6 @@ class Target:
     def close(self) -> None:
         """Put the account of the user's key back as it was, and let go of the wire; once is enough."""
         found, self._found = self._found, None
-        self._closed = True
         try:
             if found is not None and self.key is not None:
                 self._put_back(self.key, found)
@@ -166,11 +164,11 @@ class Target:
         # The server that is gone by now has forgotten its accounts, too.
         with suppress(Unanswered):
             try:
-                self.make_account(key, **fields)
+                self._put_account(key, fields)
             except NotReached:
                 # A scenario that was given inline is told by its name alone, so it cannot be given again.
                 with suppress(NotReached):
-                    self.make_account(key, **{**fields, "scenario": None})
+                    self._put_account(key, {**fields, "scenario": None})
 
     # -- time
 
@@ -205,10 +203,12 @@ class Target:
 
     def make_account(self, key: str, **fields: Any) -> None:
         """Set fields of an account: balance_usd, rate_limit, scenario, disabled_models, quirks."""
-        account = f"accounts/{quote(key, safe='')}"
-        if key == self.key and self._found is None and not self._closed:
-            self._found = self.admin("GET", account)
-        self.admin("PUT", account, fields)
+        if key == self.key and self._found is None:
+            self._found = self.admin("GET", f"accounts/{quote(key, safe='')}")
+        self._put_account(key, fields)
+
+    def _put_account(self, key: str, fields: Mapping[str, Any]) -> None:
+        self.admin("PUT", f"accounts/{quote(key, safe='')}", fields)
 
     def balance(self, key: str) -> float:
         """Tell the balance of a key, in USD."""

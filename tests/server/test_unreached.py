@@ -81,6 +81,7 @@ def test_a_job_that_never_moves_keeps_no_promise_about_its_life(catalog: Catalog
     assert passed == {"documented-states", "polls-do-not-crash", "nothing-early", "polling-url"}
     assert "QUEUED" in cases["states-never-go-back"].reason
     assert cases["job-completes"].outcome is Outcome.FAILED
+    assert "should tell an end after a while" in (cases["job-completes"].findings[0].curl or "")
 
 
 def test_one_endless_job_makes_the_rest_of_the_run_hasty(catalog: Catalog) -> None:

@@ -56,6 +56,7 @@ def completes(subject: Subject) -> None:
             f"the job did not end within {len(walk.polls)} polls: {seen}",
             walk.submit,
             *(exchange for exchange, _ in walk.polls[-1:]),
+            hint="it should tell an end after a while: make the last call again and again",
         )
     exchange, view = walk.last()
     if view.state != "COMPLETED":
