@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from mockserver.app import create_world
-from mockserver.catalog import Catalog, open_catalog
-from mockserver.media import Studio
-from mockserver.settings import Settings
 from tests.support import Gateway, MakeGateway
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.media import Studio
+from understudy_mock.settings import Settings
 
 # Explaining a failure traces every line and takes minutes on a machine of two cores.
 _PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)

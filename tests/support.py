@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from mockserver.app import create_app
-from mockserver.domain.clock import ManualClock
-from mockserver.gateway.world import World
+from understudy_mock.app import create_app
+from understudy_mock.domain.clock import ManualClock
+from understudy_mock.gateway.world import World
 
 
 class Gateway:

@@ -17,10 +17,10 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from mockserver.catalog import open_catalog
-from mockserver.settings import Settings
 from tests.bench.machine import CannotMeasureError
 from tests.bench.servers import KEY, Server, Submit, running
+from understudy_mock.catalog import open_catalog
+from understudy_mock.settings import Settings
 
 _PATIENCE = 60.0
 """Seconds that a rival may take to start: one is a JVM, and there is one core."""

@@ -14,9 +14,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from mockserver.catalog import open_catalog
-from mockserver.catalog.describe import example
 from tests.bench.machine import CannotMeasureError, pinned
+from understudy_mock.catalog import open_catalog
+from understudy_mock.catalog.describe import example
 
 KEY = "bench-key"
 SUBMIT = "submit-hunyuan-video"

@@ -24,13 +24,13 @@ from typing import cast
 import httpx
 import uvloop
 
-from mockserver.app import create_app, create_world
-from mockserver.domain.clock import SystemClock
-from mockserver.gateway.world import World
-from mockserver.settings import Settings
-from mockserver.webhooks import DeliveryState, Sender
 from tests.bench.machine import CannotMeasureError, pinned, two_cores
 from tests.bench.servers import Submit, documented_submit
+from understudy_mock.app import create_app, create_world
+from understudy_mock.domain.clock import SystemClock
+from understudy_mock.gateway.world import World
+from understudy_mock.settings import Settings
+from understudy_mock.webhooks import DeliveryState, Sender
 
 TARGET = 0.7
 """What the sender's rate must be of that of the bare loop."""

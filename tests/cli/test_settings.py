@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from contracts.cli import main
-from contracts.options import CHECKS, FLAGS_ALONE
-from mockserver.commands.common import check_directory
-from mockserver.options import name_in_file, variable
+from understudy_contracts.options import CHECKS, FLAGS_ALONE
+from understudy_mock.cli import main
+from understudy_mock.commands.common import check_directory
+from understudy_mock.options import name_in_file, variable
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 CASE = "lifecycle/completes/pixazo/poll"
@@ -70,7 +70,7 @@ def test_a_flag_of_run_can_be_a_variable() -> None:
     command = [
         sys.executable,
         "-c",
-        "from contracts.cli import main; main()",
+        "from understudy_mock.cli import main; main()",
     ]  # run takes its process's signals
     told = {**os.environ, "UNDERSTUDY_CHECK": "1"}
     result = subprocess.run(
@@ -121,8 +121,8 @@ def test_settings_of_check_are_known_without_importing_schemathesis() -> None:
     """`serve` starts at once also where a folder's settings are those of `check server`."""
     Path("understudy.toml").write_text('examples = 5\nreceiver = "http://127.0.0.1:9/"\n')
     program = (
-        "import sys; from contracts.cli import main; main(['scenarios'], standalone_mode=False);"
-        "sys.exit('schemathesis' in sys.modules or 'contracts.server' in sys.modules)"
+        "import sys; from understudy_mock.cli import main; main(['scenarios'], standalone_mode=False);"
+        "sys.exit('schemathesis' in sys.modules or 'understudy_contracts.server' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

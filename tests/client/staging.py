@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 
-from contracts.client import Client, Job, Result, WebhookReceiver
-from mockserver.domain.clock import ManualClock
-from mockserver.domain.exchange import Headers
-from mockserver.domain.scenario import read_scenario
-from mockserver.recording.replay import Replay
-from mockserver.webhooks import Poster, Sender
 from tests.support import Gateway, MakeGateway
+from understudy_contracts.client import Client, Job, Result, WebhookReceiver
+from understudy_mock.domain.clock import ManualClock
+from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.scenario import read_scenario
+from understudy_mock.recording.replay import Replay
+from understudy_mock.webhooks import Poster, Sender
 
 BASE = "http://gateway.test:8080"
 HOOK = "http://hook.test/done"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import contracts.client
+import understudy_contracts.client
 
 PROGRAM = """
 import asyncio, sys
@@ -19,14 +19,14 @@ async def main():
 
 asyncio.run(main())
 loaded = {name.partition(".")[0] for name in sys.modules}
-sys.exit(bool(loaded & {"mockserver", "contracts", "starlette", "msgspec"}))
+sys.exit(bool(loaded & {"understudy_mock", "understudy_contracts", "starlette", "msgspec"}))
 """
 
 
 def test_works_under_another_name(tmp_path: Path) -> None:
     """A copy under another name needs httpx and the standard library, and nothing of this project."""
     ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(Path(contracts.client.__file__).parent, tmp_path / "my_media", ignore=ignore)
+    shutil.copytree(Path(understudy_contracts.client.__file__).parent, tmp_path / "my_media", ignore=ignore)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False
     )

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.client import Client, Media, NetworkError, NotFound, ServerError
-from contracts.client.download import read_data_uri
 from tests.client.staging import POLLED, answers, scripted, staged
 from tests.support import MakeGateway
+from understudy_contracts.client import Client, Media, NetworkError, NotFound, ServerError
+from understudy_contracts.client.download import read_data_uri
 
 URL = "http://media.test/v1/1/output.mp4"
 VIDEO = httpx.Response(200, content=b"video", headers={"content-type": "video/mp4"})

@@ -8,10 +8,17 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.client import AmbiguousSubmit, InsufficientBalance, JobFailed, NotFound, State, ValidationError
-from contracts.client.wavespeed import WaveSpeed
 from tests.client.staging import BASE, answers, envelope, prediction, scripted, staged
 from tests.support import MakeGateway
+from understudy_contracts.client import (
+    AmbiguousSubmit,
+    InsufficientBalance,
+    JobFailed,
+    NotFound,
+    State,
+    ValidationError,
+)
+from understudy_contracts.client.wavespeed import WaveSpeed
 
 I2V = "hunyuan-video-image-to-video"
 IMAGE = {"prompt": "a red kite", "image_url": "https://example.com/a.png"}

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.client import JobFailed, Snapshot, State, WaitTimeout, WebhookReceiver
-from contracts.client.wavespeed import sign
-from mockserver.domain.clock import ManualClock
 from tests.client.staging import HOOK, POLLED, StagedTime, staged
 from tests.support import MakeGateway
+from understudy_contracts.client import JobFailed, Snapshot, State, WaitTimeout, WebhookReceiver
+from understudy_contracts.client.wavespeed import sign
+from understudy_mock.domain.clock import ManualClock
 
 polled = pytest.mark.parametrize("provider", POLLED)
 COMPLETED = {"request_id": "j-1", "status": "COMPLETED", "output": {"media_url": ["http://media.test/1"]}}

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import uvicorn
 
-from contracts.client import AmbiguousSubmit, Client, NetworkError, RateLimited, WebhookReceiver
 from tests.client.staging import INPUTS, MODELS, POLLED, PROVIDERS
 from tests.e2e.processes import Serving, serving
+from understudy_contracts.client import AmbiguousSubmit, Client, NetworkError, RateLimited, WebhookReceiver
 
 pytestmark = pytest.mark.e2e
 everywhere = pytest.mark.parametrize("provider", PROVIDERS)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.client.pace import Backoff
-from contracts.client.stamps import read_retry_after, read_stamp
+from understudy_contracts.client.pace import Backoff
+from understudy_contracts.client.stamps import read_retry_after, read_stamp
 
 INSTANTS = st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 

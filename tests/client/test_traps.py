@@ -12,20 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.client import (
-    AmbiguousSubmit,
-    AuthError,
-    Client,
-    ClientError,
-    InsufficientBalance,
-    JobFailed,
-    NetworkError,
-    NotFound,
-    RateLimited,
-    Rejected,
-    ValidationError,
-    WaitTimeout,
-)
 from tests.client.staging import (
     BASE,
     INPUTS,
@@ -41,6 +27,20 @@ from tests.client.staging import (
     staged,
 )
 from tests.support import MakeGateway
+from understudy_contracts.client import (
+    AmbiguousSubmit,
+    AuthError,
+    Client,
+    ClientError,
+    InsufficientBalance,
+    JobFailed,
+    NetworkError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    ValidationError,
+    WaitTimeout,
+)
 
 polled = pytest.mark.parametrize("provider", POLLED)
 everywhere = pytest.mark.parametrize("provider", PROVIDERS)

@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections.abc import Iterable
 
-from contracts.conformance.cases import choose, read_cases
-from contracts.conformance.drivers import Lasting
-from contracts.conformance.runner import run_cases
-from contracts.findings import Case, Outcome, Severity
 from fixtures.clients.broken import BROKEN
-from mockserver.catalog import Catalog
+from understudy_contracts.conformance.cases import choose, read_cases
+from understudy_contracts.conformance.drivers import Lasting
+from understudy_contracts.conformance.runner import run_cases
+from understudy_contracts.findings import Case, Outcome, Severity
+from understudy_mock.catalog import Catalog
 
 AT_ONCE = 16
 CASES_A_LANE = 8

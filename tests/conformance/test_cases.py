@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.conformance.cases import SPEED, CaseError, Span, choose, derive, read_cases
-from contracts.conformance.protocol import Hello, Mode, Timing
-from contracts.conformance.stage import budget_ms
-from mockserver.domain.quirks import QUIRKS
-from mockserver.domain.scenario import read_scenario
-from mockserver.gateway.book import read_book
+from understudy_contracts.conformance.cases import SPEED, CaseError, Span, choose, derive, read_cases
+from understudy_contracts.conformance.protocol import Hello, Mode, Timing
+from understudy_contracts.conformance.stage import budget_ms
+from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.domain.scenario import read_scenario
+from understudy_mock.gateway.book import read_book
 
 INPUTS = "pixazo: {model: m, input: {prompt: a}}\n"
 

@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-import contracts
-from contracts.cli import main
+import understudy_contracts
+from understudy_mock.cli import main
 
-REFERENCE = (sys.executable, "-m", "contracts.adapters.reference")
+REFERENCE = (sys.executable, "-m", "understudy_contracts.adapters.reference")
 CASE = "lifecycle/completes-at-once/pixazo/poll"
 
 
@@ -108,7 +108,7 @@ def test_a_missing_capability_skips_and_nothing_checked_is_2() -> None:
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="needs curl and jq")
 def test_a_client_in_shell_is_one_process_a_case() -> None:
-    script = Path(contracts.__file__).parent / "adapters" / "curl.sh"
+    script = Path(understudy_contracts.__file__).parent / "adapters" / "curl.sh"
     cases = ("--case", CASE, "--case", "lifecycle/fails/pixazo/poll", "--case", "errors/insufficient-balance")
     result = check("--per-case", "--provider", "pixazo", *cases, "--", "sh", str(script))
     assert result.exit_code == 0, result.output
@@ -157,7 +157,7 @@ def test_a_full_disk_behind_stdout_is_one_line_and_2() -> None:
         command = (
             sys.executable,
             "-c",
-            "from contracts.cli import main; main()",
+            "from understudy_mock.cli import main; main()",
             "check",
             "client",
             "--case",
@@ -184,7 +184,7 @@ def test_a_signal_ends_the_clients_and_what_was_done_is_told(
     command = (
         sys.executable,
         "-c",
-        "from contracts.cli import main; main()",
+        "from understudy_mock.cli import main; main()",
         "check",
         "client",
         "--case",

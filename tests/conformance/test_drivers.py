@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from contracts.conformance.drivers import Closed, Died, Lasting, Late, Misspoke, PerCase
-from contracts.conformance.protocol import Hello, ProtocolError, Result, Run, convert, read
+from understudy_contracts.conformance.drivers import Closed, Died, Lasting, Late, Misspoke, PerCase
+from understudy_contracts.conformance.protocol import Hello, ProtocolError, Result, Run, convert, read
 
 HELLO = """
 import sys, json

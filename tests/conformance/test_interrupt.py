@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.conformance.runner import INTERRUPTED
+from understudy_contracts.conformance.runner import INTERRUPTED
 
 pytestmark = pytest.mark.e2e
 
@@ -37,7 +37,7 @@ for line in sys.stdin:
 def check(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a check of a client that presses Ctrl-C in the middle of its second run, and then hangs."""
     (folder / "client.py").write_text(CLIENT)
-    command = [sys.executable, "-c", "from contracts.cli import main; main()", "check", "client"]
+    command = [sys.executable, "-c", "from understudy_mock.cli import main; main()", "check", "client"]
     client = ["--", sys.executable, str(folder / "client.py")]
     return subprocess.run(
         [*command, "--provider", "pixazo", "--jobs", "1", "--seed", "1", *arguments, *client],
@@ -74,7 +74,7 @@ def test_the_second_ends_at_once() -> None:
     """With status 130, whatever goes on, and after cleaning up."""
     code = (
         "import os, signal\n"
-        "from contracts.interrupt import Interrupts\n"
+        "from understudy_contracts.interrupt import Interrupts\n"
         "with Interrupts(ask=lambda: None, clean_up=lambda: os.write(1, b'cleaned')) as interrupts:\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    assert interrupts.seen\n"
@@ -88,7 +88,7 @@ def test_the_second_ends_at_once() -> None:
 
 def test_a_server_check_that_is_interrupted_tells_what_it_has() -> None:
     """Status 130, with the checks that were made."""
-    command = [sys.executable, "-c", "from contracts.cli import main; main()", "check", "server"]
+    command = [sys.executable, "-c", "from understudy_mock.cli import main; main()", "check", "server"]
     with subprocess.Popen(
         [*command, "--provider", "segmind", "--examples", "10000"],
         stdout=subprocess.PIPE,
@@ -110,7 +110,14 @@ def test_a_server_check_that_is_interrupted_tells_what_it_has() -> None:
 
 def test_a_check_that_waits_for_a_person_ends_without_waiting_for_the_line() -> None:
     """Status 130, though nobody presses Enter."""
-    command = [sys.executable, "-c", "from contracts.cli import main; main()", "check", "client", "--attach"]
+    command = [
+        sys.executable,
+        "-c",
+        "from understudy_mock.cli import main; main()",
+        "check",
+        "client",
+        "--attach",
+    ]
     with subprocess.Popen(
         [*command, "--case", "lifecycle/completes/pixazo/poll"],
         stdin=subprocess.PIPE,

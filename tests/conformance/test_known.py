@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.conformance.known import KnownError, excuse, read_known
-from contracts.findings import Case, Finding, Outcome, Severity
+from understudy_contracts.conformance.known import KnownError, excuse, read_known
+from understudy_contracts.findings import Case, Finding, Outcome, Severity
 
 RULES = {"submitted-twice", "leaked-key", "missing-key", "x"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from contracts.conformance import protocol
-from contracts.conformance.protocol import CAPABILITIES, Kind, Outcome
-from mockserver.catalog import Catalog
+from understudy_contracts.conformance import protocol
+from understudy_contracts.conformance.protocol import CAPABILITIES, Kind, Outcome
+from understudy_mock.catalog import Catalog
 
 PAGE = (Path(protocol.__file__).parents[1] / "PROTOCOL.md").read_text()
 

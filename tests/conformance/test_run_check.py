@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
+from understudy_mock.cli import main
 
 PROGRAM = """
 import httpx, sys, time
@@ -32,7 +32,7 @@ def run(*arguments: str, report: str = "") -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-c",
-        "from contracts.cli import main; main()",
+        "from understudy_mock.cli import main; main()",
         "run",
         "--check",
         "--media",

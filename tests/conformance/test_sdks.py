@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import contracts
-from contracts.cli import main
-from contracts.conformance.table import table
+import understudy_contracts
 from tests.sdks.installed import sdk
+from understudy_contracts.conformance.table import table
+from understudy_mock.cli import main
 
-ADAPTERS = Path(contracts.__file__).parent / "adapters"
+ADAPTERS = Path(understudy_contracts.__file__).parent / "adapters"
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -29,12 +29,16 @@ class Sdk:
 
 _PYTHON = (sys.executable, "-m")
 SDKS = {
-    "wavespeed-2.0.5": Sdk("wavespeed", (*_PYTHON, "contracts.adapters.wavespeed_python"), "PYTHONPATH"),
-    "wavespeed-1.0.3": Sdk("wavespeed", (*_PYTHON, "contracts.adapters.wavespeed_python"), "PYTHONPATH"),
+    "wavespeed-2.0.5": Sdk(
+        "wavespeed", (*_PYTHON, "understudy_contracts.adapters.wavespeed_python"), "PYTHONPATH"
+    ),
+    "wavespeed-1.0.3": Sdk(
+        "wavespeed", (*_PYTHON, "understudy_contracts.adapters.wavespeed_python"), "PYTHONPATH"
+    ),
     "wavespeed-js-0.3.2": Sdk(
         "wavespeed", ("node", str(ADAPTERS / "wavespeed_node.cjs")), "NODE_PATH", "node_modules"
     ),
-    "segmind-1.3.0": Sdk("segmind", (*_PYTHON, "contracts.adapters.segmind_python"), "PYTHONPATH"),
+    "segmind-1.3.0": Sdk("segmind", (*_PYTHON, "understudy_contracts.adapters.segmind_python"), "PYTHONPATH"),
 }
 
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.conformance.cases import Case, choose, read_cases
-from contracts.conformance.drivers import Lasting
-from contracts.conformance.runner import run_cases
-from contracts.findings import Case as Verdict
-from contracts.findings import Outcome
-from contracts.rules import RULES
 from fixtures.clients.broken import BROKEN
-from mockserver.catalog import Catalog
 from tests.conformance.teeth import kills, table
+from understudy_contracts.conformance.cases import Case, choose, read_cases
+from understudy_contracts.conformance.drivers import Lasting
+from understudy_contracts.conformance.runner import run_cases
+from understudy_contracts.findings import Case as Verdict
+from understudy_contracts.findings import Outcome
+from understudy_contracts.rules import RULES
+from understudy_mock.catalog import Catalog
 
 PARTS = 2
 
@@ -39,7 +39,7 @@ async def test_a_broken_client_is_caught_by_exactly_its_rule(
 
 async def test_the_reference_client_passes_every_case(catalog: Catalog, record_property: Record) -> None:
     cases = read_cases()
-    command = (sys.executable, "-m", "contracts.adapters.reference")
+    command = (sys.executable, "-m", "understudy_contracts.adapters.reference")
 
     async def run(chosen: list[Case], jobs: int) -> list[Verdict]:
         _, verdicts = await run_cases(

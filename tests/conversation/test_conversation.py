@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.conversation import Turn, as_text, plain, shorten, tell
-from contracts.findings import Finding, Severity
-from contracts.rules import Claim
-from mockserver.catalog import Catalog
 from tests.rules.story import JOB, KEY, Story
+from understudy_contracts.conversation import Turn, as_text, plain, shorten, tell
+from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.rules import Claim
+from understudy_mock.catalog import Catalog
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mockserver.domain.conditions import Condition
-from mockserver.domain.planning import Course, Ending
-from mockserver.domain.quirks import QUIRKS
-from mockserver.domain.scenario import Account, Entry, Job, Scenario, Webhook
-from mockserver.domain.timeline import TERMINAL, State, Step, Timeline
+from understudy_mock.domain.conditions import Condition
+from understudy_mock.domain.planning import Course, Ending
+from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
 
 FINAL = sorted(TERMINAL)
 

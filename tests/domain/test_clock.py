@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.domain.clock import ManualClock, SystemClock, iso_ms, sql_stamp
+from understudy_mock.domain.clock import ManualClock, SystemClock, iso_ms, sql_stamp
 
 # Unix epoch to the end of year 9999.
 instants = st.integers(0, 253_402_300_799_999)

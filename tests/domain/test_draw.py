@@ -8,7 +8,7 @@ import uuid
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mockserver.domain.draw import Draw, account_name, uuid7
+from understudy_mock.domain.draw import Draw, account_name, uuid7
 
 seeds = st.integers(-(2**63), 2**63)
 words = st.text(max_size=10).filter(lambda text: text.isprintable())

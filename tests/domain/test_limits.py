@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.domain.limits import Limit, Window
+from understudy_mock.domain.limits import Limit, Window
 
 # Short ones, which gaps get through, and some so long that a wait has thousands of seconds.
 limits = st.builds(Limit, st.integers(1, 5), st.integers(1, 10) | st.sampled_from([3_600, 86_400]))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.domain.model import MediaRule, Model, SizeRule, parse_pixels, reshape
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.model import MediaRule, Model, SizeRule, parse_pixels, reshape
 
 sides = st.integers(2, 4_000).map(lambda side: side * 2)
 ratios = st.tuples(st.integers(1, 32), st.integers(1, 32))

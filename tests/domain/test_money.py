@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mockserver.domain.money import MICRO, Price, Rate, Wallet, micro_usd, usd
+from understudy_mock.domain.money import MICRO, Price, Rate, Wallet, micro_usd, usd
 
 
 @given(st.integers(0, 10**15))

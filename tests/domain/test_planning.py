@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.domain.planning import COMPLETES, Course, Ending, plan
-from mockserver.domain.scenario import Job
-from mockserver.domain.timeline import State, Step
 from tests.domain.drawing import RANK, courses, endings, speeds, wishes
+from understudy_mock.domain.planning import COMPLETES, Course, Ending, plan
+from understudy_mock.domain.scenario import Job
+from understudy_mock.domain.timeline import State, Step
 
 _COURSE = Course(11, 100)
 

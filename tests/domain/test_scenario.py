@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog.notation import read_yaml
-from mockserver.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario, write_scenario
 from tests.domain.drawing import entries, scenarios
+from understudy_mock.catalog.notation import read_yaml
+from understudy_mock.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario, write_scenario
 
 
 @given(scenarios)

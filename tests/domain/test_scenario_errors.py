@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.domain.scenario import ScenarioError, read_scenario
+from understudy_mock.domain.scenario import ScenarioError, read_scenario
 
 
 @pytest.mark.parametrize(

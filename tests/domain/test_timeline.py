@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mockserver.domain.timeline import TERMINAL, State, Step, Timeline
 from tests.domain.drawing import FINAL, RANK, ages, timelines
+from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
 
 
 @given(timelines(), ages, ages)

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.catalog.bundle import follow
-from mockserver.domain.model import Operation
-from mockserver.gateway.journal import JournalEntry
+from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.bundle import follow
+from understudy_mock.domain.model import Operation
+from understudy_mock.gateway.journal import JournalEntry
 
 _STAMPS = {"iso-ms": "2026-05-22T13:17:32.110Z", "sql": "2026-05-22 13:17:32"}
 _TEXTS = {

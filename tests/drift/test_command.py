@@ -12,17 +12,17 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from contracts.cli import main
-from contracts.recording.drift import find_drift
-from mockserver.catalog import Catalog
-from mockserver.catalog.catalog import build_catalog
-from mockserver.catalog.load import bundled_specs, read_documents
-from mockserver.gateway.journal import JournalEntry
-from mockserver.recording.har import write_har
-from mockserver.recording.read import read_recording
 from tests.drift.traffic import entries_of, live
 from tests.scenarios.calls import PROVIDERS, poll, submit
 from tests.support import Gateway, MakeGateway
+from understudy_contracts.recording.drift import find_drift
+from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.catalog import build_catalog
+from understudy_mock.catalog.load import bundled_specs, read_documents
+from understudy_mock.cli import main
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.recording.har import write_har
+from understudy_mock.recording.read import read_recording
 
 
 def check(*arguments: str | Path) -> Result:

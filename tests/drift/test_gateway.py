@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.recording.difference import Kind
-from contracts.recording.drift import find_drift
-from mockserver.catalog import Catalog
-from mockserver.domain.quirks import QUIRKS
-from mockserver.gateway.book import read_book
 from tests.drift.traffic import I2V, IMAGE, entries_of, live, live_everywhere
 from tests.scenarios.calls import PROVIDERS
 from tests.support import MakeGateway
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, staged
+from understudy_contracts.recording.difference import Kind
+from understudy_contracts.recording.drift import find_drift
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.gateway.book import read_book
 
 Found = set[tuple[str, str, str]]
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.findings import Severity
-from contracts.recording.difference import Kind
-from contracts.recording.drift import find_drift
-from contracts.recording.patch import write_patch
-from mockserver.catalog import open_catalog
-from mockserver.catalog.source import read_sources
-from mockserver.gateway.journal import JournalEntry
 from tests.drift.drawing import asking, documented, made, with_headers
+from understudy_contracts.findings import Severity
+from understudy_contracts.recording.difference import Kind
+from understudy_contracts.recording.drift import find_drift
+from understudy_contracts.recording.patch import write_patch
+from understudy_mock.catalog import open_catalog
+from understudy_mock.catalog.source import read_sources
+from understudy_mock.gateway.journal import JournalEntry
 
 CATALOG = open_catalog()
 SOURCES = read_sources()

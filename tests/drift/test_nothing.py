@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
-from contracts.recording.difference import Kind
-from contracts.recording.drift import find_drift
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
 from tests.drift.test_command import check
+from understudy_contracts.recording.difference import Kind
+from understudy_contracts.recording.drift import find_drift
+from understudy_mock.catalog import Catalog
+from understudy_mock.cli import main
+from understudy_mock.recording.read import read_recording
 
 _STATUS = "https://gateway.pixazo.ai/v2/requests/status/hunyuan-video_0a1b2c3d"
 _JSON = [{"name": "content-type", "value": "application/json"}]

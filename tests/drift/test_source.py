@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.catalog.source import Edit, NotEditable, Source, edit_all, read_sources, unified_diff
+from understudy_mock.catalog.source import Edit, NotEditable, Source, edit_all, read_sources, unified_diff
 
 TEXT = """\
 # A comment that stays.

@@ -10,15 +10,15 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from contracts.recording.times import Phase, measure
-from mockserver.catalog import Catalog, open_catalog
-from mockserver.catalog.catalog import build_catalog
-from mockserver.catalog.source import Edit, edit_all, read_sources
-from mockserver.gateway.journal import JournalEntry
 from tests.drift.drawing import made
 from tests.drift.traffic import entries_of, live
 from tests.scenarios.calls import PROVIDERS
 from tests.support import MakeGateway
+from understudy_contracts.recording.times import Phase, measure
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.catalog.catalog import build_catalog
+from understudy_mock.catalog.source import Edit, edit_all, read_sources
+from understudy_mock.gateway.journal import JournalEntry
 
 CATALOG = open_catalog()
 BEGAN = 1_790_000_000_000

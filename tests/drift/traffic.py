@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from mockserver.gateway.journal import JournalEntry
-from mockserver.web.faults.wire import Broken
 from tests.scenarios.calls import PROVIDERS, SIDES, give, poll, submit
 from tests.support import Gateway, key_headers
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.web.faults.wire import Broken
 
 I2V = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"
 IMAGE = "/hunyuan-image/v1/hunyuan-image/generateRequest"

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.e2e
 CHECKOUT = Path(__file__).parents[2]
 
 WHERE = """
-import json, mockserver, contracts.cli
-from mockserver.catalog import open_catalog
-from mockserver.catalog.load import bundled_specs
-from mockserver.gateway.book import bundled_scenarios
-print(json.dumps([mockserver.__file__, contracts.__file__, str(bundled_specs()), str(bundled_scenarios()),
-                  open_catalog().summary()]))
+import json, understudy_contracts, understudy_mock
+from understudy_mock.catalog import open_catalog
+from understudy_mock.catalog.load import bundled_specs
+from understudy_mock.gateway.book import bundled_scenarios
+print(json.dumps([understudy_mock.__file__, understudy_contracts.__file__, str(bundled_specs()),
+                  str(bundled_scenarios()), open_catalog().summary()]))
 """
 
 
@@ -51,7 +51,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(base / "dist")], CHECKOUT
     )
     assert built.returncode == 0, built.stderr
-    (wheel,) = (base / "dist").glob("understudy-*.whl")
+    (wheel,) = (base / "dist").glob("understudy_mock-*.whl")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated", "install", "--quiet"]
     done = run(
         [*pip, "--no-index", "--no-deps", "--no-compile", "--target", str(base / "target"), str(wheel)], base
@@ -69,8 +69,8 @@ def names(installed: Installed) -> Iterator[list[str]]:
 
 def test_it_brings_its_two_packages_and_no_generic_names(names: list[str]) -> None:
     tops = {name.partition("/")[0] for name in names}
-    (metadata,) = tops - {"mockserver", "contracts"}
-    assert metadata.startswith("understudy-")
+    (metadata,) = tops - {"understudy_mock", "understudy_contracts"}
+    assert metadata.startswith("understudy_mock-")
     assert metadata.endswith(".dist-info")
 
 
@@ -78,15 +78,15 @@ def test_it_brings_every_spec_and_scenario_of_the_checkout(names: list[str]) -> 
     for folder in ("specs", "fixtures/scenarios"):
         files = [path.relative_to(CHECKOUT) for path in (CHECKOUT / folder).rglob("*.yaml")]
         assert files
-        assert {f"mockserver/_data/{file.as_posix()}" for file in files} <= set(names)
+        assert {f"understudy_mock/_data/{file.as_posix()}" for file in files} <= set(names)
 
 
 def test_it_brings_what_is_not_python(names: list[str]) -> None:
     assert {
-        "mockserver/py.typed",
-        "contracts/py.typed",
-        "mockserver/catalog/vocabulary.json",
-        "mockserver/media/small/output.mp4",
+        "understudy_mock/py.typed",
+        "understudy_contracts/py.typed",
+        "understudy_mock/catalog/vocabulary.json",
+        "understudy_mock/media/small/output.mp4",
     } <= set(names)
 
 
@@ -95,7 +95,7 @@ def test_it_declares_the_command_and_the_dependencies(installed: Installed, name
         texts = {name.rpartition("/")[2]: name for name in names if ".dist-info/" in name}
         scripts = wheel.read(texts["entry_points.txt"]).decode()
         metadata = message_from_string(wheel.read(texts["METADATA"]).decode())
-    assert "understudy = contracts.cli:main" in scripts
+    assert "understudy = understudy_mock.cli:main" in scripts
     required = {re.split(r"[^\w.-]", text)[0] for text in metadata.get_all("Requires-Dist") or []}
     assert {"starlette", "uvicorn", "msgspec", "jsonschema-rs", "httpx"} <= required
 
@@ -103,17 +103,17 @@ def test_it_declares_the_command_and_the_dependencies(installed: Installed, name
 def test_it_reads_its_own_specs_and_scenarios(installed: Installed) -> None:
     done = run([sys.executable, "-c", WHERE], installed.elsewhere, installed.environment)
     assert done.returncode == 0, done.stderr
-    mockserver, contracts, specs, scenarios, summary = json.loads(done.stdout)
-    inside = installed.target / "mockserver"
-    assert mockserver == str(inside / "__init__.py")
-    assert contracts == str(installed.target / "contracts" / "__init__.py")
+    mock, contracts, specs, scenarios, summary = json.loads(done.stdout)
+    inside = installed.target / "understudy_mock"
+    assert mock == str(inside / "__init__.py")
+    assert contracts == str(installed.target / "understudy_contracts" / "__init__.py")
     assert specs == str(inside / "_data" / "specs")
     assert scenarios == str(inside / "_data" / "fixtures" / "scenarios")
     assert summary.startswith("3 providers, 14 models, ")
 
 
 def test_it_serves(installed: Installed) -> None:
-    command = [sys.executable, "-c", "from contracts.cli import main; main()"]
+    command = [sys.executable, "-c", "from understudy_mock.cli import main; main()"]
     with serving(
         installed.elsewhere, "--pace", "polls", command=command, environment=installed.environment
     ) as gateway:

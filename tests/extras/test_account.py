@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import id_of, submit
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
-from mockserver.catalog import Catalog, SpecError, open_catalog
 from tests.support import Gateway
+from understudy_mock.catalog import Catalog, SpecError, open_catalog
+from understudy_mock.cli import main
 
 OWN = """
 openapi: 3.1.0

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.gateway.shelf import Shelf, Upload
-from mockserver.settings import MAX_BODY
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.gateway.shelf import Shelf, Upload
+from understudy_mock.settings import MAX_BODY
 
 pytestmark = pytest.mark.anyio
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 
-from mockserver.catalog import Catalog
-from mockserver.domain.clock import Clock, ManualClock
-from mockserver.gateway.world import World
-from mockserver.media import Studio
-from mockserver.settings import Settings
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.clock import Clock, ManualClock
+from understudy_mock.gateway.world import World
+from understudy_mock.media import Studio
+from understudy_mock.settings import Settings
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
 I2V = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.domain.scenario import Job, Scenario
-from mockserver.domain.timeline import State
 from tests.gateway.asking import id_of, open_gateway, poll, submit
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.scenario import Job, Scenario
+from understudy_mock.domain.timeline import State
 
 _JOBS = 400
 

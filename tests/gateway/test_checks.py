@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import BODIES, SUBMITS, T2V, balance, open_gateway, submit
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
 
 # Each provider's wrongs in the order in which they are found, with their answers.
 _STATUSES = {

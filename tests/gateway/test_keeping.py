@@ -9,12 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.domain.draw import account_name
-from mockserver.gateway.accounts import Accounts
-from mockserver.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
-from mockserver.gateway.store import MemoryStore
-from mockserver.settings import MAX_ACCOUNTS
 from tests.gateway.asking import (
     SEGMIND,
     T2V,
@@ -26,6 +20,12 @@ from tests.gateway.asking import (
     submit,
 )
 from tests.support import key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.draw import account_name
+from understudy_mock.gateway.accounts import Accounts
+from understudy_mock.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
+from understudy_mock.gateway.store import MemoryStore
+from understudy_mock.settings import MAX_ACCOUNTS
 
 # -- jobs
 

@@ -10,8 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.domain.draw import account_name
 from tests.gateway.asking import (
     I2V,
     I2V_RESULT,
@@ -28,6 +26,8 @@ from tests.gateway.asking import (
     submit,
 )
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.draw import account_name
 
 _CALLS = [
     (provider, f"key-of-{owner}", {"prompt": prompt})

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from mockserver.catalog import Catalog, open_catalog
 from tests.gateway.asking import SPEED, balance, end, id_of, open_gateway, poll, submit
+from understudy_mock.catalog import Catalog, open_catalog
 
 _T = TypeVar("_T")
 _CATALOG: list[Catalog] = []

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import (
     I2V,
     IMAGE,
@@ -22,6 +21,7 @@ from tests.gateway.asking import (
     submit,
 )
 from tests.support import key_headers
+from understudy_mock.catalog import Catalog
 
 
 async def test_without_a_balance_nothing_is_charged(catalog: Catalog) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.domain.clock import ManualClock
 from tests.gateway.asking import balance, end, id_of, open_gateway, poll, state, submit
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.clock import ManualClock
 
 
 def _gateway(catalog: Catalog, **options: Any) -> Gateway:

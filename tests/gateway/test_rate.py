@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import BODIES, SUBMITS, id_of, open_gateway, poll, submit
 from tests.support import key_headers
+from understudy_mock.catalog import Catalog
 
 
 @pytest.mark.parametrize("provider", ["pixazo", "wavespeed"])

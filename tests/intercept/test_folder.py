@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from mockserver.intercept.session import own_folder
+from understudy_mock.intercept.session import own_folder
 
 
 def aged(folder: Path) -> Path:

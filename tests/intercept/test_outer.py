@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mockserver.intercept.authority import Authority
-from mockserver.intercept.outer import WayOut
-from mockserver.intercept.proxy import Proxy
+from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.outer import WayOut
+from understudy_mock.intercept.proxy import Proxy
 
 HEAD_END = b"\r\n\r\n"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.intercept.variables import Trust, child_variables, hosts_to_intercept, trusted_before
+from understudy_mock.intercept.variables import Trust, child_variables, hosts_to_intercept, trusted_before
 
 HOSTS = ("gateway.pixazo.ai", "api.segmind.com")
 

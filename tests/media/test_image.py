@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mockserver.domain.rendition import Format, Rendition
-from mockserver.media import image, video
 from tests.media.reading import never, read_film
+from understudy_mock.domain.rendition import Format, Rendition
+from understudy_mock.media import image, video
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp"])

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mockserver.domain.rendition import MAX_FACES, Rendition
-from mockserver.media import mesh
 from tests.media.reading import read_mesh
+from understudy_mock.domain.rendition import MAX_FACES, Rendition
+from understudy_mock.media import mesh
 
 
 @pytest.mark.parametrize("faces", [4, 6, 20, 21, 22, 109, 1000, 40_000])

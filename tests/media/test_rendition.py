@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.domain.rendition import (
+from understudy_mock.domain.rendition import (
     EXTENSIONS,
     FORMATS,
     MAX_AREA,

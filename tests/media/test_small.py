@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from mockserver.domain.rendition import FORMATS, Format
-from mockserver.media.small import small_file
 from tests.media.reading import boxes, read_film, read_mesh
+from understudy_mock.domain.rendition import FORMATS, Format
+from understudy_mock.media.small import small_file
 
 
 @pytest.mark.parametrize("kind", FORMATS)

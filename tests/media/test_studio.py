@@ -13,10 +13,10 @@ from threading import Event, Lock
 
 import pytest
 
-from mockserver.domain.rendition import FORMATS, Rendition
-from mockserver.media import RenderError, Studio, StudioClosed
-from mockserver.media.small import small_file
-from mockserver.media.studio import render
+from understudy_mock.domain.rendition import FORMATS, Rendition
+from understudy_mock.media import RenderError, Studio, StudioClosed
+from understudy_mock.media.small import small_file
+from understudy_mock.media.studio import render
 
 pytestmark = pytest.mark.anyio
 
@@ -231,8 +231,8 @@ def test_equal_renditions_are_equal_bytes_in_any_process() -> None:
     elsewhere = python(
         f"""
         from hashlib import sha256
-        from mockserver.domain.rendition import Rendition
-        from mockserver.media.studio import render
+        from understudy_mock.domain.rendition import Rendition
+        from understudy_mock.media.studio import render
         found = [sha256(render(r, lambda: None)).hexdigest() for r in {SAMPLES[::-1]!r}]
         """,
         hash_seed="77",
@@ -246,7 +246,7 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
     out = python(
         """
         import sys
-        from mockserver.media import Studio
+        from understudy_mock.media import Studio
         full = Studio().full
         found = [full, sorted({"av", "numpy", "PIL", "trimesh"} & set(sys.modules))]
         """
@@ -261,8 +261,8 @@ def test_without_a_library_there_are_small_files(missing: str) -> None:
         f"""
         import asyncio, sys
         sys.modules[{missing!r}] = None  # as if it were not installed
-        from mockserver.domain.rendition import Rendition
-        from mockserver.media import Studio
+        from understudy_mock.domain.rendition import Rendition
+        from understudy_mock.media import Studio
         studio = Studio()
         data = asyncio.run(studio.file(Rendition("png", 100, 100)))
         found = [studio.full, data.hex()]

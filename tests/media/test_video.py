@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mockserver.domain.rendition import MAX_FRAMES, Rendition
-from mockserver.media import video
 from tests.media.reading import boxes, never, read_film
+from understudy_mock.domain.rendition import MAX_FRAMES, Rendition
+from understudy_mock.media import video
 
 
 @pytest.mark.parametrize(

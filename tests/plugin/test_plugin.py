@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from contracts.testing import Running, Understudy
-from mockserver.catalog import open_catalog
-from mockserver.domain.scenario import Scenario, read_scenario
-from mockserver.recording.distil import Take, distil
-from mockserver.recording.read import read_recording
 from tests.support import key_headers
+from understudy_contracts.testing import Running, Understudy
+from understudy_mock.catalog import open_catalog
+from understudy_mock.domain.scenario import Scenario, read_scenario
+from understudy_mock.recording.distil import Take, distil
+from understudy_mock.recording.read import read_recording
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 SUBMIT = "/hunyuan-video/v1/hunyuan-video-request"
@@ -400,7 +400,7 @@ def test_a_receiver_that_hangs_does_not_hang_the_test(
     understudy: Understudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for a while; then its five seconds on the gateway's clock are over, three times."""
-    monkeypatch.setattr("contracts.testing.handle._SETTLED", 0.5)
+    monkeypatch.setattr("understudy_contracts.testing.handle._SETTLED", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         submit(understudy, **{"X-Webhook-URL": f"http://127.0.0.1:{port}/mine"})

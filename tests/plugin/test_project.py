@@ -40,7 +40,7 @@ from client import submit, wait
 
 @pytest.fixture(scope="session")
 def understudy_settings():
-    from mockserver.settings import Settings
+    from understudy_mock import Settings
     return Settings(speed=100_000, allow_http_webhooks=True, media="small")
 
 def alone(understudy, told):
@@ -152,8 +152,8 @@ def test_who_does_not_ask_pays_nothing(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "def test_nothing():\n"
-        "    assert 'contracts.pytest_plugin' in sys.modules\n"
-        "    assert not {'mockserver', 'starlette', 'uvicorn'} & set(sys.modules)\n"
+        "    assert 'understudy_contracts.pytest_plugin' in sys.modules\n"
+        "    assert not {'understudy_mock', 'starlette', 'uvicorn'} & set(sys.modules)\n"
     )
     ran = _pytest(tmp_path, code)
     assert "1 passed" in ran.stdout, ran.stdout + ran.stderr
@@ -261,7 +261,7 @@ def test_settings_that_are_wrong_are_told(tmp_path: Path) -> None:
     """Those of the session's gateway are held to the same, and may lock no test out."""
     for settings, told in (("speed=-5", "speed=-5"), ("api_keys=('k',)", "api_keys would refuse")):
         code = (
-            "import pytest\nfrom mockserver.settings import Settings\n"
+            "import pytest\nfrom understudy_mock import Settings\n"
             "@pytest.fixture(scope='session')\n"
             f"def understudy_settings():\n    return Settings({settings})\n"
             "def test_wrong(understudy):\n    pass\n"

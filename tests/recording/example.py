@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from mockserver.app import create_world
-from mockserver.domain.clock import ManualClock
-from mockserver.settings import Settings
-from mockserver.webhooks import Sender
 from tests.client.staging import InProcess
 from tests.recording.recorded import har_of
 from tests.support import Gateway, key_headers
+from understudy_mock.app import create_world
+from understudy_mock.domain.clock import ManualClock
+from understudy_mock.settings import Settings
+from understudy_mock.webhooks import Sender
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures" / "recordings" / "three-providers.har"
 

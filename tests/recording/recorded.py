@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from mockserver.app import create_replay
-from mockserver.catalog import Catalog
-from mockserver.gateway.world import World
-from mockserver.media.small import small_file
-from mockserver.recording.har import write_har
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import Recording
-from mockserver.recording.replay import Replay
-from mockserver.settings import Settings
+from understudy_mock.app import create_replay
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.world import World
+from understudy_mock.media.small import small_file
+from understudy_mock.recording.har import write_har
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import Recording
+from understudy_mock.recording.replay import Replay
+from understudy_mock.settings import Settings
 
 
 def har_of(world: World) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import httpx
 
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import Recording
-from mockserver.recording.session import RecorderSettings, Session, recording
-from mockserver.web.server import address_of, bind, serving
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 from tests.recording.little_provider import LittleProvider
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import Recording
+from understudy_mock.recording.session import RecorderSettings, Session, recording
+from understudy_mock.web.server import address_of, bind, serving
 
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.recording.keep import INLINE
-from mockserver.recording.plain import as_utf8, uncoded
-from mockserver.recording.secrets import Secrets
-from mockserver.recording.tape import UNSEARCHABLE
 from tests.recording.little_provider import LittleProvider, little_provider
 from tests.recording.running import KEY, recorder
 from tests.recording.test_secrets import _entry, _tape
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.keep import INLINE
+from understudy_mock.recording.plain import as_utf8, uncoded
+from understudy_mock.recording.secrets import Secrets
+from understudy_mock.recording.tape import UNSEARCHABLE
 
 _PATH = "/unlisted/v1/request"
 _TEXT = f'{{"prompt":"my key is {KEY}"}}'

@@ -8,13 +8,13 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from contracts.cli import main
-from mockserver.catalog import Catalog
-from mockserver.gateway.book import find
-from mockserver.recording.distil import distil
-from mockserver.recording.read import read_recording
-from mockserver.recording.scenarios import export
 from tests.recording.example import EXAMPLE
+from understudy_mock.catalog import Catalog
+from understudy_mock.cli import main
+from understudy_mock.gateway.book import find
+from understudy_mock.recording.distil import distil
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.scenarios import export
 
 
 def exported(entries: list[dict[str, Any]], catalog: Catalog, folder: Path) -> list[str]:

@@ -10,17 +10,17 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
-from mockserver.catalog import Catalog
-from mockserver.recording.distil import distil
-from mockserver.recording.file import RecordingFile
-from mockserver.recording.har import write_clean_entry
-from mockserver.recording.read import read_recording
-from mockserver.recording.report import at_start
 from tests.recording.example import EXAMPLE
 from tests.recording.recorded import replay
 from tests.recording.running import recorder
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.cli import main
+from understudy_mock.recording.distil import distil
+from understudy_mock.recording.file import RecordingFile
+from understudy_mock.recording.har import write_clean_entry
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.report import at_start
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
 

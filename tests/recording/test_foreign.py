@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts.rules.talk import read_talk
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
+from understudy_contracts.rules.talk import read_talk
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.read import read_recording
 
 _FOLDER = Path(__file__).parents[2] / "fixtures" / "recordings"
 _STORY = [

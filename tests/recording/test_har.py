@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import (
     BODIES,
     SEGMIND,
@@ -28,6 +27,7 @@ from tests.gateway.asking import (
 )
 from tests.support import Gateway, key_headers
 from tests.web.wire import ask
+from understudy_mock.catalog import Catalog
 
 
 def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -14,13 +14,13 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, run
 from tests.recording.little_provider import VIDEO, little_provider
 from tests.recording.running import KEY, PIXAZO, recorder_process
 from tests.recording.test_har import HAR_1_2
+from understudy_mock.catalog import Catalog
+from understudy_mock.cli import main
+from understudy_mock.recording.read import read_recording
 
 _CLIENTS = 4
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.recording import read, source
-from mockserver.recording.mend import TAIL, head
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import Recording, RecordingError
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording import read, source
+from understudy_mock.recording.mend import TAIL, head
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import Recording, RecordingError
 
 JOB = "hunyuan-video_019e4d3a-0000-7000-8000-000000000000"
 SUBMIT = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"

@@ -20,13 +20,13 @@ import msgspec
 import pytest
 import trustme
 
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import RecordingError
 from tests.e2e.processes import PATIENCE
 from tests.recording.little_provider import SECRET, SIGNATURE, VIDEO, LittleProvider, little_provider
 from tests.recording.running import KEY, PIXAZO, WAVESPEED, recorder
 from tests.recording.test_har import HAR_1_2
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import RecordingError
 
 
 @pytest.fixture

@@ -10,15 +10,15 @@ from typing import Any
 
 import httpx
 
-from contracts.client import AmbiguousSubmit, Client
-from mockserver.catalog import Catalog
-from mockserver.webhooks import Sender
 from tests.client.staging import InProcess, StagedTime, Wire
 from tests.recording.little_provider import SECRET, SIGNATURE, VIDEO, little_provider
 from tests.recording.recorded import replay
 from tests.recording.running import KEY, WAVESPEED, recorder
 from tests.recording.test_record import _receiver as receiver
 from tests.support import Gateway, key_headers
+from understudy_contracts.client import AmbiguousSubmit, Client
+from understudy_mock.catalog import Catalog
+from understudy_mock.webhooks import Sender
 
 CAT = {"prompt": "a cat"}
 PICTURE = {"image": "https://example.com/a.png"}

@@ -16,23 +16,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.app import create_world
-from mockserver.catalog import Catalog
-from mockserver.domain.draw import Draw
-from mockserver.gateway.book import find
-from mockserver.media.small import small_file
-from mockserver.recording.distil import distil
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import Recording
-from mockserver.recording.replay import Replay
-from mockserver.recording.report import at_end
-from mockserver.recording.scenarios import export
-from mockserver.recording.stamps import instant_of, move_in_json
-from mockserver.recording.translate import mint_like
-from mockserver.settings import Settings
 from tests.recording.example import EXAMPLE
 from tests.recording.recorded import record, replay
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.draw import Draw
+from understudy_mock.gateway.book import find
+from understudy_mock.media.small import small_file
+from understudy_mock.recording.distil import distil
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import Recording
+from understudy_mock.recording.replay import Replay
+from understudy_mock.recording.report import at_end
+from understudy_mock.recording.scenarios import export
+from understudy_mock.recording.stamps import instant_of, move_in_json
+from understudy_mock.recording.translate import mint_like
+from understudy_mock.settings import Settings
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
 LANTERN = {"prompt": "A paper lantern drifts down a dark river"}
@@ -543,8 +543,8 @@ def test_a_replay_has_no_http_client() -> None:
     """Nothing that could ask a provider is even imported: only what sends callbacks can connect."""
     code = (
         "import sys\n"
-        "from mockserver.app import create_app, create_replay\n"
-        "import mockserver.recording.read\n"
+        "from understudy_mock.app import create_app, create_replay\n"
+        "import understudy_mock.recording.read\n"
         "print(sorted(name for name in ('httpx', 'requests', 'urllib3', 'aiohttp')"
         " if name in sys.modules))"
     )

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from contracts.cli import main
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 from tests.recording.example import EXAMPLE
+from understudy_mock.cli import main
 
 CHILD = """
 import json, sys, time, urllib.error, urllib.request

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
 from tests.recording.example import EXAMPLE
 from tests.recording.recorded import replay
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.read import read_recording
 
 
 @pytest.mark.parametrize("name", ["mitmproxy", "playwright"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import Recording
 from tests.recording.example import EXAMPLE
 from tests.recording.recorded import replay
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import Recording
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
 I2V = "/api/v3/wavespeed-ai/hunyuan-video/i2v"

@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.client import ClientError
-from mockserver.catalog import Catalog
-from mockserver.gateway.book import read_book, read_file
-from mockserver.recording.distil import distil
-from mockserver.recording.scenarios import export
 from tests.client.staging import HOOK, POLLED, PROVIDERS, Stage, staged
 from tests.recording.recorded import record, replay
 from tests.support import Gateway, MakeGateway
+from understudy_contracts.client import ClientError
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.book import read_book, read_file
+from understudy_mock.recording.distil import distil
+from understudy_mock.recording.scenarios import export
 
 HERE = "http://replay.test:9999"
 CADENCES = (1.9, 6.3, 37.0)

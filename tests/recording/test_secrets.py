@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.domain.draw import account_name
-from mockserver.domain.exchange import Headers
-from mockserver.gateway.journal import JournalEntry
-from mockserver.recording.file import RecordingFile
-from mockserver.recording.har import write_clean_entry
-from mockserver.recording.keep import MediaFolder
-from mockserver.recording.read import read_recording
-from mockserver.recording.redact import Redactor
-from mockserver.recording.secrets import Secrets
-from mockserver.recording.tape import Tape
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.draw import account_name
+from understudy_mock.domain.exchange import Headers
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.recording.file import RecordingFile
+from understudy_mock.recording.har import write_clean_entry
+from understudy_mock.recording.keep import MediaFolder
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.redact import Redactor
+from understudy_mock.recording.secrets import Secrets
+from understudy_mock.recording.tape import Tape
 
 KEY = "sk-planted/secret+0123456789"
 URL = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"

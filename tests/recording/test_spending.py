@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.recording.recognise import plain_path
 from tests.recording.little_provider import LittleProvider, little_provider
 from tests.recording.running import KEY, PIXAZO, WAVESPEED, recorder
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.recognise import plain_path
 
 _HEADERS = {"Ocp-Apim-Subscription-Key": KEY}
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.recording.file import RecordingFile
-from mockserver.recording.read import read_recording
-from mockserver.recording.recording import RecordingError
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 from tests.recording.little_provider import VIDEO, LittleProvider, little_provider
 from tests.recording.running import KEY, PIXAZO, recorder, recorder_process
+from understudy_mock.catalog import Catalog
+from understudy_mock.recording.file import RecordingFile
+from understudy_mock.recording.read import read_recording
+from understudy_mock.recording.recording import RecordingError
 
 _HEADERS = {"Ocp-Apim-Subscription-Key": KEY}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html.parser import HTMLParser
 
-from contracts.claim import Claim
-from contracts.findings import Case, Finding, Outcome, Report, Severity
-from mockserver.catalog import Catalog
 from tests.rules.story import KEY, Story
+from understudy_contracts.claim import Claim
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_mock.catalog import Catalog
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from contracts.report import write_reports
-from mockserver.catalog import Catalog
 from tests.report.reports import a_report
+from understudy_contracts.report import write_reports
+from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.e2e
 

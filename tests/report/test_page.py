@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts.findings import Case, Finding, Outcome, Report, Severity
-from contracts.report import as_html, write_reports
-from mockserver.catalog import Catalog
 from tests.report.reports import NASTY, Page, a_report
 from tests.rules.story import KEY
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.report import as_html, write_reports
+from understudy_mock.catalog import Catalog
 
 INERT = {
     *("html", "head", "meta", "title", "style", "script", "body", "main", "header", "section", "article"),

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from contracts.findings import Finding
-from contracts.rules import Claim, judge
-from mockserver.catalog import Catalog
-from mockserver.gateway.journal import JournalEntry
+from understudy_contracts.findings import Finding
+from understudy_contracts.rules import Claim, judge
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.journal import JournalEntry
 
 KEY = "a-secret-key-1"
 JOB = "hunyuan-video_1"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from contracts.findings import Severity
-from contracts.rules import RULES, Claim, Output
-from mockserver.catalog import Catalog
 from tests.rules.story import JOB, KEY, URL, Story
+from understudy_contracts.findings import Severity
+from understudy_contracts.rules import RULES, Claim, Output
+from understudy_mock.catalog import Catalog
 
 
 @pytest.fixture

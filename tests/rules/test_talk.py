@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.rules.story import Story
+from understudy_mock.catalog import Catalog
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from contracts.rules import RULES, Claim
-from mockserver.catalog import Catalog
-from mockserver.gateway.journal import HUNG_UP
 from tests.rules.story import JOB, Story
+from understudy_contracts.rules import RULES, Claim
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.journal import HUNG_UP
 
 WAVESPEED = {
     "operation": "submit-hunyuan-video-i2v",

@@ -6,9 +6,9 @@ from typing import Any, Literal, TypeVar
 
 from hypothesis import strategies as st
 
-from mockserver.domain.conditions import Condition
-from mockserver.domain.quirks import QUIRKS
-from mockserver.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.conditions import Condition
+from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
 
 T = TypeVar("T")
 Surface = Literal["submit", "poll", "media"]

@@ -9,10 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.domain.model import Operation
-from mockserver.domain.scenario import read_scenario
-from mockserver.gateway.book import BookError, read_book
 from tests.scenarios.calls import (
     DONE,
     KEY,
@@ -30,6 +26,10 @@ from tests.scenarios.calls import (
     submit,
 )
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import read_scenario
+from understudy_mock.gateway.book import BookError, read_book
 
 WAYS = ("prefer", "prompt", "key", "account", "server")
 """From the nearest to the farthest: the first that names a scenario holds."""

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mockserver.domain.model import Operation
 from tests.scenarios.test_choice import example_body
 from tests.specs.answers import bundled, check_answer
 from tests.support import Gateway, key_headers
+from understudy_mock.domain.model import Operation
 
 OPERATIONS = {f"{operation.provider}-{operation.id}": operation for operation in bundled().operations}
 REFUSALS = [

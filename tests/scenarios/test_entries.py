@@ -20,12 +20,6 @@ import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from mockserver.app import create_world
-from mockserver.catalog import Catalog, open_catalog
-from mockserver.domain.scenario import Entry, Job, Scenario, read_scenario, write_scenario
-from mockserver.gateway.book import read_file
-from mockserver.settings import Settings
-from mockserver.web.faults.wire import Broken
 from tests.scenarios.calls import (
     KEY,
     POLLED,
@@ -41,6 +35,12 @@ from tests.scenarios.calls import (
 )
 from tests.scenarios.strategies import playable, scenarios
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.domain.scenario import Entry, Job, Scenario, read_scenario, write_scenario
+from understudy_mock.gateway.book import read_file
+from understudy_mock.settings import Settings
+from understudy_mock.web.faults.wire import Broken
 
 
 @cache

@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.domain.quirks import QUIRKS
 from tests.scenarios.calls import KEY, POLLED, PROVIDERS, SIDES, give, job_of, poll, submit
 from tests.support import Gateway, MakeGateway, key_headers
+from understudy_mock.domain.quirks import QUIRKS
 
 I2V = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"
 IMAGE = "/hunyuan-image/v1/hunyuan-image/generateRequest"

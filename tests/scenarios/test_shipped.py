@@ -14,13 +14,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from contracts.cli import main
-from mockserver.domain.quirks import QUIRKS
-from mockserver.domain.scenario import read_scenario
-from mockserver.gateway.book import bundled_scenarios, read_book
-from mockserver.web.faults.wire import Broken
 from tests.scenarios.calls import KEY, SIDES, balance, files_of, job_of, jobs, poll, submit
 from tests.support import Gateway, MakeGateway
+from understudy_mock.cli import main
+from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.domain.scenario import read_scenario
+from understudy_mock.gateway.book import bundled_scenarios, read_book
+from understudy_mock.web.faults.wire import Broken
 
 BROKEN = 0
 """The status of a call whose connection breaks."""

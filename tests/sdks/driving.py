@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from mockserver.domain.draw import account_name
 from tests.e2e.processes import UNDERSTUDY, clean_environment, run, serving
+from understudy_mock.domain.draw import account_name
 
 DROPPED = """
 name: always-dropped

@@ -13,19 +13,19 @@ from typing import Any
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.server.gateway import gateway_settings, open_app
-from contracts.server.spec import Api
-from contracts.server.target import Target
-from mockserver.app import create_app, create_world
-from mockserver.catalog import Catalog
-from mockserver.domain.exchange import Answer
-from mockserver.domain.job import Job
-from mockserver.domain.model import Operation
-from mockserver.domain.rendition import Rendition
-from mockserver.domain.scenario import Scenario, Webhook
-from mockserver.domain.timeline import TERMINAL, State, Step
-from mockserver.domain.webhook import Receiver
-from mockserver.gateway.world import World
+from understudy_contracts.server.gateway import gateway_settings, open_app
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.target import Target
+from understudy_mock.app import create_app, create_world
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.exchange import Answer
+from understudy_mock.domain.job import Job
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.rendition import Rendition
+from understudy_mock.domain.scenario import Scenario, Webhook
+from understudy_mock.domain.timeline import TERMINAL, State, Step
+from understudy_mock.domain.webhook import Receiver
+from understudy_mock.gateway.world import World
 
 replace = msgspec.structs.replace
 

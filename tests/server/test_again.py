@@ -6,11 +6,11 @@ import json
 import subprocess
 from typing import Any
 
-from contracts.server.again import again, commands
-from contracts.server.dialect import DIALECTS
-from contracts.server.target import Target
-from contracts.server.wire import Exchange, Http
 from tests.server.test_command import listening
+from understudy_contracts.server.again import again, commands
+from understudy_contracts.server.dialect import DIALECTS
+from understudy_contracts.server.target import Target
+from understudy_contracts.server.wire import Exchange, Http
 
 ACCEPTED = json.dumps({"request_id": "old-1", "status": "QUEUED", "polling_url": "http://x/old-1"}).encode()
 

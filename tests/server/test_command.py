@@ -18,11 +18,11 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from contracts import check as lazy
-from contracts.cli import main
-from contracts.server import command
-from contracts.server.command import _Run
 from tests.e2e.processes import serving
+from understudy_contracts import check as lazy
+from understudy_contracts.server import command
+from understudy_contracts.server.command import _Run
+from understudy_mock.cli import main
 
 BRIEF = ["--provider", "wavespeed", "--seed", "7", "--examples", "2"]
 BRIEFER = [*BRIEF, "--operation", "submit-hunyuan-video-i2v"]

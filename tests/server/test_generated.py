@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from contracts.findings import Outcome
-from contracts.server.coverage import Coverage
-from contracts.server.generated import Budget, generate
-from contracts.server.spec import Api
-from contracts.server.target import Target
-from contracts.server.wire import Exchange, Http
-from mockserver.catalog import Catalog
 from tests.server.test_command import listening
+from understudy_contracts.findings import Outcome
+from understudy_contracts.server.coverage import Coverage
+from understudy_contracts.server.generated import Budget, generate
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.target import Target
+from understudy_contracts.server.wire import Exchange, Http
+from understudy_mock.catalog import Catalog
 
 Answer = Callable[[str, str, bytes], Any]
 BRIEF = Budget(fuzzing=2, chains=1, phases=("coverage",))

@@ -10,17 +10,17 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from contracts.findings import Case, Outcome
-from contracts.receiver import Receiver
-from contracts.server.gateway import gateway_settings
-from contracts.server.lifecycle import subjects
-from contracts.server.live import FREE, Purse, run_live
-from contracts.server.promises import CHECKS
-from contracts.server.spec import Api
-from contracts.server.target import Target
-from contracts.server.wire import PATIENCE, Exchange, Inside, Unanswered, Wire
-from mockserver.app import create_app, create_world
-from mockserver.catalog import Catalog
+from understudy_contracts.findings import Case, Outcome
+from understudy_contracts.receiver import Receiver
+from understudy_contracts.server.gateway import gateway_settings
+from understudy_contracts.server.lifecycle import subjects
+from understudy_contracts.server.live import FREE, Purse, run_live
+from understudy_contracts.server.promises import CHECKS
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.target import Target
+from understudy_contracts.server.wire import PATIENCE, Exchange, Inside, Unanswered, Wire
+from understudy_mock.app import create_app, create_world
+from understudy_mock.catalog import Catalog
 
 
 class Breaking:

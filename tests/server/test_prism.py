@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mockserver.catalog import open_catalog
 from tests.server.test_command import run
+from understudy_mock.catalog import open_catalog
 
 PRISM = os.environ.get("PRISM") or shutil.which("prism")
 

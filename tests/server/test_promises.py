@@ -11,21 +11,21 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contracts.findings import Case, Outcome
-from contracts.receiver import Receiver
-from contracts.server.dialect import View
-from contracts.server.gateway import gateway_settings, open_app
-from contracts.server.lifecycle import run_check, run_checks, subjects
-from contracts.server.promises import CHECKS
-from contracts.server.promises.limits import _was_early
-from contracts.server.spec import Api
-from contracts.server.stamps import is_after, read_stamp
-from contracts.server.subject import Subject
-from contracts.server.target import Target
-from contracts.server.wire import Exchange
-from mockserver.app import create_app, create_world
-from mockserver.catalog import Catalog
 from tests.server.broken import SERVERS, start
+from understudy_contracts.findings import Case, Outcome
+from understudy_contracts.receiver import Receiver
+from understudy_contracts.server.dialect import View
+from understudy_contracts.server.gateway import gateway_settings, open_app
+from understudy_contracts.server.lifecycle import run_check, run_checks, subjects
+from understudy_contracts.server.promises import CHECKS
+from understudy_contracts.server.promises.limits import _was_early
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.stamps import is_after, read_stamp
+from understudy_contracts.server.subject import Subject
+from understudy_contracts.server.target import Target
+from understudy_contracts.server.wire import Exchange
+from understudy_mock.app import create_app, create_world
+from understudy_mock.catalog import Catalog
 
 KEY = "the-users-key"
 

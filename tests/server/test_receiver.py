@@ -11,14 +11,14 @@ import pytest
 from click.testing import Result
 from jsonschema_rs import Draft202012Validator
 
-from contracts.server import callbacks
-from contracts.server.callbacks import _posts, callbacks_of
-from contracts.server.dialect import DIALECTS
-from contracts.server.posts import Wanted
-from contracts.server.spec import Api
-from contracts.server.stamps import read_stamp
-from mockserver.catalog import Catalog
 from tests.server.test_command import listening, run
+from understudy_contracts.server import callbacks
+from understudy_contracts.server.callbacks import _posts, callbacks_of
+from understudy_contracts.server.dialect import DIALECTS
+from understudy_contracts.server.posts import Wanted
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.stamps import read_stamp
+from understudy_mock.catalog import Catalog
 
 Answer = Callable[[str, str, bytes], tuple[int, Any]]
 _STATUSES = {"QUEUED", "PROCESSING", "COMPLETED", "FAILED", "ERROR"}

@@ -1,17 +1,17 @@
-"""`from contracts.server import suite`: the promises as tests of a user's own app."""
+"""`from understudy_contracts import suite`: the promises as tests of a user's own app."""
 
 from __future__ import annotations
 
 import pytest
 
-from contracts.server import suite
+from understudy_contracts import suite
 
 pytest_plugins = ["pytester"]
 
 OWN_APP = """
-from contracts.server import suite
-from mockserver.app import create_app
-from mockserver.settings import Settings
+from understudy_contracts import suite
+from understudy_mock.app import create_app
+from understudy_mock.settings import Settings
 
 async def own(scope, receive, send):
     if scope["type"] == "http" and scope["path"].startswith("/_mock"):
@@ -28,7 +28,7 @@ test_contract = suite(own, provider="wavespeed")
 def test_a_server_that_is_not_there_is_one_failure(pytester: pytest.Pytester) -> None:
     """One clear line, no traceback, the others skipped, and no warning of pytest."""
     pytester.makepyfile(
-        "from contracts.server import suite\n"
+        "from understudy_contracts import suite\n"
         "test_contract = suite('http://127.0.0.1:1', provider='wavespeed')"
     )
     result = pytester.runpytest_subprocess(
@@ -46,7 +46,7 @@ def test_an_app_that_takes_no_submit_is_one_failure(pytester: pytest.Pytester) -
     """Nothing could ever fail there, so a run that is all skipped would look well."""
     pytester.makepyfile("""
     from starlette.responses import JSONResponse
-    from contracts.server import suite
+    from understudy_contracts import suite
 
     async def app(scope, receive, send):
         if scope["type"] == "http":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contracts.findings import Case, Outcome
-from contracts.server.promises import CHECKS
-from contracts.server.summary import AREAS, summarise
+from understudy_contracts.findings import Case, Outcome
+from understudy_contracts.server.promises import CHECKS
+from understudy_contracts.server.summary import AREAS, summarise
 
 
 def lines(**outcomes: Outcome) -> dict[str, str]:

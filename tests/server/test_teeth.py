@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from contracts.findings import Outcome
-from contracts.receiver import Receiver
-from contracts.server.coverage import Coverage
-from contracts.server.lifecycle import run_check, run_checks, subjects
-from contracts.server.promises import CHECKS
-from contracts.server.spec import Api
-from contracts.server.subject import Subject
-from contracts.server.target import Target
-from mockserver.catalog import Catalog
 from tests.server.broken import SERVERS, Server, start
+from understudy_contracts.findings import Outcome
+from understudy_contracts.receiver import Receiver
+from understudy_contracts.server.coverage import Coverage
+from understudy_contracts.server.lifecycle import run_check, run_checks, subjects
+from understudy_contracts.server.promises import CHECKS
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.subject import Subject
+from understudy_contracts.server.target import Target
+from understudy_mock.catalog import Catalog
 
 # Where each provider is put to the test: two queues, and a call that waits for its file.
 PLACES = {

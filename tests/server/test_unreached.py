@@ -12,16 +12,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from contracts.findings import Case, Outcome
-from contracts.receiver import Receiver
-from contracts.server import lifecycle
-from contracts.server.coverage import Coverage
-from contracts.server.gateway import gateway_settings, open_app
-from contracts.server.lifecycle import run_checks, subjects
-from contracts.server.promises import CHECKS
-from contracts.server.spec import Api
-from mockserver.app import create_app, create_world
-from mockserver.catalog import Catalog
+from understudy_contracts.findings import Case, Outcome
+from understudy_contracts.receiver import Receiver
+from understudy_contracts.server import lifecycle
+from understudy_contracts.server.coverage import Coverage
+from understudy_contracts.server.gateway import gateway_settings, open_app
+from understudy_contracts.server.lifecycle import run_checks, subjects
+from understudy_contracts.server.promises import CHECKS
+from understudy_contracts.server.spec import Api
+from understudy_mock.app import create_app, create_world
+from understudy_mock.catalog import Catalog
 
 STAMP = "2026-05-22T13:17:32.110Z"
 

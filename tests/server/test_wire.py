@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from contracts.server.wire import Http, Unanswered
+from understudy_contracts.server.wire import Http, Unanswered
 
 pytestmark = pytest.mark.e2e
 

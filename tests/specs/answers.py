@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
-from mockserver.catalog import Catalog, open_catalog
+from understudy_mock.catalog import Catalog, open_catalog
 
 
 @cache

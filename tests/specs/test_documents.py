@@ -11,12 +11,12 @@ import yaml
 from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
-from contracts.cli import main
-from mockserver.app import create_world
-from mockserver.catalog import Catalog, SpecError, open_catalog
-from mockserver.catalog.load import bundled_specs
-from mockserver.settings import Settings
 from tests.support import Gateway
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog, SpecError, open_catalog
+from understudy_mock.catalog.load import bundled_specs
+from understudy_mock.cli import main
+from understudy_mock.settings import Settings
 
 FILES = sorted(bundled_specs().rglob("*.yaml"))
 

@@ -11,10 +11,10 @@ import pytest
 from openapi_spec_validator import validate
 from PIL import Image
 
-from mockserver.app import create_world
-from mockserver.media import Studio
-from mockserver.settings import Settings
 from tests.support import Gateway, key_headers
+from understudy_mock.app import create_world
+from understudy_mock.media import Studio
+from understudy_mock.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from mockserver.app import create_world
-from mockserver.catalog import Catalog, open_catalog
-from mockserver.settings import Settings
 from tests.specs.documented import ABSENT, PAGES, Page, Parameter, row_name, rows
 from tests.support import Gateway, key_headers
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

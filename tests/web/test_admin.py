@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver import __version__
-from mockserver.catalog import Catalog
-from mockserver.domain.clock import SystemClock
-from mockserver.domain.draw import account_name
-from mockserver.domain.scenario import Scenario
 from tests.gateway.asking import end, id_of, open_gateway, poll, submit
 from tests.support import Gateway
 from tests.web.wire import ask
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.clock import SystemClock
+from understudy_mock.domain.draw import account_name
+from understudy_mock.domain.scenario import Scenario
+from understudy_mock.version import __version__
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ME = account_name("test-key-1")

@@ -9,8 +9,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.settings import MAX_BODY, MAX_HEADERS
 from tests.gateway.asking import (
     BODIES,
     I2V,
@@ -25,6 +23,8 @@ from tests.gateway.asking import (
 )
 from tests.support import Gateway, key_headers
 from tests.web.wire import Said, ask
+from understudy_mock.catalog import Catalog
+from understudy_mock.settings import MAX_BODY, MAX_HEADERS
 
 PROVIDERS = ["pixazo", "segmind", "wavespeed"]
 _JSON = (b"content-type", b"application/json")

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.media import Studio
-from mockserver.media.small import small_file
 from tests.gateway.asking import end, id_of, open_gateway, poll, submit
 from tests.support import Gateway, key_headers
 from tests.web.wire import Said, ask
+from understudy_mock.catalog import Catalog
+from understudy_mock.media import Studio
+from understudy_mock.media.small import small_file
 
 _IMAGE = "/hunyuan-image/v1/hunyuan-image/generateRequest"
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from mockserver.catalog import Catalog
 from tests.gateway.asking import BODIES, PREDICTIONS, SEGMIND, STATUS, SUBMITS, T2V, WAVESPEED, open_gateway
 from tests.support import Gateway, key_headers
 from tests.web.wire import Said, ask
+from understudy_mock.catalog import Catalog
 
 _JSON = (b"content-type", b"application/json")
 _KEYS = [

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.web.server import address_of, bind, serving
 from tests.gateway.asking import STATUS, T2V, open_gateway
 from tests.support import Gateway
+from understudy_mock.catalog import Catalog
+from understudy_mock.web.server import address_of, bind, serving
 
 pytestmark = pytest.mark.e2e
 

@@ -14,16 +14,16 @@ from typing import Any, Literal
 
 import httpx
 
-from mockserver.catalog import Catalog, open_catalog
-from mockserver.domain.clock import Clock, ManualClock
-from mockserver.domain.job import Job
-from mockserver.domain.scenario import Job as Course
-from mockserver.domain.scenario import Scenario, Webhook
-from mockserver.gateway.world import World
-from mockserver.media import Studio
-from mockserver.settings import Settings
-from mockserver.webhooks import Delivery, Sender
 from tests.support import Gateway, key_headers
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.domain.clock import Clock, ManualClock
+from understudy_mock.domain.job import Job
+from understudy_mock.domain.scenario import Job as Course
+from understudy_mock.domain.scenario import Scenario, Webhook
+from understudy_mock.gateway.world import World
+from understudy_mock.media import Studio
+from understudy_mock.settings import Settings
+from understudy_mock.webhooks import Delivery, Sender
 
 PIXAZO = "/hunyuan-video/v1/hunyuan-video-request"
 WAVESPEED = "/api/v3/wavespeed-ai/hunyuan-video/i2v"

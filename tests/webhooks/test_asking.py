@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from mockserver.catalog import Catalog
-from mockserver.webhooks import Delivery, DeliveryState
 from tests.support import key_headers
 from tests.webhooks.receiving import BODIES, PIXAZO, WAVESPEED, Stage, staged
+from understudy_mock.catalog import Catalog
+from understudy_mock.webhooks import Delivery, DeliveryState
 
 WHOLE = 3.7
 SEGMIND = "/v1/hunyuan-video"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mockserver.catalog import Catalog
-from mockserver.domain.clock import iso_ms
 from tests.webhooks.receiving import WAVESPEED, staged
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.clock import iso_ms
 
 WHOLE = 3.7
 FIELDS = {"id", "job_id", "url", "event", "due_at", "state", "attempts"}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.domain.scenario import Webhook
-from mockserver.domain.timeline import TERMINAL, State, Step, Timeline
-from mockserver.domain.webhook import TICK, Callback, Mode, callbacks
+from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
+from understudy_mock.domain.webhook import TICK, Callback, Mode, callbacks
 
 ENOUGH = 300
 """Callbacks looked at of a job that never ends."""

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.catalog import Catalog
-from mockserver.domain.scenario import Job as Course
-from mockserver.domain.scenario import Webhook
-from mockserver.domain.timeline import State
-from mockserver.domain.webhook import Mode, callbacks
-from mockserver.webhooks import DeliveryState
 from tests.webhooks.receiving import Behaviour, Stage, receiving, shared_catalog, staged
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.scenario import Job as Course
+from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.timeline import State
+from understudy_mock.domain.webhook import Mode, callbacks
+from understudy_mock.webhooks import DeliveryState
 
 SPEED = 30
 WHOLE = 3.7

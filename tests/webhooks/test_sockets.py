@@ -21,9 +21,9 @@ import httpx
 import pytest
 import trustme
 
-from mockserver.domain.clock import SystemClock
 from tests.support import key_headers
 from tests.webhooks.receiving import BODIES, PIXAZO, Receiver, receiving
+from understudy_mock.domain.clock import SystemClock
 
 pytestmark = pytest.mark.e2e
 

@@ -1,1 +1,0 @@
-"""Small programs that let `understudy check client` speak to a client library. See contracts/PROTOCOL.md."""

@@ -1,5 +1,0 @@
-"""Whether a server keeps the documented contract: ours, a stranger's, or the provider's own."""
-
-from contracts.server.parametrised import suite
-
-__all__ = ["suite"]

@@ -1,0 +1,14 @@
+"""What this package adds to the `understudy` command: `check`, `rules`, and the verdict of `run --check`."""
+
+from understudy_contracts.check import check
+from understudy_contracts.judge import judge_world
+from understudy_contracts.options import CHECKS, FLAGS_ALONE
+from understudy_contracts.rules.command import rules
+from understudy_mock.extension import Extension
+
+EXTENSION = Extension(
+    commands=(check, rules),
+    judge=judge_world,
+    options={"check": CHECKS},
+    only_by_hand=FLAGS_ALONE,
+)

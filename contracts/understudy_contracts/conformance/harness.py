@@ -1,0 +1,96 @@
+"""The harness watching itself: a bug of the gateway must not be held against the client."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from types import TracebackType
+from typing import Any, Self
+
+import jsonschema_rs
+import msgspec
+
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+
+_log = logging.getLogger("understudy")
+_watching: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("watching", default=None)
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        seen = _watching.get()
+        if seen is not None and record.levelno >= logging.ERROR:
+            seen.append(self.format(record))
+
+
+_handler = _Handler()
+
+
+class Watch:
+    """Collects the gateway's own errors inside a `with`, of this task and those it starts."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        if _handler not in _log.handlers:
+            _log.addHandler(_handler)
+        self._token = _watching.set(self.seen)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""
+        _watching.reset(self._token)
+
+
+def faults_of(entries: Iterable[JournalEntry], catalog: Catalog) -> Iterator[str]:
+    """Find answers of the gateway that its own specs do not allow; those that a fault spoilt are meant."""
+    for entry in entries:
+        if entry.kind == "delivery" or entry.fault or not entry.operation or entry.status >= 400:
+            continue
+        if len(entry.response_body) >= KEPT_OF_A_BODY or not _is_json(entry):
+            continue
+        schema = _schema(_whole(catalog, entry.provider), entry.operation, entry.status)
+        if schema is None:
+            continue
+        problem = next(schema.iter_errors(msgspec.json.decode(entry.response_body)), None)
+        if problem is not None:
+            yield f"the gateway's answer to {entry.operation} breaks its own spec: {problem.message}"
+
+
+def _is_json(entry: JournalEntry) -> bool:
+    return any(n == b"content-type" and v.startswith(b"application/json") for n, v in entry.response_headers)
+
+
+class _Whole:
+    """A bundled document that can be a key of a cache: it is the same as long as it is the same object."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+
+
+@lru_cache(maxsize=64)
+def _whole(catalog: Catalog, provider: str) -> _Whole:
+    return _Whole(catalog.documents[provider])
+
+
+@lru_cache(maxsize=1024)
+def _schema(whole: _Whole, operation: str, status: int) -> Any:
+    for item in whole.document["paths"].values():
+        for described in item.values():
+            if described["operationId"] != operation:
+                continue
+            answer = described["responses"].get(str(status), {})
+            while "$ref" in answer:
+                answer = whole.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+            schema = answer.get("content", {}).get("application/json", {}).get("schema")
+            if schema is None:
+                return None
+            return jsonschema_rs.validator_for({**schema, "components": whole.document["components"]})
+    return None

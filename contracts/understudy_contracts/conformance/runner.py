@@ -1,0 +1,139 @@
+"""Many cases at once: each lane has a client of its own, each case a gateway of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from understudy_contracts.conformance import cases as written
+from understudy_contracts.conformance.cases import SPEED
+from understudy_contracts.conformance.drivers import Died, Driver
+from understudy_contracts.conformance.protocol import Hello
+from understudy_contracts.conformance.stage import Seen, play
+from understudy_contracts.findings import Case, Finding, Outcome, Severity
+from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.notation import write_yaml
+from understudy_mock.domain.scenario import write_scenario
+
+MakeDriver = Callable[[], Driver]
+Told = Callable[[Case], None]
+
+INTERRUPTED = "the check was interrupted"
+
+
+async def run_cases(
+    chosen: Sequence[written.Case],
+    make_driver: MakeDriver,
+    catalog: Catalog,
+    *,
+    jobs: int,
+    seed: int,
+    told: Told,
+    stop: asyncio.Event | None = None,
+) -> tuple[Hello, list[Case]]:
+    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died.
+
+    When `stop` is set the clients are killed, and what has not ended until then is not reached.
+    """
+    halt = stop or asyncio.Event()
+    drivers = [make_driver() for _ in range(max(1, min(jobs, len(chosen))))]
+    done: dict[str, Case] = {}
+
+    async def everything() -> Hello:
+        hello = await drivers[0].hello()
+        waiting: deque[written.Case] = deque()
+        for case in chosen:
+            reason = _unable(case, hello)
+            if reason:
+                done[case.id] = replace(_case(case), reason=reason)
+                told(done[case.id])
+            else:
+                waiting.append(case)
+        # The longest first, so that none is left to run alone.
+        waiting = deque(sorted(waiting, key=lambda case: -case.budget_ms))
+
+        async def lane(driver: Driver) -> None:
+            while waiting:
+                case = waiting.popleft()
+                done[case.id] = await _run(case, driver, hello, catalog, seed)
+                told(done[case.id])
+
+        async with asyncio.TaskGroup() as group:
+            for driver in drivers:
+                group.create_task(lane(driver))
+        return hello
+
+    running, stopping = asyncio.ensure_future(everything()), asyncio.ensure_future(halt.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            hello = running.result()
+        else:
+            running.cancel()  # before the clients die, or their lanes would start them anew
+            await asyncio.gather(*(driver.kill() for driver in drivers))
+            hello = Hello()
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
+        await asyncio.gather(*(driver.close() for driver in drivers))
+    return hello, [done.get(case.id) or replace(_case(case), reason=INTERRUPTED) for case in chosen]
+
+
+async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:
+    seen = await play(case, driver, hello, catalog, seed)
+    told = replace(
+        _case(case), seconds=seen.seconds, seen=seen.summary, journal=seen.journal, claim=seen.claim
+    )
+    if seen.claim is not None and seen.claim.outcome == "unsupported":
+        return replace(told, reason=seen.claim.message or "the client says unsupported")
+    if seen.faults:
+        reason = f"a fault of the harness, not of the client: {seen.faults[0]}"
+        return replace(told, outcome=Outcome.ERROR, reason=reason)
+    return replace(told, outcome=_outcome(seen.findings), findings=seen.findings)
+
+
+def _case(case: written.Case) -> Case:
+    """Give a case as it is before it was tried."""
+    return Case(
+        case.group,
+        _name(case),
+        Outcome.NOT_REACHED,
+        row=f"{case.group}/{case.name}",
+        column=f"{case.provider} {case.mode}",
+        expected=f"{case.expect}  ({case.summary.rstrip('.')})",
+        again=_again(case),
+    )
+
+
+def _again(case: written.Case) -> str:
+    """Write the scenario as a file, with the command that plays it."""
+    scenario = write_yaml(write_scenario(case.scenario))
+    command = f"understudy serve --speed {SPEED:g} --allow-http-webhooks --scenario FILE"
+    return f"# {case.id}. As FILE: {command}\n{scenario}"
+
+
+def _outcome(findings: Sequence[Finding]) -> Outcome:
+    broken = any(finding.severity is Severity.MUST for finding in findings)
+    return Outcome.FAILED if broken else Outcome.PASSED
+
+
+def _name(case: written.Case) -> str:
+    return f"{case.name}/{case.provider}/{case.mode}"
+
+
+def _unable(case: written.Case, hello: Hello) -> str:
+    """Say why a client cannot be asked for a case; "" when it can."""
+    if hello.providers and case.provider not in hello.providers:
+        return f"the client does not speak to {case.provider}"
+    missing = case.needs - hello.capabilities
+    if missing:
+        return f"the client has no capability {', '.join(sorted(missing))}"
+    if case.hangs and not 0 < hello.timing.request_timeout_ms * 2 < case.budget_ms:
+        return f"the client declares no request_timeout_ms below {case.budget_ms // 2}"
+    return ""
+
+
+__all__ = ["Died", "MakeDriver", "Seen", "run_cases"]

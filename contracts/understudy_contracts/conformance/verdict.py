@@ -1,0 +1,116 @@
+"""What a case expected, beside what the rules found: every difference, and the exchanges that show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from understudy_contracts.conformance.cases import Case
+from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.rules import Claim, read_talk
+from understudy_contracts.rules.show import Cleaner, show
+from understudy_contracts.rules.talk import Talk
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.journal import JournalEntry
+
+UNEXPECTED = "unexpected-result"
+_SHOWN = 12
+
+_WITHOUT_CONSEQUENCE = frozenset(
+    {
+        "broke-the-protocol",
+        "undocumented-parameter",
+        "leaked-key",
+        "key-in-error-text",
+        "polled-too-fast",
+        "polled-after-terminal",
+        "no-job-id",
+        "callback-acknowledged-late",
+    }
+)
+"""Rules that change no outcome by being broken."""
+
+_ENDED_BY_ITSELF = frozenset({"crashed", "misspoke"})
+_EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
+
+
+def differences(
+    case: Case, claim: Claim | None, entries: list[JournalEntry], catalog: Catalog, found: list[Finding]
+) -> list[Finding]:
+    """Add what differs from the expectation to what the rules found.
+
+    Where a rule says what is wrong, the differences are its consequences and become part of its evidence;
+    where none does, they are a finding of their own. All findings are about the case.
+    """
+    talk = read_talk(entries, catalog, claim=claim)
+    clean = Cleaner(talk)
+    told = [clean.text(one) for one in _differ(case, claim, talk)]
+    found = [replace(finding, subject=case.id) for finding in found]
+    broken = [finding for finding in found if finding.severity is Severity.MUST]
+    # The rule that explains the difference, if there is one; another one only stands beside it.
+    cause = next((finding for finding in broken if finding.id not in _WITHOUT_CONSEQUENCE), None)
+    link = "and" if cause is None else "so that"
+    cause = cause or next(iter(broken), None)
+    if not told:
+        return found
+    if cause is not None:
+        extended = replace(cause, evidence=(*cause.evidence, *(f"{link} {one}" for one in told)))
+        return [extended if finding is cause else finding for finding in found]
+    evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
+    unexpected = Finding(
+        id=UNEXPECTED,
+        severity=Severity.MUST,
+        source=f"the scenario of the case, {case.scenario.name}: {case.summary}",
+        expected=_EXPECTED,
+        seen="; ".join(told),
+        subject=case.id,
+        evidence=evidence,
+    )
+    return [*found, unexpected]
+
+
+def _differ(case: Case, claim: Claim | None, talk: Talk) -> Iterator[str]:
+    expect = case.expect
+    if claim is not None:
+        yield from _differ_in_words(case, claim)
+    jobs = {one.job for one in talk.submits if one.job}
+    counts = (
+        ("submits", len(talk.submits), expect.submits),
+        ("jobs", len(jobs), expect.jobs),
+        ("polls", len(talk.of("poll")), expect.polls),
+    )
+    for name, number, span in counts:
+        if number not in span:
+            were = f"1 {name[:-1]} was" if number == 1 else f"{number} {name} were"
+            yield f"{were} made, expected {span}"
+
+
+def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
+    expect = case.expect
+    if claim.outcome in _ENDED_BY_ITSELF:
+        return  # the finding about it says so
+    if claim.outcome not in expect.outcomes:
+        why = ": ".join(filter(None, (claim.error_kind, claim.message)))
+        why = f" ({why})" if why else ""
+        yield f"the outcome is {claim.outcome}{why}, expected {' or '.join(sorted(expect.outcomes))}"
+    elif expect.kinds and claim.outcome in ("failed", "rejected") and claim.error_kind not in expect.kinds:
+        wanted = " or ".join(sorted(expect.kinds))
+        yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
+    if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
+        were = "1 file was" if len(claim.media) == 1 else f"{len(claim.media)} files were"
+        yield f"{were} returned, expected {expect.media}"
+
+
+def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog) -> str:
+    """Say in words what a case came to, as `Expectation` says what it should."""
+    talk = read_talk(entries, catalog, claim=claim)
+    parts = []
+    if claim is not None:
+        kind = f" ({claim.error_kind})" if claim.error_kind else ""
+        parts.append(("no conclusion" if claim.outcome == "none" else claim.outcome) + kind)
+    counts = {"submit": len(talk.submits), "job": len({one.job for one in talk.submits if one.job})}
+    counts["poll"] = len(talk.of("poll"))
+    if claim is not None and claim.outcome == "completed":
+        counts["file"] = len(claim.media)
+    told = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
+    return Cleaner(talk).text("; ".join([*parts, told]))

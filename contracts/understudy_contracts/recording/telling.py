@@ -1,0 +1,243 @@
+"""Say what was found: as a report for programs, and as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.recording.difference import MEANINGS, Drift
+from understudy_contracts.recording.times import ModelTimes, Phase, Spread
+from understudy_contracts.rules import RULES
+from understudy_mock.domain.clock import iso_ms
+from understudy_mock.gateway.journal import JournalEntry
+
+_COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
+_PHASES: tuple[Phase, ...] = ("queued", "processing", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Everything that was found in some files.
+
+    `places` tells the file of each entry's number; `talks` has each file's entries with the numbers of that
+    file, which the client rules name. `answers` counts the answers to documented calls, `unchecked` those of
+    them that are not in the files.
+    """
+
+    paths: tuple[Path, ...]
+    entries: Sequence[JournalEntry]
+    places: Sequence[Path]
+    talks: Mapping[Path, tuple[JournalEntry, ...]]
+    elsewhere: int
+    drifts: Sequence[Drift]
+    broken: Sequence[tuple[Path, Finding]]
+    times: Sequence[ModelTimes]
+    answers: int
+    unchecked: int
+
+    def example(self, drift: Drift) -> str:
+        """Tell where a difference can be looked at."""
+        entry = self.entries[drift.example - 1]
+        return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 exchange`, `2 exchanges`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _path(entry: JournalEntry) -> str:
+    # What follows ? is left out: there may be a key in it.
+    return entry.url.partition("?")[0]
+
+
+def make_report(checked: Checked, *, strict: bool, seconds: float) -> Report:
+    """Make the report: a case for each difference, each operation that has none, and each client rule."""
+    cases = [_case(drift, checked, strict) for drift in checked.drifts]
+    seen = dict.fromkeys(
+        (e.provider, e.operation) for e in checked.entries if e.operation and e.kind == "call"
+    )
+    odd = {(drift.provider, drift.operation) for drift in checked.drifts}
+    cases += [
+        Case(f"{provider} {operation}", "as documented", Outcome.PASSED, column="documented")
+        for provider, operation in seen
+        if (provider, operation) not in odd
+    ]
+    for rule in RULES:
+        # Each file is a conversation of its own, so each is shown by itself.
+        broken = [(path, finding) for path, finding in checked.broken if finding.id == rule.id]
+        for path, finding in broken:
+            name = rule.id if len(checked.paths) == 1 else f"{rule.id} in {path}"
+            cases.append(
+                Case(
+                    "client rules",
+                    name,
+                    _outcome([finding], strict),
+                    findings=(finding,),
+                    row=rule.id,
+                    column="client rule",
+                    expected=rule.advice,
+                    journal=checked.talks[path],
+                )
+            )
+        if not broken:
+            cases.append(Case("client rules", rule.id, Outcome.PASSED, row=rule.id, column="client rule"))
+    return Report(f"recording {', '.join(map(str, checked.paths))}", tuple(cases), _facts(checked, seconds))
+
+
+def _case(drift: Drift, checked: Checked, strict: bool) -> Case:
+    finding = Finding(
+        id=str(drift.kind),
+        severity=drift.severity,
+        source=f"{drift.provider} specs{f', {drift.first.place}' if drift.first.place else ''}",
+        expected=f"{MEANINGS[drift.kind]} Documented: {drift.first.documented}.",
+        seen=f"{drift.text}, {counted(drift.count, 'time')}",
+        subject=f"{drift.provider} {drift.operation}, {drift.where}",
+        evidence=(checked.example(drift),),
+        exchanges=(drift.example,),
+    )
+    return Case(
+        f"{drift.provider} {drift.operation}",
+        f"{drift.kind} {drift.where}",
+        _outcome([finding], strict),
+        findings=(finding,),
+        column=str(drift.kind),
+        journal=(checked.entries[drift.example - 1],),
+    )
+
+
+def _outcome(found: Iterable[Finding], strict: bool) -> Outcome:
+    counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
+    return Outcome.FAILED if any(finding.severity in counted for finding in found) else Outcome.PASSED
+
+
+def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
+    return {
+        "files": [str(path) for path in checked.paths],
+        "exchanges": len(checked.entries),
+        "elsewhere": checked.elsewhere,
+        "answers": checked.answers,
+        "unchecked": checked.unchecked,
+        "seconds": round(seconds, 1),
+        "drift": [
+            {
+                "provider": drift.provider,
+                "operation": drift.operation,
+                "kind": str(drift.kind),
+                "severity": str(drift.severity),
+                "where": drift.where,
+                "place": drift.first.place,
+                "documented": drift.first.documented,
+                "seen": drift.text,
+                "count": drift.count,
+                "example": {
+                    "file": str(checked.places[drift.example - 1]),
+                    "startedDateTime": iso_ms(checked.entries[drift.example - 1].at),
+                },
+            }
+            for drift in checked.drifts
+        ],
+        "times": [
+            {
+                "provider": one.provider,
+                "model": one.model,
+                "jobs": one.jobs,
+                **{phase: _spread(one.spread(phase)) for phase in _PHASES},
+                "course": one.course(),
+            }
+            for one in checked.times
+        ],
+    }
+
+
+def _spread(spread: Spread | None) -> dict[str, float] | None:
+    if spread is None:
+        return None
+    return {"p50_s": spread.p50, "p95_s": spread.p95, "n": spread.count, "within_s": spread.bound}
+
+
+# -- for people
+
+
+def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
+    """Tell the differences as a table: what differs and how often, then what is documented and was seen."""
+    if checked.unchecked:
+        yield (
+            f"{checked.unchecked} of {counted(checked.answers, 'answer')} "
+            f"{'has' if checked.unchecked == 1 else 'have'} no body or never came here: not checked."
+        )
+    if not checked.drifts:
+        if not checked.unchecked:
+            yield "Everything is as documented."
+        elif checked.unchecked < checked.answers:
+            yield "What could be checked is as documented."
+        return
+    rows = [
+        (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where)
+        for d in checked.drifts
+    ]
+    heads = ("WEIGHT", "COUNT", "DIFFERENCE", "OPERATION", "WHERE")
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    yield _row(heads, widths)
+    for drift, row in zip(checked.drifts, rows, strict=True):
+        line = _row(row, widths)
+        if colour:
+            line = line.replace(row[0], click.style(row[0], fg=_COLOURS[Severity(row[0])], bold=True), 1)
+        yield line
+        yield f"        documented: {drift.first.documented}; seen: {drift.text}"
+        yield f"        in {checked.example(drift)}"
+
+
+def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
+    """Tell the times of each model as a table, then as the specs write them."""
+    rows = [
+        (
+            f"{one.provider} {one.model}",
+            str(one.jobs),
+            *(text for phase in _PHASES for text in _cells(one.spread(phase))),
+        )
+        for one in times
+    ]
+    heads = (
+        "MODEL",
+        "JOBS",
+        "QUEUED p50",
+        "p95",
+        "n",
+        "IN PROCESS p50",
+        "p95",
+        "n",
+        "IN ALL p50",
+        "p95",
+        "n",
+    )
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    yield _row(heads, widths)
+    yield from (_row(row, widths) for row in rows)
+    if any(spread and spread.bound for one in times for spread in map(one.spread, _PHASES)):
+        yield "Seconds. ± is how far polls could miss the instant: half of the gap between two of them."
+    else:
+        yield "Seconds."
+    for one in times:
+        if course := one.course():
+            yield f"\nFor x-model of {one.model} ({one.provider}):"
+            yield from (f"  {line}" for line in course.rstrip("\n").split("\n"))
+
+
+def _cells(spread: Spread | None) -> tuple[str, str, str]:
+    if spread is None:
+        return "–", "–", "0"
+    bound = f" ± {spread.bound:g}" if spread.bound else ""
+    return f"{spread.p50:g}{bound}", f"{spread.p95:g}", str(spread.count)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+__all__ = ["Checked", "counted", "drift_lines", "make_report", "time_lines"]

@@ -1,0 +1,422 @@
+"""A report as one HTML page that needs nothing else: no network, no script from elsewhere, no script at all.
+
+A table of what was tried; each cell leads to a panel that tells what was asked, what was seen, and the
+conversation. Panels open by `:target`, so a link to one can be sent. Every text goes through markupsafe.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from markupsafe import Markup
+
+from understudy_contracts.conversation import Turn, plain, shorten, tell
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_mock.catalog import Catalog
+
+_TURNS_OF_A_FAILURE = 80
+_TURNS = 24
+"""Turns shown of a case where nothing is wrong."""
+
+_TEXT = 4000
+"""Characters shown of any one text."""
+
+_LINKS = 12
+
+_KIND = ": "
+"""What stands in a column's name between the kind of what was tried and the name, where there are kinds."""
+
+_WIDE = 8
+"""Columns that most screens have room for."""
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "passed": ("✓", "passed"),
+    "known": ("≈", "known to fail"),
+    "info": ("i", "passed, with a remark"),
+    "should": ("!", "passed, unwise"),
+    "failed": ("✗", "failed"),
+    "skipped": ("–", "not reached"),
+    "error": ("⚠", "error"),
+}
+"""What a cell's state is shown as: a sign and words, so that colour is never alone."""
+
+_PAGE = Markup("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>{title}</h1>
+<p class="verdict {state}"><b>{sign}</b> {verdict}</p>
+<ul class="counts">{counts}</ul>
+<dl class="facts">{facts}</dl>
+</header>
+{findings}
+<section aria-labelledby="matrix-title">
+<div class="bar"><h2 id="matrix-title">What was tried</h2>
+<label class="only"><input type="checkbox" id="only"> only rows with something to see</label></div>
+<p class="hint">Each cell opens: what was expected, what was seen, and what plays it again.</p>
+{matrices}
+</section>
+{table}
+</main>
+{panels}
+<script>{script}</script>
+</body>
+</html>
+""")
+
+_MATRIX = Markup("""{head}<div class="matrix" role="region" aria-label="{label}" tabindex="0">
+<table>
+<thead><tr><td></td>{heads}</tr></thead>
+<tbody>{rows}</tbody>
+</table>
+</div>
+""")
+
+
+def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> str:
+    """Write the page. `journals` name each case's HAR file beside it, "" for none."""
+    cases = list(enumerate(report.cases))
+    state, sign, verdict = _verdict(report)
+    # Cases that share a journal tell one conversation, with what any of them found.
+    found: dict[int, list[Finding]] = {}
+    for case in report.cases:
+        found.setdefault(id(case.journal), []).extend(case.findings if case.journal else ())
+    panels = (
+        _panel(
+            number,
+            case,
+            found[id(case.journal)],
+            catalog,
+            journals[number] if number < len(journals) else "",
+        )
+        for number, case in cases
+    )
+    page = _PAGE.format(
+        policy=_policy(),
+        title=_cut(report.title),
+        style=Markup(_resource("page.css")),
+        script=Markup(_resource("page.js")),
+        state=state,
+        sign=sign,
+        verdict=verdict,
+        counts=_join(_counts(report)),
+        facts=_join(_facts(report)),
+        findings=_findings(report),
+        matrices=_join(_matrices(cases)),
+        table=_table(report),
+        panels=_join(panels),
+    )
+    return str(page)  # text, no longer Markup
+
+
+# -- the head
+
+
+def _policy() -> str:
+    def allow(name: str) -> str:
+        digest = hashlib.sha256(_resource(name).encode()).digest()
+        return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+    return (
+        f"default-src 'none'; style-src {allow('page.css')}; script-src {allow('page.js')}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _verdict(report: Report) -> tuple[str, str, str]:
+    found = report.findings
+    must = sum(finding.severity is Severity.MUST for finding in found)
+    if any(case.outcome is Outcome.ERROR for case in report.cases) and not must:
+        return "error", "⚠", "The check itself broke; what passed is no proof."
+    if must:
+        more = f", and {_many(len(found) - must, 'remark')}" if len(found) > must else ""
+        return "failed", "✗", f"What must hold is broken: {_many(must, 'finding')}{more}."
+    if found:
+        return "should", "!", f"Nothing that must hold is broken; {_many(len(found), 'remark')}."
+    states = [_state(case) for case in report.cases]
+    left = states.count("skipped")
+    if left == len(states):
+        return "skipped", "–", "Nothing could be tried."
+    notes = [f"{left} could not be tried"] if left else []
+    if known := states.count("known"):
+        notes.append(f"{known} known to fail")
+    return "passed", "✓", f"Everything that was tried holds{''.join(f'; {note}' for note in notes)}."
+
+
+def _counts(report: Report) -> Iterator[Markup]:
+    states = [_state(case) for case in report.cases]
+    for state, (sign, words) in _WORDS.items():
+        if count := states.count(state):
+            yield Markup('<li class="{}"><b>{}</b> {} {}</li>').format(state, sign, count, words)
+
+
+def _facts(report: Report) -> Iterator[Markup]:
+    for name, value in report.facts.items():
+        if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+            value = ", ".join(value)
+        if isinstance(value, bool):
+            value = "yes" if value else ""  # what is not so needs no word
+        if isinstance(value, (str, int, float)) and value != "":
+            yield Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name.replace("_", " "), _cut(str(value)))
+
+
+def _findings(report: Report) -> Markup:
+    """List each rule that was broken once, with the cells where it was."""
+    places: dict[str, list[tuple[int, Case, Finding]]] = {}
+    for number, case in enumerate(report.cases):
+        for finding in case.findings:
+            places.setdefault(finding.id, []).append((number, case, finding))
+    if not places:
+        return Markup("")
+    order = list(Severity)
+    worst = sorted(places.values(), key=lambda found: min(order.index(one[2].severity) for one in found))
+    return Markup(
+        '<section aria-labelledby="findings-title"><h2 id="findings-title">What was found</h2>'
+        '<ul class="findings">{}</ul></section>'
+    ).format(_join(_finding_in_short(found) for found in worst))
+
+
+def _finding_in_short(found: Sequence[tuple[int, Case, Finding]]) -> Markup:
+    first = min((finding for _, _, finding in found), key=lambda one: list(Severity).index(one.severity))
+    links = [
+        Markup('<a href="#c{}">{}</a>').format(number, _broken(" · ".join(_place(case))))
+        for number, case, _ in found[:_LINKS]
+    ]
+    more = Markup(" and {} more").format(len(found) - _LINKS) if len(found) > _LINKS else Markup("")
+    return Markup("<li>{} <code>{}</code><p>{}</p><p class=at>{}{}</p></li>").format(
+        _badge(first), first.id, _cut(first.expected), Markup(", ").join(links), more
+    )
+
+
+def _table(report: Report) -> Markup:
+    """Show the report's own table, if it has one."""
+    table = report.table
+    if table is None:
+        return Markup("")
+    heads = _join(Markup('<th scope="col">{}</th>').format(name) for name in table.heads)
+    rows = _join(
+        Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
+            _broken(row[0]), _join(Markup("<td>{}</td>").format(_cut(cell)) for cell in row[1:])
+        )
+        for row in table.rows
+    )
+    note = Markup('<p class="hint">{}</p>').format(_cut(table.note)) if table.note else Markup("")
+    return Markup(
+        '<section aria-labelledby="table-title"><h2 id="table-title">{}</h2>{}'
+        '<div class="matrix" role="region" aria-labelledby="table-title" tabindex="0">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></section>"
+    ).format(table.title, note, heads, rows)
+
+
+# -- the table of what was tried
+
+
+def _place(case: Case) -> tuple[str, str]:
+    return case.row or case.group, case.column or case.name
+
+
+def _state(case: Case) -> str:
+    match case.outcome:
+        case Outcome.FAILED:
+            return "failed"
+        case Outcome.ERROR:
+            return "error"
+        case Outcome.NOT_REACHED:
+            return "skipped"
+    severities = {finding.severity for finding in case.findings}
+    if Severity.SHOULD in severities or Severity.MUST in severities:
+        return "should"
+    if severities:
+        return "info"
+    return "known" if case.reason else "passed"
+
+
+def _matrices(cases: Iterable[tuple[int, Case]]) -> Iterator[Markup]:
+    """Show what was tried, a table a kind of column: a row has cells in columns of one kind alone."""
+    kinds: dict[str, list[tuple[int, Case]]] = {}
+    for number, case in cases:
+        kind, mark, _ = _place(case)[1].partition(_KIND)
+        kinds.setdefault(kind if mark else "", []).append((number, case))
+    for kind, own in kinds.items():
+        head = Markup("<h3>{}</h3>\n").format(_broken(kind.capitalize())) if kind else Markup("")
+        yield _matrix(own, head, _cut(kind) or "What was tried")
+
+
+def _matrix(cases: Iterable[tuple[int, Case]], head: Markup, label: str) -> Markup:
+    placed = [(*_place(case), number, case) for number, case in cases]
+    rows = list(dict.fromkeys(one[0] for one in placed))
+    columns = list(dict.fromkeys(one[1] for one in placed))
+    if len(columns) > max(_WIDE, len(rows)):
+        # A page is read from the top down: what is many goes there.
+        placed = [(column, row, number, case) for row, column, number, case in placed]
+        rows, columns = columns, rows
+    cells: dict[tuple[str, str], list[tuple[int, Case]]] = {}
+    for row, column, number, case in placed:
+        cells.setdefault((row, column), []).append((number, case))
+    return _MATRIX.format(
+        head=head,
+        label=label,
+        heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_named(name)) for name in columns),
+        rows=_join(_row(row, [cells.get((row, column), []) for column in columns]) for row in rows),
+    )
+
+
+def _row(name: str, cells: Sequence[Sequence[tuple[int, Case]]]) -> Markup:
+    clean = all(_state(case) in ("passed", "skipped") for cell in cells for _, case in cell)
+    return Markup('<tr{}><th scope="row">{}</th>{}</tr>\n').format(
+        Markup(' class="clean"' if clean else ""), _named(name), _join(map(_cell, cells))
+    )
+
+
+def _named(name: str) -> Markup:
+    """Name a row or a column, without the kind that stands above."""
+    kind, mark, rest = name.partition(_KIND)
+    return _broken(rest if mark else kind)
+
+
+def _cell(cases: Sequence[tuple[int, Case]]) -> Markup:
+    if not cases:
+        return Markup("<td></td>")
+    return Markup("<td>{}</td>").format(_join(_link(number, case) for number, case in cases))
+
+
+def _link(number: int, case: Case) -> Markup:
+    state = _state(case)
+    sign, words = _WORDS[state]
+    rules = list(dict.fromkeys(finding.id for finding in case.findings))
+    told = Markup("")
+    if rules:
+        more = f" +{len(rules) - 1}" if len(rules) > 1 else ""
+        told = Markup("<small>{}{}</small>").format(_broken(rules[0]), more)
+    return Markup('<a id="m{}" class="{}" href="#c{}"><b>{}</b> {}{}</a>').format(
+        number, state, number, sign, words, told
+    )
+
+
+# -- a panel
+
+
+def _panel(number: int, case: Case, findings: Sequence[Finding], catalog: Catalog, journal: str) -> Markup:
+    state = _state(case)
+    sign, words = _WORDS[state]
+    row, column = _place(case)
+    said = any(finding.expected == case.expected for finding in case.findings)
+    parts = [
+        _pairs([("Why", case.reason)]),
+        *(_finding(finding) for finding in case.findings),
+        _pairs([("This case expects", "" if said else case.expected), ("It came to", case.seen)]),
+        _conversation(case, findings, catalog, journal),
+        _block("Play it again", case.again),
+    ]
+    return Markup(
+        '<section class="panel" id="c{0}" tabindex="-1" role="dialog" aria-modal="true" '
+        'aria-labelledby="t{0}"><a class="shade" href="#m{0}" tabindex="-1" aria-hidden="true"></a><article>'
+        '<a class="close" href="#m{0}">Close <span aria-hidden="true">✕</span></a>'
+        '<p class="state {1}"><b>{2}</b> {3}</p><h2 id="t{0}">{4} <span>{5}</span></h2>{6}'
+        "</article></section>\n"
+    ).format(number, state, sign, words, _broken(row), _broken(column), _join(parts))
+
+
+def _finding(finding: Finding) -> Markup:
+    facts = _pairs(
+        [
+            ("Expected", finding.expected),
+            ("Seen", finding.seen),
+            ("At", finding.subject),
+            ("Source", finding.source),
+        ]
+    )
+    evidence = "" if finding.exchanges else "\n".join(finding.evidence)
+    return Markup('<div class="finding"><h3>{} <code>{}</code></h3>{}{}{}</div>').format(
+        _badge(finding), finding.id, facts, _block("Shown by", evidence), _block("Again", finding.curl)
+    )
+
+
+def _conversation(case: Case, findings: Sequence[Finding], catalog: Catalog, journal: str) -> Markup:
+    if not case.journal:
+        return Markup("")
+    turns = tell(case.journal, catalog, findings, claim=case.claim)
+    turns = shorten(turns, _TURNS_OF_A_FAILURE if findings else _TURNS)
+    whole = Markup(' <a class="har" href="{0}">{0}</a>').format(journal) if journal else Markup("")
+    return Markup('<h3>The conversation</h3><ol class="talk">{}</ol><p class="whole">{}</p>').format(
+        _join(_turn(turn) for turn in turns),
+        Markup("All of it, as HAR:{}").format(whole) if journal else "",
+    )
+
+
+def _turn(turn: Turn) -> Markup:
+    detail = Markup("<code>{}</code>").format(turn.detail) if turn.detail else Markup("")
+    fault = Markup(' <i class="fault">fault: {}</i>').format(turn.fault) if turn.fault else Markup("")
+    broke = _join(
+        Markup('<p class="broke {}">✗ {} <code>{}</code> {}</p>').format(
+            finding.severity.lower(), _badge(finding), finding.id, _cut(plain(finding.seen))
+        )
+        for finding in turn.broke
+    )
+    if turn.who == "note":
+        return Markup('<li class="note">{}{}</li>').format(turn.text, broke)
+    return Markup('<li class="{0}"><time>{1}</time> <b>{0}</b> <span>{2}{3}</span>{4}{5}</li>').format(
+        turn.who, f"{turn.at:+.3f} s" if turn.at is not None else "", turn.text, fault, detail, broke
+    )
+
+
+# -- pieces
+
+
+def _badge(finding: Finding) -> Markup:
+    return Markup('<strong class="badge {}">{}</strong>').format(finding.severity.lower(), finding.severity)
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> Markup:
+    told = [
+        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, _cut(text)) for name, text in pairs if text
+    ]
+    return Markup('<dl class="pairs">{}</dl>').format(_join(told)) if told else Markup("")
+
+
+def _block(name: str, text: str) -> Markup:
+    if not text:
+        return Markup("")
+    return Markup("<h4>{}</h4><pre tabindex=0>{}</pre>").format(name, _cut(text))
+
+
+def _broken(text: str) -> Markup:
+    """Let a long name break where people would."""
+    return Markup("<wbr>").join(_parts(_cut(text)))
+
+
+def _parts(text: str) -> list[str]:
+    for mark in "/-_":
+        text = text.replace(mark, mark + "\x00")
+    return text.split("\x00")
+
+
+def _cut(text: str) -> str:
+    text = text.replace("\x00", "�")
+    return text if len(text) <= _TEXT else f"{text[:_TEXT]} … ({len(text) - _TEXT} more characters)"
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _join(parts: Iterable[Markup]) -> Markup:
+    return Markup("").join(parts)
+
+
+@cache
+def _resource(name: str) -> str:
+    return files("understudy_contracts.report").joinpath(name).read_text(encoding="utf-8")

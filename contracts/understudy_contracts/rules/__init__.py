@@ -1,0 +1,75 @@
+"""What a client must not do: pure functions over a journal and, where there is one, the client's claim.
+
+The same rules judge a case of `check client`, whatever a program did under `run --check`, and a recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from understudy_contracts.claim import Claim, Output
+from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.rules import asking, calling_back, concluding, polling, retrying
+from understudy_contracts.rules.rule import Breach, Rule
+from understudy_contracts.rules.show import Cleaner, show
+from understudy_contracts.rules.talk import Talk, read_talk
+from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.journal import JournalEntry
+
+RULES: tuple[Rule, ...] = (
+    *asking.RULES,
+    *polling.RULES,
+    *retrying.RULES,
+    *concluding.RULES,
+    *calling_back.RULES,
+)
+
+_WEIGHT = (Severity.MUST, Severity.SHOULD, Severity.INFO)
+_SHOWN = 4
+
+
+def judge(
+    entries: Iterable[JournalEntry],
+    catalog: Catalog,
+    claim: Claim | None = None,
+    *,
+    speed: float = 1.0,
+    secret: Callable[[str], str] | None = None,
+    changes: Sequence[int] = (),
+    receiver: str = "",
+) -> list[Finding]:
+    """Find what breaks the rules, at most one finding a rule: its worst breach, with what proves it.
+
+    `speed` divides documented durations; `secret` tells what signs an account's callbacks. `changes` and
+    `receiver` are what whoever judges did in between: where the provider was made another (each the journal
+    number of the first entry after it, in order), and below which address callbacks were taken.
+    """
+    talk = read_talk(
+        entries, catalog, claim=claim, speed=speed, secret=secret, changes=changes, receiver=receiver
+    )
+    clean = Cleaner(talk)
+    return [finding for rule in RULES if (finding := _finding(rule, talk, clean)) is not None]
+
+
+def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
+    found = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
+    if not found:
+        return None
+    severity = min((severity for severity, _ in found), key=_WEIGHT.index)
+    worst = [breach for own, breach in found if own is severity]
+    more = f" ({len(worst) - 1} more like it)" if len(worst) > 1 else ""
+    shown = worst[0].proof or talk.exchanges
+    provider = shown[-1].entry.provider if shown else ""
+    others = [breach.proof[-1] for breach in worst[1:] if breach.proof]
+    return Finding(
+        id=rule.id,
+        severity=severity,
+        source=worst[0].source or rule.source_at(provider),
+        expected=worst[0].advice or rule.advice,
+        seen=clean.text(f"{worst[0].what}{more}"),
+        evidence=tuple(show(one, talk, clean, worst[0].about) for one in worst[0].proof[:_SHOWN]),
+        exchanges=tuple(dict.fromkeys(one.entry.number for one in (*worst[0].proof, *others))),
+    )
+
+
+__all__ = ["RULES", "Breach", "Claim", "Output", "Rule", "judge", "read_talk"]

@@ -1,0 +1,15 @@
+"""`understudy rules`: what a client must and should not do."""
+
+from __future__ import annotations
+
+import click
+
+from understudy_contracts.rules import RULES
+
+
+@click.command()
+def rules() -> None:
+    """List what a client must and should not do, from where, and what to do instead."""
+    for rule in RULES:
+        click.echo(f"{click.style(rule.id, bold=True)} ({rule.severity})\n  {rule.advice}")
+        click.echo(f"  source: {rule.source_at()}")

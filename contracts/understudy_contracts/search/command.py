@@ -1,0 +1,123 @@
+"""What `understudy check client --explore N` does."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from understudy_contracts.conformance.runner import MakeDriver
+from understudy_contracts.findings import Report
+from understudy_contracts.interrupt import Interrupts
+from understudy_contracts.report import lines
+from understudy_contracts.search.search import Exploration, Progress, Stop, search
+from understudy_contracts.search.telling import counted, findings, report, save, summary
+from understudy_mock.catalog import open_catalog
+
+_EVERY = 5.0
+"""Seconds between two lines of progress where stderr is no terminal."""
+
+
+def run(
+    make: MakeDriver,
+    *,
+    examples: int,
+    seconds: float | None,
+    seed: int,
+    jobs: int,
+    providers: Sequence[str],
+    save_dir: Path,
+    command: Sequence[str],
+    per_case: bool,
+    interrupts: Interrupts,
+) -> Report:
+    """Explore a client, save what was found, and tell it. Raises Died, and Nothing."""
+    catalog = open_catalog()
+    click.echo(f"exploring with seed {seed}", err=True)
+    progress = _Progress(examples)
+    stop = Stop()
+    interrupts.ask = stop.ask
+    explored = asyncio.run(
+        search(
+            make,
+            catalog,
+            examples=examples,
+            seconds=seconds,
+            seed=seed,
+            jobs=jobs,
+            providers=providers,
+            tell=progress.tell,
+            stop=stop,
+        )
+    )
+    progress.end()
+    again = _again(examples, seed, jobs, providers, command, per_case=per_case)
+    files = save(explored, save_dir, seed=seed, command=again)
+    told = findings(explored, files, seed=seed, command=again)
+    facts = {"command": " ".join(command), "seed": seed, "jobs": jobs}
+    whole = report(explored, told, files, facts)
+    _show(explored, whole, files, seed)
+    return whole
+
+
+def _again(
+    examples: int, seed: int, jobs: int, providers: Sequence[str], command: Sequence[str], *, per_case: bool
+) -> str:
+    """Write the command that searches the same way again."""
+    options = [f"--explore {examples} --seed {seed} --jobs {jobs}"]
+    options += [f"--provider {shlex.quote(provider)}" for provider in providers]
+    options += ["--per-case"] if per_case else []
+    return f"understudy check client {' '.join(options)} -- {shlex.join(command)}"
+
+
+def _show(explored: Exploration, whole: Report, files: dict[str, Path], seed: int) -> None:
+    colour = sys.stdout.isatty()
+    for finding in whole.findings:
+        for line in lines(finding, colour=colour):
+            click.echo(line)
+        click.echo()
+    for fault in explored.faults:
+        click.secho(f"ERROR a fault of the harness, not of the client: {fault}", fg="magenta")
+    for line in explored.coverage.lines():
+        click.echo(line)
+    click.echo()
+    for found in explored.found:
+        click.echo(f"{files[found.finding.id]}  {found.finding.id}, {counted(found)}")
+    for line in summary(explored, seed):
+        click.echo(line)
+
+
+class _Progress:
+    """One line on stderr that changes where stderr is a terminal, else one every few seconds."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._live = sys.stderr.isatty()
+        self._told = time.monotonic()
+        self._stage = ""
+
+    def tell(self, progress: Progress) -> None:
+        """Tell how far it is. Lanes call this from their threads."""
+        now = time.monotonic()
+        is_new = self._stage not in ("", progress.stage)
+        self._stage = progress.stage
+        if not self._live and not is_new and now - self._told < _EVERY:
+            return
+        self._told = now
+        line = f"[{progress.examples}/{self._total}] {progress.stage}, {progress.plays} runs"
+        if progress.broken:
+            line += f", broken: {', '.join(progress.broken)}"
+        if self._live:
+            click.echo(f"\r\033[K{line[:150]}", err=True, nl=False)
+        else:
+            click.echo(line, err=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            click.echo("\r\033[K", err=True, nl=False)

@@ -1,0 +1,70 @@
+"""Promises about keys: what needs one, and what another one must not see."""
+
+from __future__ import annotations
+
+from understudy_contracts.findings import Severity
+from understudy_contracts.server.promises.base import Check, always
+from understudy_contracts.server.spec import NOBODYS
+from understudy_contracts.server.subject import Broken, NotReached, Subject
+from understudy_contracts.server.wire import Exchange
+
+_AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
+
+
+def submit_needs_key(subject: Subject) -> None:
+    """A submit without a key is 401."""
+    exchange = subject.submit(None)
+    subject.must_accept(subject.target.fresh_key())
+    if exchange.status != 401:
+        raise Broken(f"answered {exchange.status}", exchange)
+
+
+def poll_needs_key(subject: Subject) -> None:
+    """A poll without a key is 401."""
+    key = subject.target.fresh_key()
+    accepted, submitted = subject.accept(key)
+    exchange = subject.poll(accepted.id, None)
+    own = subject.poll(accepted.id, key)
+    if subject.see(own) is None:
+        raise NotReached(f"a poll with the key tells no job, too: it was answered {own.status}")
+    if exchange.status != 401:
+        raise Broken(f"answered {exchange.status}", submitted, exchange)
+
+
+def foreign_job(subject: Subject) -> None:
+    """Another key's job cannot be read: it is 404."""
+    mine, theirs = subject.target.fresh_key(), subject.target.another_key()
+    accepted, submitted = subject.accept(mine)
+    exchange = subject.poll(accepted.id, theirs)
+    own = subject.poll(accepted.id, mine)
+    if subject.see(own) is None:
+        raise NotReached(f"the job's own key was answered {own.status}, so a refusal says nothing")
+    if exchange.status == 404:
+        return
+    if exchange.status >= 500:
+        raise NotReached(f"it was answered {exchange.status}, which tells nobody's job")
+    if subject.see(exchange) is None and _nobodys(subject, theirs).status == exchange.status:
+        raise NotReached(f"a job that was never made is {exchange.status} there, too: see unknown-job")
+    raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)
+
+
+def unknown_job(subject: Subject) -> None:
+    """A job that was never made is 404."""
+    exchange = _nobodys(subject, subject.target.fresh_key())
+    if not subject.walk().told:
+        raise NotReached("a job that was made is not told of either, so a 404 says nothing")
+    if exchange.status != 404:
+        raise Broken(f"answered {exchange.status}", exchange)
+
+
+def _nobodys(subject: Subject, key: str) -> Exchange:
+    """Ask for a job that was never made."""
+    return subject.poll(f"{subject.api.provider}_{NOBODYS[1]}", key)
+
+
+ACCESS = (
+    Check("submit-needs-key", Severity.MUST, _AUTH, submit_needs_key, always),
+    Check("poll-needs-key", Severity.MUST, _AUTH, poll_needs_key),
+    Check("foreign-job-unreadable", Severity.MUST, "Understudy's DESIGN, Accounts (assumed)", foreign_job),
+    Check("unknown-job", Severity.MUST, "Pixazo Hunyuan Video, 404 Not Found", unknown_job),
+)

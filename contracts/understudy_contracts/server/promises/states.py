@@ -1,0 +1,248 @@
+"""Promises about where a job is and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations, pairwise
+
+from understudy_contracts.findings import Severity
+from understudy_contracts.server.dialect import DIALECTS, RANK
+from understudy_contracts.server.promises.base import Check, queued
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.stamps import is_after, read_stamp
+from understudy_contracts.server.subject import Broken, NotReached, Subject, Walk
+from understudy_contracts.server.wire import is_absolute
+from understudy_mock.domain.model import Operation
+
+_FIELDS = "Pixazo Hunyuan Video, Response Fields"
+_LIFE = "Pixazo Hunyuan Video, Response Handling; WaveSpeed Hunyuan Video I2V, Result Response Parameters"
+
+
+def _must_move(walks: list[Walk]) -> None:
+    """Raise NotReached unless some job was seen in two states: else nothing of its life was seen."""
+    if not any(len({view.word for _, view in walk.told}) > 1 for walk in walks):
+        words = sorted({view.word for walk in walks for _, view in walk.told})
+        raise NotReached(f"only one state was ever seen: {words[0]}" if words else "no poll told a job")
+
+
+def _must_end(walks: list[Walk]) -> None:
+    """Raise NotReached unless some job was seen to end."""
+    if all(walk.end is None for walk in walks):
+        raise NotReached("no job was seen to end")
+
+
+def _must_know(walks: list[Walk]) -> None:
+    """Raise NotReached when a state was told that is not documented: what it means is not known."""
+    for walk in walks:
+        for _, view in walk.told:
+            if not view.state:
+                raise NotReached(f"{view.word!r} was told, which is not documented: see documented-states")
+
+
+def _must_tell(walks: list[Walk]) -> None:
+    """Raise NotReached unless some poll told a job."""
+    if not any(walk.told for walk in walks):
+        raise NotReached("no poll told a job")
+
+
+def completes(subject: Subject) -> None:
+    """A job that is accepted ends, and is then told as COMPLETED."""
+    walk = subject.walk()
+    if walk.end is None:
+        if walk.told:
+            _must_know([walk])
+        seen = ", ".join(dict.fromkeys(view.word for _, view in walk.told)) or "nothing readable"
+        raise Broken(
+            f"the job did not end within {len(walk.polls)} polls: {seen}",
+            walk.submit,
+            *(exchange for exchange, _ in walk.polls[-1:]),
+            hint="it should tell an end after a while: make the last call again and again",
+        )
+    exchange, view = walk.last()
+    if view.state != "COMPLETED":
+        raise Broken(f"a job that nothing was wrong with ended {view.word}", walk.submit, exchange)
+
+
+def never_back(subject: Subject) -> None:
+    """States never go back."""
+    for walk in subject.walks():
+        known = [(exchange, view) for exchange, view in walk.until_end if view.state]
+        for (one, before), (two, after) in pairwise(known):
+            if RANK[after.state] < RANK[before.state]:
+                raise Broken(f"{after.word} came after {before.word}", walk.submit, one, two)
+    _must_know(subject.walks())
+    _must_move(subject.walks())
+
+
+def absorbs(subject: Subject) -> None:
+    """A final state is final: later polls tell the same."""
+    for walk in subject.walks():
+        if walk.end is None:
+            continue
+        first, end = walk.last()
+        for exchange, view in walk.polls[walk.end + 1 :]:
+            if view is not None and view.told != end.told:
+                raise Broken(
+                    f"after {end.word} the job was told as {view.word}, or otherwise",
+                    walk.submit,
+                    first,
+                    exchange,
+                )
+    _must_end(subject.walks())
+    if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
+        raise NotReached("no poll after the end told a job")
+
+
+def documented_words(subject: Subject) -> None:
+    """Only documented statuses are told."""
+    for walk in subject.walks():
+        for exchange, view in walk.told:
+            if not view.state:
+                known = ", ".join(subject.dialect.states)
+                raise Broken(
+                    f"{view.word!r} is not documented; documented are {known}", walk.submit, exchange
+                )
+    _must_tell(subject.walks())
+
+
+def is_kept(subject: Subject) -> None:
+    """A job stays known to the key that made it."""
+    for walk in subject.walks():
+        for exchange, _ in walk.polls:
+            if exchange.status in (404, 410):
+                raise Broken(
+                    f"a poll of the key's own job was answered {exchange.status}", walk.submit, exchange
+                )
+    _must_move(subject.walks())
+
+
+def no_crash(subject: Subject) -> None:
+    """No poll of a job that is there is answered 5xx."""
+    for walk in subject.walks():
+        for exchange, _ in walk.polls:
+            if exchange.status >= 500:
+                raise Broken(f"a poll was answered {exchange.status}", walk.submit, exchange)
+    _must_tell(subject.walks())
+
+
+def nothing_early(subject: Subject) -> None:
+    """Output, error and the end's stamp are empty until the job has ended."""
+    for walk in subject.walks():
+        for exchange, view in walk.told:
+            if view.final or not view.state:
+                break  # at the end, or where it is not known whether that is one
+            early = [
+                name
+                for name, value in (
+                    ("the output", view.outputs),
+                    ("the error", view.error),
+                    ("completed_at", view.stamps.get("completed_at")),
+                )
+                if value
+            ]
+            if early:
+                raise Broken(f"{', '.join(early)} told while {view.word}", walk.submit, exchange)
+    _must_know(subject.walks())
+    if all(view.final for walk in subject.walks() for _, view in walk.told[:1]):
+        raise NotReached("no poll told a job before its end")
+
+
+def complete_at_end(subject: Subject) -> None:
+    """At the end a good job tells its output, a bad one its error, and both when they ended."""
+    for walk in subject.walks():
+        if walk.end is None:
+            continue
+        exchange, view = walk.last()
+        if (
+            view.state == "COMPLETED"
+            and not view.outputs
+            and subject.api.result_of(subject.operation) is None
+        ):
+            raise Broken(f"{view.word} without an output", walk.submit, exchange)
+        if view.state != "COMPLETED" and view.outputs:
+            raise Broken(f"{view.word} with an output", walk.submit, exchange)
+        if view.state in ("FAILED", "ERROR") and not view.error:
+            raise Broken(f"{view.word} without a reason", walk.submit, exchange)
+        if "completed_at" in view.stamps and not view.stamps["completed_at"]:
+            raise Broken(f"{view.word} without completed_at", walk.submit, exchange)
+    _must_end(subject.walks())
+
+
+def stamps(subject: Subject) -> None:
+    """Stamps are well-formed, in order, and never change backwards."""
+    for walk in subject.walks():
+        before: dict[str, str] = {}
+        for exchange, view in walk.until_end:
+            told = {name: text for name, text in view.stamps.items() if text is not None}
+            complaint = _wrong_stamps(told, before)
+            if complaint:
+                raise Broken(complaint, walk.submit, exchange)
+            before = told
+    if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.told):
+        raise NotReached("no poll told a stamp")
+    _must_move(subject.walks())
+
+
+def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """Say what is wrong with the stamps of a poll after those of the one before it; "" where nothing is."""
+    for name, text in told.items():
+        try:
+            read_stamp(text)
+        except (ValueError, TypeError) as problem:
+            return f"{name}: {problem}"
+    if any(is_after(one, other) for one, other in combinations(told.values(), 2)):
+        return f"stamps are not in order: {dict(told)}"
+    if "created_at" in before:
+        created = told.get("created_at")
+        if (
+            created is None
+            or is_after(created, before["created_at"])
+            or is_after(before["created_at"], created)
+        ):
+            return "created_at has changed"
+    if "updated_at" in before and "updated_at" in told and is_after(before["updated_at"], told["updated_at"]):
+        return "updated_at has gone back"
+    return ""
+
+
+def same_job(subject: Subject) -> None:
+    """The address that the submit gives leads to the same job."""
+    key = subject.target.fresh_key()
+    accepted, submitted = subject.accept(key)
+    if not subject.target.is_own(accepted.url):
+        if not is_absolute(accepted.url):
+            raise Broken(f"it is no absolute address: {accepted.url!r}", submitted)
+        # Not called: the key is for this server, and another one may be the provider itself.
+        raise Broken(f"it leads to another server: {accepted.url}", submitted)
+    exchange = subject.target.call("GET", accepted.url, subject.credentials(key))
+    view = subject.see(exchange)
+    if view is None or view.id != accepted.id:
+        told = "no job" if view is None else f"the job {view.id}"
+        raise Broken(f"it leads to {told}, not to {accepted.id}", submitted, exchange)
+
+
+def unique_ids(subject: Subject) -> None:
+    """Every submit makes a job of its own, also when the bodies are equal."""
+    key = subject.target.fresh_key()
+    (one, first), (two, second) = subject.accept(key), subject.accept(key)
+    if one.id == two.id:
+        raise Broken(f"two submits were given the same id {one.id}", first, second)
+
+
+def _stamped(api: Api, operation: Operation) -> bool:
+    return queued(api, operation) and DIALECTS[api.provider].stamped
+
+
+STATES = (
+    Check("job-completes", Severity.MUST, _LIFE, completes),
+    Check("states-never-go-back", Severity.MUST, _LIFE, never_back),
+    Check("terminal-absorbs", Severity.MUST, _LIFE, absorbs),
+    Check("documented-states", Severity.MUST, _FIELDS, documented_words),
+    Check("job-is-kept", Severity.MUST, "Pixazo Hunyuan Video, Check Request Status", is_kept),
+    Check("polls-do-not-crash", Severity.MUST, "Pixazo Hunyuan Video, Check Request Status", no_crash),
+    Check("nothing-early", Severity.MUST, _FIELDS, nothing_early),
+    Check("complete-at-the-end", Severity.MUST, _FIELDS, complete_at_end),
+    Check("stamps", Severity.MUST, _FIELDS, stamps, _stamped),
+    Check("polling-url", Severity.MUST, "Pixazo Hunyuan Video, Response: polling_url", same_job),
+    Check("unique-ids", Severity.MUST, "Pixazo Hunyuan Video, Response Fields: request_id", unique_ids),
+)

@@ -1,9 +1,0 @@
-"""The result files that finished jobs hand out: videos that play, images that open, meshes that load.
-
-It knows renditions (`mockserver.domain.rendition`) and nothing of jobs, providers or HTTP. Importing it is
-cheap: PyAV, numpy, Pillow and trimesh are loaded by the first file that needs them.
-"""
-
-from mockserver.media.studio import RenderError, Studio, StudioClosed
-
-__all__ = ["RenderError", "Studio", "StudioClosed"]

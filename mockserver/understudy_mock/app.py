@@ -1,0 +1,91 @@
+"""The composition root: settings in, ASGI app out. Everything is made here and passed on."""
+
+from __future__ import annotations
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.domain.clock import Clock, ManualClock, SystemClock
+from understudy_mock.gateway.book import find, read_book, refuse_unknown_models
+from understudy_mock.gateway.world import Files, World
+from understudy_mock.media import Studio
+from understudy_mock.providers import PROVIDERS
+from understudy_mock.recording.distil import distil
+from understudy_mock.recording.har import write_har
+from understudy_mock.recording.recording import Recording
+from understudy_mock.recording.replay import Replay
+from understudy_mock.settings import Settings
+from understudy_mock.web.admin import make_admin
+from understudy_mock.web.front import Front
+from understudy_mock.webhooks import Poster, Sender
+
+
+def create_world(
+    settings: Settings,
+    *,
+    catalog: Catalog | None = None,
+    clock: Clock | None = None,
+    files: Files | None = None,
+) -> World:
+    """Make the world of one gateway. Raises SpecError or BookError for what is not understood."""
+    if clock is None:
+        clock = ManualClock() if settings.pace == "manual" else SystemClock()
+    if catalog is None:
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
+    book = read_book()
+    chosen = find(book, settings.scenario) if settings.scenario is not None else None
+    if chosen is not None:
+        refuse_unknown_models(chosen, {model.id for model in catalog.models})
+        book.setdefault(chosen.name, chosen)
+    return World(
+        settings=settings,
+        catalog=catalog,
+        clock=clock,
+        files=files or Studio(small=settings.media == "small"),
+        scenarios=book,
+        scenario=chosen,
+    )
+
+
+def create_replay(
+    recording: Recording,
+    settings: Settings,
+    *,
+    catalog: Catalog | None = None,
+    clock: Clock | None = None,
+) -> Replay:
+    """Make the world that plays a recording; `create_app` serves it as any other. Raises SpecError.
+
+    Of the settings, scenario, quirks, money and rates have no meaning here: what was recorded is played.
+    """
+    if catalog is None:
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
+    return Replay(
+        settings=settings,
+        catalog=catalog,
+        clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
+        files=Studio(small=True),
+        repertoire=distil(recording, catalog),
+    )
+
+
+def create_app(settings: Settings | None = None, *, world: World | None = None) -> ASGIApp:
+    """Make a gateway. Give a `world` to keep hold of its clock, jobs and journal."""
+    if world is None:
+        world = create_world(settings or Settings())
+    settings = world.settings
+    replay = world if isinstance(world, Replay) else None
+    sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
+    world.announcer = sender
+    admin = make_admin(world, sender, write_har)
+    app: ASGIApp = Front(world, admin, replay.decide if replay is not None else None)
+    if settings.cors is not None:
+        app = CORSMiddleware(
+            app,
+            allow_origins=[settings.cors],
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    return app

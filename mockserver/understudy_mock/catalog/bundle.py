@@ -1,0 +1,139 @@
+"""Join a provider's documents into one OpenAPI document whose references all lead inside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from understudy_mock.catalog.load import Document, SpecError, escape
+
+_DOCUMENT_KEYS = ("x-media-host", "x-hosts")
+
+
+def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
+    """Join the documents of one provider. Raises SpecError for a clash or a reference that leads nowhere."""
+    joined: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {"title": provider, "version": "1"},
+        "servers": [],
+        "paths": {},
+        "components": {},
+        "x-provider": provider,
+    }
+    for document in documents:
+        _add(joined, document)
+    for document in documents:
+        _tell_servers(joined, document)
+        _check_references(joined, document)
+    _inline_callbacks(joined)
+    return joined
+
+
+def _add(joined: dict[str, Any], document: Document) -> None:
+    data = _rewrite(document.data)
+    if document.shared:
+        joined["info"] = data["info"]
+        joined["servers"] = data.get("servers", [])
+        joined.update({key: data[key] for key in _DOCUMENT_KEYS if key in data})
+    for path, item in data["paths"].items():
+        mine = joined["paths"].setdefault(path, {})
+        for method, operation in item.items():
+            if method in mine:
+                raise SpecError(document.file, f"/paths/{escape(path)}/{method}", "is documented already")
+            # Security of a document is that of its operations; the joined document has none of its own.
+            mine[method] = {"security": data.get("security", []), **operation}
+    for section, entries in data.get("components", {}).items():
+        mine = joined["components"].setdefault(section, {})
+        for name, entry in entries.items():
+            if name in mine and mine[name] != entry:
+                raise SpecError(
+                    document.file, f"/components/{section}/{escape(name)}", "another document has this name"
+                )
+            mine[name] = entry
+
+
+def _tell_servers(joined: dict[str, Any], document: Document) -> None:
+    """Have the operations of a document say where they are, when that is not where the others are."""
+    servers = document.data.get("servers", joined["servers"])
+    if document.shared or servers == joined["servers"] or not joined["servers"]:
+        return
+    for path, item in document.data["paths"].items():
+        for method in item:
+            joined["paths"][path][method].setdefault("servers", servers)
+
+
+def _rewrite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: inner.removeprefix("common.yaml") if key == "$ref" else _rewrite(inner)
+            for key, inner in value.items()
+        }
+    return [_rewrite(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _inline_callbacks(joined: dict[str, Any]) -> None:
+    # Client generators (openapi-python-client 0.29) read no reference here. An operationId may stand only
+    # once, so the copies have none.
+    for operation in (operation for item in joined["paths"].values() for operation in item.values()):
+        callbacks = operation.get("callbacks", {})
+        for name, callback in callbacks.items():
+            if "$ref" in callback:
+                callbacks[name] = {
+                    address: {"post": {k: v for k, v in told["post"].items() if k != "operationId"}}
+                    for address, told in follow(joined, callback).items()
+                }
+
+
+def _check_references(joined: dict[str, Any], document: Document) -> None:
+    operations = {
+        operation["operationId"] for item in joined["paths"].values() for operation in item.values()
+    }
+    for pointer, key, value in _walk(document.data, ""):
+        if key == "$ref" and (problem := _problem(joined, value.removeprefix("common.yaml"))):
+            raise SpecError(document.file, pointer, f"{value} {problem}")
+        if key == "operationId" and "/links/" in pointer and value not in operations:
+            raise SpecError(document.file, pointer, f"no operation is called {value}")
+
+
+def _problem(joined: dict[str, Any], reference: str) -> str:
+    """Say what is wrong with a reference, "" when nothing is."""
+    passed = set()
+    while reference not in passed:
+        passed.add(reference)
+        found = resolve(joined, reference)
+        if found is None:
+            return "leads nowhere"
+        if not isinstance(found, dict) or "$ref" not in found:
+            return ""
+        reference = found["$ref"]
+    return "leads back to itself"
+
+
+def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            here = f"{pointer}/{escape(key)}"
+            if isinstance(inner, str):
+                yield here, key, inner
+            else:
+                yield from _walk(inner, here)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _walk(inner, f"{pointer}/{index}")
+
+
+def resolve(joined: dict[str, Any], reference: str) -> Any:
+    """Follow `#/components/<section>/<name>`; None when it leads nowhere."""
+    found: Any = joined
+    for part in reference.removeprefix("#/").split("/"):
+        if not isinstance(found, dict) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def follow(joined: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+    """Give the thing itself where `value` is a reference to it."""
+    while "$ref" in value:
+        value = resolve(joined, value["$ref"])
+    return value

@@ -1,0 +1,135 @@
+"""The compiled specs: every provider, model and operation, and the document that describes each provider."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from understudy_mock.catalog.bundle import bundle
+from understudy_mock.catalog.compile import compile_operations
+from understudy_mock.catalog.load import Document, SpecError, bundled_specs, escape, read_documents
+from understudy_mock.domain.model import Model, Operation
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Catalog:
+    """Everything the specs say. `documents` are bundled OpenAPI documents by provider."""
+
+    operations: tuple[Operation, ...]
+    documents: Mapping[str, dict[str, Any]]
+
+    def __repr__(self) -> str:
+        return f"<Catalog of {self.summary()}>"
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The names of the providers."""
+        return tuple(self.documents)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model, in the order of the documents."""
+        submitted = (o.model for o in self.operations if o.role == "submit" and o.model is not None)
+        return tuple(dict.fromkeys(submitted))
+
+    def hosts(self, provider: str) -> tuple[str, ...]:
+        """The real host names of a provider: of its API, its files, and whatever else its clients call."""
+        document = self.documents[provider]
+        servers = [urlsplit(server["url"]).hostname or "" for server in document["servers"]]
+        return (*servers, *self.media_hosts(provider), *document.get("x-hosts", ()))
+
+    @property
+    def every_host(self) -> list[str]:
+        """The real host names of all providers."""
+        return [host for provider in self.providers for host in self.hosts(provider)]
+
+    def media_hosts(self, provider: str) -> tuple[str, ...]:
+        """The real host name of a provider's files, if the documentation shows one."""
+        host = self.documents[provider].get("x-media-host")
+        return (host,) if host else ()
+
+    def summary(self) -> str:
+        """Say in one line what there is."""
+        own = [operation for operation in self.operations if not operation.alias]
+        checks = sum(operation.body is not None for operation in own)
+        return (
+            f"{len(self.providers)} providers, {len(self.models)} models, {len(own)} operations, "
+            f"{checks} validators"
+        )
+
+    def guesses(self) -> Iterator[tuple[str, str, str]]:
+        """List all that is assumed: provider, JSON pointer into its bundled document, reason."""
+        for provider, document in self.documents.items():
+            yield from ((provider, pointer, reason) for pointer, reason in _assumed(document, ""))
+
+
+def open_catalog(
+    directories: tuple[Path, ...] = (), *, strict: bool = False, worded: Collection[str] | None = None
+) -> Catalog:
+    """Read the bundled specs and those in `directories`. Raises SpecError with file and pointer.
+
+    `worded` are the providers whose answers somebody can word; others are then refused.
+    """
+    return build_catalog(read_documents([bundled_specs(), *directories]), strict=strict, worded=worded)
+
+
+def build_catalog(
+    documents: Iterable[Document], *, strict: bool = False, worded: Collection[str] | None = None
+) -> Catalog:
+    """Compile documents that were read already. Raises SpecError with file and pointer."""
+    by_provider: dict[str, list[Document]] = {}
+    for document in documents:
+        if worded is not None and document.provider not in worded:
+            known = ", ".join(worded)
+            raise SpecError(
+                document.file, "/x-provider", f"nothing words {document.provider!r}; known are {known}"
+            )
+        for path in document.data["paths"]:
+            if path.startswith("/_mock"):
+                raise SpecError(document.file, f"/paths/{escape(path)}", "/_mock belongs to the admin API")
+        by_provider.setdefault(document.provider, []).append(document)
+    joined = {provider: bundle(provider, found) for provider, found in sorted(by_provider.items())}
+    operations: list[Operation] = []
+    for provider, whole in joined.items():
+        files = _files(by_provider[provider])
+        operations += compile_operations(whole, files, strict=strict)
+    _refuse_ambiguous(operations)
+    return Catalog(tuple(operations), joined)
+
+
+def _files(documents: list[Document]) -> dict[str, str]:
+    """Tell which file each operationId is in; twice in one provider is an error."""
+    files: dict[str, str] = {}
+    for document in documents:
+        for path, item in document.data["paths"].items():
+            for method, operation in item.items():
+                name = operation["operationId"]
+                if name in files:
+                    pointer = f"/paths/{escape(path)}/{method}/operationId"
+                    raise SpecError(document.file, pointer, f"{name} stands in {files[name]} already")
+                files[name] = str(document.file)
+    return files
+
+
+def _refuse_ambiguous(operations: list[Operation]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for operation in operations:
+        route = (operation.method, operation.path)
+        if route in seen:
+            raise SpecError(operation.provider, f"/paths/{escape(operation.path)}", f"{seen[route]} has it")
+        seen[route] = operation.provider
+
+
+def _assumed(value: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("x-assumed", "assumed") and isinstance(inner, str):
+                yield pointer, inner
+            else:
+                yield from _assumed(inner, f"{pointer}/{escape(key)}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _assumed(inner, f"{pointer}/{index}")

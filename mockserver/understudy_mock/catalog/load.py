@@ -1,0 +1,138 @@
+"""Read spec documents from disk and refuse, with file and JSON pointer, whatever is not understood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import yaml
+
+from understudy_mock.catalog.notation import read_yaml
+
+COMMON = "common.yaml"
+
+
+class SpecError(Exception):
+    """A document that is not understood, with the file and a JSON pointer to the place."""
+
+    def __init__(self, file: Path | str, pointer: str, message: str) -> None:
+        super().__init__(f"{file}: {pointer or '/'}: {message}")
+        self.file = str(file)
+        self.pointer = pointer
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One spec document as read, before any reference is followed."""
+
+    file: Path
+    data: dict[str, Any]
+
+    @property
+    def provider(self) -> str:
+        """The provider it belongs to."""
+        return str(self.data["x-provider"])
+
+    @property
+    def shared(self) -> bool:
+        """Whether it holds the parts that the provider's documents share."""
+        return self.file.name == COMMON
+
+
+def bundled_specs() -> Path:
+    """Tell where the documents that ship with Understudy are: in the wheel, or in the checkout."""
+    package = Path(str(resources.files("understudy_mock")))
+    inside = package / "_data" / "specs"
+    return inside if inside.is_dir() else package.parents[1] / "specs"
+
+
+def read_documents(directories: list[Path]) -> list[Document]:
+    """Read every `*.yaml` below the directories, in a stable order. Raises SpecError."""
+    check = _vocabulary()
+    documents: list[Document] = []
+    for directory in directories:
+        if not directory.is_dir():
+            raise SpecError(directory, "", "is not a directory")
+        files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
+        documents.extend(_read(file, check) for file in files)
+    return documents
+
+
+def _read(file: Path, check: jsonschema_rs.Validator) -> Document:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise SpecError(file, "", f"cannot be read: {error.strerror}") from None
+    return _parse(file, text, check)
+
+
+def parse_document(file: Path, text: bytes) -> Document:
+    """Read a document from its text; `file` is what errors call it. Raises SpecError."""
+    return _parse(file, text, _vocabulary())
+
+
+def _parse(file: Path, text: bytes, check: jsonschema_rs.Validator) -> Document:
+    try:
+        data = read_yaml(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SpecError(file, "", f"is not YAML: {' '.join(str(error).split())}") from None
+    for key_path in _odd_keys(data, ""):
+        raise SpecError(file, key_path, "keys must be strings; put the key in quotes")
+    try:
+        problem = next(iter(check.iter_errors(data)), None)
+    except ValueError as error:  # YAML has values that JSON has not, such as dates
+        raise SpecError(file, "", str(error)) from None
+    if problem is not None:
+        pointer, message = _explain(problem)
+        raise SpecError(file, pointer, message)
+    return Document(file, data)
+
+
+def _odd_keys(value: Any, pointer: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                yield f"{pointer}/{key}"
+            yield from _odd_keys(inner, f"{pointer}/{escape(str(key))}")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _odd_keys(inner, f"{pointer}/{index}")
+
+
+def _explain(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
+    """Tell where a document is wrong and how, in words for its author."""
+    deepest = _deepest(error)
+    pointer = "".join(f"/{escape(str(part))}" for part in deepest.instance_path)
+    match deepest.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=unexpected):
+            return f"{pointer}/{escape(unexpected[0])}", f"the key {unexpected[0]!r} is not understood"
+        case jsonschema_rs.ValidationErrorKind.FalseSchema():
+            return pointer, f"the key {deepest.instance_path[-1]!r} is not understood"
+        case _:
+            return pointer, deepest.message
+
+
+def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
+    # "Not valid under anyOf" helps nobody: the branch that got furthest says what its author meant.
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.AnyOf(context=context) if context:
+            inner = [_deepest(candidate) for branch in context for candidate in branch]
+            return max(inner, key=lambda candidate: len(candidate.instance_path), default=error)
+        case _:
+            return error
+
+
+def escape(part: str) -> str:
+    """Escape one step of a JSON pointer (RFC 6901)."""
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def _vocabulary() -> jsonschema_rs.Validator:
+    text = resources.files("understudy_mock.catalog").joinpath("vocabulary.json").read_bytes()
+    return jsonschema_rs.validator_for(msgspec.json.decode(text))

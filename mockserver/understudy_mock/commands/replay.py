@@ -1,0 +1,142 @@
+"""`understudy replay`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from understudy_mock.app import create_app, create_replay
+from understudy_mock.catalog import SpecError, open_catalog
+from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files
+from understudy_mock.commands.run import run_command
+from understudy_mock.options import (
+    listening_options,
+    read_settings,
+    replay_options,
+)
+from understudy_mock.providers import PROVIDERS
+from understudy_mock.recording.recording import RecordingError
+from understudy_mock.recording.replay import Replay
+from understudy_mock.web.server import address_of, serving, signals
+from understudy_mock.web.server import run as run_loop
+
+
+class _WithCommand(click.Command):
+    """A command whose own arguments end at `--`; what follows is a child's command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_CHILD] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
+
+
+_CHILD = "understudy.child"
+_SLOW_TO_READ = 50 * 1024 * 1024
+"""Bytes of recordings that take some seconds to read."""
+
+
+@click.command(cls=_WithCommand)
+@click.argument(
+    "files", metavar="FILE.har...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+@listening_options
+@replay_options
+@click.option(
+    "--export-scenarios",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write each recorded job as a scenario for `serve --scenario`, and end.",
+)
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    /,
+    files: tuple[Path, ...],
+    host: str,
+    port: int,
+    export_scenarios: Path | None,
+    **options: Any,
+) -> None:
+    """Play recordings, job by job, to any client, at any pace of polling, without a key of worth.
+
+    Serves like `serve`, or with -- COMMAND in the place of the providers' real hosts, like `run`. Each submit
+    of a body takes the next job that was recorded for it, then the last one again. A call that was not
+    recorded is refused with the nearest one and what differs, and the exit status is 1. Nothing is ever
+    forwarded to a provider.
+
+    \b
+    understudy replay run.har --speed 30
+    understudy replay run.har -- python my_app.py
+    understudy replay run.har --export-scenarios scenarios/
+    """
+    from understudy_mock.recording.report import at_end
+
+    open_standard_files()
+    child: tuple[str, ...] | None = ctx.meta.get(_CHILD)
+    if child == ():
+        raise click.UsageError("after -- comes the command to run")
+    if child is not None and export_scenarios is not None:
+        raise click.UsageError("--export-scenarios writes files and ends; it goes with no command after --")
+    world, notes, told = _replay_world(files, options)
+    if export_scenarios is not None:
+        for note in notes:
+            click.echo(note, err=True)
+        _export(world, export_scenarios)
+        return
+    click.echo("\n".join(told), err=True)
+    status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
+    if ended := at_end(world):
+        click.echo("\n".join(ended), err=True)
+    leave(status or (1 if world.misses else 0))
+
+
+def _replay_world(
+    files: tuple[Path, ...], options: dict[str, Any]
+) -> tuple[Replay, tuple[str, ...], list[str]]:
+    """Read recordings; give their world, what is odd about the files, and all to be said at the start."""
+    from understudy_mock.recording.read import read_recording
+    from understudy_mock.recording.report import at_start
+
+    settings = read_settings(options)
+    size = sum(file.stat().st_size for file in files)
+    if size > _SLOW_TO_READ:
+        click.echo(f"reading {size // 1024**2} MB of recordings …", err=True)
+    try:
+        catalog = open_catalog(settings.specs, worded=PROVIDERS)
+        recording = read_recording(files, catalog)
+        world = create_replay(recording, settings, catalog=catalog)
+    except (SpecError, RecordingError) as error:
+        raise CannotRun(str(error)) from None
+    return world, recording.notes, at_start(recording, world.repertoire)
+
+
+async def _serve_replay(world: Replay, host: str, port: int) -> int:
+    listener = listen(host, port)
+    async with AsyncExitStack() as stack:
+        asked = stack.enter_context(signals())
+        await stack.enter_async_context(serving(create_app(world=world), listener))
+        click.echo(address_of(listener))
+        sys.stdout.flush()
+        click.echo("Ctrl-C ends it.", err=True)
+        await asked.wait()
+    return 0
+
+
+def _export(world: Replay, folder: Path) -> None:
+    from understudy_mock.recording.scenarios import export
+
+    try:
+        written = export(world.repertoire, folder)
+    except OSError as error:
+        raise CannotRun(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
+    for file in written:
+        click.echo(file)

@@ -1,0 +1,138 @@
+"""`understudy serve`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import textwrap
+from contextlib import AsyncExitStack
+from typing import Any
+
+import click
+from starlette.types import ASGIApp
+
+from understudy_mock.app import create_app
+from understudy_mock.catalog.describe import example_request
+from understudy_mock.commands.common import CannotRun, listen, make_world, open_standard_files
+from understudy_mock.gateway.world import World
+from understudy_mock.options import (
+    environment,
+    gateway_options,
+    listening_options,
+)
+from understudy_mock.web.server import address_of, serving, signals
+from understudy_mock.web.server import run as run_loop
+
+
+@click.command()
+@listening_options
+@gateway_options
+@click.option(
+    "--intercept-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Also be a proxy on this port for programs with hard-coded addresses, and print what to export.",
+)
+@click.option(
+    "--hosts",
+    is_flag=True,
+    help="Also speak TLS on 127.0.0.1:443 under the providers' names, and print lines for the hosts file.",
+)
+def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **options: Any) -> None:
+    """Start a gateway that answers as the providers do.
+
+    The first line on stdout is its base URL; everything for people goes to stderr. Point a client at the
+    URL instead of the provider's, with any key. Ends with Ctrl-C.
+
+    \b
+    understudy serve --speed 1                 documented durations, not divided
+    understudy serve --fail-rate 0.1           one job in ten FAILS
+    understudy serve --balance 5 --rate-limit 10/60
+    """
+    open_standard_files()
+    world = make_world(options)
+    listener = listen(host, port)
+    url = address_of(listener)
+
+    async def serve_until_signal() -> None:
+        app = create_app(world=world)
+        async with AsyncExitStack() as stack:
+            asked = stack.enter_context(signals())
+            await stack.enter_async_context(serving(app, listener))
+            notes = [_banner(world, url)]
+            if intercept_port is not None or hosts:
+                notes.append(await _intercept(stack, world, app, intercept_port, hosts=hosts))
+            click.echo(url)
+            sys.stdout.flush()
+            click.echo("\n".join([*notes, "", "Ctrl-C ends it."]), err=True)
+            await asked.wait()
+
+    run_loop(serve_until_signal())
+
+
+async def _intercept(
+    stack: AsyncExitStack, world: World, app: ASGIApp, port: int | None, *, hosts: bool
+) -> str:
+    """Appear under the providers' names, and say how to lead a program here."""
+    # As in `run`: slow to import, rarely needed.
+    from understudy_mock.intercept import JAVA_OPTIONS, intercepting, java_trust
+
+    tls_port = 443 if hosts else 0
+    try:
+        intercepted = await stack.enter_async_context(
+            intercepting(
+                app,
+                world.catalog.every_host,
+                environment(),
+                offline=False,
+                proxy_port=port or 0,
+                tls_port=tls_port,
+            )
+        )
+    except OSError as error:
+        raise CannotRun(f"cannot listen on 127.0.0.1:{tls_port or port}: {error.strerror}") from None
+    lines = [f"warning: {warning}" for warning in intercepted.warnings]
+    if port is not None:
+        lines += ["", "In the shell that starts the program:", ""]
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.added.items()]
+    if hosts:
+        lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
+        lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
+        lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
+        trust = {name: str(file) for name, file in intercepted.trust.bundles.items()}
+        trust[JAVA_OPTIONS] = java_trust(intercepted.trust)
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust.items()]
+    return "\n".join(lines)
+
+
+def _banner(world: World, url: str) -> str:
+    settings = world.settings
+    pace = {
+        "clock": f"documented durations divided by {settings.speed:g}",
+        "polls": "each poll moves its job one step",
+        "manual": "time stands still until POST /_mock/clock/advance",
+    }[settings.pace]
+    operation = next(o for o in world.catalog.operations if o.id == _FIRST)
+    key = "YOUR-KEY" if settings.api_keys else "any-key"
+    request = example_request(world.catalog, operation, url, key)
+    full = getattr(world.files, "full", True)
+    lines = [
+        "",
+        f"Understudy speaks for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
+        f"  base URL   {url}   (in the place of https://gateway.pixazo.ai and the others)",
+        f"  admin      {url}/_mock/health  /_mock/jobs  /_mock/journal.har",
+        f"  time       {pace}",
+        f"  seed       {settings.seed}   (--seed {settings.seed} draws the same outputs and failures again)",
+    ]
+    if not full and settings.media == "real":
+        lines.append("  media      one tiny file a format: install the extra `media` for real ones")
+    lines += [
+        "",
+        "Submit a job, then open the polling_url of the answer with the same key:",
+        "",
+        textwrap.indent(request, "  "),
+    ]
+    return "\n".join(lines)
+
+
+_FIRST = "submit-hunyuan-video"

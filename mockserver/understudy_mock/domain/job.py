@@ -1,0 +1,108 @@
+"""A job: put once, read often, never changed. Ending one by hand puts another in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from understudy_mock.domain.draw import Draw
+from understudy_mock.domain.model import Model
+from understudy_mock.domain.rendition import EXTENSIONS, MEDIA_TYPES, Format, Rendition
+from understudy_mock.domain.scenario import Scenario
+from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
+from understudy_mock.domain.webhook import Receiver
+
+_decode = msgspec.json.decode
+
+
+class Event(NamedTuple):
+    """Something planned for the job or its money, `at` ms after the submit."""
+
+    at: int
+    event: str
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """One accepted submit.
+
+    `body` is the canonical JSON of what was asked, `root` the root of the job's generator, `created` an
+    instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the absolute
+    addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether the
+    submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
+    `inline` whether answers hold the files themselves instead of their addresses.
+    """
+
+    id: str
+    account: str
+    model: Model
+    body: bytes
+    root: bytes
+    created: int
+    timeline: Timeline
+    origin: str
+    media_origin: str
+    price: int
+    held: bool
+    outputs: int
+    format: Format
+    scenario: Scenario | None = None
+    quirks: frozenset[str] = frozenset()
+    receiver: Receiver | None = None
+    waits: bool = False
+    by_polls: bool = False
+    inline: bool = False
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The parameters as the model sees them: what was asked over the documented defaults."""
+        return self.model.values(_decode(self.body))
+
+    @property
+    def seed(self) -> int:
+        """The seed that was asked for, else one drawn for this job."""
+        asked = self.model.media.seed_of(self.values)
+        return Draw(self.root).bits("seed", 31) if asked is None else asked
+
+    def rendition(self, index: int) -> Rendition:
+        """Tell what output number `index` (from 0) is."""
+        return self.model.media.rendition(self.values, self.seed, index)
+
+    def file_name(self, index: int) -> str:
+        """Name output number `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
+        ending = "ext" if self._placeholder else EXTENSIONS[self.format]
+        return f"output{'' if index == 0 else f'_{index + 1}'}.{ending}"
+
+    @property
+    def media_type(self) -> str:
+        """The MIME type of the files."""
+        return "application/octet-stream" if self._placeholder else MEDIA_TYPES[self.format]
+
+    @property
+    def _placeholder(self) -> bool:
+        return "placeholder-media" in self.quirks
+
+    def media_url(self, index: int) -> str:
+        """Tell where output number `index` can be fetched."""
+        return f"{self.media_origin}/v1/{self.id}/{self.file_name(index)}"
+
+    def media_urls(self, step: Step) -> list[str]:
+        """Tell where the files can be fetched: nowhere until the job is COMPLETED."""
+        if step.state is not State.COMPLETED:
+            return []
+        return [self.media_url(index) for index in range(self.outputs)]
+
+    @property
+    def refunded(self) -> bool:
+        """Whether the planned end gives the price back."""
+        end = self.timeline.end
+        return end is not None and end.state in self.model.price.refunds
+
+    def events(self) -> Iterator[Event]:
+        """List all that is planned for the job and its money, in order."""
+        yield Event(0, "hold")
+        for step in self.timeline.steps:
+            yield Event(step.at, step.state.value)
+            if step.state in TERMINAL:
+                yield Event(step.at, "refund" if self.refunded else "charge")

@@ -1,0 +1,182 @@
+"""What the provider will do this time: one frozen value, whatever it was made of.
+
+Files, command line, admin API, tests and recordings all hold this same `Scenario`. A scenario that is
+not understood is refused with a JSON pointer to the place. Seconds of the job and its webhook are
+provider seconds (the gateway's speed divides them); those of an entry are real seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+
+from understudy_mock.domain.conditions import Condition
+from understudy_mock.domain.quirks import QUIRKS
+
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Fault = Literal["reset", "hang", "slow", "truncate", "malformed", "empty", "html"]
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """One thing that goes wrong: exactly one of `condition`, `status` and `fault`."""
+
+    condition: Condition | None = None
+    status: Annotated[int, msgspec.Meta(ge=200, le=599)] | None = None
+    fault: Fault | None = None
+    after: Count = 0
+    times: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | Literal["always"] = 1
+    retry_after: Annotated[int, msgspec.Meta(ge=0, le=86_400)] | Literal["http-date", "none"] | None = None
+    body: str | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=3_600)] | None = None
+    where: Literal["before", "middle", "after"] | None = None
+    accept: bool = False
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("condition", "status", "fault") if getattr(self, name) is not None]
+        if len(given) != 1:
+            named = " and ".join(given) if given else "none"
+            raise ValueError(f"needs exactly one of condition, status and fault, has {named}")
+        if self.where is not None and self.fault != "reset":
+            raise ValueError("where goes with fault: reset")
+        if self.seconds is not None and self.fault not in ("hang", "slow"):
+            raise ValueError("seconds goes with fault: hang or slow")
+        if self.body and self.status in (204, 304):
+            raise ValueError(f"an answer with status {self.status} has no body (RFC 9110)")
+        if self.fault is not None and (self.retry_after is not None or self.body is not None):
+            raise ValueError("retry_after and body go with condition or status")
+
+
+class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """The job's course. What is left out stays as the spec has it."""
+
+    queued: Seconds | None = None
+    processing: Seconds | None = None
+    end: Literal["COMPLETED", "FAILED", "ERROR", "never"] | None = None
+    end_from: Literal["queued", "processing"] = "processing"
+    error: str | None = None
+    code: int | None = None
+    outputs: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
+    nsfw: bool = False
+    status_name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.error is not None and self.end not in ("FAILED", "ERROR"):
+            raise ValueError("error goes with end: FAILED or ERROR")
+        if self.end_from == "queued" and self.end not in ("FAILED", "ERROR", "never"):
+            raise ValueError("end_from: queued goes with end: FAILED, ERROR or never")
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What happens to the job's callbacks."""
+
+    copies: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    drop: bool = False
+    delay: Seconds = 0
+    early: bool = False
+    late_progress: bool = False
+    reorder: bool = False
+    signature: Literal["good", "bad", "stale", "missing"] = "good"
+
+
+class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What the account is like; applied once, when it first meets the scenario."""
+
+    balance: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)] | None = None
+    rate_limit: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}\Z")] | None = None
+    disabled_models: tuple[str, ...] = ()
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """All that a provider does to one account's jobs and calls."""
+
+    name: Annotated[str, msgspec.Meta(pattern=NAME.pattern)]
+    summary: str = ""
+    advice: str = ""
+    submit: tuple[Entry, ...] = ()
+    poll: tuple[Entry, ...] = ()
+    media: tuple[Entry, ...] = ()
+    job: Job = msgspec.field(default_factory=Job)
+    webhook: Webhook = msgspec.field(default_factory=Webhook)
+    account: Account = msgspec.field(default_factory=Account)
+    quirks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # The place is told as msgspec tells it, so that `read_scenario` finds both alike.
+        for index, quirk in enumerate(self.quirks):
+            if quirk not in QUIRKS:
+                known = ", ".join(QUIRKS)
+                raise ValueError(f"unknown quirk {quirk!r}; known are {known} - at `$.quirks[{index}]`")
+        for surface, entries in (("poll", self.poll), ("media", self.media)):
+            for index, entry in enumerate(entries):
+                if entry.accept:
+                    raise ValueError(
+                        f"accept goes with submit entries alone - at `$.{surface}[{index}].accept`"
+                    )
+
+
+def met(entries: tuple[Entry, ...], nth: int) -> Entry | None:
+    """Tell which entry the call number `nth` (from 0) meets; None when it goes well.
+
+    Each entry lets `after` calls pass and answers `times` calls; then the next one starts counting.
+    """
+    for entry in entries:
+        nth -= entry.after
+        if nth < 0:
+            return None
+        if entry.times == "always" or nth < entry.times:
+            return entry
+        nth -= entry.times
+    return None
+
+
+class ScenarioError(ValueError):
+    """A scenario that is not understood. `pointer` is a JSON pointer to the place."""
+
+    def __init__(self, message: str, pointer: str) -> None:
+        super().__init__(f"{pointer or '/'}: {message}")
+        self.message = message
+        self.pointer = pointer
+
+
+_PATH = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
+
+
+_ALLOWED = {
+    "condition": f"known are {', '.join(Condition)}",
+    "fault": f"known are {', '.join(get_args(Fault))}",
+    "times": "a number or always",
+    "retry_after": "a number of seconds, http-date or none",
+    "where": "before, middle or after",
+    "end": "COMPLETED, FAILED, ERROR or never",
+    "end_from": "queued or processing",
+    "signature": "good, bad, stale or missing",
+}
+
+
+def read_scenario(data: Any) -> Scenario:
+    """Make a scenario of what YAML or JSON gave. Raises ScenarioError, which points to the place."""
+    try:
+        return msgspec.convert(data, Scenario)
+    except msgspec.ValidationError as error:
+        found = _PATH.match(str(error))
+        assert found is not None  # the pattern takes any text
+        path = (found["path"] or "").replace("[...]", "").replace("[", ".").replace("]", "")
+        pointer = path.replace(".", "/")
+        if unknown := _UNKNOWN.search(found["message"]):
+            pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
+        allowed = _ALLOWED.get(pointer.rpartition("/")[2]) if "enum" in found["message"] else None
+        raise ScenarioError(
+            f"{found['message']}; {allowed}" if allowed else found["message"], pointer
+        ) from None
+
+
+def write_scenario(scenario: Scenario) -> dict[str, Any]:
+    """Turn a scenario into plain data that `read_scenario` takes back unchanged."""
+    data: dict[str, Any] = msgspec.to_builtins(scenario)
+    return {name: value for name, value in data.items() if value != {}}

@@ -1,0 +1,121 @@
+"""Which scenario a call is under, and what it meets there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.exchange import Call
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import Entry, Scenario
+from understudy_mock.gateway.accounts import Account, Meeting
+from understudy_mock.gateway.world import World
+
+_IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
+_PREFERENCE = re.compile(r"^\s*(scenario|code)\s*=\s*\"?([^\";,]*?)\"?\s*$", re.IGNORECASE)
+
+_STAGES: dict[Condition, str] = {
+    Condition.MISSING_KEY: "key",
+    Condition.INVALID_KEY: "key",
+    Condition.FORBIDDEN: "limit",
+    Condition.QUOTA_EXCEEDED: "limit",
+    Condition.RATE_LIMITED: "limit",
+    Condition.INVALID_REQUEST: "body",
+    Condition.MODEL_NOT_FOUND: "model",
+    Condition.NOT_FOUND: "model",
+    Condition.INSUFFICIENT_BALANCE: "balance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for one call: a scenario, or one answer by its status, or a mistake in choosing."""
+
+    scenario: Scenario | None = None
+    code: int | None = None
+    mistake: str = ""
+
+
+NOTHING = Choice()
+
+
+def stage(entry: Entry) -> str:
+    """Tell at which check of a submit an entry takes hold; `end` is after all of them."""
+    return _STAGES.get(entry.condition, "end") if entry.condition is not None else "end"
+
+
+def choose(world: World, call: Call, account: Account | None) -> Choice:
+    """Choose for a submit. The first of these that names one holds: the Prefer header, the prompt, the
+    form of the key, the account's scenario, the server's."""
+    prefer = call.headers.get(b"prefer")
+    if prefer is not None and (wanted := _preferences(prefer)):
+        if "code" in wanted:
+            return _by_code(wanted["code"])
+        return _by_name(world, wanted["scenario"])
+    if b"[scenario:" in call.body and (found := _IN_PROMPT.search(call.body)):
+        return _by_name(world, found[1].decode("utf-8", "replace"))
+    if call.key.startswith("scenario:"):
+        return _by_name(world, call.key.split(":", 2)[1])
+    if account is not None and account.scenario is not None:
+        return Choice(account.scenario)
+    return Choice(world.scenario) if world.scenario is not None else NOTHING
+
+
+def preferred_code(call: Call) -> Choice:
+    """Read `Prefer: code=N` of a call that is no submit. Its scenario is the job's."""
+    prefer = call.headers.get(b"prefer")
+    wanted = _preferences(prefer) if prefer is not None else {}
+    return _by_code(wanted["code"]) if "code" in wanted else NOTHING
+
+
+def entry_for_code(operation: Operation, world: World, code: int) -> Entry | None:
+    """Turn `Prefer: code=N` into what the call meets; None for the status of success.
+
+    Raises Refusal when the operation does not document `code`.
+    """
+    if code not in operation.statuses:
+        known = ", ".join(str(status) for status in sorted(operation.statuses))
+        text = f"Prefer: code={code}: this operation documents {known}"
+        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+    condition = world.provider(operation.provider).conditions.get(code)
+    if condition is None:
+        return Entry(status=code) if code >= 400 else None
+    return Entry(condition=condition)
+
+
+def meet_scenario(account: Account, scenario: Scenario) -> Meeting:
+    """Tell how often the account has met the scenario; the first time, make the account as it wishes.
+
+    Another scenario of the same name begins anew.
+    """
+    meeting = account.meetings.get(scenario.name)
+    if meeting is not None and (meeting.scenario is scenario or meeting.scenario == scenario):
+        return meeting
+    wish = scenario.account
+    if wish.balance is not None:
+        account.fund(wish.balance)
+    if wish.rate_limit is not None:
+        account.limit(wish.rate_limit)
+    account.disabled_models |= frozenset(wish.disabled_models)
+    meeting = account.meetings[scenario.name] = Meeting(scenario)
+    return meeting
+
+
+def _by_name(world: World, name: str) -> Choice:
+    scenario = world.scenarios.get(name)
+    if scenario is not None:
+        return Choice(scenario)
+    return Choice(mistake=f"Unknown scenario {name[:64]!r}; known are {', '.join(sorted(world.scenarios))}")
+
+
+def _by_code(text: str) -> Choice:
+    if not (text.isascii() and text.isdecimal() and len(text) == 3):
+        return Choice(mistake=f"Prefer: code={text[:64]!r} is not an HTTP status")
+    return Choice(code=int(text))
+
+
+def _preferences(header: bytes) -> dict[str, str]:
+    """Read the preferences that are ours; others (RFC 7240 has several) are for somebody else."""
+    parts = header.decode("latin-1").replace(";", ",").split(",")
+    return {found[1].lower(): found[2] for part in parts if (found := _PREFERENCE.match(part))}

@@ -1,0 +1,98 @@
+"""Everything that went in and out, bounded in number and in bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from understudy_mock.domain.exchange import Headers
+
+KEPT_OF_A_BODY = 64 * 1024
+"""Bytes kept of one request or response body."""
+
+KEPT_IN_ALL = 256 * 1024 * 1024
+"""Bytes kept in all, of heads and bodies together."""
+
+HUNG_UP = "the client hung up"
+"""How `error` begins where the caller left before it had the whole answer."""
+
+
+class JournalEntry(msgspec.Struct, frozen=True, gc=False):
+    """One exchange. Instants are ms since the epoch, durations ms, sizes bytes before anything was cut.
+
+    `key` is what the caller showed; it never leaves the process and is there so that writers can remove
+    it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
+    the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
+    answer began, None where that is not known.
+    """
+
+    number: int
+    kind: Literal["call", "delivery"]
+    at: int
+    duration: float
+    key: str
+    account: str
+    provider: str
+    operation: str
+    method: str
+    url: str
+    http_version: str
+    request_headers: Headers
+    request_body: bytes
+    request_size: int
+    status: int
+    response_headers: Headers
+    response_body: bytes
+    response_size: int
+    kept: int
+    job: str = ""
+    scenario: str = ""
+    fault: str = ""
+    error: str = ""
+    warnings: tuple[str, ...] = ()
+    waited: float | None = None
+
+
+class Journal:
+    """The latest `keep` entries."""
+
+    def __init__(self, keep: int) -> None:
+        self._entries: deque[JournalEntry] = deque()
+        self._keep = max(0, keep)
+        self._bytes = 0
+        self._next = 1
+
+    @property
+    def next_number(self) -> int:
+        """The number that the next entry gets."""
+        return self._next
+
+    def append(self, entry: JournalEntry) -> None:
+        """Keep an entry, whose number must be `next_number`, and drop the oldest for it."""
+        self._next += 1
+        self._entries.append(entry)
+        self._bytes += entry.kept
+        while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):
+            self._bytes -= self._entries.popleft().kept
+
+    def since(self, number: int) -> Iterator[JournalEntry]:
+        """Walk the entries from `number` on, oldest first."""
+        return (entry for entry in list(self._entries) if entry.number >= number)
+
+    def clear(self, account: str | None) -> None:
+        """Forget the entries of an account, or all."""
+        kept = [entry for entry in self._entries if account is not None and entry.account != account]
+        self._entries = deque(kept)
+        self._bytes = sum(entry.kept for entry in kept)
+
+    def __len__(self) -> int:
+        """Tell how many entries are kept."""
+        return len(self._entries)
+
+
+def cut(body: bytes) -> bytes:
+    """Keep the beginning of a body."""
+    return body if len(body) <= KEPT_OF_A_BODY else body[:KEPT_OF_A_BODY]

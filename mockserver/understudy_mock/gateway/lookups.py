@@ -1,0 +1,92 @@
+"""Calls that tell an account about itself: its jobs, its money, its secret, and what it can run.
+
+None of them changes anything. Each checks the key, meets `Prefer: code=N`, gathers facts, and leaves the
+wording to the provider.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Violation
+from understudy_mock.domain.draw import webhook_secret
+from understudy_mock.domain.exchange import Answer, Call
+from understudy_mock.domain.model import Operation
+from understudy_mock.gateway.keys import authenticate
+from understudy_mock.gateway.status import prefer
+from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.world import World
+
+_PAGE_SIZE = 20
+
+
+async def secret(world: World, operation: Operation, call: Call) -> Answer:
+    """Tell what signs the caller's callbacks. Facts: `secret`."""
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    told = webhook_secret(world.settings.seed, account.name)
+    return world.provider(operation.provider).tell("secret", {"secret": told})
+
+
+async def balance(world: World, operation: Operation, call: Call) -> Answer:
+    """Tell what the caller can spend. Facts: `balance` in micro-USD, and whether the path is an `alias`."""
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    facts = {"balance": account.balance(world.clock.now()), "alias": operation.alias}
+    return world.provider(operation.provider).tell("balance", facts)
+
+
+async def models(world: World, operation: Operation, call: Call) -> Answer:
+    """List what the caller can run. Facts: `models`, each with its price for the defaults, in micro-USD."""
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    found = [
+        (model, model.price.of(model.defaults))
+        for model in world.catalog.models
+        if model.provider == operation.provider and model.id not in account.disabled_models
+    ]
+    return world.provider(operation.provider).tell("models", {"models": found})
+
+
+async def listing(world: World, operation: Operation, call: Call) -> Answer:
+    """List the caller's jobs, newest first. Facts: `page`, `total`, and `items`: job, step, addresses.
+
+    The body may hold `page` (from 1), `page_size`, `model`, `status`, `created_after` and `created_before`.
+    """
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    asked = read_body(operation, call)
+    obey(operation, asked)
+    after, before = (_instant(asked, name) for name in ("created_after", "created_before"))
+    provider = world.provider(operation.provider)
+    model, status = asked.get("model"), asked.get("status")
+    found = []
+    for job in world.store:
+        if job.account != account.name or job.model.provider != operation.provider:
+            continue
+        if model is not None and job.model.id != model:
+            continue
+        if (after is not None and job.created < after) or (before is not None and job.created > before):
+            continue
+        step = await world.step(job)
+        if status is None or provider.called(job, step) == status:
+            found.append((job, step))
+    page, size = int(asked.get("page") or 1), int(asked.get("page_size") or _PAGE_SIZE)
+    first = (page - 1) * size
+    items = [(job, step, job.media_urls(step)) for job, step in found[first : first + size]]
+    return provider.tell("list", {"page": page, "total": len(found), "items": items})
+
+
+def _instant(asked: dict[str, Any], name: str) -> int | None:
+    """Read an instant of the body, in ms since the epoch; one without a zone is UTC."""
+    text = asked.get(name)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return round(aware.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        violation = Violation(name, missing=False, reason="is not an ISO 8601 date and time")
+        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,))) from None

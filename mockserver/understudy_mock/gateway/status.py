@@ -1,0 +1,105 @@
+"""Calls about a job that is there already: where it is, and what it made. A poll reads, it never decides."""
+
+from __future__ import annotations
+
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.exchange import Answer, Call
+from understudy_mock.domain.job import Job
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import Entry, met
+from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.addresses import urls_of
+from understudy_mock.gateway.choose import entry_for_code, preferred_code
+from understudy_mock.gateway.keys import authenticate
+from understudy_mock.gateway.play import Struck
+from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.world import World
+
+
+async def status(world: World, operation: Operation, call: Call) -> Answer:
+    """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    job = await _find(world, operation, call, account.name)
+    entry = await meet(world, job, "poll") if job.scenario is not None else None
+    if entry is not None and entry.fault is None:
+        raise Struck(entry)
+    answer = await _tell(world, operation, job)
+    answer.fault = entry
+    if entry is None and job.by_polls:
+        await world.polled(job)
+    return answer
+
+
+async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, int, Entry | None]:
+    """Find the file `name` of a job, its number and what is done to it; it needs no key.
+
+    Raises Refusal when there is none (yet).
+    """
+    job = await world.store.get(job_id)
+    if job is None:
+        raise Refusal(Condition.NOT_FOUND)
+    call.job, call.account = job.id, job.account
+    if (owner := world.accounts.named(job.account)) is not None:
+        call.quirks = owner.quirks
+    if job.scenario is not None:
+        call.under(job.scenario)
+    index = next((index for index in range(job.outputs) if job.file_name(index) == name), None)
+    if index is None or (await world.step(job)).state is not State.COMPLETED:
+        raise Refusal(Condition.NOT_FOUND)
+    # Looking whether a file is there downloads nothing.
+    entry = await meet(world, job, "media") if call.method != "HEAD" else None
+    if entry is not None and entry.fault is None:
+        raise Struck(entry)
+    return job, index, entry
+
+
+async def meet(world: World, job: Job, surface: str) -> Entry | None:
+    """Tell what a call to this surface of the job meets, and count it."""
+    scenario = job.scenario
+    if scenario is None:
+        return None
+    entries = scenario.poll if surface == "poll" else scenario.media
+    if not entries:
+        return None
+    entry = met(entries, await world.store.count(job.id, surface))
+    await world.store.counted(job.id, surface)
+    return entry
+
+
+def prefer(world: World, operation: Operation, call: Call) -> None:
+    """Meet what `Prefer: code=N` asks of a call that is no submit. Raises Struck, or Refusal."""
+    if b"prefer" not in call.headers:
+        return
+    choice = preferred_code(call)
+    if choice.mistake:
+        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+    if choice.code is not None and (entry := entry_for_code(operation, world, choice.code)) is not None:
+        raise Struck(entry)
+
+
+async def _find(world: World, operation: Operation, call: Call, account: str) -> Job:
+    job_id = call.params.get(operation.job)
+    if job_id is None:
+        body = read_body(operation, call)
+        obey(operation, body)
+        job_id = body[operation.job]
+    job = await world.visible_job(job_id, account)
+    if job is None or job.model.provider != operation.provider:
+        raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
+    if operation.model is not None and job.model is not operation.model:
+        raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
+    call.job = job.id
+    if job.scenario is not None:
+        call.under(job.scenario)
+    return job
+
+
+async def _tell(world: World, operation: Operation, job: Job) -> Answer:
+    provider = world.provider(operation.provider)
+    step = await world.step(job)
+    urls = await urls_of(world, job, step) if step.state is State.COMPLETED else []
+    if operation.role == "status":
+        return provider.status(job, step, urls)
+    file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
+    return provider.result(job, step, urls, len(file), world.balance_of(job))

@@ -1,0 +1,230 @@
+"""Files that callers bring: as a form, as data URLs, or to a place that a ticket promises them.
+
+They are kept in memory and served to anybody who has the address, as the providers' own storage does.
+Nobody looks inside them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass, field
+from posixpath import splitext
+from urllib.parse import quote
+
+import msgspec
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
+from understudy_mock.domain.draw import Draw
+from understudy_mock.domain.exchange import Answer, Call
+from understudy_mock.domain.model import Operation
+from understudy_mock.gateway.accounts import Account
+from understudy_mock.gateway.keys import authenticate
+from understudy_mock.gateway.shelf import Upload
+from understudy_mock.gateway.status import prefer
+from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.world import World
+
+_ANY_TYPE = "application/octet-stream"
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
+_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
+_ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LONGEST_NAME = 200
+_MOST_PARTS = 100
+
+
+async def upload(world: World, operation: Operation, call: Call) -> Answer:
+    """Keep what the body holds. Facts: `files`, each with name, media type, size and address."""
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    brought = _of_form(operation, call) if operation.form else _of_data_urls(operation, call)
+    files = [_named(world, operation, call, account, *file) for file in brought]
+    for file in files:
+        world.shelf.put(file)
+    return world.provider(operation.provider).tell("upload", {"files": files})
+
+
+async def ticket(world: World, operation: Operation, call: Call) -> Answer:
+    """Promise a file a place. Facts: `file`, whose content is still to come, and `url` to put it to.
+
+    The body holds `filename` and `size`, and may hold `content_type`.
+    """
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    asked = read_body(operation, call)
+    obey(operation, asked)
+    file = _named(
+        world, operation, call, account, str(asked["filename"]), str(asked.get("content_type") or ""), None
+    )
+    file = msgspec.structs.replace(file, promised=int(asked["size"]))
+    world.shelf.put(file)
+    operations = world.catalog.operations
+    place = next(o.path for o in operations if o.role == "keep" and o.provider == operation.provider)
+    url = call.media_origin + re.sub(r"\{[^}]+\}", file.ticket, place)
+    return world.provider(operation.provider).tell("ticket", {"file": file, "url": url})
+
+
+async def keep(world: World, operation: Operation, call: Call) -> Answer:
+    """Keep what is put into a promised place; the ticket in the address is all the leave that it needs."""
+    promised = world.shelf.promised(call.params[operation.job])
+    if promised is None:
+        raise Refusal(Condition.NOT_FOUND, Detail(text="upload not found or expired"))
+    call.account = promised.account
+    prefer(world, operation, call)
+    if call.oversize:
+        raise Refusal(Trouble.BODY_TOO_LARGE)
+    if len(call.body) != promised.promised:
+        reason = f"has {len(call.body)} bytes, where {promised.promised} were announced"
+        raise _wrong(Violation("", missing=False, reason=reason))
+    tag = hashlib.blake2b(call.body, digest_size=16, usedforsecurity=False).hexdigest()
+    world.shelf.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
+    return world.provider(operation.provider).tell("keep", {})
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An uploaded file to be answered. Equal tags are equal bytes."""
+
+    tag: str
+    content: bytes
+    media_type: str
+
+
+def fetch(world: World, upload_id: str, name: str, call: Call) -> Kept:
+    """Find an uploaded file; it needs no key. Raises Refusal when there is none (yet)."""
+    found = world.shelf.get(upload_id)
+    if found is None or found.content is None or found.name != name:
+        raise Refusal(Condition.NOT_FOUND)
+    call.account = found.account
+    return Kept(found.tag, found.content, found.media_type)
+
+
+def _named(
+    world: World,
+    operation: Operation,
+    call: Call,
+    account: Account,
+    name: str,
+    media_type: str,
+    content: bytes | None,
+) -> Upload:
+    """Give a file its name, its type and its address."""
+    name = _plain_name(name)
+    media_type = media_type.partition(";")[0].strip().lower()
+    if not _TYPE.fullmatch(media_type) or media_type == _ANY_TYPE:
+        media_type = mimetypes.guess_type(name)[0] or _ANY_TYPE
+    asked = f"{name}\0{media_type}\0".encode() + (content or b"")
+    nth = account.nth(hash((operation.id, asked)))
+    draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked, nth)
+    made = f"{draw.bits('upload', 128):032x}"
+    return Upload(
+        id=made,
+        account=account.name,
+        name=name,
+        media_type=media_type,
+        url=f"{call.media_origin}/media/{made}/{quote(name, safe='')}",
+        content=content,
+        tag=made,
+        ticket=f"{draw.bits('ticket', 128):032x}" if content is None else "",
+    )
+
+
+def _plain_name(name: str) -> str:
+    """Take away folders and what has no place in an address."""
+    name = _ODD.sub("", re.split(r"[/\\]", name)[-1]).strip()
+    if name.strip(".") == "":
+        return "upload"
+    if len(name) > _LONGEST_NAME:
+        stem, ending = splitext(name)
+        name = stem[:_LONGEST_NAME] + ending[:20]
+    return name
+
+
+# -- forms
+
+
+@dataclass(slots=True)
+class _Part:
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    content: list[bytes] = field(default_factory=list)
+
+
+def _of_form(operation: Operation, call: Call) -> list[tuple[str, str, bytes]]:
+    """Read the file of a form: its name, its declared type, its bytes."""
+    if call.oversize:
+        raise Refusal(Trouble.BODY_TOO_LARGE)
+    for part in _parts(call):
+        _, options = parse_options_header(part.headers.get(b"content-disposition", b""))
+        if options.get(b"name") == operation.file.encode() and b"filename" in options:
+            name = options[b"filename"].decode("utf-8", "replace")
+            kind = part.headers.get(b"content-type", b"").decode("latin-1")
+            return [(name, kind, b"".join(part.content))]
+    raise _wrong(Violation(operation.file, missing=True, reason="is required"))
+
+
+def _parts(call: Call) -> list[_Part]:
+    kind, options = parse_options_header(call.headers.get(b"content-type", b""))
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise _wrong(Violation("", missing=False, reason="is not multipart/form-data"))
+    parts: list[_Part] = []
+    name, value = bytearray(), bytearray()
+
+    def begin() -> None:
+        if len(parts) == _MOST_PARTS:
+            raise FormParserError("too many parts")
+        parts.append(_Part())
+
+    def end_header() -> None:
+        parts[-1].headers[bytes(name).lower()] = bytes(value)
+        name.clear()
+        value.clear()
+
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": begin,
+                "on_header_field": lambda data, start, end: name.extend(data[start:end]),
+                "on_header_value": lambda data, start, end: value.extend(data[start:end]),
+                "on_header_end": end_header,
+                "on_part_data": lambda data, start, end: parts[-1].content.append(data[start:end]),
+            },
+        )
+        parser.write(call.body)
+        parser.finalize()
+    except FormParserError as error:
+        raise _wrong(Violation("", missing=False, reason=f"is not a form: {error}")) from None
+    return parts
+
+
+# -- data URLs
+
+
+def _of_data_urls(operation: Operation, call: Call) -> list[tuple[str, str, bytes]]:
+    """Read the files that a JSON body holds as data URLs; they have no names of their own."""
+    asked = read_body(operation, call)
+    obey(operation, asked)
+    return [_of_data_url(operation, index, text) for index, text in enumerate(asked[operation.file])]
+
+
+def _of_data_url(operation: Operation, index: int, text: str) -> tuple[str, str, bytes]:
+    found = _DATA_URL.match(text)
+    try:
+        if found is None:
+            raise ValueError("no data URL")
+        content = base64.b64decode(text[found.end() :], validate=True)
+    except (ValueError, binascii.Error):
+        reason = f"entry {index} is not a base64 data URL"
+        raise _wrong(Violation(operation.file, missing=False, reason=reason)) from None
+    kind = found[1].strip().lower()
+    return f"asset{mimetypes.guess_extension(kind) or ''}", kind, content
+
+
+def _wrong(violation: Violation) -> Refusal:
+    return Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))

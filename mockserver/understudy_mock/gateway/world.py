@@ -1,0 +1,211 @@
+"""The world of one gateway: everything that changes, made by a factory and passed in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import msgspec
+
+from understudy_mock.catalog import Catalog
+from understudy_mock.domain.clock import Clock
+from understudy_mock.domain.conditions import Condition, Refusal
+from understudy_mock.domain.job import Job
+from understudy_mock.domain.money import Wallet
+from understudy_mock.domain.rendition import Rendition
+from understudy_mock.domain.scenario import Scenario
+from understudy_mock.domain.timeline import State, Step
+from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
+from understudy_mock.gateway.journal import Journal
+from understudy_mock.gateway.shelf import Shelf
+from understudy_mock.gateway.store import MemoryStore, Store
+from understudy_mock.providers import PROVIDERS, Provider
+from understudy_mock.settings import Settings
+
+_PATIENCE = 600
+"""Provider seconds that a synchronous call waits for a job that never ends."""
+
+
+class Files(Protocol):
+    """What makes result files."""
+
+    async def file(self, rendition: Rendition) -> bytes:
+        """Make the file, or fetch it from the cache."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+class Announcer(Protocol):
+    """What sends callbacks."""
+
+    def plan(self, job: Job) -> None:
+        """Send the job's callbacks when they are due; for a job ended by hand, those of its new timeline."""
+
+    async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Return when a callback of the job has been tried, or after `seconds` of real time."""
+
+    def clear(self, account: str | None) -> None:
+        """Forget what is planned for an account, or all, and the log of it."""
+
+    async def close(self) -> None:
+        """End what is being sent, and say what was not."""
+
+
+class Silence:
+    """An announcer that sends nothing."""
+
+    def plan(self, job: Job) -> None:
+        """Do nothing."""
+
+    async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Do nothing."""
+
+    def clear(self, account: str | None) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+@dataclass(eq=False)
+class World:
+    """One gateway's settings, time, knowledge and memory."""
+
+    is_recorded: ClassVar[bool] = False
+    """Whether what happens was recorded, so that no scenario, money or rate of its own has a say in it."""
+
+    settings: Settings
+    catalog: Catalog
+    clock: Clock
+    files: Files
+    scenarios: dict[str, Scenario] = field(default_factory=dict)
+    scenario: Scenario | None = None
+    """The server's own scenario: holds where nothing nearer to the call names one."""
+
+    def __post_init__(self) -> None:
+        self._at_start = (dict(self.scenarios), self.scenario)
+        self.quirks = frozenset(self.settings.quirks)
+        self.journal = Journal(self.settings.journal)
+        self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
+        self.store: Store = MemoryStore(self.settings.keep_jobs)
+        self.announcer: Announcer = Silence()
+        self.shelf = Shelf()
+        self.direct_models = frozenset(
+            operation.model for operation in self.catalog.operations if operation.role == "result"
+        )
+        self._traces = 0
+        self._ended_by_hand: dict[str, asyncio.Event] = {}
+
+    def provider(self, name: str) -> Provider:
+        """The wording of a provider."""
+        return PROVIDERS[name]
+
+    def learn(self, scenario: Scenario) -> None:
+        """Make a scenario known by its name; one known since the start keeps its meaning."""
+        if scenario.name not in self._at_start[0]:
+            self.scenarios[scenario.name] = scenario
+
+    async def step(self, job: Job) -> Step:
+        """Tell where the job is now."""
+        return job.timeline.at(await self.store.age(job, self.clock.now()))
+
+    async def visible_job(self, job_id: str, account: str) -> Job | None:
+        """Find a job; that of another account does not exist for this one."""
+        job = await self.store.get(job_id)
+        return job if job is not None and job.account == account else None
+
+    async def put(self, job: Job) -> None:
+        """Keep a new job, and plan its refund where its end gives one."""
+        if job.held and job.refunded and (wallet := self.wallet_of(job)) is not None:
+            end = job.timeline.end
+            assert end is not None  # refunded tells that it ends
+            wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
+        for forgotten in await self.store.put(job, self.clock.now()):
+            # Nobody can move a forgotten job to its end any more, so what it would give back comes now.
+            if forgotten.by_polls and forgotten.held and (wallet := self.wallet_of(forgotten)) is not None:
+                wallet.refund(forgotten.id)
+        if job.receiver is not None:
+            self.announcer.plan(job)
+
+    def wallet_of(self, job: Job) -> Wallet | None:
+        """The wallet that paid for the job, if its account is still in use."""
+        account = self.accounts.named(job.account)
+        return account.wallet if account is not None else None
+
+    async def end(self, job: Job, state: State, error: str | None) -> Job:
+        """End a job now, by hand. Raises ValueError when it has ended already."""
+        age = await self.store.age(job, self.clock.now())
+        ended = msgspec.structs.replace(job, timeline=job.timeline.ended(age, state, error))
+        await self.store.replace(ended)
+        if ended.receiver is not None:
+            self.announcer.plan(ended)
+        if job.id in self._ended_by_hand:
+            self._ended_by_hand[job.id].set()
+        if job.held and (wallet := self.wallet_of(job)) is not None:
+            wallet.keep(job.id)
+            if ended.refunded:
+                wallet.expect_refund(job.id, job.price, None)
+                wallet.refund(job.id)
+        return ended
+
+    def balance_of(self, job: Job) -> int:
+        """What the job's account is told that it has left, in micro-USD."""
+        account = self.accounts.named(job.account)
+        return UNKEPT_BALANCE if account is None else account.balance(self.clock.now())
+
+    async def ended(self, job: Job, seconds: float | None = None) -> Job:
+        """Wait until the job has ended, by plan or by hand, and give it as it then is.
+
+        After `seconds` of provider time it is given as it is, ended or not. Without them, one that never
+        ends is given up after ten provider minutes (assumed): Refusal, timeout.
+        """
+        end = job.timeline.end
+        patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
+        wait = patience if end is None else end.at if seconds is None else min(end.at, patience)
+        event = self._ended_by_hand.setdefault(job.id, asyncio.Event())
+        by_plan = asyncio.ensure_future(self.clock.sleep_until(job.created + wait))
+        by_hand = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait({by_plan, by_hand}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            by_plan.cancel()
+            by_hand.cancel()
+            self._ended_by_hand.pop(job.id, None)
+        job = await self.store.get(job.id) or job
+        if job.timeline.end is None and seconds is None:
+            # Nobody can ask for it any more, so it is over, and its price comes back.
+            await self.end(job, State.ERROR, "timed out")
+            raise Refusal(Condition.TIMEOUT)
+        return job
+
+    async def polled(self, job: Job) -> None:
+        """Move a job on that polls move, after its poll was answered."""
+        await self.store.step_on(job)
+        if job.held and (await self.step(job)).state in job.model.price.refunds:
+            wallet = self.wallet_of(job)
+            if wallet is not None:
+                wallet.refund(job.id)
+
+    async def reset(self, account: str | None) -> int:
+        """Forget jobs, journal, money and limits of one account, or of all.
+
+        With all of them go the scenarios that came since the start.
+        """
+        if account is None:
+            known, self.scenario = self._at_start
+            self.scenarios = dict(known)
+        forgotten = await self.store.clear(account)
+        self.journal.clear(account)
+        self.accounts.clear(account)
+        self.announcer.clear(account)
+        self.shelf.clear(account)
+        return forgotten
+
+    def trace(self) -> str:
+        """Draw a UUID for an error that carries one."""
+        self._traces += 1
+        digest = hashlib.blake2b(f"{self.settings.seed}\0{self._traces}".encode(), digest_size=16).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"

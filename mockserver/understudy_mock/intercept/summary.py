@@ -1,0 +1,81 @@
+"""What a run came to, in a few lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.gateway.world import World
+from understudy_mock.intercept.proxy import Tally
+from understudy_mock.intercept.session import Intercepted
+from understudy_mock.recording.redact import SHORTEST, Redactor, secrets_of
+
+
+def summarise(world: World, intercepted: Intercepted) -> str:
+    """Tell jobs, calls, errors met, webhooks, and which calls went elsewhere."""
+    entries = list(world.journal.since(0))
+    calls = [entry for entry in entries if entry.kind == "call"]
+    jobs = Counter(job.model.provider for job in world.store)
+    clean = _redactor(world, calls)
+    errors = Counter(f"{entry.status} {_called(entry, clean)}" for entry in calls if entry.status >= 400)
+    faults = Counter(f"{entry.fault} {_called(entry, clean)}" for entry in calls if entry.fault)
+    sent = [entry for entry in entries if entry.kind == "delivery"]
+    received = sum(200 <= entry.status < 300 for entry in sent)
+    lines = [
+        f"understudy: {_count(jobs.total(), 'job')}{_split(jobs)}, {_count(len(calls), 'call')}, "
+        f"webhooks {received} received of {len(sent)} tried"
+    ]
+    lines += _listed("errors met", errors)
+    lines += _listed("faults played", faults)
+    lines += _elsewhere(intercepted.tally)
+    lines += _listed("could not be reached", intercepted.tally.unreached)
+    lines += _listed("calls refused (--offline)", intercepted.tally.refused)
+    if intercepted.nothing:
+        lines.append("  NO_PROXY keeps every host from the gateway: nothing was intercepted")
+    elif intercepted.left_out:
+        lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
+    return "\n".join(lines)
+
+
+def _elsewhere(tally: Tally) -> list[str]:
+    # A direct connection is seen when it begins, not what is said on it.
+    counts = (tally.passed + tally.direct).most_common()
+    told = [f"{place} ×{'at least ' if place in tally.direct else ''}{count}" for place, count in counts]
+    return [f"  calls that went elsewhere: {', '.join(told)}"] if told else []
+
+
+def _address(entry: JournalEntry) -> str:
+    # In clear a journal keeps the path alone; a program that called by a provider's name is to find it here.
+    if not entry.url.startswith("/"):
+        return entry.url
+    host = next((value.decode("latin-1") for name, value in entry.request_headers if name == b"host"), "")
+    return f"http://{host}{entry.url}" if host else entry.url
+
+
+def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
+    """Know every key that was shown: where no operation is, nobody has read the one that stands there."""
+    found = set(world.settings.api_keys)
+    for entry in calls:
+        found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
+    return Redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
+
+
+def _called(entry: JournalEntry, clean: Redactor) -> str:
+    # What follows ? is left out: there may be a key in it.
+    return entry.operation or clean.url(_address(entry).partition("?")[0])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _split(counts: Counter[str]) -> str:
+    return f" ({', '.join(f'{name} {count}' for name, count in counts.items())})" if counts else ""
+
+
+def _listed(title: str, counts: Counter[str]) -> list[str]:
+    return (
+        [f"  {title}: " + ", ".join(f"{name} ×{count}" for name, count in counts.most_common())]
+        if counts
+        else []
+    )

@@ -1,0 +1,9 @@
+"""The result files that finished jobs hand out: videos that play, images that open, meshes that load.
+
+It knows renditions (`domain.rendition`) and nothing of jobs, providers or HTTP. Importing it is
+cheap: PyAV, numpy, Pillow and trimesh are loaded by the first file that needs them.
+"""
+
+from understudy_mock.media.studio import RenderError, Studio, StudioClosed
+
+__all__ = ["RenderError", "Studio", "StudioClosed"]

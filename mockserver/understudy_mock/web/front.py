@@ -1,0 +1,334 @@
+"""The one ASGI app that all provider traffic goes through: find, decide, send, write the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain
+from time import perf_counter
+from types import MappingProxyType
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from understudy_mock.domain.clock import ManualClock
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.exchange import JSON, Answer, Call
+from understudy_mock.domain.model import Operation, Role
+from understudy_mock.domain.scenario import Entry
+from understudy_mock.gateway import lookups, uploads
+from understudy_mock.gateway.journal import HUNG_UP, JournalEntry, cut
+from understudy_mock.gateway.play import Struck
+from understudy_mock.gateway.status import fetch, status
+from understudy_mock.gateway.strike import strike
+from understudy_mock.gateway.submit import submit
+from understudy_mock.gateway.world import World
+from understudy_mock.providers.base import Place
+from understudy_mock.settings import MAX_BODY, MAX_HEADERS
+from understudy_mock.web.extras import add_fields
+from understudy_mock.web.faults import FAULTS, Wire
+from understudy_mock.web.files import answer_file
+from understudy_mock.web.protocol import BODILESS, connection_of, transport_of
+from understudy_mock.web.routes import Found, Routes
+
+_log = logging.getLogger("understudy")
+
+_AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
+"""Somebody's upload is served beside the admin API: it may be a page, but runs as one from nowhere."""
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_ORIGINS_KEPT = 1000
+_HUNG_UP = f"{HUNG_UP} before the whole answer was there"
+
+_ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = MappingProxyType(
+    {
+        "submit": submit,
+        "status": status,
+        "result": status,
+        "list": lookups.listing,
+        "secret": lookups.secret,
+        "balance": lookups.balance,
+        "models": lookups.models,
+        "upload": uploads.upload,
+        "ticket": uploads.ticket,
+        "keep": uploads.keep,
+    }
+)
+
+
+Decide = Callable[[Found, Call], Awaitable[Answer]]
+"""Answers a call, or raises the Refusal or Struck that says why not."""
+
+
+class Front:
+    """The gateway as an ASGI app. `admin` serves what is below `/_mock`.
+
+    `decide` answers calls in the place of the gateway's own decisions.
+    """
+
+    def __init__(self, world: World, admin: ASGIApp, decide: Decide | None = None) -> None:
+        self.world = world
+        self._admin = admin
+        self._answer = decide or self._as_documented
+        self._by_hand = isinstance(world.clock, ManualClock)
+        self._routes = Routes(world.catalog)
+        self._origins: dict[tuple[str, bytes | None, bytes | None, bytes | None], tuple[str, str, str]] = {}
+        public = world.settings.public_url
+        self._prefix = "/" + "/".join(public.split("/")[3:]).strip("/") if public else "/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path.startswith("/_mock/") or path == "/_mock":
+                await self._admin(scope, receive, send)
+            else:
+                try:
+                    await self._serve(scope, receive, send, path)
+                except asyncio.CancelledError:
+                    await self._hang_up(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._lifespan(receive, send)
+
+    async def _hang_up(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a call that still waits when the server ends: its connection breaks, as it would in life."""
+        transport = transport_of(scope)
+        if transport is None:
+            raise asyncio.CancelledError
+        transport.abort()
+        await Wire(send, receive, transport, scope["method"], self.world.clock).gone()
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.world.announcer.close()
+                self.world.files.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        began = perf_counter()
+        at = self.world.clock.now()
+        raw = scope["headers"]
+        head_size = len(b"".join(chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
+        headers: dict[bytes, bytes] = dict(raw)
+        if len(headers) < len(raw) and b"prefer" in headers:
+            # RFC 7240, section 2: several Prefer headers are one list.
+            headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
+        origin, media_origin, host = self._origin(scope, headers)
+        if self._prefix != "/" and path.startswith(self._prefix + "/"):
+            path = path[len(self._prefix) :]
+        raw_path = scope.get("raw_path")
+        if raw_path is not None and b"%" in raw_path and b"%2f" in raw_path.lower():
+            path = raw_path.decode("latin-1")  # an escaped slash is no separator (RFC 3986, section 2.2)
+        method = scope["method"]
+        found = self._routes.find(method, path, host)
+        call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
+        if head_size > MAX_HEADERS:
+            answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
+        else:
+            if method in ("POST", "PUT") and found.operation is not None:
+                body = await _read(receive, headers)
+                if body is None:
+                    call.oversize = True
+                else:
+                    call.body = body
+            answer = await self._decide(found, call, host)
+        if call.quirks or self.world.quirks:
+            answer = self._bend(answer, call)
+        # A caller that has had enough before the answer was there has not heard it.
+        connection = connection_of(scope)
+        cycle = connection.cycle if connection is not None else None
+        error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
+        try:
+            if answer.fault is None:
+                if connection is None or method == "HEAD" or not connection.send(answer):
+                    await _send(answer, method, send)
+            else:
+                slow = answer.fault.fault == "slow"
+                answer = await self._play(answer, scope, receive, send)
+                if slow and cycle is not None and cycle.disconnected:
+                    error = _HUNG_UP
+        finally:
+            # Where time is moved by hand, a wait takes what the clock says, not what the machine needed.
+            took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
+            self._write(scope, found, call, answer, at, took, head_size, error)
+
+    async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
+        """Send an answer with its fault done to it, and tell what went out."""
+        entry = answer.fault
+        assert entry is not None  # else there is nothing to play
+        wire = Wire(send, receive, transport_of(scope), scope["method"], self.world.clock)
+        return await FAULTS[entry.fault](wire, answer, entry)
+
+    async def _decide(self, found: Found, call: Call, host: str) -> Answer:
+        try:
+            return await self._answer(found, call)
+        except Refusal as refusal:
+            return self._refuse(refusal, found, call, host)
+        except Struck as struck:
+            return await self._strike(struck.entry, found, call, host)
+        except Exception:
+            # A bug of ours must not look like a dead server; the traceback is for its maintainer.
+            _log.exception("the gateway failed at %s %s", call.method, call.path)
+            return self._refuse(Refusal(Condition.INTERNAL_ERROR), found, call, host)
+
+    async def _as_documented(self, found: Found, call: Call) -> Answer:
+        if found.operation is not None:
+            return await _ROLES[found.operation.role](self.world, found.operation, call)
+        if found.file is not None and call.method in found.allowed:
+            job, index, fault = await fetch(self.world, *found.file, call)
+            rendition = job.rendition(index)
+            answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
+            answer.fault = fault
+            return answer
+        if found.kept is not None and call.method in found.allowed:
+            kept = uploads.fetch(self.world, *found.kept, call)
+            answer = answer_file(kept.content, kept.tag, kept.media_type, call)
+            answer.headers += _AS_A_FILE
+            return answer
+        what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
+        raise Refusal(what, Detail(allowed=found.allowed))
+
+    async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
+        """Word a scenario's entry. A file's route belongs to no provider, so its job tells whose it is."""
+        job = await self.world.store.get(call.job) if call.job else None
+        provider = self.world.provider(found.provider if job is None else job.model.provider)
+        model = job.model if job is not None else found.operation.model if found.operation else None
+        place = Place(host, call.path, self.world.trace())
+        quirks = self._quirks(call)
+        return strike(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
+
+    def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
+        place = Place(host, call.path, self.world.trace())
+        return self.world.provider(found.provider).refusal(refusal, place, self._quirks(call))
+
+    def _bend(self, answer: Answer, call: Call) -> Answer:
+        if "extra-fields" not in self._quirks(call) or JSON not in answer.headers:
+            return answer
+        return Answer(answer.status, add_fields(answer.body), answer.headers, answer.fault)
+
+    def _quirks(self, call: Call) -> frozenset[str]:
+        return self.world.quirks | call.quirks
+
+    def _origin(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[str, str, str]:
+        """Tell how absolute addresses to this caller begin, those of files, and the bare host it called."""
+        forwarded = headers.get(b"x-forwarded-proto")
+        asked = (scope["scheme"], headers.get(b"host"), forwarded, headers.get(b"x-forwarded-host"))
+        known = self._origins.get(asked)
+        if known is None:
+            known = self._make_origin(scope, *asked)
+            if len(self._origins) >= _ORIGINS_KEPT:
+                self._origins.clear()
+            self._origins[asked] = known
+        return known
+
+    def _make_origin(
+        self, scope: Scope, scheme: str, host: bytes | None, proto: bytes | None, outer: bytes | None
+    ) -> tuple[str, str, str]:
+        settings = self.world.settings
+        if proto is not None:
+            first = proto.split(b",")[0].strip().lower()
+            scheme = first.decode() if first in (b"http", b"https") else scheme
+        named = next((h.split(b",")[0].strip() for h in (outer, host) if h), b"")
+        if not _HOST.fullmatch(named):
+            server = scope.get("server") or ("127.0.0.1", None)
+            named = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
+        address = named.decode("latin-1")
+        bare = re.sub(r":\d+$", "", address).lower()
+        origin = (settings.public_url or f"{scheme}://{address}").rstrip("/")
+        provider = self._routes.provider_of_host(bare)
+        real = self._routes.media_host_of(provider) if provider is not None else None
+        files = settings.media_url or (f"{scheme}://{real}" if real and not settings.public_url else origin)
+        return origin, files.rstrip("/"), bare
+
+    def _write(
+        self,
+        scope: Scope,
+        found: Found,
+        call: Call,
+        answer: Answer,
+        at: int,
+        took: float,
+        head_size: int,
+        error: str,
+    ) -> None:
+        journal = self.world.journal
+        query = scope["query_string"]
+        request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
+        target = scope.get("raw_path") or scope["path"].encode()
+        if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
+            target = b"https://" + call.headers.get(b"host", b"localhost") + target
+        journal.append(
+            # By position: names would cost as much again as the rest of this function.
+            JournalEntry(
+                journal.next_number,
+                "call",
+                at,
+                took,
+                call.key,
+                call.account,
+                found.provider,
+                found.operation.id if found.operation is not None else "",
+                call.method,
+                (target + b"?" + query if query else target).decode("latin-1"),
+                scope["http_version"],
+                scope["headers"],
+                request_body,
+                len(call.body),
+                answer.status,
+                answer.headers,
+                response_body,
+                len(answer.body),
+                head_size + len(request_body) + len(response_body),
+                call.job,
+                call.scenario,
+                str(answer.fault.fault) if answer.fault is not None else "",
+                error,
+                tuple(call.warnings) if call.warnings else (),
+            )
+        )
+
+
+def _is_text(answer: Answer) -> bool:
+    """Tell text from media: the journal keeps no part of a file."""
+    if answer.headers and answer.headers[0] is JSON:
+        return True  # nearly all of them
+    kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
+    return kind.startswith((b"application/json", b"text/"))
+
+
+async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
+    """Read a request body; None when it is too large, which is told before it is read where possible."""
+    declared = headers.get(b"content-length", b"")
+    if declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY):
+        return None
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body if len(body) <= MAX_BODY else None
+    parts, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return b""  # half of a body is none, even if it could be read
+        part = message.get("body", b"")
+        size += len(part)
+        if size > MAX_BODY:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    headers = answer.headers
+    if answer.status not in BODILESS:
+        headers = [*headers, (b"content-length", str(len(answer.body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})
