@@ -58,11 +58,11 @@ def explore(
 
     `client` is one of these.
 
-    - A function, sync or async, that does a whole run: it takes a `conformance.protocol.Run` (`.base_url`,
-      `.api_key`, `.provider`, `.model`, `.input`, `.mode`, `.budget_ms`, …) and returns what it concluded, the
-      fields of a `result` (PROTOCOL.md). What it raises is a crash. It can do what `capabilities` says, in
-      `timing` as it declares of itself (ms; both are fields of `hello`). Runs go beside each other in `jobs`
-      threads, so it must share nothing between two runs.
+    - A function, sync or async, that does a whole run: it takes a `conformance.protocol.Run`
+      (`.base_url`, `.api_key`, `.provider`, `.model`, `.input`, `.mode`, `.budget_ms`, …) and returns
+      what it concluded, the fields of a `result` (PROTOCOL.md). What it raises is a crash. It can do
+      what `capabilities` says, in `timing` as it declares of itself (ms; both are fields of `hello`).
+      Runs go beside each other in `jobs` threads, so it must share nothing between two runs.
     - The class of an adapter with `hello`, `run` and `release`, like that of the reference client
       (contracts/understudy_contracts/adapters/reference.py); one is made for each of the `jobs`.
     - A command, a list of strings, that speaks the protocol.
