@@ -40,7 +40,9 @@ _REDACTED = re.compile(r"\[(?:redacted|[a-z][\w.-]*-\d+)\]", re.IGNORECASE)
 _TELLING = re.compile(r"retry-after|deprecation|sunset|(x-)?rate-?limit.*")
 """Answer headers that a client should know of, whoever sends them."""
 
-_NAME_LIKE = re.compile(r"[0-9a-f]{8,}|.*\d{4,}.*|(?=.*\d).*[0-9a-f]{4}-[0-9a-f]{4}.*", re.IGNORECASE)
+_NAME_LIKE = re.compile(
+    r"[0-9a-f]{8,}|.*\d{4}.*|(?=.*\d).*[0-9a-f]{4}-[0-9a-f]{4}.*", re.IGNORECASE | re.DOTALL
+)
 
 _KINDS = {
     "properties": Kind.UNDOCUMENTED_FIELD,

@@ -26,7 +26,7 @@ from understudy_mock.recording.told import Told, read_told
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
-_FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?$")
+_FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?\Z", re.DOTALL)
 _BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _EARLY = 0.95
 """Share of a told wait that counts as all of it."""

@@ -10,7 +10,7 @@ from understudy_contracts.server.wire import Exchange
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry, cut
 
-_PARAMETER = re.compile(r"\\\{[^}]*\\\}")
+_PARAMETER = re.compile(r"\\\{[^{}]*\\\}")
 _MOST = 500
 
 

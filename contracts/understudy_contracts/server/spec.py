@@ -67,7 +67,7 @@ class Api:
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], Operation]]:
         return [
-            (re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(one.path))), one)
+            (re.compile(re.sub(r"\\\{[^/{}]+\\\}", "[^/]+", re.escape(one.path))), one)
             for one in sorted(self.operations, key=lambda one: "{" in one.path)
         ]
 

@@ -143,7 +143,6 @@ class ScenarioError(ValueError):
         self.pointer = pointer
 
 
-_PATH = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
@@ -164,16 +163,14 @@ def read_scenario(data: Any) -> Scenario:
     try:
         return msgspec.convert(data, Scenario)
     except msgspec.ValidationError as error:
-        found = _PATH.match(str(error))
-        assert found is not None  # the pattern takes any text
-        path = (found["path"] or "").replace("[...]", "").replace("[", ".").replace("]", "")
-        pointer = path.replace(".", "/")
-        if unknown := _UNKNOWN.search(found["message"]):
+        message, at, path = str(error).removesuffix("`").rpartition(" - at `$")
+        if not at:
+            message, path = str(error), ""
+        pointer = path.replace("[...]", "").replace("[", ".").replace("]", "").replace(".", "/")
+        if unknown := _UNKNOWN.search(message):
             pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
-        allowed = _ALLOWED.get(pointer.rpartition("/")[2]) if "enum" in found["message"] else None
-        raise ScenarioError(
-            f"{found['message']}; {allowed}" if allowed else found["message"], pointer
-        ) from None
+        allowed = _ALLOWED.get(pointer.rpartition("/")[2]) if "enum" in message else None
+        raise ScenarioError(f"{message}; {allowed}" if allowed else message, pointer) from None
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting
 from understudy_mock.gateway.world import World
 
+_MARK = b"[scenario:"
 _IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
-_PREFERENCE = re.compile(r"^\s*(scenario|code)\s*=\s*\"?([^\";,]*?)\"?\s*$", re.IGNORECASE)
+_MOST_MARKS = 100
+"""Places of a body that are looked at for a scenario's name; what follows names none."""
 
 _STAGES: dict[Condition, str] = {
     Condition.MISSING_KEY: "key",
@@ -53,8 +55,8 @@ def choose(world: World, call: Call, account: Account | None) -> Choice:
         if "code" in wanted:
             return _by_code(wanted["code"])
         return _by_name(world, wanted["scenario"])
-    if b"[scenario:" in call.body and (found := _IN_PROMPT.search(call.body)):
-        return _by_name(world, found[1].decode("utf-8", "replace"))
+    if (named := _in_prompt(call.body)) is not None:
+        return _by_name(world, named)
     if call.key.startswith("scenario:"):
         return _by_name(world, call.key.split(":", 2)[1])
     if account is not None and account.scenario is not None:
@@ -109,6 +111,18 @@ def _by_name(world: World, name: str) -> Choice:
     return Choice(mistake=f"Unknown scenario {name[:64]!r}; known are {', '.join(sorted(world.scenarios))}")
 
 
+def _in_prompt(body: bytes) -> str | None:
+    """Find the scenario that a prompt names."""
+    place = -1
+    for _ in range(_MOST_MARKS):
+        place = body.find(_MARK, place + 1)
+        if place < 0:
+            return None
+        if found := _IN_PROMPT.match(body, place):
+            return found[1].decode("utf-8", "replace")
+    return None
+
+
 def _by_code(text: str) -> Choice:
     if not (text.isascii() and text.isdecimal() and len(text) == 3):
         return Choice(mistake=f"Prefer: code={text[:64]!r} is not an HTTP status")
@@ -117,5 +131,10 @@ def _by_code(text: str) -> Choice:
 
 def _preferences(header: bytes) -> dict[str, str]:
     """Read the preferences that are ours; others (RFC 7240 has several) are for somebody else."""
-    parts = header.decode("latin-1").replace(";", ",").split(",")
-    return {found[1].lower(): found[2] for part in parts if (found := _PREFERENCE.match(part))}
+    wanted = {}
+    for part in header.decode("latin-1").replace(";", ",").split(","):
+        name, equals, value = part.partition("=")
+        name = name.strip().lower()
+        if equals and name in ("scenario", "code"):
+            wanted[name] = value.strip().removeprefix('"').removesuffix('"').rstrip()
+    return wanted

@@ -32,7 +32,6 @@ from understudy_mock.gateway.world import World
 
 _ANY_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
-_DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_NAME = 200
 _MOST_PARTS = 100
@@ -65,7 +64,7 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
     world.shelf.put(file)
     operations = world.catalog.operations
     place = next(o.path for o in operations if o.role == "keep" and o.provider == operation.provider)
-    url = call.media_origin + re.sub(r"\{[^}]+\}", file.ticket, place)
+    url = call.media_origin + re.sub(r"\{[^{}]+\}", file.ticket, place)
     return world.provider(operation.provider).tell("ticket", {"file": file, "url": url})
 
 
@@ -214,15 +213,16 @@ def _of_data_urls(operation: Operation, call: Call) -> list[tuple[str, str, byte
 
 
 def _of_data_url(operation: Operation, index: int, text: str) -> tuple[str, str, bytes]:
-    found = _DATA_URL.match(text)
+    comma = text.find(",")
+    head = text[: max(comma, 0)].lower()
     try:
-        if found is None:
+        if not head.startswith("data:") or not head.endswith(";base64"):
             raise ValueError("no data URL")
-        content = base64.b64decode(text[found.end() :], validate=True)
+        content = base64.b64decode(text[comma + 1 :], validate=True)
     except (ValueError, binascii.Error):
         reason = f"entry {index} is not a base64 data URL"
         raise _wrong(Violation(operation.file, missing=False, reason=reason)) from None
-    kind = found[1].strip().lower()
+    kind = head.removeprefix("data:").partition(";")[0].strip()
     return f"asset{mimetypes.guess_extension(kind) or ''}", kind, content
 
 

@@ -17,7 +17,7 @@ from understudy_mock.recording.stamps import move_in_json, move_text
 
 _WORD = re.compile(rb"[A-Za-z0-9_-]{6,}")
 _ADDRESS = re.compile(rb"(https?):(\\?/\\?/)([A-Za-z0-9.\-_:\[\]]+)")
-_WHOLE = re.compile(rb'"(https?):(\\?/\\?/)([^"\s/\\?#]+)([^"\s]*)"')
+_WHOLE = re.compile(rb'"(https?):(\\?/\\?/)([^"\s/\\?#]++)([^"\s]*+)"')
 _HEX = "0123456789abcdef"
 _KINDS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 

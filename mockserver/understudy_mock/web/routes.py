@@ -13,7 +13,7 @@ from understudy_mock.domain.model import Operation
 _KEPT = re.compile(r"^/media/([0-9a-f]{32})/([^/]+)$")
 _FILE = re.compile(r"^/v1/([^/]+)/(output[^/]*)$")
 _SEGMIND = re.compile(r"^/v[12]/([^/]+|requests/.*)$")
-_PARAMETER = re.compile(r"\{([^}]+)\}")
+_PARAMETER = re.compile(r"\{([^{}]+)\}")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -152,7 +152,7 @@ def _meet_some(subject: Subject) -> None:
 def _ticket(subject: Subject, operation: Operation, key: str) -> tuple[str, bytes]:
     """Ask for a place to put a file: what names it in an address, and a file of the announced size."""
     tickets = [one for one in subject.api.operations if one.role == "ticket"]
-    before, _, after = re.sub(r"\\{[^}]+\\}", "\0", re.escape(operation.path)).partition("\0")
+    before, _, after = re.sub(r"\\{[^{}]+\\}", "\0", re.escape(operation.path)).partition("\0")
     for ticket in tickets:
         exchange = _call(subject, ticket, "", key)
         if found := re.search(f'{before}([^/"?]+){after}', exchange.content.decode("utf-8", "replace")):
@@ -168,7 +168,7 @@ def _call(
     more: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> Exchange:
-    path = re.sub(r"\{[^}]+\}", quote(job, safe="") or "unknown", operation.path)
+    path = re.sub(r"\{[^{}]+\}", quote(job, safe="") or "unknown", operation.path)
     headers = {**subject.credentials(key), **(more or {})}
     if operation.method != "GET":
         headers["Content-Type"] = "application/json"
