@@ -131,6 +131,7 @@ IN_A_SECOND = "2026-09-21T14:13:21.000Z"
 IN_TWO_SECONDS = "Mon, 21 Sep 2026 14:13:22 GMT"
 
 PIX_503 = '{ "statusCode": 503, "message": "Service unavailable" }'
+FILE_503 = "503 Service Unavailable\n"
 WAVE_503 = '{"code":503,"message":"service unavailable"}'
 PAGE = re.compile(r"<html>.*504 Gateway Time-out.*</html>\s*", re.DOTALL)
 PIX_HALF = re.compile(r'\{"request_id":"[^}]*')
@@ -499,10 +500,10 @@ TABLE: dict[str, dict[str, Story]] = {
     },
     "media-503-once": {
         "pixazo": Story(
-            (PIX, polls(111, told=PIX_DONE), downloads(503, text=PIX_503), VIDEO, VIDEO), jobs=1, spent=0.40
+            (PIX, polls(111, told=PIX_DONE), downloads(503, text=FILE_503), VIDEO, VIDEO), jobs=1, spent=0.40
         ),
         "wavespeed": Story(
-            (WAVE, polls(65, told=WAVE_DONE), downloads(503, text=WAVE_503), VIDEO, VIDEO), jobs=1, spent=0.40
+            (WAVE, polls(65, told=WAVE_DONE), downloads(503, text=FILE_503), VIDEO, VIDEO), jobs=1, spent=0.40
         ),
     },
     "media-truncated": {

@@ -446,17 +446,62 @@ async def test_a_peer_that_is_not_on_this_machine_is_refused(catalog: Catalog, p
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1"])
-@pytest.mark.parametrize("host", [b"localhost:8080", b"127.0.0.1", b"[::1]:8080", b"mock", b"a.localhost"])
+@pytest.mark.parametrize("host", [b"localhost:8080", b"127.0.0.1", b"[::1]:8080", b"a.localhost", b""])
 async def test_a_peer_on_this_machine_is_let_in(catalog: Catalog, peer: str, host: bytes) -> None:
     gateway = open_gateway(catalog)
     assert (await ask(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=host)).status == 200
 
 
-@pytest.mark.parametrize("host", [b"evil.example", b"127.0.0.1.evil.example", b"[", b"[::1", b"\xff.x"])
+@pytest.mark.parametrize(
+    "host",
+    [b"evil.example", b"127.0.0.1.evil.example", b"[", b"[::1", b"\xff.x", b"mock", b"wpad", b"192.0.2.7"],
+)
 async def test_a_name_that_somebody_made_lead_here_is_refused(catalog: Catalog, host: bytes) -> None:
     """DNS rebinding: the peer is this machine, but the name in Host gives the page away."""
     said = await ask(open_gateway(catalog).app, "GET", "/_mock/health", host=host)
     assert said.status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "site", "mode", "dest", "status"),
+    [
+        ("GET", "same-origin", "cors", "empty", 200),
+        ("POST", "same-origin", "cors", "empty", 200),
+        ("GET", "none", "navigate", "document", 200),
+        ("GET", "cross-site", "navigate", "document", 200),
+        ("GET", "same-site", "navigate", "document", 200),
+        ("GET", "cross-site", "no-cors", "image", 403),
+        ("GET", "same-site", "no-cors", "script", 403),
+        ("GET", "cross-site", "navigate", "iframe", 403),
+        ("GET", "cross-site", "", "", 403),
+        ("POST", "cross-site", "navigate", "document", 403),
+    ],
+)
+async def test_a_person_may_follow_a_link_here_and_a_page_may_embed_nothing(
+    catalog: Catalog, method: str, site: str, mode: str, dest: str, status: int
+) -> None:
+    """Fetch Metadata: an `<img>` sends no Origin, but browsers say who asks, and what for."""
+    path = "/_mock/health" if method == "GET" else "/_mock/reset"
+    fetch = {"site": site, "mode": mode, "dest": dest}
+    headers = [(f"sec-fetch-{name}".encode(), told.encode()) for name, told in fetch.items() if told]
+    said = await ask(open_gateway(catalog).app, method, path, headers, host=b"localhost")
+    assert said.status == status
+
+
+async def test_looking_at_accounts_makes_none_and_forgets_none(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog, balance=2)
+    accounts = gateway.world.accounts
+    for path in (
+        "accounts/nobody-yet",
+        "jobs?account=nobody-yet",
+        "journal?account=nobody-yet",
+        "journal.har?account=nobody-yet",
+    ):
+        assert (await gateway.admin("GET", path)).status_code == 200
+    assert accounts.named(account_name("nobody-yet")) is None
+    assert (await gateway.admin("GET", "accounts/nobody-yet")).json()["balance_usd"] == 2
+    assert (await gateway.admin("POST", "reset?account=nobody-yet")).json() == {"jobs": 0}
+    assert accounts.named(account_name("nobody-yet")) is None
 
 
 async def test_the_token_opens_the_door_to_everybody_who_shows_it_and_nobody_else(catalog: Catalog) -> None:

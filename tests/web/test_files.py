@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from tests.gateway.asking import end, id_of, open_gateway, poll, submit
 from tests.support import Gateway, key_headers
 from tests.web.wire import Said, ask
 from understudy_mock.catalog import Catalog
+from understudy_mock.domain.conditions import Condition
 from understudy_mock.media import Studio
 from understudy_mock.media.small import small_file
 
@@ -166,9 +169,64 @@ async def test_there_is_no_file_until_the_job_has_completed(catalog: Catalog) ->
             assert (await ask(gateway.app, method, path)).status == status
 
 
-async def test_a_missing_file_is_a_404_in_a_providers_shape(catalog: Catalog) -> None:
-    said = await ask(open_gateway(catalog).app, "GET", "/v1/nobody/output.mp4")
-    assert (said.status, said.json) == (404, {"error": "Resource not found"})
+@pytest.mark.parametrize("path", ["/v1/nobody/output.mp4", f"/media/{'0' * 32}/cat.png"])
+async def test_a_missing_file_is_a_plain_404(catalog: Catalog, path: str) -> None:
+    """Files lie at somebody else's: nothing in the answer is the provider's."""
+    said = await ask(open_gateway(catalog).app, "GET", path)
+    assert (said.status, said.body) == (404, b"404 Not Found\n")
+    assert said.headers == {"content-type": "text/plain; charset=utf-8", "content-length": "14"}
+
+
+_PLAIN = {
+    "missing_key": 401,
+    "invalid_key": 401,
+    "forbidden": 403,
+    "quota_exceeded": 403,
+    "rate_limited": 429,
+    "invalid_request": 400,
+    "insufficient_balance": 402,
+    "model_not_found": 404,
+    "not_found": 404,
+    "internal_error": 500,
+    "bad_gateway": 502,
+    "unavailable": 503,
+    "timeout": 504,
+}
+
+
+@pytest.mark.parametrize("provider", ["pixazo", "wavespeed", "segmind"])
+@pytest.mark.parametrize("condition", list(Condition))
+async def test_a_download_is_refused_by_nobody_of_the_api(
+    catalog: Catalog, provider: str, condition: str
+) -> None:
+    """A CDN knows no quota, no key and no header of the provider: only what the entry names is told."""
+    gateway = open_gateway(catalog, quirks=("json-video",))
+    entries = [{"condition": condition}, {"condition": condition, "retry_after": 7, "body": "{}"}]
+    await gateway.admin("PUT", "accounts/test-key-1", json={"scenario": {"name": "x", "media": entries}})
+    await submit(gateway, provider)
+    gateway.advance(1000)
+    [job] = gateway.world.store
+    path = job.media_url(0).partition("8080")[2]
+    plain, named = [await ask(gateway.app, "GET", path) for _ in entries]
+    status = _PLAIN[condition]
+    assert plain.status == named.status == status
+    assert plain.body == f"{status} {HTTPStatus(status).phrase}\n".encode()
+    assert set(plain.headers) == {"content-type", "content-length"}
+    assert (named.body, named.headers["content-type"]) == (b"{}", "application/json")
+    assert set(named.headers) == {"content-type", "content-length", "retry-after"}
+    assert named.headers["retry-after"] == "7"
+
+
+async def test_a_download_may_be_told_to_wait_until_a_date(catalog: Catalog) -> None:
+    """Also where the provider itself has a header of its own for that."""
+    gateway = open_gateway(catalog, quirks=("json-video",))
+    entries = [{"status": 429, "retry_after": "http-date"}, {"status": 429, "retry_after": "none"}]
+    await gateway.admin("PUT", "accounts/test-key-1", json={"scenario": {"name": "x", "media": entries}})
+    await submit(gateway, "segmind")
+    [job] = gateway.world.store
+    dated, bare = [await ask(gateway.app, "GET", job.media_url(0).partition("8080")[2]) for _ in entries]
+    assert dated.headers["retry-after"].endswith(" GMT")
+    assert set(bare.headers) == {"content-type", "content-length"}
 
 
 @pytest.mark.parametrize("how", ["FAILED", "ERROR"])

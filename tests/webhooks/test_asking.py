@@ -306,6 +306,43 @@ async def test_a_name_that_leads_nowhere_is_refused_in_the_log(catalog: Catalog,
         assert "is not known here" in delivery.attempts[0].error
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_mock/reset",
+        "/_mock",
+        "/_mock/",
+        "/%5fmock/reset",
+        "/_mock%2Freset",
+        "/%5Fm%6Fck/reset?account=x",
+        "/_mock/reset;x",
+        "/_mock/reset#x",
+    ],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "here.example.com"])
+async def test_a_callback_to_an_admin_api_is_refused_in_the_log(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, path: str, host: str
+) -> None:
+    """Whatever the host is called, however the path is written: nothing is sent there."""
+    async with staged(catalog) as stage:
+        here: list[list[str]] = [["127.0.0.1"]]
+        Names(monkeypatch, here=here, localhost=here)
+        port = stage.receiver.url.rpartition(":")[2]
+        job = await stage.submit(url=f"http://{host}:{port}{path}")
+        await stage.advance(WHOLE)
+        [delivery] = stage.deliveries(job)
+        assert (delivery.state, len(delivery.attempts)) == (DeliveryState.REFUSED, 1)
+        assert "admin API" in delivery.attempts[0].error
+        assert stage.receiver.received == []
+
+
+async def test_a_callback_whose_path_only_looks_like_the_admin_apis_is_sent(catalog: Catalog) -> None:
+    async with staged(catalog) as stage:
+        job = await stage.submit(url=f"{stage.receiver.url}/_mocking/hook?next=/_mock/reset")
+        await stage.advance(WHOLE)
+        assert [delivery.state for delivery in stage.deliveries(job)] == [DeliveryState.DELIVERED]
+
+
 async def test_a_name_is_looked_up_for_each_connection(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,6 +283,15 @@ async def test_http_is_refused(at: Scene) -> None:
     assert answer.status_code == 400
 
 
+async def test_a_callback_cannot_reset_its_own_gateway(tmp_path: Path) -> None:
+    with serving(tmp_path, "--speed", "1000", "--allow-http-webhooks") as url:
+        async with httpx.AsyncClient(base_url=url, headers=key_headers("pixazo"), trust_env=False) as client:
+            at = Scene(client, Receiver(SystemClock()))
+            job = await at.submit(url=f"{url.replace('127.0.0.1', 'localhost')}/_mock/reset")
+            await at.until(job, "refused")
+            assert [one["id"] for one in (await client.get("/_mock/jobs")).json()["jobs"]] == [job]
+
+
 # -- the README
 
 

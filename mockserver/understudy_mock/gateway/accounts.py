@@ -74,13 +74,8 @@ class Accounts:
         """The account of a key, made at the first call."""
         account = self._accounts.get(key)
         if account is None:
-            name = account_name(key)
-            if name in self._by_name:  # another key's; two accounts must not become one
-                name = account_name(key, digits=32)
-            account = Account(key, name)
-            account.fund(self._balance)
-            account.limit(self._rate_limit)
-            self._accounts[key] = self._by_name[account.name] = account
+            account = self._accounts[key] = self._make(key)
+            self._by_name[account.name] = account
             if len(self._accounts) > MAX_ACCOUNTS:
                 _, oldest = self._accounts.popitem(last=False)
                 self._by_name.pop(oldest.name, None)
@@ -88,9 +83,23 @@ class Accounts:
             self._accounts.move_to_end(key)
         return account
 
+    def peek(self, key: str) -> Account:
+        """The account of a key as it is, or as it would be; to look at one does not make it, nor keep it."""
+        known = self._accounts.get(key)
+        return known if known is not None else self._make(key)
+
     def named(self, name: str) -> Account | None:
         """The account with this `acct_` name, if it is in use."""
         return self._by_name.get(name)
+
+    def _make(self, key: str) -> Account:
+        name = account_name(key)
+        if name in self._by_name:  # another key's; two accounts must not become one
+            name = account_name(key, digits=32)
+        account = Account(key, name)
+        account.fund(self._balance)
+        account.limit(self._rate_limit)
+        return account
 
     def clear(self, name: str | None) -> None:
         """Forget one account, or all."""

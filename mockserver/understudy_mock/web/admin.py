@@ -6,7 +6,7 @@ For loopback peers only, unless an admin token is set; then for whoever shows it
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,6 +40,9 @@ _PAGE = 100
 _LARGEST_PAGE = 10_000
 _DIGITS = 18
 """More of them are no number that could be meant."""
+
+
+_FOREIGN_PAGE = "the admin API does not answer pages of another origin"
 
 
 class AdminError(Exception):
@@ -99,17 +102,35 @@ class _Guard:
         host = headers.get(b"host", b"").decode("latin-1")
         origin = headers.get(b"origin")
         if origin is not None and _netloc(origin.decode("latin-1")) != host:
-            return "the admin API does not answer pages of another origin"
+            return _FOREIGN_PAGE
+        if not _asked_by_a_person(scope["method"], headers):
+            return _FOREIGN_PAGE
         if self._token is not None:
             shown = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
             if hmac.compare_digest(shown, self._token.encode()):
                 return None
             return "show the admin token: Authorization: Bearer TOKEN"
         peer = (scope.get("client") or ("127.0.0.1", 0))[0]
-        # A page can make a name of its own lead to loopback; the name in Host gives that away.
-        if not _is_loopback(peer) or not _is_local_name(host):
+        here = (scope.get("server") or ("127.0.0.1", 0))[0]
+        # A page can make a name of its own lead to this machine; the name in Host gives that away.
+        if not (_is_loopback(peer) or peer == here) or not _is_local_name(host, here):
             return "the admin API is for this machine only; start with --admin-token to reach it from others"
         return None
+
+
+def _asked_by_a_person(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether no foreign page asks on its own: as far as a browser says so (Fetch Metadata).
+
+    A page of another origin, which another port of this machine is too, may be left by a link to here: the
+    person then sees the answer, and the page does not. It may not have it as an image, a script or a frame.
+    """
+    if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none"):
+        return True
+    return (
+        method == "GET"
+        and headers.get(b"sec-fetch-mode") == b"navigate"
+        and headers.get(b"sec-fetch-dest") == b"document"
+    )
 
 
 def _netloc(url: str) -> str | None:
@@ -127,16 +148,14 @@ def _is_loopback(address: str) -> bool:
         return address in ("", "localhost", "testclient")
 
 
-def _is_local_name(host: str) -> bool:
+def _is_local_name(host: str, here: str) -> bool:
+    """Tell whether `host`, with or without a port, names this machine; `here` is its address of this call."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    try:
-        ip_address(name)
-    except ValueError:
-        return name in ("", "localhost") or name.endswith(".localhost") or "." not in name
-    return True
+    # Names below localhost are nobody's to give away (RFC 6761, section 6.3).
+    return _is_loopback(name) or name == here or name.endswith(".localhost")
 
 
 class _Admin:
@@ -274,9 +293,12 @@ class _Admin:
     # -- accounts and scenario
 
     async def account(self, request: Request) -> Response:
-        account = self._account(request.path_params["account"])
+        name = request.path_params["account"]
         if request.method == "PUT":
+            account = self._account(name, self._world.accounts.of)
             self._change(account, await _body(request))
+        else:
+            account = self._account(name, self._world.accounts.peek)
         return _json(self._describe(account))
 
     def _change(self, account: Account, body: dict[str, Any]) -> None:
@@ -323,16 +345,18 @@ class _Admin:
             "quirks": sorted(account.quirks),
         }
 
-    def _account(self, text: str) -> Account:
+    def _account(self, text: str, find: Callable[[str], Account]) -> Account:
         named = self._world.accounts.named(text) if text.startswith("acct_") else None
         if named is not None:
             return named
         if text.startswith("acct_"):
             raise AdminError(404, "no account has this name; one appears with its first call")
-        return self._world.accounts.of(text)
+        return find(text)
 
     def _account_name(self, text: str | None) -> str | None:
-        return None if text is None else text if text.startswith("acct_") else self._account(text).name
+        if text is None or text.startswith("acct_"):
+            return text
+        return self._world.accounts.peek(text).name
 
     async def scenario(self, request: Request) -> Response:
         if request.method == "PUT":

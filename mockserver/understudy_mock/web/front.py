@@ -21,7 +21,7 @@ from understudy_mock.gateway import lookups, uploads
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import Struck
 from understudy_mock.gateway.status import fetch, status
-from understudy_mock.gateway.strike import strike
+from understudy_mock.gateway.strike import refuse_file, strike, strike_file
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
 from understudy_mock.providers.base import Place
@@ -197,15 +197,19 @@ class Front:
         raise Refusal(what, Detail(allowed=found.allowed))
 
     async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
-        """Word a scenario's entry. A file's route belongs to no provider, so its job tells whose it is."""
+        """Word a scenario's entry: as the provider does, but for files."""
+        if found.is_file:
+            return strike_file(self.world, entry)
         job = await self.world.store.get(call.job) if call.job else None
-        provider = self.world.provider(found.provider if job is None else job.model.provider)
+        provider = self.world.provider(found.provider)
         model = job.model if job is not None else found.operation.model if found.operation else None
         place = Place(host, call.path, self.world.trace())
         quirks = self._quirks(call)
         return strike(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
 
     def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
+        if found.is_file:
+            return refuse_file(refusal)
         place = Place(host, call.path, self.world.trace())
         return self.world.provider(found.provider).refusal(refusal, place, self._quirks(call))
 

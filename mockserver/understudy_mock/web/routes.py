@@ -30,6 +30,11 @@ class Found(NamedTuple):
     file: tuple[str, str] | None = None
     kept: tuple[str, str] | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether a file is asked for: those lie at somebody else's, not at the provider's API."""
+        return self.file is not None or self.kept is not None
+
 
 class _Route:
     """One path: what it is for, by method. All of its operations are of one provider."""

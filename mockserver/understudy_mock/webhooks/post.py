@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpcore
 
@@ -25,8 +25,12 @@ _KEPT = 64
 """Connections that are kept for the next callback."""
 
 
+_ADMIN = b"/_mock"
+"""Where the admin API is, here and at any other gateway of this machine (see `_refuse_admin`)."""
+
+
 class Forbidden(Exception):
-    """The address is not on this machine, and its host was not allowed."""
+    """The address is not on this machine and its host was not allowed, or it is an admin API's."""
 
 
 class Poster:
@@ -52,6 +56,7 @@ class Poster:
         size = str(len(body)).encode()
         headers = [(b"host", host), *headers, (b"content-length", size)]
         request = httpcore.Request("POST", url, headers=headers, content=body)
+        _refuse_admin(request.url.target)
         connection = await self._connection(request.url.origin)
         response = await connection.handle_async_request(request)
         try:
@@ -91,6 +96,16 @@ class Poster:
         return httpcore.AsyncHTTPConnection(
             origin, ssl_context=self._tls, keepalive_expiry=5, network_backend=self._backend
         )
+
+
+def _refuse_admin(target: bytes) -> None:
+    """Refuse to call an admin API, which trusts whoever calls it from this machine. Raises Forbidden.
+
+    By its path alone: a host has more names, addresses and ports than can be compared.
+    """
+    path = unquote_to_bytes(target.partition(b"?")[0])
+    if path == _ADMIN or path.startswith(_ADMIN + b"/"):
+        raise Forbidden("callbacks do not go to an admin API (/_mock/)")
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):
