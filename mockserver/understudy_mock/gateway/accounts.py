@@ -19,10 +19,11 @@ UNKEPT_BALANCE = micro_usd(100)
 
 @dataclass(slots=True, eq=False)
 class Meeting:
-    """One scenario, and how many submits of an account have met it."""
+    """One scenario, and how many submits of an account have met it, and how many lookups and uploads."""
 
     scenario: Scenario
     submits: int = 0
+    lookups: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +38,7 @@ class Account:
     scenario: Scenario | None = None
     quirks: frozenset[str] = frozenset()
     meetings: dict[str, Meeting] = field(default_factory=dict)
-    """The scenarios that submits have met, by name."""
+    """The scenarios that its calls have met, by name."""
     _bodies: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def nth(self, body: int) -> int:

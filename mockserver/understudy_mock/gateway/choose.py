@@ -11,6 +11,7 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting
 from understudy_mock.gateway.world import World
+from understudy_mock.providers import Provider
 
 _MARK = b"[scenario:"
 _IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
@@ -28,6 +29,21 @@ _STAGES: dict[Condition, str] = {
     Condition.NOT_FOUND: "model",
     Condition.INSUFFICIENT_BALANCE: "balance",
 }
+
+_EVERYWHERE = frozenset(
+    {
+        Condition.MISSING_KEY,
+        Condition.INVALID_KEY,
+        Condition.FORBIDDEN,
+        Condition.QUOTA_EXCEEDED,
+        Condition.RATE_LIMITED,
+        Condition.INTERNAL_ERROR,
+        Condition.BAD_GATEWAY,
+        Condition.UNAVAILABLE,
+        Condition.TIMEOUT,
+    }
+)
+"""Conditions of the key or of the server, whatever is asked for; the others are about one submit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +63,23 @@ def stage(entry: Entry) -> str:
     return _STAGES.get(entry.condition, "end") if entry.condition is not None else "end"
 
 
-def choose(world: World, call: Call, account: Account | None) -> Choice:
-    """Choose for a submit. The first of these that names one holds: the Prefer header, the prompt, the
-    form of the key, the account's scenario, the server's."""
+def holds_everywhere(provider: Provider, entry: Entry) -> bool:
+    """Tell whether an entry is about the key or the server, so that each call with the key meets it."""
+    if entry.accept or entry.fault is not None:
+        return False
+    condition = entry.condition or provider.conditions.get(entry.status or 0)
+    return condition in _EVERYWHERE or (entry.status or 0) >= 500
+
+
+def choose(world: World, call: Call, account: Account | None, prompt: bytes = b"") -> Choice:
+    """Choose for a call. The first of these that names one holds: the Prefer header, the prompt (of a
+    submit), the form of the key, the account's scenario, the server's."""
     prefer = call.headers.get(b"prefer")
     if prefer is not None and (wanted := _preferences(prefer)):
         if "code" in wanted:
             return _by_code(wanted["code"])
         return _by_name(world, wanted["scenario"])
-    if (named := _in_prompt(call.body)) is not None:
+    if (named := _in_prompt(prompt)) is not None:
         return _by_name(world, named)
     if call.key.startswith("scenario:"):
         return _by_name(world, call.key.split(":", 2)[1])

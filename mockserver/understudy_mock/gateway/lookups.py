@@ -1,7 +1,7 @@
 """Calls that tell an account about itself: its jobs, its money, its secret, and what it can run.
 
-None of them changes anything. Each checks the key, meets `Prefer: code=N`, gathers facts, and leaves the
-wording to the provider.
+None of them changes anything. Each checks the key, meets what was chosen for it (see `admit`), gathers
+facts, and leaves the wording to the provider.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from understudy_mock.domain.conditions import Condition, Detail, Refusal, Violat
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
-from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.status import prefer
+from understudy_mock.gateway.status import admit
 from understudy_mock.gateway.submit import obey, read_body
 from understudy_mock.gateway.world import World
 
@@ -23,24 +22,21 @@ _PAGE_SIZE = 20
 
 async def secret(world: World, operation: Operation, call: Call) -> Answer:
     """Tell what signs the caller's callbacks. Facts: `secret`."""
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     told = webhook_secret(world.settings.seed, account.name)
     return world.provider(operation.provider).tell("secret", {"secret": told})
 
 
 async def balance(world: World, operation: Operation, call: Call) -> Answer:
     """Tell what the caller can spend. Facts: `balance` in micro-USD, and whether the path is an `alias`."""
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     facts = {"balance": account.balance(world.clock.now()), "alias": operation.alias}
     return world.provider(operation.provider).tell("balance", facts)
 
 
 async def models(world: World, operation: Operation, call: Call) -> Answer:
     """List what the caller can run. Facts: `models`, each with its price for the defaults, in micro-USD."""
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     found = [
         (model, model.price.of(model.defaults))
         for model in world.catalog.models
@@ -54,8 +50,7 @@ async def listing(world: World, operation: Operation, call: Call) -> Answer:
 
     The body may hold `page` (from 1), `page_size`, `model`, `status`, `created_after` and `created_before`.
     """
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     asked = read_body(operation, call)
     obey(operation, asked)
     after, before = (_instant(asked, name) for name in ("created_after", "created_before"))

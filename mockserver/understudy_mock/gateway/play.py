@@ -1,4 +1,4 @@
-"""What a scenario does to one submit: which entry it meets, and at which check it takes hold."""
+"""What a scenario does to one call: which entry it meets, and at which check of a submit it takes hold."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario, met
 from understudy_mock.gateway.accounts import Account, Meeting
-from understudy_mock.gateway.choose import NOTHING, choose, entry_for_code, meet_scenario, stage
+from understudy_mock.gateway.choose import (
+    NOTHING,
+    choose,
+    entry_for_code,
+    holds_everywhere,
+    meet_scenario,
+    stage,
+)
 from understudy_mock.gateway.world import World
 
 
@@ -71,7 +78,7 @@ class Play:
 
 def open_play(world: World, operation: Operation, call: Call, account: Account) -> Play:
     """Choose what happens to a submit. Raises Refusal for a status that is not documented."""
-    choice = choose(world, call, account)
+    choice = choose(world, call, account, call.body)
     if choice is NOTHING:
         return _AS_USUAL
     if choice.code is not None:
@@ -85,6 +92,26 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     call.under(scenario)
     meeting = meet_scenario(account, scenario)
     return Play(meeting, scenario, met(scenario.submit, meeting.submits), "")
+
+
+def hold(world: World, operation: Operation, call: Call, account: Account) -> None:
+    """Refuse a call that is no submit for what its scenario says of the key or of the server.
+
+    Those are its submit entries, which such calls count for themselves: what a lookup met, the next submit
+    meets all the same. Raises Struck, or Refusal for a scenario that is not known.
+    """
+    choice = choose(world, call, account)
+    if choice.mistake:
+        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+    scenario = choice.scenario
+    if scenario is None:
+        return
+    call.under(scenario)
+    meeting = meet_scenario(account, scenario)
+    entry = met(scenario.submit, meeting.lookups)
+    meeting.lookups += 1
+    if entry is not None and holds_everywhere(world.provider(operation.provider), entry):
+        raise Struck(entry)
 
 
 _AS_USUAL = Play(None, None, None, "")

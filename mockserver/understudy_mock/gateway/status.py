@@ -8,10 +8,11 @@ from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, met
 from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.addresses import urls_of
 from understudy_mock.gateway.choose import entry_for_code, preferred_code
 from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.play import Struck
+from understudy_mock.gateway.play import Struck, hold
 from understudy_mock.gateway.submit import obey, read_body
 from understudy_mock.gateway.world import World
 
@@ -20,7 +21,7 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
-    job = await _find(world, operation, call, account.name)
+    job = await _find(world, operation, call, account)
     entry = await meet(world, job, "poll") if job.scenario is not None else None
     if entry is not None and entry.fault is None:
         raise Struck(entry)
@@ -67,6 +68,17 @@ async def meet(world: World, job: Job, surface: str) -> Entry | None:
     return entry
 
 
+def admit(world: World, operation: Operation, call: Call) -> Account:
+    """Let in a call that is about a key alone: find its account, and meet what was chosen for it.
+
+    Raises Refusal, or Struck.
+    """
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    hold(world, operation, call, account)
+    return account
+
+
 def prefer(world: World, operation: Operation, call: Call) -> None:
     """Meet what `Prefer: code=N` asks of a call that is no submit. Raises Struck, or Refusal."""
     if b"prefer" not in call.headers:
@@ -78,16 +90,19 @@ def prefer(world: World, operation: Operation, call: Call) -> None:
         raise Struck(entry)
 
 
-async def _find(world: World, operation: Operation, call: Call, account: str) -> Job:
+async def _find(world: World, operation: Operation, call: Call, account: Account) -> Job:
     job_id = call.params.get(operation.job)
     if job_id is None:
         body = read_body(operation, call)
         obey(operation, body)
         job_id = body[operation.job]
-    job = await world.visible_job(job_id, account)
-    if job is None or job.model.provider != operation.provider:
-        raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
-    if operation.model is not None and job.model is not operation.model:
+    job = await world.visible_job(job_id, account.name)
+    if (
+        job is None
+        or job.model.provider != operation.provider
+        or (operation.model is not None and job.model is not operation.model)
+    ):
+        hold(world, operation, call, account)  # a key that is not known is told so before anything else
         raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
     call.job = job.id
     if job.scenario is not None:

@@ -24,9 +24,8 @@ from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.accounts import Account
-from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.shelf import Upload
-from understudy_mock.gateway.status import prefer
+from understudy_mock.gateway.status import admit, prefer
 from understudy_mock.gateway.submit import obey, read_body
 from understudy_mock.gateway.world import World
 
@@ -39,8 +38,7 @@ _MOST_PARTS = 100
 
 async def upload(world: World, operation: Operation, call: Call) -> Answer:
     """Keep what the body holds. Facts: `files`, each with name, media type, size and address."""
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     brought = _of_form(operation, call) if operation.form else _of_data_urls(operation, call)
     files = [_named(world, operation, call, account, *file) for file in brought]
     for file in files:
@@ -53,8 +51,7 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
 
     The body holds `filename` and `size`, and may hold `content_type`.
     """
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
+    account = admit(world, operation, call)
     asked = read_body(operation, call)
     obey(operation, asked)
     file = _named(
