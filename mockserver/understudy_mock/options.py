@@ -385,7 +385,9 @@ def read_file(known: Mapping[str, Sequence[click.Option]]) -> dict[str, Any]:
         return {}
     try:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except RecursionError:
+        raise click.UsageError(f"{FILE}: lists and tables are too deep inside each other") from None
+    except (ValueError, OSError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise click.UsageError(f"{FILE}: {error}") from None
     for name, value in told.items():
         options = known.get(name)

@@ -108,6 +108,10 @@ def test_a_malformed_or_unknown_variable_is_an_error_of_check_server(
         ("examples = [5]", "/examples: must be one value"),
         ('case = "lifecycle"', "/case: must be a list"),
         ('examples = "many"', "'many' is not a valid integer range"),
+        ("examples = " + "9" * 5000, "understudy.toml: Exceeds the limit"),
+        ("examples = " + "[" * 5000, "lists and tables are too deep inside each other"),
+        ("examples = 2024-10-01", "is not a valid integer range"),
+        ("receiver = 2024-10-01", "is not an http:// or https:// URL"),
     ],
 )
 def test_a_malformed_or_unknown_line_of_the_file_is_an_error(line: str, told: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy_mock.domain.clock import ManualClock, SystemClock, iso_ms, sql_stamp
+from understudy_mock.domain.clock import LAST, ManualClock, SystemClock, iso_ms, sql_stamp
 
 # Unix epoch to the end of year 9999.
 instants = st.integers(0, 253_402_300_799_999)
@@ -41,6 +41,22 @@ def test_time_does_not_go_back(seconds: float) -> None:
     with pytest.raises(ValueError, match="does not go back"):
         clock.advance(seconds)
     assert clock.now() == 5
+
+
+@given(st.floats(0.001, 1e300))
+def test_time_does_not_go_beyond_what_stamps_can_tell(beyond: float) -> None:
+    """It stays where it was; up to the last instant there is it still moves."""
+    clock = ManualClock(LAST - 1000)
+    with pytest.raises(ValueError, match="time ends at 9990-01-01T"):
+        clock.advance(1 + beyond)
+    assert clock.now() == LAST - 1000
+    assert clock.advance(1) == LAST
+
+
+async def test_a_wait_ends_with_time() -> None:
+    clock = ManualClock(LAST - 1000)
+    await clock.sleep_until(LAST + 5000)
+    assert clock.now() == LAST
 
 
 async def test_what_waits_for_an_instant_sleeps_until_somebody_moves_time_there() -> None:

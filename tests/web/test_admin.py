@@ -14,7 +14,7 @@ from tests.gateway.asking import end, id_of, open_gateway, poll, submit
 from tests.support import Gateway
 from tests.web.wire import ask
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.clock import SystemClock
+from understudy_mock.domain.clock import LAST, ManualClock, SystemClock
 from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.scenario import Scenario
 from understudy_mock.version import __version__
@@ -421,6 +421,29 @@ async def test_time_is_not_moved_by_anything_else(catalog: Catalog, seconds: Any
 async def test_time_that_moves_by_itself_is_not_moved_by_hand(catalog: Catalog, pace: str) -> None:
     gateway = open_gateway(catalog, pace=pace, clock=SystemClock())
     await _refused(gateway, "POST", "clock/advance", 409, "", json={"seconds": 5})
+
+
+@pytest.mark.parametrize("provider", ["pixazo", "segmind", "wavespeed"])
+async def test_time_ends_before_stamps_do(catalog: Catalog, provider: str) -> None:
+    """Where it ends everything is still answered, with years of four digits."""
+    gateway = open_gateway(catalog, speed=0.001, rate_limit="1/9999999", quirks=("json-video",))
+    clock = gateway.world.clock
+    assert isinstance(clock, ManualClock)
+    clock.move_to(LAST)
+    told = await _refused(gateway, "POST", "clock/advance", 400, "/seconds", json={"seconds": 0.001})
+    assert "9990-01-01" in told
+    longest = {"queued": 86_400, "processing": 86_400}
+    entry = {"condition": "rate_limited", "retry_after": "http-date"}
+    for number, scenario in enumerate(
+        [{"name": "x", "job": longest, "webhook": {"delay": 86_400}}, {"name": "y", "submit": [entry]}]
+    ):
+        await gateway.admin("PUT", "accounts/test-key-1", json={"scenario": scenario})
+        for _ in range(2):
+            assert (await submit(gateway, provider)).status_code in ((200, 202, 429), (429,))[number]
+    for path in ("jobs", "journal", "journal.har", "clock", "webhooks"):
+        answer = await gateway.admin("GET", path)
+        assert answer.status_code == 200
+        assert not re.search(r"\b\d{5,}-\d\d-\d\d", answer.text)
 
 
 # -- who may

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import jsonschema_rs
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.catalog.load import escape
+from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.source import find, steps
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation

@@ -20,7 +20,7 @@ from understudy_contracts.recording.contract import Contract, Problem, contracts
 from understudy_contracts.recording.difference import Drift, Kind, Seen
 from understudy_contracts.recording.shape import shape_of, type_of, words
 from understudy_mock.catalog import Catalog
-from understudy_mock.catalog.load import escape
+from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry

@@ -22,7 +22,7 @@ from understudy_contracts.report import lines
 from understudy_contracts.rules import judge
 from understudy_contracts.testing.running import Running, running
 from understudy_mock.app import create_replay
-from understudy_mock.domain.clock import ManualClock
+from understudy_mock.domain.clock import LAST, ManualClock, iso_ms
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.domain.scenario import Scenario, write_scenario
 from understudy_mock.gateway.book import BookError, find, read_file, refuse_unknown_models
@@ -258,6 +258,8 @@ class Understudy:
         assert isinstance(clock, ManualClock)
         assert isinstance(sender, Sender)
         target = clock.now() + round(seconds * 1000)
+        if target > LAST:
+            raise ValueError(f"time ends at {iso_ms(LAST)} here")
         ends = monotonic() + _STEPPING
         await sender.settled(_SETTLED, below)
         # Time that went on in steps would run out for receivers that cannot answer in between.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from understudy_mock.catalog.load import Document, SpecError, escape
+from understudy_mock.catalog.load import Document, SpecError
+from understudy_mock.catalog.notation import escape
 
 _DOCUMENT_KEYS = ("x-media-host", "x-hosts")
 

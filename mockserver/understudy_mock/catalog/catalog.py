@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from understudy_mock.catalog.bundle import bundle
 from understudy_mock.catalog.compile import compile_operations
-from understudy_mock.catalog.load import Document, SpecError, bundled_specs, escape, read_documents
+from understudy_mock.catalog.load import Document, SpecError, bundled_specs, read_documents
+from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.model import Model, Operation
 
 

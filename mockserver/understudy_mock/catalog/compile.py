@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema_rs
 
 from understudy_mock.catalog.bundle import follow
-from understudy_mock.catalog.load import SpecError, escape
+from understudy_mock.catalog.load import SpecError
+from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.conditions import Violation
 from understudy_mock.domain.model import (
     BodyCheck,

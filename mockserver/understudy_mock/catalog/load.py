@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,9 +9,8 @@ from typing import Any
 
 import jsonschema_rs
 import msgspec
-import yaml
 
-from understudy_mock.catalog.notation import read_yaml
+from understudy_mock.catalog.notation import NotationError, escape, read_yaml
 
 COMMON = "common.yaml"
 
@@ -80,29 +78,13 @@ def parse_document(file: Path, text: bytes) -> Document:
 def _parse(file: Path, text: bytes, check: jsonschema_rs.Validator) -> Document:
     try:
         data = read_yaml(text)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SpecError(file, "", f"is not YAML: {' '.join(str(error).split())}") from None
-    for key_path in _odd_keys(data, ""):
-        raise SpecError(file, key_path, "keys must be strings; put the key in quotes")
-    try:
-        problem = next(iter(check.iter_errors(data)), None)
-    except ValueError as error:  # YAML has values that JSON has not, such as dates
-        raise SpecError(file, "", str(error)) from None
+    except NotationError as error:
+        raise SpecError(file, error.pointer, error.message) from None
+    problem = next(iter(check.iter_errors(data)), None)
     if problem is not None:
         pointer, message = _explain(problem)
         raise SpecError(file, pointer, message)
     return Document(file, data)
-
-
-def _odd_keys(value: Any, pointer: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                yield f"{pointer}/{key}"
-            yield from _odd_keys(inner, f"{pointer}/{escape(str(key))}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from _odd_keys(inner, f"{pointer}/{index}")
 
 
 def _explain(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
@@ -126,11 +108,6 @@ def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationEr
             return max(inner, key=lambda candidate: len(candidate.instance_path), default=error)
         case _:
             return error
-
-
-def escape(part: str) -> str:
-    """Escape one step of a JSON pointer (RFC 6901)."""
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def _vocabulary() -> jsonschema_rs.Validator:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from understudy_mock.catalog.load import Document, bundled_specs, parse_document
-from understudy_mock.catalog.notation import read_yaml, write_yaml
+from understudy_mock.catalog.notation import NotationError, read_yaml, write_yaml
 
 _WIDTH = 110
 
@@ -73,7 +73,7 @@ class Source:
     def _refuse_difference(self, text: str, data: dict[str, Any]) -> None:
         try:
             same = read_yaml(text.encode()) == data
-        except yaml.YAMLError:
+        except NotationError:
             same = False
         if not same:
             raise NotEditable(f"{self.name}: is written in a way that cannot be edited")

@@ -16,6 +16,14 @@ from typing import Any, Protocol, TypeVar
 Result = TypeVar("Result")
 
 
+LAST = 253_086_768_000_000
+"""The last instant that a clock is moved to by hand: 9990-01-01T00:00:00Z.
+
+Stamps have four digits for a year (RFC 3339, RFC 9110), and the longest that anything is planned ahead is
+8.2 years: three days of a scenario at the lowest speed.
+"""
+
+
 class Clock(Protocol):
     """What the gateway knows of time."""
 
@@ -73,16 +81,20 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> int:
-        """Move on by `seconds` and return the new instant. Raises ValueError for a negative number."""
-        step = round(seconds * 1000)
-        if step < 0:
+        """Move on by `seconds` and return the new instant.
+
+        Raises ValueError for a negative number, and for what goes beyond the last instant there is.
+        """
+        if seconds < 0:
             raise ValueError(f"time does not go back: {seconds}")
-        self._set(self._now + step)
+        if seconds * 1000 > LAST - self._now:
+            raise ValueError(f"time ends at {iso_ms(LAST)} here, and it is {iso_ms(self._now)}")
+        self._set(self._now + round(seconds * 1000))
         return self._now
 
     def move_to(self, instant: int) -> None:
-        """Move to `instant` if that is still to come."""
-        self._set(max(self._now, instant))
+        """Move to `instant` if that is still to come, or to the last instant there is."""
+        self._set(max(self._now, min(instant, LAST)))
 
     async def sleep_until(self, instant: int) -> None:
         """Move to `instant` if that is still to come."""

@@ -7,9 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from understudy_mock.catalog.notation import read_yaml
+from understudy_mock.catalog.notation import NotationError, read_yaml
 from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario
 
 
@@ -42,9 +40,7 @@ def read_file(file: Path) -> Scenario:
         return read_scenario(data)
     except OSError as error:
         raise BookError(f"{file}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise BookError(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
-    except ScenarioError as error:
+    except (NotationError, ScenarioError) as error:
         raise BookError(f"{file}: {error}") from None
 
 

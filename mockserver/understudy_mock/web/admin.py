@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from understudy_mock.catalog.load import escape
+from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.clock import ManualClock, iso_ms
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.limits import Limit
@@ -414,10 +414,12 @@ class _Admin:
         if not isinstance(clock, ManualClock):
             raise AdminError(409, "time moves by itself; start with --pace manual to move it by hand")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 1e9:
-            raise AdminError(400, "must be a number of seconds, at least 0", "/seconds")
-        return _json(
-            {"now": iso_ms(clock.advance(seconds)), "pace": "manual", "speed": self._world.settings.speed}
-        )
+            raise AdminError(400, "must be a number of seconds, at least 0 and at most 1e9", "/seconds")
+        try:
+            now = clock.advance(seconds)
+        except ValueError as error:
+            raise AdminError(400, str(error), "/seconds") from None
+        return _json({"now": iso_ms(now), "pace": "manual", "speed": self._world.settings.speed})
 
     async def openapi(self, request: Request) -> Response:
         document = self._world.catalog.documents.get(request.path_params["provider"])
