@@ -396,6 +396,11 @@ def read_file(known: Mapping[str, Sequence[click.Option]]) -> dict[str, Any]:
         if isinstance(value, dict) or isinstance(value, list) not in {one.multiple for one in options}:
             kind = "a list" if options[0].multiple else "one value"
             raise click.UsageError(f"{FILE}: /{name}: must be {kind}")
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, str | int | float) or (isinstance(one, float) and not math.isfinite(one)):
+                raise click.UsageError(
+                    f"{FILE}: /{name}: {one!s:.40} is read as a {type(one).__name__} here; put it in quotes"
+                )
     return told
 
 
