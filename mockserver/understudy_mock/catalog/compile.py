@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -26,6 +27,15 @@ from understudy_mock.domain.planning import Course
 from understudy_mock.domain.timeline import State
 
 _JSON = "application/json"
+
+_MOST_TOLD = 100
+"""Things that are wrong with one body that are told: who has more of them reads no list."""
+
+_MOST_ERRORS = 1000
+"""Errors of one body that are looked at; a list has one for each entry."""
+
+_LONGEST_NAME = 200
+"""Characters of a parameter's name that are told."""
 
 
 def compile_operations(joined: dict[str, Any], files: Mapping[str, str], *, strict: bool) -> list[Operation]:
@@ -163,9 +173,10 @@ def _body_check(
 
     def violations(body: Any) -> tuple[Violation, ...]:
         found: dict[str, Violation] = {}
-        for error in validator.iter_errors(body):
+        for error in islice(validator.iter_errors(body), _MOST_ERRORS):
             for violation in _explain(error, required, body):
-                found.setdefault(violation.name, violation)
+                if len(found) < _MOST_TOLD:
+                    found.setdefault(violation.name, violation)
         return tuple(sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1))
 
     known = frozenset(properties)
@@ -173,15 +184,17 @@ def _body_check(
     def advice(body: Mapping[str, Any]) -> list[str]:
         said = []
         if not known.issuperset(body):
-            said += [f"undocumented parameter: {name}" for name in body if name not in known]
+            unknown = [name for name in body if name not in known]
+            said += [f"undocumented parameter: {name[:_LONGEST_NAME]}" for name in unknown[:_MOST_TOLD]]
+            if len(unknown) > _MOST_TOLD:
+                said.append(f"and {len(unknown) - _MOST_TOLD} more undocumented parameters")
         for name, check in documented.items():
             if name in body and not check.is_valid(body[name]):
-                said += [
-                    f"{name} is documented otherwise: {e.message}" for e in check.iter_errors(body[name])
-                ]
+                errors = islice(check.iter_errors(body[name]), _MOST_TOLD)
+                said += [f"{name} is documented otherwise: {_shortly(e.message)}" for e in errors]
         return said
 
-    return BodyCheck(allows=validator.is_valid, violations=violations, advice=advice)
+    return BodyCheck(names=known, allows=validator.is_valid, violations=violations, advice=advice)
 
 
 def _explain(error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any) -> list[Violation]:
@@ -190,15 +203,21 @@ def _explain(error: jsonschema_rs.ValidationError, required: frozenset[str], bod
             case jsonschema_rs.ValidationErrorKind.Required(property=name):
                 return [Violation(str(name), missing=True, reason="is required")]
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-                return [Violation(name, missing=False, reason="is not a known parameter") for name in names]
+                return [
+                    Violation(name[:_LONGEST_NAME], missing=False, reason="is not a known parameter")
+                    for name in names[:_MOST_TOLD]
+                ]
             case _:
-                return [Violation("", missing=False, reason=error.message)]
+                return [Violation("", missing=False, reason=_shortly(error.message))]
     name = str(error.instance_path[0])
     value = body[name]
     blank = value is None or (isinstance(value, str) and not value.strip())
-    # A message quotes the value, which may be megabytes long.
-    reason = textwrap.shorten(error.message, 200, placeholder=" …")
-    return [Violation(name, missing=name in required and blank, reason=reason)]
+    return [Violation(name, missing=name in required and blank, reason=_shortly(error.message))]
+
+
+def _shortly(message: str) -> str:
+    """Shorten a message: it quotes the value, which may be megabytes long."""
+    return textwrap.shorten(message[:1000], 200, placeholder=" …")
 
 
 # -- models

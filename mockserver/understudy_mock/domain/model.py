@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Literal
 
 from understudy_mock.domain.conditions import Violation
@@ -19,6 +20,9 @@ FPS = 24
 """Frames a second of every video (Hunyuan Video, num_frames: 129 frames at 24 a second)."""
 
 _PIXELS = re.compile(r"^([1-9][0-9]{0,5})[x*]([1-9][0-9]{0,5})$")
+_LONGEST_PROMPT = 1000
+"""Characters of a prompt that a rendition holds; of a longer one it also holds a hash."""
+
 _DEFAULT_SIZE = (1280, 720)
 
 
@@ -104,9 +108,17 @@ class MediaRule:
             fps=FPS,
             faces=int(values.get(self.faces) or 0) if self.faces else 0,
             seed=seed,
-            prompt=str(values.get(self.prompt, "")),
+            prompt=_brief(str(values.get(self.prompt, ""))),
             index=index,
         ).bounded()
+
+
+def _brief(prompt: str) -> str:
+    """Give a prompt, or what stands for a long one: a rendition is a key, and is compared and hashed."""
+    if len(prompt) <= _LONGEST_PROMPT:
+        return prompt
+    digest = blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16)
+    return f"{prompt[:_LONGEST_PROMPT]}{digest.hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,13 +156,19 @@ class Credential:
 class BodyCheck:
     """What the spec says of a request body. The three functions take a decoded JSON object.
 
+    `names` are the documented parameters.
     `allows` is the quick yes or no; `violations` lists everything that is wrong, in the order of the
     documented parameters; `advice` lists what is accepted although the documentation says otherwise.
     """
 
+    names: frozenset[str]
     allows: Callable[[Any], bool]
     violations: Callable[[Any], tuple[Violation, ...]]
     advice: Callable[[Mapping[str, Any]], list[str]]
+
+    def known(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the documented parameters of a body alone."""
+        return {name: body[name] for name in self.names if name in body}
 
 
 Role = Literal[

@@ -17,7 +17,11 @@ from understudy_mock.domain.quirks import QUIRKS
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
+MOST_ENTRIES = 1000
+"""Entries for one kind of call; each call walks over those that others have met."""
+
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
+Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Fault = Literal["reset", "hang", "slow", "truncate", "malformed", "empty", "html"]
 
@@ -49,6 +53,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError(f"an answer with status {self.status} has no body (RFC 9110)")
         if self.fault is not None and (self.retry_after is not None or self.body is not None):
             raise ValueError("retry_after and body go with condition or status")
+
+
+Entries = Annotated[tuple[Entry, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 
 
 class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -88,7 +95,7 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     balance: Annotated[float, msgspec.Meta(ge=0, le=1_000_000_000)] | None = None
     rate_limit: Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,6}/[1-9][0-9]{0,6}\Z")] | None = None
-    disabled_models: tuple[str, ...] = ()
+    disabled_models: Names = ()
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -97,13 +104,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     name: Annotated[str, msgspec.Meta(pattern=NAME.pattern)]
     summary: str = ""
     advice: str = ""
-    submit: tuple[Entry, ...] = ()
-    poll: tuple[Entry, ...] = ()
-    media: tuple[Entry, ...] = ()
+    submit: Entries = ()
+    poll: Entries = ()
+    media: Entries = ()
     job: Job = msgspec.field(default_factory=Job)
     webhook: Webhook = msgspec.field(default_factory=Webhook)
     account: Account = msgspec.field(default_factory=Account)
-    quirks: tuple[str, ...] = ()
+    quirks: Names = ()
 
     def __post_init__(self) -> None:
         # The place is told as msgspec tells it, so that `read_scenario` finds both alike.

@@ -102,10 +102,13 @@ class Accounts:
         account.limit(self._rate_limit)
         return account
 
-    def clear(self, name: str | None) -> None:
-        """Forget one account, or all."""
+    def clear(self, name: str | None) -> list[Account]:
+        """Forget one account, or all, and give them to be let go of."""
         if name is None:
-            self._accounts.clear()
-            self._by_name.clear()
-        elif (account := self._by_name.pop(name, None)) is not None:
+            gone = list(self._accounts.values())
+            self._accounts, self._by_name = OrderedDict(), {}
+            return gone
+        if (account := self._by_name.pop(name, None)) is not None:
             self._accounts.pop(account.key, None)
+            return [account]
+        return []

@@ -82,11 +82,15 @@ class Journal:
         """Walk the entries from `number` on, oldest first."""
         return (entry for entry in list(self._entries) if entry.number >= number)
 
-    def clear(self, account: str | None) -> None:
-        """Forget the entries of an account, or all."""
-        kept = [entry for entry in self._entries if account is not None and entry.account != account]
+    def clear(self, account: str | None) -> list[JournalEntry]:
+        """Forget the entries of an account, or all, and give them to be let go of."""
+        kept: list[JournalEntry] = []
+        gone: list[JournalEntry] = []
+        for entry in self._entries:
+            (gone if account in (None, entry.account) else kept).append(entry)
         self._entries = deque(kept)
         self._bytes = sum(entry.kept for entry in kept)
+        return gone
 
     def __len__(self) -> int:
         """Tell how many entries are kept."""

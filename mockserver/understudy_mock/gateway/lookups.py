@@ -14,7 +14,8 @@ from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.status import admit
-from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.turns import apart, in_turns
 from understudy_mock.gateway.world import World
 
 _PAGE_SIZE = 20
@@ -51,25 +52,24 @@ async def listing(world: World, operation: Operation, call: Call) -> Answer:
     The body may hold `page` (from 1), `page_size`, `model`, `status`, `created_after` and `created_before`.
     """
     account = admit(world, operation, call)
-    asked = read_body(operation, call)
-    obey(operation, asked)
+    asked = await apart(len(call.body), asked_of, operation, call)
     after, before = (_instant(asked, name) for name in ("created_after", "created_before"))
     provider = world.provider(operation.provider)
     model, status = asked.get("model"), asked.get("status")
     found = []
-    for job in world.store:
-        if job.account != account.name or job.model.provider != operation.provider:
+    async for job in in_turns(world.store.of_account(account.name)):
+        if job.model.provider != operation.provider:
             continue
         if model is not None and job.model.id != model:
             continue
         if (after is not None and job.created < after) or (before is not None and job.created > before):
             continue
-        step = await world.step(job)
-        if status is None or provider.called(job, step) == status:
-            found.append((job, step))
+        if status is None or provider.called(job, await world.step(job)) == status:
+            found.append(job)
     page, size = int(asked.get("page") or 1), int(asked.get("page_size") or _PAGE_SIZE)
     first = (page - 1) * size
-    items = [(job, step, job.media_urls(step)) for job, step in found[first : first + size]]
+    steps = [(job, await world.step(job)) for job in found[first : first + size]]
+    items = [(job, step, job.media_urls(step)) for job, step in steps]
     return provider.tell("list", {"page": page, "total": len(found), "items": items})
 
 

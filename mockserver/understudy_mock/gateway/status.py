@@ -9,11 +9,12 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, met
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.accounts import Account
-from understudy_mock.gateway.addresses import urls_of
+from understudy_mock.gateway.addresses import rendition_of, urls_of
 from understudy_mock.gateway.choose import entry_for_code, preferred_code
 from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.play import Struck, hold
-from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
 
 
@@ -93,8 +94,7 @@ def prefer(world: World, operation: Operation, call: Call) -> None:
 async def _find(world: World, operation: Operation, call: Call, account: Account) -> Job:
     job_id = call.params.get(operation.job)
     if job_id is None:
-        body = read_body(operation, call)
-        obey(operation, body)
+        body = await apart(len(call.body), asked_of, operation, call)
         job_id = body[operation.job]
     job = await world.visible_job(job_id, account.name)
     if (
@@ -116,5 +116,5 @@ async def _tell(world: World, operation: Operation, job: Job) -> Answer:
     urls = await urls_of(world, job, step) if step.state is State.COMPLETED else []
     if operation.role == "status":
         return provider.status(job, step, urls)
-    file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
+    file = await world.files.file(await rendition_of(job, 0)) if step.state is State.COMPLETED else b""
     return provider.result(job, step, urls, len(file), world.balance_of(job))

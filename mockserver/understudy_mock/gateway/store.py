@@ -8,9 +8,13 @@ from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from understudy_mock.domain.job import Job
+from understudy_mock.gateway.turns import in_turns, let_go
 
 _SLACK = 1000
 """Entries beyond twice the jobs kept that are worth no clean-up."""
+
+_LOOKED_AT = 8
+"""Jobs that a put notices to have ended: more than it forgets, and not all that ended since the last one."""
 
 
 class Store(Protocol):
@@ -40,8 +44,11 @@ class Store(Protocol):
     async def clear(self, account: str | None) -> int:
         """Forget the jobs of an account, or all, and tell how many they were."""
 
+    def of_account(self, account: str) -> Iterator[Job]:
+        """Walk the jobs of an account as they are now, newest first."""
+
     def __iter__(self) -> Iterator[Job]:
-        """Walk the jobs, newest first."""
+        """Walk the jobs as they are now, newest first."""
 
     def __len__(self) -> int:
         """Tell how many jobs are kept."""
@@ -54,6 +61,7 @@ class MemoryStore:
         self._keep = max(1, keep)
         # Not a dict: finding the first key of one whose first keys were deleted walks over all the gaps.
         self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._of_account: dict[str, dict[str, Job]] = {}
         self._ending: list[tuple[int, str]] = []
         self._finished: deque[str] = deque()
         self._cursors: dict[str, int] = {}
@@ -62,6 +70,7 @@ class MemoryStore:
     async def put(self, job: Job, now: int) -> list[Job]:
         """Keep a new job and tell which ones were forgotten for it."""
         self._jobs[job.id] = job
+        self._of_account.setdefault(job.account, {})[job.id] = job
         end = job.timeline.end
         if end is not None and not job.by_polls:
             heappush(self._ending, (job.created + end.at, job.id))
@@ -78,7 +87,7 @@ class MemoryStore:
     async def replace(self, job: Job) -> None:
         """Put a job that has ended by hand in the place of the one with its id."""
         if job.id in self._jobs:
-            self._jobs[job.id] = job
+            self._jobs[job.id] = self._of_account[job.account][job.id] = job
             end = job.timeline.end
             if end is not None and not job.by_polls:
                 heappush(self._ending, (job.created + end.at, job.id))
@@ -108,16 +117,25 @@ class MemoryStore:
 
     async def clear(self, account: str | None) -> int:
         """Forget the jobs of an account, or all, and tell how many they were."""
-        gone = [job for job in self._jobs.values() if account in (None, job.account)]
-        for job in gone:
-            self._forget(job.id)
-        if account is None:
-            self._ending.clear()
-            self._finished.clear()
-        return len(gone)
+        if account is not None:
+            gone = list(self._of_account.get(account, {}).values())
+            async for job in in_turns(gone):
+                self._forget(job.id)
+            return len(gone)
+        gone, ending = list(self._jobs.values()), self._ending
+        forgotten = len(gone)
+        self._jobs, self._of_account = OrderedDict(), {}
+        self._ending, self._finished = [], deque()
+        self._cursors, self._counts = {}, {}
+        await let_go(gone, ending)
+        return forgotten
+
+    def of_account(self, account: str) -> Iterator[Job]:
+        """Walk the jobs of an account as they are now, newest first."""
+        return reversed(list(self._of_account.get(account, {}).values()))
 
     def __iter__(self) -> Iterator[Job]:
-        """Walk the jobs, newest first."""
+        """Walk the jobs as they are now, newest first."""
         return reversed(list(self._jobs.values()))
 
     def __len__(self) -> int:
@@ -127,8 +145,9 @@ class MemoryStore:
     def _trim(self, now: int) -> list[Job]:
         forgotten = []
         while len(self._jobs) > self._keep:
-            while self._ending and self._ending[0][0] <= now:
-                self._finished.append(heappop(self._ending)[1])
+            for _ in range(_LOOKED_AT):
+                if self._ending and self._ending[0][0] <= now:
+                    self._finished.append(heappop(self._ending)[1])
             oldest = self._finished.popleft() if self._finished else next(iter(self._jobs))
             job = self._forget(oldest)
             if job is not None:
@@ -139,4 +158,10 @@ class MemoryStore:
         self._cursors.pop(job_id, None)
         for surface in ("poll", "media"):
             self._counts.pop((job_id, surface), None)
-        return self._jobs.pop(job_id, None)
+        job = self._jobs.pop(job_id, None)
+        if job is not None:
+            mine = self._of_account[job.account]
+            del mine[job_id]
+            if not mine:
+                del self._of_account[job.account]
+        return job

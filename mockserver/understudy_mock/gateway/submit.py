@@ -6,6 +6,8 @@ providers; the route was found before. Each check raises a `Refusal`, which the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -23,10 +25,11 @@ from understudy_mock.domain.timeline import TERMINAL, State, Timeline
 from understudy_mock.domain.webhook import Receiver
 from understudy_mock.gateway import messages
 from understudy_mock.gateway.accounts import Account
-from understudy_mock.gateway.addresses import urls_of
+from understudy_mock.gateway.addresses import rendition_of, urls_of
 from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.play import Play, open_play
 from understudy_mock.gateway.receivers import read_receiver
+from understudy_mock.gateway.turns import LARGE, apart
 from understudy_mock.gateway.world import World
 from understudy_mock.providers import Provider
 
@@ -43,22 +46,25 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
     model = operation.model
     assert model is not None  # the catalog compiles no submit without one
     account = authenticate(world, operation.credentials, call)
+    asked = await apart(len(call.body), understand, operation, call)
     play = open_play(world, operation, call, account)
     play.strike("key")
     limit(world, account)
     play.strike("limit")
-    asked = validate(operation, call, play)
+    play.refuse_mistake()
+    if asked.refusal is not None:
+        raise asked.refusal
+    call.warnings.extend(asked.advice)
     play.strike("body")
     receiver = read_receiver(world, operation, call)
-    if receiver is not None and operation.inline and asked.get(operation.inline) is True:
+    if receiver is not None and asked.inline:
         raise Refusal(Trouble.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
     allow_model(account, model)
     play.strike("model")
-    values = model.values(asked)
-    call.price = afford(world, account, model, values)
+    call.price = afford(world, account, model, asked.values)
     play.strike("balance")
     play.strike("end")
-    job = plan_job(world, operation, call, account, asked, values, play.scenario, receiver)
+    job = plan_job(world, operation, call, account, asked, play.scenario, receiver)
     return await accept(world, operation, call, account, job, play)
 
 
@@ -72,13 +78,48 @@ def limit(world: World, account: Account) -> None:
         raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=now + wait * 1000))
 
 
-def validate(operation: Operation, call: Call, play: Play) -> dict[str, Any]:
-    """Read the body and find everything that the spec does not allow, in one pass."""
-    play.refuse_mistake()
+@dataclass(slots=True)
+class Asked:
+    """What a body asks for, as far as anything depends on it, or why it is refused.
+
+    `canonical` is its canonical JSON, `name` what stands for it where equal bodies are counted, `values` the
+    parameters that the spec knows over their documented defaults.
+    """
+
+    refusal: Refusal | None = None
+    advice: tuple[str, ...] = ()
+    canonical: bytes = b""
+    name: bytes = b""
+    values: dict[str, Any] = field(default_factory=dict)
+    waits: bool = False
+    inline: bool = False
+
+
+def understand(operation: Operation, call: Call) -> Asked:
+    """Read a submit's body and find everything that the spec does not allow, in one pass."""
+    assert operation.model is not None  # as above
+    check = operation.body
+    try:
+        body = asked_of(operation, call)
+    except Refusal as refusal:
+        return Asked(refusal)
+    canonical = _encode_canonical(body)
+    return Asked(
+        advice=tuple(check.advice(body)) if check is not None else (),
+        canonical=canonical,
+        name=canonical if len(canonical) < LARGE else blake2b(canonical, digest_size=32).digest(),
+        values=operation.model.values(
+            body if check is None or check.names.issuperset(body) else check.known(body)
+        ),
+        waits=operation.wait != "" and body.get(operation.wait) is True,
+        inline=operation.inline != "" and body.get(operation.inline) is True,
+    )
+
+
+def asked_of(operation: Operation, call: Call) -> dict[str, Any]:
+    """Read a JSON body that the spec allows. Raises Refusal."""
     body = read_body(operation, call)
     obey(operation, body)
-    if operation.body is not None:
-        call.warnings.extend(operation.body.advice(body))
     return body
 
 
@@ -135,21 +176,16 @@ def plan_job(
     operation: Operation,
     call: Call,
     account: Account,
-    asked: dict[str, Any],
-    values: dict[str, Any],
+    asked: Asked,
     scenario: Scenario | None,
     receiver: Receiver | None,
 ) -> Job:
-    """Plan the job's whole life. Nothing about it is decided later.
-
-    `asked` is the body as it came, `values` the same over the documented defaults.
-    """
+    """Plan the job's whole life. Nothing about it is decided later."""
     model = operation.model
     assert model is not None  # as above
     provider = world.provider(operation.provider)
-    body = _encode_canonical(asked)
-    nth = account.nth(hash((operation.id, body)))
-    draw = Draw.of_job(world.settings.seed, account.name, operation.id, body, nth)
+    nth = account.nth(hash((operation.id, asked.name)))
+    draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked.name, nth)
     created = world.clock.now()
     wish = scenario.job if scenario is not None else _AS_DOCUMENTED
     ending = _ending(world, wish, provider, draw)
@@ -159,13 +195,12 @@ def plan_job(
     if quirks:
         quirks &= quirks_of(operation.provider)
     waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
-    if operation.wait:
-        waits = waits or asked.get(operation.wait) is True
+    waits = waits or asked.waits
     return Job(
         id=provider.mint_id(model, created, draw, quirks),
         account=account.name,
         model=model,
-        body=body,
+        body=asked.canonical,
         root=draw.root,
         created=created,
         timeline=_timeline(model.course, wish, ending, world.settings.speed),
@@ -173,14 +208,14 @@ def plan_job(
         media_origin=call.media_origin,
         price=call.price,
         held=account.wallet is not None,
-        outputs=wish.outputs or model.media.count_of(values),
-        format=model.media.format_of(values),
+        outputs=wish.outputs or model.media.count_of(asked.values),
+        format=model.media.format_of(asked.values),
         scenario=scenario,
         quirks=quirks,
         receiver=receiver,
         waits=waits,
         by_polls=world.settings.pace == "polls" and receiver is None and not waits,
-        inline=operation.inline != "" and asked.get(operation.inline) is True,
+        inline=asked.inline,
     )
 
 
@@ -242,7 +277,7 @@ async def _wait_for(world: World, operation: Operation, job: Job) -> Answer:
     """Answer a synchronous submit when its job has ended, or when it has waited as long as it may."""
     end = job.timeline.end
     if end is not None and end.state is State.COMPLETED:
-        await world.files.file(job.rendition(0))  # made while the caller waits anyway
+        await world.files.file(await rendition_of(job, 0))  # made while the caller waits anyway
     seconds = operation.wait_seconds
     job = await world.ended(job, seconds)
     if seconds is not None and (step := await world.step(job)).state not in TERMINAL:
@@ -254,5 +289,7 @@ async def _wait_for(world: World, operation: Operation, job: Job) -> Answer:
 async def _finished(world: World, job: Job) -> Answer:
     step = job.timeline.steps[-1]
     urls = await urls_of(world, job, step)
-    file = await world.files.file(job.rendition(0)) if step.state is State.COMPLETED else b""
-    return world.provider(job.model.provider).finished(job, step, urls, file, world.balance_of(job))
+    file = await world.files.file(await rendition_of(job, 0)) if step.state is State.COMPLETED else b""
+    provider, balance = world.provider(job.model.provider), world.balance_of(job)
+    size = len(job.body) + sum(map(len, urls))
+    return await apart(size, provider.finished, job, step, urls, file, balance)

@@ -26,7 +26,8 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.shelf import Upload
 from understudy_mock.gateway.status import admit, prefer
-from understudy_mock.gateway.submit import obey, read_body
+from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
 
 _ANY_TYPE = "application/octet-stream"
@@ -34,13 +35,25 @@ _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_NAME = 200
 _MOST_PARTS = 100
+_MOST_FILES = 1000
+"""Files of one upload."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """A file as it came: its own name, the type it declares, and its bytes, None for one that is to come."""
+
+    name: str
+    media_type: str
+    content: bytes | None = None
+    digest: bytes = b""
 
 
 async def upload(world: World, operation: Operation, call: Call) -> Answer:
     """Keep what the body holds. Facts: `files`, each with name, media type, size and address."""
     account = admit(world, operation, call)
-    brought = _of_form(operation, call) if operation.form else _of_data_urls(operation, call)
-    files = [_named(world, operation, call, account, *file) for file in brought]
+    brought = await apart(len(call.body), _brought, operation, call)
+    files = [_named(world, operation, call, account, file) for file in brought]
     for file in files:
         world.shelf.put(file)
     return world.provider(operation.provider).tell("upload", {"files": files})
@@ -52,11 +65,9 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
     The body holds `filename` and `size`, and may hold `content_type`.
     """
     account = admit(world, operation, call)
-    asked = read_body(operation, call)
-    obey(operation, asked)
-    file = _named(
-        world, operation, call, account, str(asked["filename"]), str(asked.get("content_type") or ""), None
-    )
+    asked = await apart(len(call.body), asked_of, operation, call)
+    wanted = _Brought(str(asked["filename"]), str(asked.get("content_type") or ""))
+    file = _named(world, operation, call, account, wanted)
     file = msgspec.structs.replace(file, promised=int(asked["size"]))
     world.shelf.put(file)
     operations = world.catalog.operations
@@ -77,7 +88,7 @@ async def keep(world: World, operation: Operation, call: Call) -> Answer:
     if len(call.body) != promised.promised:
         reason = f"has {len(call.body)} bytes, where {promised.promised} were announced"
         raise _wrong(Violation("", missing=False, reason=reason))
-    tag = hashlib.blake2b(call.body, digest_size=16, usedforsecurity=False).hexdigest()
+    tag = (await apart(len(call.body), _digest, call.body)).hex()
     world.shelf.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
     return world.provider(operation.provider).tell("keep", {})
 
@@ -100,21 +111,27 @@ def fetch(world: World, upload_id: str, name: str, call: Call) -> Kept:
     return Kept(found.tag, found.content, found.media_type)
 
 
+def _brought(operation: Operation, call: Call) -> list[_Brought]:
+    return _of_form(operation, call) if operation.form else _of_data_urls(operation, call)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16, usedforsecurity=False).digest()
+
+
 def _named(
     world: World,
     operation: Operation,
     call: Call,
     account: Account,
-    name: str,
-    media_type: str,
-    content: bytes | None,
+    file: _Brought,
 ) -> Upload:
     """Give a file its name, its type and its address."""
-    name = _plain_name(name)
-    media_type = media_type.partition(";")[0].strip().lower()
+    name = _plain_name(file.name)
+    media_type = file.media_type.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(media_type) or media_type == _ANY_TYPE:
         media_type = mimetypes.guess_type(name)[0] or _ANY_TYPE
-    asked = f"{name}\0{media_type}\0".encode() + (content or b"")
+    asked = f"{name}\0{media_type}\0".encode() + file.digest
     nth = account.nth(hash((operation.id, asked)))
     draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked, nth)
     made = f"{draw.bits('upload', 128):032x}"
@@ -124,9 +141,9 @@ def _named(
         name=name,
         media_type=media_type,
         url=f"{call.media_origin}/media/{made}/{quote(name, safe='')}",
-        content=content,
+        content=file.content,
         tag=made,
-        ticket=f"{draw.bits('ticket', 128):032x}" if content is None else "",
+        ticket=f"{draw.bits('ticket', 128):032x}" if file.content is None else "",
     )
 
 
@@ -150,8 +167,8 @@ class _Part:
     content: list[bytes] = field(default_factory=list)
 
 
-def _of_form(operation: Operation, call: Call) -> list[tuple[str, str, bytes]]:
-    """Read the file of a form: its name, its declared type, its bytes."""
+def _of_form(operation: Operation, call: Call) -> list[_Brought]:
+    """Read the file of a form."""
     if call.oversize:
         raise Refusal(Trouble.BODY_TOO_LARGE)
     for part in _parts(call):
@@ -159,7 +176,8 @@ def _of_form(operation: Operation, call: Call) -> list[tuple[str, str, bytes]]:
         if options.get(b"name") == operation.file.encode() and b"filename" in options:
             name = options[b"filename"].decode("utf-8", "replace")
             kind = part.headers.get(b"content-type", b"").decode("latin-1")
-            return [(name, kind, b"".join(part.content))]
+            content = b"".join(part.content)
+            return [_Brought(name, kind, content, _digest(content))]
     raise _wrong(Violation(operation.file, missing=True, reason="is required"))
 
 
@@ -202,14 +220,15 @@ def _parts(call: Call) -> list[_Part]:
 # -- data URLs
 
 
-def _of_data_urls(operation: Operation, call: Call) -> list[tuple[str, str, bytes]]:
+def _of_data_urls(operation: Operation, call: Call) -> list[_Brought]:
     """Read the files that a JSON body holds as data URLs; they have no names of their own."""
-    asked = read_body(operation, call)
-    obey(operation, asked)
+    asked = asked_of(operation, call)
+    if len(asked[operation.file]) > _MOST_FILES:
+        raise _wrong(Violation(operation.file, missing=False, reason=f"has more than {_MOST_FILES} entries"))
     return [_of_data_url(operation, index, text) for index, text in enumerate(asked[operation.file])]
 
 
-def _of_data_url(operation: Operation, index: int, text: str) -> tuple[str, str, bytes]:
+def _of_data_url(operation: Operation, index: int, text: str) -> _Brought:
     comma = text.find(",")
     head = text[: max(comma, 0)].lower()
     try:
@@ -220,7 +239,7 @@ def _of_data_url(operation: Operation, index: int, text: str) -> tuple[str, str,
         reason = f"entry {index} is not a base64 data URL"
         raise _wrong(Violation(operation.file, missing=False, reason=reason)) from None
     kind = head.removeprefix("data:").partition(";")[0].strip()
-    return f"asset{mimetypes.guess_extension(kind) or ''}", kind, content
+    return _Brought(f"asset{mimetypes.guess_extension(kind) or ''}", kind, content, _digest(content))
 
 
 def _wrong(violation: Violation) -> Refusal:

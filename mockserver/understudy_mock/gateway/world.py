@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -21,6 +21,7 @@ from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
 from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.shelf import Shelf
 from understudy_mock.gateway.store import MemoryStore, Store
+from understudy_mock.gateway.turns import let_go
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings
 
@@ -47,8 +48,8 @@ class Announcer(Protocol):
     async def first_attempt(self, job: Job, seconds: float) -> None:
         """Return when a callback of the job has been tried, or after `seconds` of real time."""
 
-    def clear(self, account: str | None) -> None:
-        """Forget what is planned for an account, or all, and the log of it."""
+    def clear(self, account: str | None) -> list[Any]:
+        """Forget what is planned for an account, or all, and the log of it; give it to be let go of."""
 
     async def close(self) -> None:
         """End what is being sent, and say what was not."""
@@ -63,8 +64,9 @@ class Silence:
     async def first_attempt(self, job: Job, seconds: float) -> None:
         """Do nothing."""
 
-    def clear(self, account: str | None) -> None:
+    def clear(self, account: str | None) -> list[Any]:
         """Do nothing."""
+        return []
 
     async def close(self) -> None:
         """Do nothing."""
@@ -198,10 +200,13 @@ class World:
             known, self.scenario = self._at_start
             self.scenarios = dict(known)
         forgotten = await self.store.clear(account)
-        self.journal.clear(account)
-        self.accounts.clear(account)
-        self.announcer.clear(account)
+        held: list[list[Any]] = [
+            self.journal.clear(account),
+            self.accounts.clear(account),
+            self.announcer.clear(account),
+        ]
         self.shelf.clear(account)
+        await let_go(*held)
         return forgotten
 
     def trace(self) -> str:

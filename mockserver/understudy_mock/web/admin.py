@@ -6,7 +6,7 @@ For loopback peers only, unless an admin token is set; then for whoever shows it
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,15 +29,24 @@ from understudy_mock.domain.scenario import ScenarioError, read_scenario, write_
 from understudy_mock.domain.timeline import TERMINAL, State
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
-from understudy_mock.settings import MAX_BODY
 from understudy_mock.version import __version__
 from understudy_mock.webhooks import Delivery, Sender
+
+_encode = msgspec.json.encode
 
 HarWriter = Callable[[Iterable[JournalEntry]], dict[str, Any]]
 
 _PAGE = 100
 _LARGEST_PAGE = 10_000
+_MOST_BYTES = 1024 * 1024
+"""Bytes of a body; the largest is a scenario."""
+
+_LONGEST_QUERY = 8192
+_PIECE = 64 * 1024
+"""Bytes of a long answer that are sent at a time."""
+
 _DIGITS = 18
 """More of them are no number that could be meant."""
 
@@ -92,7 +101,10 @@ class _Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)
-        if refusal is None:
+        if refusal is None and len(scope["query_string"]) > _LONGEST_QUERY:
+            told = {"error": f"the query is longer than {_LONGEST_QUERY:,} bytes", "pointer": ""}
+            await _json(told, 414)(scope, receive, send)
+        elif refusal is None:
             await self._app(scope, receive, send)
         else:
             await _json({"error": refusal, "pointer": ""}, 403)(scope, receive, send)
@@ -187,25 +199,31 @@ class _Admin:
         account = self._account_name(wanted.get("account"))
         if wanted.get("status") not in (None, *State):
             raise AdminError(400, f"must be one of {', '.join(State)}", "status")
-        page: list[dict[str, Any]] = []
+        provider, status = wanted.get("provider"), wanted.get("status")
+        store = self._world.store
+        page: list[Job] = []
         following = None
         started = cursor is None
-        for job in self._world.store:
+        async for job in in_turns(store if account is None else store.of_account(account)):
             if not started:
                 started = job.id == cursor
                 continue
-            if account not in (None, job.account) or wanted.get("provider") not in (None, job.model.provider):
+            if provider not in (None, job.model.provider):
                 continue
-            told = await self._tell(job)
-            if wanted.get("status") not in (None, told["status"]):
+            if status is not None and (await self._world.step(job)).state != status:
                 continue
             if len(page) == limit:
-                following = page[-1]["id"]
+                following = page[-1].id
                 break
-            page.append(told)
+            page.append(job)
         if not started:
             raise AdminError(400, "the job that the cursor names is not kept any more", "cursor")
-        return _json({"jobs": page, "next": following})
+        parts = self._tell_all(page)
+        return _stream({"jobs": []}, parts, {"next": following})
+
+    async def _tell_all(self, jobs: list[Job]) -> AsyncIterator[bytes]:
+        async for job in in_turns(jobs):
+            yield _encode(await self._tell(job))
 
     async def job(self, request: Request) -> Response:
         return _json(await self._tell(await self._find(request)))
@@ -254,8 +272,14 @@ class _Admin:
 
     async def webhooks(self, request: Request) -> Response:
         wanted = request.query_params.get("job")
-        deliveries = [*self._sender.log, *self._sender.upcoming()]
-        return _json({"deliveries": [_tell_delivery(d) for d in deliveries if wanted in (None, d.job.id)]})
+
+        async def parts() -> AsyncIterator[bytes]:
+            for deliveries in (self._sender.log, self._sender.upcoming()):
+                async for delivery in in_turns(deliveries):
+                    if wanted in (None, delivery.job.id):
+                        yield _encode(_tell_delivery(delivery))
+
+        return _stream({"deliveries": []}, parts())
 
     async def redeliver(self, request: Request) -> Response:
         delivery = self._sender.log.get(request.path_params["delivery_id"])
@@ -267,27 +291,32 @@ class _Admin:
     # -- journal
 
     async def journal(self, request: Request) -> Response:
-        entries = self._entries(request)
         limit = _limit(request)
+        entries = await self._entries(request)
         page = entries[:limit]
         following = page[-1].number + 1 if len(entries) > limit else None
-        har = self._write_har(page)["log"]["entries"]
-        told = [{"id": entry.number, **made} for entry, made in zip(page, har, strict=True)]
-        return _json({"entries": told, "next": following})
+        return _stream({"entries": []}, self._write_all(page, with_id=True), {"next": following})
 
     async def journal_har(self, request: Request) -> Response:
-        return _json(self._write_har(self._entries(request)))
+        entries = await self._entries(request)
+        return _stream(self._write_har([]), self._write_all(entries, with_id=False))
 
-    def _entries(self, request: Request) -> list[JournalEntry]:
+    async def _write_all(self, entries: list[JournalEntry], *, with_id: bool) -> AsyncIterator[bytes]:
+        async for entry in in_turns(entries):
+            [made] = self._write_har([entry])["log"]["entries"]
+            yield _encode({"id": entry.number, **made} if with_id else made)
+
+    async def _entries(self, request: Request) -> list[JournalEntry]:
         wanted = request.query_params
         account = self._account_name(wanted.get("account"))
         since = wanted.get("since", "0")
         if not since.isdecimal() or len(since) > _DIGITS:
             raise AdminError(400, "must be the id of an entry", "since")
+        operation = wanted.get("operation")
         return [
             entry
-            for entry in self._world.journal.since(int(since))
-            if account in (None, entry.account) and wanted.get("operation") in (None, entry.operation)
+            async for entry in in_turns(self._world.journal.since(int(since)))
+            if account in (None, entry.account) and operation in (None, entry.operation)
         ]
 
     # -- accounts and scenario
@@ -450,11 +479,11 @@ def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    data = b""
+    data = bytearray()
     async for part in request.stream():
         data += part
-        if len(data) > MAX_BODY:
-            raise AdminError(413, "the body is too large")
+        if len(data) > _MOST_BYTES:
+            raise AdminError(413, f"the body is too large: at most {_MOST_BYTES:,} bytes")
     try:
         body = msgspec.json.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -488,7 +517,32 @@ def _limit(request: Request) -> int:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    return Response(_encode(value), status, media_type="application/json")
+
+
+def _stream(
+    around: dict[str, Any], parts: AsyncIterator[bytes], after: Mapping[str, Any] | None = None
+) -> Response:
+    """Answer JSON whose only, or last, empty list is filled with `parts` as they are made.
+
+    What is `after` them stands in the same object.
+    """
+    head, _, tail = _encode(around).rpartition(b"[]")
+    if after:
+        tail = b"," + _encode(after)[1:]
+
+    async def whole() -> AsyncIterator[bytes]:
+        piece = head + b"["
+        comma = b""
+        async for part in parts:
+            piece += comma + part
+            comma = b","
+            if len(piece) > _PIECE:
+                yield piece
+                piece = b""
+        yield piece + b"]" + tail
+
+    return StreamingResponse(whole(), media_type="application/json")
 
 
 async def _render_error(request: Request, error: Exception) -> Response:

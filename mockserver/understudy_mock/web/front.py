@@ -18,6 +18,7 @@ from understudy_mock.domain.exchange import JSON, Answer, Call
 from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
+from understudy_mock.gateway.addresses import rendition_of
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import Struck
 from understudy_mock.gateway.status import fetch, status
@@ -184,7 +185,7 @@ class Front:
             return await _ROLES[found.operation.role](self.world, found.operation, call)
         if found.file is not None and call.method in found.allowed:
             job, index, fault = await fetch(self.world, *found.file, call)
-            rendition = job.rendition(index)
+            rendition = await rendition_of(job, index)
             answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
             answer.fault = fault
             return answer

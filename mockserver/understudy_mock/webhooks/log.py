@@ -72,13 +72,17 @@ class DeliveryLog:
         """Find a delivery."""
         return self._deliveries.get(delivery_id)
 
-    def clear(self, account: str | None) -> None:
-        """Forget the deliveries of an account, or all."""
-        self._deliveries = OrderedDict(
-            (name, delivery)
-            for name, delivery in self._deliveries.items()
-            if account is not None and delivery.job.account != account
-        )
+    def clear(self, account: str | None) -> list[Delivery]:
+        """Forget the deliveries of an account, or all, and give them to be let go of."""
+        kept: OrderedDict[str, Delivery] = OrderedDict()
+        gone = []
+        for name, delivery in self._deliveries.items():
+            if account in (None, delivery.job.account):
+                gone.append(delivery)
+            else:
+                kept[name] = delivery
+        self._deliveries = kept
+        return gone
 
     def __iter__(self) -> Iterator[Delivery]:
         """Walk them, oldest first."""

@@ -87,15 +87,20 @@ class Poster:
                     return connection
                 await connection.aclose()
                 return await self._connection(origin)
-        if origin.scheme == b"https" and self._tls is None:  # reading certificates takes a while
-            if self._ca is None:
-                self._tls = httpcore.default_ssl_context()
-            else:
-                self._tls = ssl.create_default_context()
-                self._tls.load_verify_locations(cafile=str(self._ca))
+        if origin.scheme == b"https" and self._tls is None:
+            self._tls = await asyncio.to_thread(_trust, self._ca)
         return httpcore.AsyncHTTPConnection(
             origin, ssl_context=self._tls, keepalive_expiry=5, network_backend=self._backend
         )
+
+
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    """Read the certificates that are trusted, which takes a while."""
+    if ca is None:
+        return httpcore.default_ssl_context()
+    tls = ssl.create_default_context()
+    tls.load_verify_locations(cafile=str(ca))
+    return tls
 
 
 def _refuse_admin(target: bytes) -> None:

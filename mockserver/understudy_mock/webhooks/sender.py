@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from understudy_mock.domain.clock import Clock
@@ -24,6 +24,7 @@ from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.webhook import Callback, callbacks
 from understudy_mock.gateway.addresses import urls_of
 from understudy_mock.gateway.journal import JournalEntry, cut
+from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
 from understudy_mock.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
 from understudy_mock.webhooks.post import Forbidden, Poster
@@ -41,6 +42,12 @@ PAUSE_AFTER = 5
 
 STALE = 600_000
 """How old a stale signature is, in ms; WaveSpeed tells receivers to refuse what is older than 300 s."""
+
+_SLACK = 1000
+"""Entries of the agenda beyond twice the lanes that are worth no clean-up."""
+
+_BEGUN = 200
+"""Lanes that are begun in one turn of the event loop."""
 
 _PLACES = 32
 _RECEIVERS = 10_000
@@ -114,7 +121,8 @@ class AsDocumented:
         """Word a callback when it is sent."""
         step = callback.step
         provider = self._world.provider(job.model.provider)
-        return provider.callback(job, step, await urls_of(self._world, job, step))
+        urls = await urls_of(self._world, job, step)
+        return await apart(len(job.body), provider.callback, job, step, urls)
 
 
 class Sender:
@@ -159,18 +167,24 @@ class Sender:
             except TimeoutError:
                 return
 
-    def clear(self, account: str | None) -> None:
-        """Forget what is planned for an account, or all, and the log of it."""
+    def clear(self, account: str | None) -> list[Any]:
+        """Forget what is planned for an account, or all, and the log of it; give it to be let go of."""
+        held: list[Any] = []
         for job_id, lane in list(self._lanes.items()):
             if account in (None, lane.job.account):
                 if lane.task is not None:
                     lane.task.cancel()
-                del self._lanes[job_id]
-        self._agenda = [entry for entry in self._agenda if entry[2] in self._lanes]
-        heapify(self._agenda)
-        self.log.clear(account)
+                held.append(self._lanes.pop(job_id))
+        if not self._lanes:
+            held += self._agenda
+            self._agenda = []
+        elif len(self._agenda) > 2 * len(self._lanes) + _SLACK:
+            self._agenda = [entry for entry in self._agenda if entry[2] in self._lanes]
+            heapify(self._agenda)
+        held += self.log.clear(account)
         if account is None:
             self._receivers.clear()
+        return held
 
     async def close(self) -> None:
         """Give deliveries in progress a moment to end, and say what was not sent."""
@@ -200,8 +214,8 @@ class Sender:
     # -- what the admin API calls
 
     def upcoming(self) -> Iterator[Delivery]:
-        """List the next planned delivery of each job."""
-        for lane in self._lanes.values():
+        """List the next planned delivery of each job there is now."""
+        for lane in list(self._lanes.values()):
             if lane.following is not None:
                 yield self._delivery(lane, lane.following)
 
@@ -243,7 +257,7 @@ class Sender:
         if not self._agenda or self._agenda[0][0] > now:
             return False
         due = (self._lanes.get(job_id) for instant, _, job_id in self._agenda if instant <= now)
-        return any(lane is None or lane.url.startswith(below) for lane in due)
+        return any(lane is not None and lane.url.startswith(below) for lane in due)
 
     def _busy(self, below: str) -> Iterator[_Lane]:
         """List the lanes that do something, but for those that were waited for in vain."""
@@ -258,7 +272,12 @@ class Sender:
     async def _run(self) -> None:
         clock = self._world.clock
         while True:
+            begun = 0
             while self._agenda and self._agenda[0][0] <= clock.now():
+                begun += 1
+                if begun % _BEGUN == 0:
+                    await asyncio.sleep(0)  # what falls due together is begun a little at a time
+                    continue
                 _, turn, job_id = heappop(self._agenda)
                 lane = self._lanes.get(job_id)
                 if lane is not None and lane.turn == turn and lane.task is None:
@@ -384,11 +403,11 @@ class Sender:
         wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
-        signed = provider.sign(secret, event, at - STALE if wish == "stale" else at, body)
-        if wish == "missing":
-            signed = []
-        elif wish == "bad":
-            signed = provider.sign(secret + "?", event, at, body)
+        signed: Headers = []
+        if wish != "missing":
+            shown = secret + "?" if wish == "bad" else secret
+            stamp = at - STALE if wish == "stale" else at
+            signed = await apart(len(body), provider.sign, shown, event, stamp, body)
         return [(b"content-type", b"application/json"), *signed], body
 
     def _write(
