@@ -6,6 +6,7 @@ Exit status 0 when it ran, whatever was measured, and 2 when it could not.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import signal
 import sys
@@ -14,7 +15,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.bench.load import CONNECTIONS, Load, Measured, require_wrk
-from tests.bench.machine import CannotMeasureError, two_cores
+from tests.bench.loop import report
+from tests.bench.machine import CannotMeasureError, pinned, two_cores
 from tests.bench.measure import Bench, Compared, Holding, measure_holding, measure_speed, measure_start
 from tests.bench.rivals import rivals
 from tests.bench.servers import documented_submit
@@ -51,6 +53,7 @@ def main() -> int:
                 seconds=1 if asked.quick else 4,
                 held=_held(asked),
                 starts=3 if asked.quick else 5,
+                loop=not asked.quick,
                 rivals=rivals(asked.prism, asked.wiremock),
             )
             print(
@@ -101,6 +104,9 @@ def _run(bench: Bench) -> None:
     first = measure_start(bench)
     light = _verdict(weight <= _BYTES_A_JOB, f"<= {_BYTES_A_JOB:,}")
     soon = _verdict(first <= _FIRST_ANSWER, f"<= {_FIRST_ANSWER:.2f}")
+    if bench.loop:
+        with pinned(bench.core, bench.load.core):
+            _show(asyncio.run(report(bench.say)))
     _show(
         [
             _row("memory a job", f"{weight:,.0f} bytes", target=light),

@@ -21,10 +21,10 @@ def two_cores() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Hold this process, and those it starts meanwhile, on one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Hold this process, and those it starts meanwhile, on these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:

@@ -41,6 +41,7 @@ class Bench:
     seconds: int
     held: tuple[int, ...]
     starts: int
+    loop: bool = False
     rivals: tuple[Rival, ...] = ()
 
 

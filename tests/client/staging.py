@@ -181,7 +181,7 @@ async def staged(
         try:
             yield Stage(provider, gateway, made, wire, time, poster, key)
         finally:
-            sender.clear(None)
+            await sender.clear(None)
             await sender.close()
 
 

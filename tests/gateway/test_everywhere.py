@@ -36,9 +36,9 @@ async def _call(
     gateway: Gateway, operation: Operation, key: str = "test-key-1", headers: dict[str, str] | None = None
 ) -> httpx.Response:
     path = operation.path.replace("{", "").replace("}", "")  # the names of no job are jobs that are not there
-    body = {"content": b'{"request_id": "nobody"}'} if operation.method == "POST" else {}
+    body = b'{"request_id": "nobody"}' if operation.method == "POST" else None
     given = {**key_headers(operation.provider, key), **(headers or {})}
-    return await gateway.client.request(operation.method, path, headers=given, **body)
+    return await gateway.call(operation.method, path, headers=given, content=body)
 
 
 async def _play(gateway: Gateway, *entries: dict[str, Any]) -> None:

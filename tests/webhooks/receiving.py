@@ -243,5 +243,5 @@ async def staged(catalog: Catalog, **options: Any) -> AsyncIterator[Stage]:
         try:
             yield Stage(gateway, sender, receiver)
         finally:
-            sender.clear(None)
+            await sender.clear(None)
             await sender.close()

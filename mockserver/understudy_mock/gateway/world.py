@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -48,8 +48,8 @@ class Announcer(Protocol):
     async def first_attempt(self, job: Job, seconds: float) -> None:
         """Return when a callback of the job has been tried, or after `seconds` of real time."""
 
-    def clear(self, account: str | None) -> list[Any]:
-        """Forget what is planned for an account, or all, and the log of it; give it to be let go of."""
+    async def clear(self, account: str | None) -> None:
+        """Forget what is planned for an account, or all, and the log of it."""
 
     async def close(self) -> None:
         """End what is being sent, and say what was not."""
@@ -64,9 +64,8 @@ class Silence:
     async def first_attempt(self, job: Job, seconds: float) -> None:
         """Do nothing."""
 
-    def clear(self, account: str | None) -> list[Any]:
+    async def clear(self, account: str | None) -> None:
         """Do nothing."""
-        return []
 
     async def close(self) -> None:
         """Do nothing."""
@@ -200,13 +199,10 @@ class World:
             known, self.scenario = self._at_start
             self.scenarios = dict(known)
         forgotten = await self.store.clear(account)
-        held: list[list[Any]] = [
-            self.journal.clear(account),
-            self.accounts.clear(account),
-            self.announcer.clear(account),
-        ]
+        entries, accounts = self.journal.clear(account), self.accounts.clear(account)
         self.shelf.clear(account)
-        await let_go(*held)
+        await self.announcer.clear(account)
+        await let_go(entries, accounts)
         return forgotten
 
     def trace(self) -> str:

@@ -24,7 +24,7 @@ from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.webhook import Callback, callbacks
 from understudy_mock.gateway.addresses import urls_of
 from understudy_mock.gateway.journal import JournalEntry, cut
-from understudy_mock.gateway.turns import apart
+from understudy_mock.gateway.turns import apart, in_turns, let_go
 from understudy_mock.gateway.world import World
 from understudy_mock.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
 from understudy_mock.webhooks.post import Forbidden, Poster
@@ -167,24 +167,24 @@ class Sender:
             except TimeoutError:
                 return
 
-    def clear(self, account: str | None) -> list[Any]:
-        """Forget what is planned for an account, or all, and the log of it; give it to be let go of."""
-        held: list[Any] = []
-        for job_id, lane in list(self._lanes.items()):
-            if account in (None, lane.job.account):
-                if lane.task is not None:
-                    lane.task.cancel()
-                held.append(self._lanes.pop(job_id))
-        if not self._lanes:
+    async def clear(self, account: str | None) -> None:
+        """Forget what is planned for an account, or all, and the log of it."""
+        gone = [lane for lane in self._lanes.values() if account in (None, lane.job.account)]
+        held: list[Any] = self.log.clear(account)
+        if account is None:
             held += self._agenda
-            self._agenda = []
-        elif len(self._agenda) > 2 * len(self._lanes) + _SLACK:
+            self._lanes, self._agenda = {}, []
+            self._receivers.clear()
+        else:
+            for lane in gone:
+                del self._lanes[lane.job.id]
+        if len(self._agenda) > 2 * len(self._lanes) + _SLACK:
             self._agenda = [entry for entry in self._agenda if entry[2] in self._lanes]
             heapify(self._agenda)
-        held += self.log.clear(account)
-        if account is None:
-            self._receivers.clear()
-        return held
+        async for lane in in_turns(gone):
+            if lane.task is not None:
+                lane.task.cancel()
+        await let_go(gone, held)
 
     async def close(self) -> None:
         """Give deliveries in progress a moment to end, and say what was not sent."""
