@@ -96,7 +96,7 @@ CASES = (
     ),
     Case("a query of pairs", "POST", _WAVESPEED + "?" + "a=b&" * 15_000, lambda: _prompt("x")),
     Case("Prefer of commas", "POST", _PIXAZO, lambda: _prompt("x"), {"Prefer": "," * 60_000}),
-    Case("100,000 callbacks due", "POST", "/_mock/clock/advance", lambda: b'{"seconds": 100000000}'),
+    Case("10,000 callbacks due", "POST", "/_mock/clock/advance", lambda: b'{"seconds": 100000000}'),
     Case("its file", "GET", "/v1/{job}/output.mp4"),
     Case("the submit after that", "POST", _PIXAZO, lambda: _prompt("x")),
     Case("admin: reset of a key", "POST", f"/_mock/reset?account={_KEY}"),

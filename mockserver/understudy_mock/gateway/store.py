@@ -119,9 +119,11 @@ class MemoryStore:
         """Forget the jobs of an account, or all, and tell how many they were."""
         if account is not None:
             gone = list(self._of_account.get(account, {}).values())
+            forgotten = len(gone)
             async for job in in_turns(gone):
                 self._forget(job.id)
-            return len(gone)
+            await let_go(gone)
+            return forgotten
         gone, ending = list(self._jobs.values()), self._ending
         forgotten = len(gone)
         self._jobs, self._of_account = OrderedDict(), {}
