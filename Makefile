@@ -12,6 +12,8 @@ WORKERS ?= 4
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
+# Stamps: what the gateway needs is installed; what the tests need is installed.
+SERVES := $(VENV)/.serves
 READY := $(VENV)/.installed
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 
@@ -22,7 +24,7 @@ PYTHON_IS_NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(READY) ## Start the gateway (PORT=8080 ARGS="--speed 1 --seed 7")
+serve: $(SERVES) ## Start the gateway (PORT=8080 ARGS="--speed 1 --seed 7")
 	@exec $(BIN)/understudy serve --port $(PORT) $(ARGS)
 
 test: $(READY) ## Run the tests but the slow ones (ARGS="-k webhook" to choose)
@@ -44,18 +46,24 @@ fmt: $(READY) ## Format the code and fix what can be fixed safely
 bench: $(READY) ## Measure polls and submits against the bare server (ARGS="--prism COMMAND --wiremock JAR")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-lock: ## Pin every dependency in requirements.lock (ARGS=--upgrade for the newest)
+lock: ## Pin every dependency in the two lock files (ARGS=--upgrade for the newest)
 	@$(PYTHON_IS_NEW_ENOUGH)
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	echo "Installing uv aside ..."; \
 	$(PYTHON) -m venv "$$scratch"; \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 "$$scratch/bin/python" -m pip install --quiet uv; \
-	echo "Resolving ..."; \
-	if [ -f requirements.lock ]; then cp requirements.lock "$$scratch/lock"; fi; \
-	"$$scratch/bin/uv" pip compile pyproject.toml --extra media --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --quiet $(ARGS) -o "$$scratch/lock"; \
-	{ echo "# Made by 'make lock' from pyproject.toml: runtime, media and dev. Not edited by hand."; cat "$$scratch/lock"; } > requirements.lock; \
-	echo "requirements.lock: $$(grep -c '==' requirements.lock) packages"
+	resolve() { \
+		lock=$$1; what=$$2; shift 2; \
+		echo "Resolving $$lock ..."; \
+		if [ -f "$$lock" ]; then cp "$$lock" "$$scratch/lock"; else rm -f "$$scratch/lock"; fi; \
+		"$$scratch/bin/uv" pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes \
+			--no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet $(ARGS) -o "$$scratch/lock"; \
+		{ echo "# Made by 'make lock' from pyproject.toml: $$what. Not edited by hand."; cat "$$scratch/lock"; } > "$$lock"; \
+		echo "$$lock: $$(grep -c '==' "$$lock") packages"; \
+	}; \
+	resolve requirements.lock "runtime, media and what installs Understudy" --extra media --group build; \
+	resolve requirements-dev.lock "that, the checks and dev" --extra media --extra check --group dev \
+		--constraints requirements.lock
 
 wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m hatchling build --target wheel
@@ -64,12 +72,20 @@ clean: ## Remove the environment, caches and build results
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml requirements.lock
+# Compiling every module takes as long as the rest; Python compiles what is imported when it first is.
+INSTALL := $(PIP) install --no-compile --require-hashes --progress-bar on
+
+$(SERVES): pyproject.toml requirements.lock
 	@$(PYTHON_IS_NEW_ENOUGH)
 	@if [ ! -x $(BIN)/pip ]; then echo "Creating $(VENV) with $$($(PYTHON) --version) ..."; $(PYTHON) -m venv --clear $(VENV); fi
-	@echo "Installing the packages of requirements.lock into $(VENV) (a minute or so, once) ..."
-	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@echo "Installing the gateway's packages into $(VENV) (once) ..."
+	@$(INSTALL) --requirement requirements.lock
 	@echo "Installing Understudy itself, editable ..."
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 	@echo "Ready: $(BIN)/understudy"
+
+$(READY): $(SERVES) requirements-dev.lock
+	@echo "Installing what the tests need into $(VENV) (once) ..."
+	@$(INSTALL) --requirement requirements-dev.lock
+	@touch $@

@@ -19,6 +19,7 @@ from understudy_contracts.conformance.known import STALE, Known, KnownError, exc
 from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.runner import MakeDriver, run_cases
 from understudy_contracts.conformance.verdict import UNEXPECTED
+from understudy_contracts.extra import MissingExtra, require_check
 from understudy_contracts.findings import Case, Outcome, Report
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import client_options
@@ -97,6 +98,10 @@ def client(
     catalog = open_catalog()
     with Interrupts(clean_up=kill_all) as interrupts:
         if explore is not None:
+            try:
+                require_check("--explore")
+            except MissingExtra as error:
+                raise CannotRun(str(error)) from None
             # Hypothesis takes its time to import.
             from understudy_contracts.search.command import run
             from understudy_contracts.search.search import Nothing

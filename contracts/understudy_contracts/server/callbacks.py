@@ -15,8 +15,8 @@ from understudy_contracts.receiver import Callback, Receiver
 from understudy_contracts.server.again import again
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.gateway import open_gateway
-from understudy_contracts.server.generated import INTERRUPTED
 from understudy_contracts.server.lifecycle import subjects
+from understudy_contracts.server.phases import INTERRUPTED
 from understudy_contracts.server.posts import (
     AS_SENT,
     KINDS,

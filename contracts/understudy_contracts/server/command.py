@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from understudy_contracts.extra import MissingExtra, require_check
 from understudy_contracts.findings import Case, Finding, Outcome, Report
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import server_options
@@ -23,9 +24,9 @@ from understudy_contracts.report import lines, write_reports
 from understudy_contracts.server.callbacks import Absent, callbacks_of, check_receiver
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.gateway import open_fast_gateway, open_gateway
-from understudy_contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
 from understudy_contracts.server.lifecycle import plan, run_checks, subjects
 from understudy_contracts.server.live import Purse, run_live
+from understudy_contracts.server.phases import INTERRUPTED, PHASES
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import credentials
 from understudy_contracts.server.summary import summarise
@@ -98,6 +99,11 @@ def server(
     if url is not None and not live and _host(url) in catalog.every_host:
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     check_directory("--report-dir", report_dir)
+    if receiver is None and not live:
+        try:
+            require_check("check server")
+        except MissingExtra as error:
+            raise CannotRun(str(error)) from None
     run = _Run(apis, seed)
     with Interrupts(ask=run.ask_to_end) as interrupts:
         try:
@@ -323,6 +329,9 @@ class _Run:
                 target.close()
 
     def _generated(self, target: Target, examples: int) -> None:
+        # Schemathesis takes long to import, and only the extra `check` brings it.
+        from understudy_contracts.server.generated import Budget, generate
+
         if self.coverage is not None and self.coverage.watch not in target.watchers:
             self._see(target)
         budget = Budget(fuzzing=examples, chains=examples)

@@ -22,15 +22,12 @@ from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UnsupportedMe
 
 from understudy_contracts.findings import Case, Finding, Outcome, Severity
 from understudy_contracts.server.again import again
+from understudy_contracts.server.phases import INTERRUPTED, PHASES
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import Exchange, Inside
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.domain.model import Operation
-
-PHASES = ("examples", "coverage", "fuzzing", "stateful")
-INTERRUPTED = "interrupted"
-"""Why a case was not reached that an interrupt kept from being run, or from being finished."""
 
 _SHOWN = 1000
 _UNSERVED = "generated: operations that are not served"
