@@ -1,7 +1,7 @@
 # `make` alone lists what there is. CI runs the same targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test test-all lint fmt bench lock wheel clean
+.PHONY: help serve test test-all test-oldest lint fmt bench lock wheel clean
 
 PYTHON ?= python3
 PORT ?= 8080
@@ -22,7 +22,7 @@ PYTHON_IS_NEW_ENOUGH = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3,
 	{ echo "Understudy needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(SERVES) ## Start the gateway (PORT=8080 ARGS="--speed 1 --seed 7")
 	@exec $(BIN)/understudy serve --port $(PORT) $(ARGS)
@@ -32,6 +32,10 @@ test: $(READY) ## Run the tests but the slow ones (ARGS="-k webhook" to choose)
 
 test-all: $(READY) ## Run all the tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "" --hypothesis-profile thorough $(ARGS)
+
+test-oldest: $(READY) ## Run the gateway's tests on the oldest Starlette that it may meet
+	@$(PIP) install --quiet --require-hashes --no-deps --upgrade --target $(VENV)/oldest --requirement requirements-oldest.lock
+	PYTHONPATH=$(CURDIR)/$(VENV)/oldest $(BIN)/python -m pytest -n $(WORKERS) tests/gateway tests/web $(ARGS)
 
 lint: $(READY) ## Check style, format, types and the direction of imports
 	$(BIN)/ruff check .
@@ -46,7 +50,7 @@ fmt: $(READY) ## Format the code and fix what can be fixed safely
 bench: $(READY) ## Measure polls and submits against the bare server (ARGS="--prism COMMAND --wiremock JAR")
 	$(BIN)/python -m tests.bench $(ARGS)
 
-lock: ## Pin every dependency in the two lock files (ARGS=--upgrade for the newest)
+lock: ## Pin every dependency in the lock files (ARGS=--upgrade for the newest)
 	@$(PYTHON_IS_NEW_ENOUGH)
 	@set -e; scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	echo "Installing uv aside ..."; \
@@ -63,7 +67,12 @@ lock: ## Pin every dependency in the two lock files (ARGS=--upgrade for the newe
 	}; \
 	resolve requirements.lock "runtime, media and what installs Understudy" --extra media --group build; \
 	resolve requirements-dev.lock "that, the checks and dev" --extra media --extra check --group dev \
-		--constraints requirements.lock
+		--constraints requirements.lock; \
+	sed -n 's/^ *"starlette>=\([0-9.]*\),.*/starlette==\1.0/p' pyproject.toml > "$$scratch/oldest.in"; \
+	"$$scratch/bin/uv" pip compile "$$scratch/oldest.in" --no-deps --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --quiet -o "$$scratch/oldest"; \
+	{ echo "# Made by 'make lock' from pyproject.toml: the lower end of a range. Not edited by hand."; \
+		cat "$$scratch/oldest"; } > requirements-oldest.lock
 
 wheel: $(READY) ## Build the wheel into dist/
 	$(BIN)/python -m hatchling build --target wheel

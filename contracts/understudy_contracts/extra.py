@@ -15,6 +15,4 @@ def require_check(what: str) -> None:
     """Refuse `what` where the extra `check` is not installed. Raises MissingExtra."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise MissingExtra(
-            f"{what} needs {' and '.join(missing)}, which the extra brings: pip install 'understudy-mock[check]'"
-        )
+        raise MissingExtra(f"{what} needs {' and '.join(missing)}: pip install 'understudy-mock[check]'")

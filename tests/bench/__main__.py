@@ -15,7 +15,15 @@ from pathlib import Path
 
 from tests.bench.load import CONNECTIONS, Load, Measured, require_wrk
 from tests.bench.machine import CannotMeasureError, two_cores
-from tests.bench.measure import Bench, Compared, Holding, measure_holding, measure_speed, measure_start
+from tests.bench.measure import (
+    Bench,
+    Compared,
+    Holding,
+    measure_holding,
+    measure_plugin,
+    measure_speed,
+    measure_start,
+)
 from tests.bench.rivals import rivals
 from tests.bench.servers import documented_submit
 
@@ -31,6 +39,8 @@ _ITS_CORE = 0.9
 
 _BYTES_A_JOB = 2048
 _FIRST_ANSWER = 1.0
+_PLUGIN = 0.1
+"""CPU seconds that the plugin may add to a pytest run without tests."""
 
 
 def main() -> int:
@@ -51,6 +61,7 @@ def main() -> int:
                 seconds=1 if asked.quick else 4,
                 held=_held(asked),
                 starts=3 if asked.quick else 5,
+                plugin_runs=3 if asked.quick else 10,
                 rivals=rivals(asked.prism, asked.wiremock),
             )
             print(
@@ -99,12 +110,14 @@ def _run(bench: Bench) -> None:
     holding, weight = measure_holding(bench)
     _show(_holding_rows(holding))
     first = measure_start(bench)
+    plugin = measure_plugin(bench)
     light = _verdict(weight <= _BYTES_A_JOB, f"<= {_BYTES_A_JOB:,}")
     soon = _verdict(first <= _FIRST_ANSWER, f"<= {_FIRST_ANSWER:.2f}")
     _show(
         [
             _row("memory a job", f"{weight:,.0f} bytes", target=light),
             _row("first answer", f"{first:.2f} s", target=soon),
+            _row("pytest plugin", f"{plugin:.3f} s", target=_verdict(plugin <= _PLUGIN, f"<= {_PLUGIN:.2f}")),
         ]
     )
 
