@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.bench.attack import CONNECTIONS as ATTACKERS
+from tests.bench.attack import measure_attack, rows
 from tests.bench.load import CONNECTIONS, Load, Measured, require_wrk
 from tests.bench.machine import CannotMeasureError, two_cores
 from tests.bench.measure import (
@@ -62,6 +64,7 @@ def main() -> int:
                 held=_held(asked),
                 starts=3 if asked.quick else 5,
                 plugin_runs=3 if asked.quick else 10,
+                attack=asked.attack or (10 if asked.quick else 300 if asked.full else 60),
                 rivals=rivals(asked.prism, asked.wiremock),
             )
             print(
@@ -70,7 +73,9 @@ def main() -> int:
                 end="\n\n",
                 flush=True,
             )
-            _run(bench)
+            if asked.attack is None:
+                _run(bench)
+            _endure(bench)
     except CannotMeasureError as error:
         _say("")
         print(f"bench: {error}", file=sys.stderr)
@@ -86,7 +91,10 @@ def _arguments() -> argparse.Namespace:
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="a quarter of a minute, one short round each")
-    how.add_argument("--full", action="store_true", help="hold a million jobs, too")
+    how.add_argument(
+        "--full", action="store_true", help="hold a million jobs and endure an attack of five minutes"
+    )
+    parser.add_argument("--attack", type=int, metavar="S", help="only that: seconds under attack")
     parser.add_argument(
         "--prism", default="", metavar="COMMAND", help="measure Prism, too (npm: @stoplight/prism-cli)"
     )
@@ -118,6 +126,18 @@ def _run(bench: Bench) -> None:
             _row("memory a job", f"{weight:,.0f} bytes", target=light),
             _row("first answer", f"{first:.2f} s", target=soon),
             _row("pytest plugin", f"{plugin:.3f} s", target=_verdict(plugin <= _PLUGIN, f"<= {_PLUGIN:.2f}")),
+        ]
+    )
+
+
+def _endure(bench: Bench) -> None:
+    """Measure what a good client notices of an attack, and print it."""
+    bench.say(f"{ATTACKERS} connections attack for {bench.attack} s")
+    endured = measure_attack(bench.core, bench.load.core, bench.submit, bench.attack)
+    _show(
+        [
+            _row(name, value, target=_verdict(met, target) if target else "")
+            for name, value, met, target in rows(endured)
         ]
     )
 

@@ -47,6 +47,7 @@ class Bench:
     held: tuple[int, ...]
     starts: int
     plugin_runs: int
+    attack: int
     rivals: tuple[Rival, ...] = ()
 
 
