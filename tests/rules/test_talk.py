@@ -20,7 +20,7 @@ def story(catalog: Catalog) -> Story:
 )
 def test_a_refused_call_may_be_made_again_after_a_change(story: Story, status: int, rule: str) -> None:
     """Once: the change is between two calls, and further ones are held to the rule again."""
-    at_once = {"duration": 0.0}  # time stands still
+    at_once: dict[str, Any] = {"duration": 0.0}  # time stands still
     story.submit(0, status, **at_once).submit(0, 202, **at_once)
     assert rule in story.found(alone=True)
     assert rule in story.found(alone=True, changes=(1,))

@@ -99,12 +99,13 @@ def _misspelt(name: str, meant: str) -> bool:
 
 def _is_slip(word: str, meant: str) -> bool:
     """Tell whether a long word has two letters swapped, or one too many, too few or wrong before its end."""
-    if len(meant) < _LONG_WORD or not (word + meant).isalpha() or word[-1:] != meant[-1:]:
+    if len(meant) < _LONG_WORD or not (word + meant).isalpha():
         return False
     start = next((at for at, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), 0)
     rest, expected = word[start:], meant[start:]
     swapped = rest[:2] == expected[1::-1] and rest[2:] == expected[2:]
-    return swapped or expected[1:] in (rest, rest[1:]) or rest[1:] == expected
+    one_off = expected[1:] in (rest, rest[1:]) or rest[1:] == expected
+    return swapped or (one_off and word[-1] == meant[-1])
 
 
 def _invalid_body(talk: Talk) -> Iterator[Breach]:

@@ -25,13 +25,25 @@ _ENOUGH = 3
 
 def _came_back_early(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
-        for one, again in _early(tries):
+        polls = tries[0].part in ("poll", "result")
+        for one, again in _polled_early(tries, talk.alone) if polls else _tried_early(tries):
             assert one.wait is not None  # what told no time cannot be early
             yield _against_the_clock(one, again, one.wait - one.ends)
 
 
-def _early(tries: list[Exchange]) -> list[tuple[Exchange, Exchange]]:
-    """Pair answers that told a time with calls that came before it.
+def _polled_early(tries: list[Exchange], alone: bool) -> Iterator[tuple[Exchange, Exchange]]:
+    """Pair answers that told a time with a poll that came before it.
+
+    Another client may come once in between, with a poll of its own.
+    """
+    for one in tries:
+        early = [again for again in tries if one.is_early(again)]
+        if len(early) > (0 if alone else 1):
+            yield one, early[0 if alone else 1]
+
+
+def _tried_early(tries: list[Exchange]) -> list[tuple[Exchange, Exchange]]:
+    """Pair answers that told a time with submits, or downloads, that came before it.
 
     Several clients may make the same call side by side. One that comes early after another's refusal has
     ignored nothing, and each of them comes back in time: so as many have ignored it as never did.

@@ -81,14 +81,12 @@ def absorbs(subject: Subject) -> None:
         if walk.end is None:
             continue
         first, end = walk.last()
+        between = [first]
         for exchange, view in walk.polls[walk.end + 1 :]:
+            between.append(exchange)
             if view is not None and view.told != end.told:
-                raise Broken(
-                    f"after {end.word} the job was told as {view.word}, or otherwise",
-                    walk.submit,
-                    first,
-                    exchange,
-                )
+                what = f"as {view.word}" if view.word != end.word else f"as {view.word} with other words"
+                raise Broken(f"after {end.word} the job was told {what}", walk.submit, *between)
     _must_end(subject.walks())
     if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
         raise NotReached("no poll after the end told a job")
