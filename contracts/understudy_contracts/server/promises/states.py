@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations, pairwise
 
 from understudy_contracts.findings import Severity
-from understudy_contracts.server.dialect import DIALECTS, RANK
+from understudy_contracts.server.dialect import DIALECTS, RANK, View
 from understudy_contracts.server.promises.base import Check, queued
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import is_after, read_stamp
@@ -85,11 +85,19 @@ def absorbs(subject: Subject) -> None:
         for exchange, view in walk.polls[walk.end + 1 :]:
             between.append(exchange)
             if view is not None and view.told != end.told:
-                what = f"as {view.word}" if view.word != end.word else f"as {view.word} with other words"
-                raise Broken(f"after {end.word} the job was told {what}", walk.submit, *between)
+                raise Broken(f"after {end.word} {_changed(view, end)}", walk.submit, *between)
     _must_end(subject.walks())
     if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
         raise NotReached("no poll after the end told a job")
+
+
+def _changed(view: View, end: View) -> str:
+    """Say what a later poll tells of a job in the place of what its end told."""
+    if view.word != end.word:
+        return f"the job was told as {view.word}"
+    if view.id != end.id:
+        return f"another job was told, {view.id}"
+    return "another error was told" if view.error != end.error else "other files were told"
 
 
 def documented_words(subject: Subject) -> None:
