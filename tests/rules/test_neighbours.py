@@ -20,6 +20,7 @@ from understudy_mock.gateway.journal import HUNG_UP
 Talk = Callable[[Story], set[str]]
 """Tells a story, and gives the rules that it breaks."""
 
+WEIGHTS = (Severity.INFO, Severity.SHOULD, Severity.MUST)
 SUBMIT = "/hunyuan-video/v1/hunyuan-video-request"
 MISSPELT = "/hunyuan-vidoe/v1/hunyuan-video-request"
 OTHER = "hunyuan-video_2"
@@ -42,8 +43,10 @@ def failed(kind: str, **more: Any) -> Claim:
 
 
 def weighs(story: Story, claim: Claim | None = None, **more: Any) -> set[str]:
-    """Name what counts: what is only worth knowing accuses nobody."""
+    """Name what counts: what is only worth knowing accuses nobody. No breach weighs more than its rule."""
     found = story.found(claim, **more).values()
+    most = {rule.id: rule.severity for rule in RULES}
+    assert all(WEIGHTS.index(finding.severity) <= WEIGHTS.index(most[finding.id]) for finding in found)
     return {finding.id for finding in found if finding.severity is not Severity.INFO}
 
 

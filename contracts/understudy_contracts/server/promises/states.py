@@ -115,20 +115,20 @@ def documented_words(subject: Subject) -> None:
 def is_kept(subject: Subject) -> None:
     """A job stays known to the key that made it."""
     for walk in subject.walks():
-        for exchange, _ in walk.polls:
+        for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status in (404, 410):
-                raise Broken(
-                    f"a poll of the key's own job was answered {exchange.status}", walk.submit, exchange
-                )
+                told = f"a poll of the key's own job was answered {exchange.status}"
+                raise Broken(told, walk.submit, *walk.leading_to(index))
     _must_move(subject.walks())
 
 
 def no_crash(subject: Subject) -> None:
     """No poll of a job that is there is answered 5xx."""
     for walk in subject.walks():
-        for exchange, _ in walk.polls:
+        for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status >= 500:
-                raise Broken(f"a poll was answered {exchange.status}", walk.submit, exchange)
+                told = f"a poll was answered {exchange.status}"
+                raise Broken(told, walk.submit, *walk.leading_to(index))
     _must_tell(subject.walks())
 
 
