@@ -61,6 +61,14 @@ def key_at(name: bytes, value: str, key: str = KEY) -> Talk:
     )
 
 
+def fetched(story: Story, origin: str) -> Story:
+    """A recording of a client that sends the key with everything."""
+    at = f"https://gateway.pixazo.ai/v2/requests/status/{JOB}"
+    story.add(0, "GET", at, 200, WHOLE, operation="get-request-status", job=JOB)
+    headers = [(b"ocp-apim-subscription-key", KEY.encode())]
+    return story.add(10, "GET", f"{origin}/{JOB}.mp4", 200, job=JOB, request_headers=headers)
+
+
 def ended(story: Story, *later: int) -> Story:
     """A job that was polled every 6 s, has ended at 12 s, and is asked for again so much later."""
     story.submit(0).poll(6000).poll(12000, "COMPLETED")
@@ -177,6 +185,12 @@ ROWS: list[tuple[str, str, Talk, Talk]] = [
         "the client is named as the key is",
         key_at(b"user-agent", KEY),
         key_at(b"x-anything", KEY),
+    ),
+    (
+        "leaked-key",
+        "the files are on the API's own host",
+        lambda s: weighs(fetched(s, "https://gateway.pixazo.ai")),
+        lambda s: weighs(fetched(s, "https://files.example.com")),
     ),
     (
         "polled-after-terminal",

@@ -99,13 +99,17 @@ def _paid_again(talk: Talk) -> Iterator[Breach]:
             }
             source = sources.get(one.entry.provider, "")
             text = f"submitted again without money: {one.answer} said so"
-            yield Breach(text, (one, again), severity, source=source)
+            yield Breach(text, (one, again), severity, source=source, advice=_advice(severity))
 
 
 def _refused_again(talk: Talk) -> Iterator[Breach]:
     for one, again, severity in _repeated(talk, _is_refusal):
         yield Breach(
-            f"the same call was made again after {one.answer}", (one, again), severity, about="error"
+            f"the same call was made again after {one.answer}",
+            (one, again),
+            severity,
+            advice=_advice(severity),
+            about="error",
         )
 
 
@@ -116,6 +120,11 @@ def _is_refusal(one: Exchange) -> bool:
     by_provider = one.part == "submit" or one.body is not None
     # Segmind's queue tells a job's failure by 422: an end, and no refusal.
     return bool(refused) and by_provider and one.told is None and one.part != "media"
+
+
+def _advice(severity: Severity | None) -> str:
+    """Say what is right about a repetition that may be no fault; "" leaves that to the rule."""
+    return "Nothing has to be mended if these are two programs: one should not try again." if severity else ""
 
 
 def _repeated(
