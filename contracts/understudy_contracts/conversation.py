@@ -197,7 +197,7 @@ def _asks(one: Exchange, clean: Cleaner) -> str:
         case "media":
             return f"downloads {_short(url.partition('?')[0].rpartition('/')[2])} of job {one.job or '?'}"
         case "unknown":
-            return f"calls {entry.method} {_short(url)}, which no document has"
+            return f"calls {entry.method} {_short(url)}, which is not simulated"
         case _:
             return f"calls {entry.operation}"
 

@@ -12,7 +12,7 @@ import click
 from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
 from understudy_contracts.report import lines, write_reports
 from understudy_contracts.rules import RULES, Rule, judge, read_talk
-from understudy_contracts.rules.reach import OF_A_CLAIM, in_reach
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.domain.draw import webhook_secret
@@ -32,7 +32,8 @@ def judge_world(world: World, report_dir: Path | None = None, command: Sequence[
     def secret(account: str) -> str:
         return webhook_secret(seed, account)
 
-    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret)
+    charged = read_ledger(world.store)
+    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret, charged=charged)
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
@@ -51,14 +52,11 @@ def judge_world(world: World, report_dir: Path | None = None, command: Sequence[
     if not entries:
         click.echo("check: no calls were seen, so nothing was judged", err=True)
         return 2
-    reached = sum(_is_reached(rule, talk, found) for rule in RULES)
-    broken = "1 rule" if len(found) == 1 else f"{len(found)} rules"
+    reached = sum(rule.in_reach(talk) for rule in RULES)
+    number = sum(finding.severity is not Severity.INFO for finding in found)
+    broken = "1 rule" if number == 1 else f"{number} rules"
     click.echo(f"check: {broken} broken, {worst} of them MUST; {reached} of {len(RULES)} in reach", err=True)
     return 1 if worst else 0
-
-
-def _is_reached(rule: Rule, talk: Talk, found: list[Finding]) -> bool:
-    return (bool(talk.exchanges) and in_reach(rule.id, talk)) or any(one.id == rule.id for one in found)
 
 
 def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) -> Iterator[Case]:
@@ -67,7 +65,7 @@ def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) 
         reason = ""
         if any(finding.severity is Severity.MUST for finding in broken):
             outcome = Outcome.FAILED
-        elif _is_reached(rule, talk, found):
+        elif rule.in_reach(talk):
             outcome = Outcome.PASSED
         else:
             outcome, reason = Outcome.NOT_REACHED, _why_not(rule, entries)
@@ -85,6 +83,6 @@ def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) 
 def _why_not(rule: Rule, entries: tuple[JournalEntry, ...]) -> str:
     if not entries:
         return "the program called no provider"
-    if rule.id in OF_A_CLAIM:
+    if rule.of_claim:
         return "it is about what a client concludes: `understudy check client` asks for that"
     return "nothing that it is about has happened"

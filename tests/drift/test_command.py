@@ -29,17 +29,17 @@ def check(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["check", "recording", *map(str, arguments)])
 
 
-async def record(gateway: Gateway, file: Path, *providers: str, twice: bool = False) -> Path:
-    """Write what a careful client says to a gateway on this machine, or with `twice` one that polls on."""
+async def record(gateway: Gateway, file: Path, *providers: str, polls_on: bool = False) -> Path:
+    """Write what a careful client says to a gateway on this machine, or one that polls on after the end."""
     transport = httpx.ASGITransport(gateway.app)
     gateway.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080")
     for provider in providers:
-        if twice or provider == "segmind":
+        if provider == "segmind":
             await live(gateway, provider)
             continue
         job = (await submit(gateway, provider)).json()
         name = job["request_id"] if provider == "pixazo" else job["data"]["id"]
-        for seconds in (6, 6, 99):
+        for seconds in (6, 6, 99, *([6] * 3 if polls_on else [])):
             gateway.advance(seconds)
             await poll(gateway, provider, name)
             if (provider, seconds) == ("wavespeed", 99):
@@ -97,7 +97,7 @@ async def test_a_broken_client_rule_is_1(make_gateway: MakeGateway, tmp_path: Pa
     first = await record(make_gateway(speed=1, seed=1), tmp_path / "first.har", "pixazo")
     second = await record(make_gateway(speed=1, seed=2), tmp_path / "second.har", "pixazo")
     assert check(first, second).exit_code == 0
-    odd = await record(make_gateway(speed=1), tmp_path / "odd.har", "pixazo", twice=True)
+    odd = await record(make_gateway(speed=1), tmp_path / "odd.har", "pixazo", polls_on=True)
     result = check(first, odd)
     assert result.exit_code == 1
     assert "MUST polled-after-terminal" in result.stdout

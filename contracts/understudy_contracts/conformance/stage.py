@@ -18,6 +18,7 @@ from understudy_contracts.conformance.protocol import Hello, Result, Run
 from understudy_contracts.conformance.verdict import differences, summarise
 from understudy_contracts.findings import Finding
 from understudy_contracts.rules import Claim, Output, judge
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.draw import account_name, webhook_secret
@@ -85,7 +86,14 @@ async def play(
             claim, released = await _conclude(case, driver, hello, run, world)
             took = time.monotonic() - began
         entries = [entry for entry in world.journal.since(0) if not _too_late(entry, released)]
-    found = judge(entries, catalog, claim, speed=speed, secret=lambda account: webhook_secret(seed, account))
+    found = judge(
+        entries,
+        catalog,
+        claim,
+        speed=speed,
+        secret=lambda account: webhook_secret(seed, account),
+        charged=read_ledger(world.store),
+    )
     verdict = differences(case, claim, entries, catalog, found)
     # A quirk or a status that no document names is meant to differ from the specs.
     meant = bool(case.scenario.quirks or case.scenario.job.status_name)

@@ -20,6 +20,7 @@ from understudy_contracts.findings import Finding, Severity
 from understudy_contracts.receiver import Callback
 from understudy_contracts.report import lines
 from understudy_contracts.rules import judge
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_contracts.testing.running import Running, running
 from understudy_mock.app import create_replay
 from understudy_mock.domain.clock import ManualClock
@@ -406,6 +407,8 @@ class Understudy:
             world.catalog,
             speed=world.settings.speed,
             secret=lambda account: webhook_secret(seed, account),
+            charged=read_ledger(world.store),
+            alone=True,
             changes=self._changes,
             receiver=self._gateway.receiver.url,
         )
