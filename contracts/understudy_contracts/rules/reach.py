@@ -72,7 +72,7 @@ PREMISES: Mapping[str, Premise] = MappingProxyType(
         "undocumented-route": _always,
         "invalid-body": _always,
         "missing-key": _always,
-        "leaked-key": lambda talk: bool(talk.of("media")),
+        "leaked-key": lambda talk: bool(talk.elsewhere),
         "polled-after-terminal": lambda talk: _ended(talk) and _polled(talk),
         "polled-a-whole-answer": _ended_at_once,
         "polled-too-fast": lambda talk: any(len(job.polls) > 1 for job in talk.jobs.values()),

@@ -202,6 +202,18 @@ class Exchange:
         """Tell whether a later call came before the instant that this answer named."""
         return self.wait is not None and again.begins < self.ends + (self.wait - self.ends) * _EARLY - 20
 
+    @property
+    def origin(self) -> str:
+        """Where the caller sent it, as RFC 6454 has it; "" where nobody tells."""
+        scheme, mark, rest = self.entry.url.partition("://")
+        if not mark or scheme not in ("http", "https"):
+            scheme, rest = "http", ""
+        # What the caller calls the server: a recorder may have written another address into the URL.
+        named = next((value for name, value in self.entry.request_headers if name.lower() == b"host"), b"")
+        host = named.decode("latin-1") or rest.partition("/")[0].partition("?")[0]
+        host = host.lower().removesuffix(":443" if scheme == "https" else ":80")
+        return f"{scheme}://{host}" if host else ""
+
     def carries(self, key: str) -> bool:
         """Tell whether the request shows the key, in its address or in a header."""
         raw = key.encode("latin-1", "replace")
@@ -296,6 +308,12 @@ class Talk:
             one.entry.account: one.entry.key for one in self.exchanges if one.entry.key and one.entry.account
         }
         return found
+
+    @cached_property
+    def elsewhere(self) -> list[Exchange]:
+        """The files that were fetched from another origin than that of the API, as far as anybody tells."""
+        known = {one.origin for one in self.calls if one.operation is not None} - {""}
+        return [one for one in self.of("media") if one.origin not in known]
 
     def of(self, part: Part) -> list[Exchange]:
         """The exchanges of one part."""
