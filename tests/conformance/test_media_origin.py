@@ -42,7 +42,7 @@ ask("GET", told["output"]["media_url"][0]).raise_for_status()
 
 
 def fetch(base: str, key: str, *, leaks: bool) -> dict[str, Any]:
-    """Make a video and fetch it; the key goes to the origin of the API alone or, if it `leaks`, everywhere."""
+    """Make a video and fetch it. Where it `leaks` the key goes everywhere, else to the API's origin."""
     api = httpx.URL(base)
 
     def ask(method: str, address: str, **sent: Any) -> httpx.Response:

@@ -46,7 +46,8 @@ def recording(
 ) -> None:
     """Tell where recorded traffic and the documentation differ, and which client rules it breaks.
 
-    FILE.har is any HAR 1.2, plain or gzipped: from `understudy record`, a browser, mitmproxy, Charles.
+    FILE.har is any HAR 1.2, plain, gzipped or zlib (.zhar): from `understudy record`, a browser, mitmproxy,
+    Charles, Polly.JS.
     Told are fields, values, types, statuses, headers and stamps that are not as documented, with how often
     and one example; the rules that the client broke; and how long each model's jobs waited and worked.
 
