@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -33,6 +34,9 @@ _KIND = ": "
 
 _WIDE = 8
 """Columns that most screens have room for."""
+
+_NARROW = 2
+"""Columns that the smallest ones have room for."""
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "passed": ("✓", "passed"),
@@ -84,7 +88,7 @@ _TRIED = Markup("""<section aria-labelledby="matrix-title">
 </section>
 """)
 
-_MATRIX = Markup("""{head}<div class="matrix" role="region" aria-label="{label}" tabindex="0">
+_MATRIX = Markup("""{head}<div class="matrix{wide}" role="region" aria-label="{label}" tabindex="0">
 <table>
 <thead><tr><td></td>{heads}</tr></thead>
 <tbody>{rows}</tbody>
@@ -280,16 +284,20 @@ def _tried(cases: Sequence[tuple[int, Case]]) -> Markup:
         row, column = _place(case)
         is_shown = case.outcome is not Outcome.NOT_REACHED or (row in rows and column in columns)
         (shown if is_shown else left).append((number, case))
-    return _TRIED.format(matrices=_join(_matrices(shown)), left=_left(left)) if cases else Markup("")
+    if not cases:
+        return Markup("")
+    several = Counter(row for row, _ in {_place(case) for _, case in cases})
+    return _TRIED.format(matrices=_join(_matrices(shown)), left=_left(left, several))
 
 
-def _left(cases: Sequence[tuple[int, Case]]) -> Markup:
-    """List what was not reached, by the reason why."""
+def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Markup:
+    """List what was not reached, by the reason why; by its row alone where that has no other column."""
     if not cases:
         return Markup("")
     reasons: dict[str, list[Markup]] = {}
     for number, case in cases:
-        name = Markup(" · ").join(map(_named, dict.fromkeys(_place(case))))
+        row, column = _place(case)
+        name = _named(row) if columns[row] == 1 else Markup("{} · {}").format(_named(row), _named(column))
         link = Markup('<a id="m{}" class="skipped" href="#c{}">{}</a>').format(number, number, name)
         reasons.setdefault(case.reason, []).append(link)
     told = _join(
@@ -329,28 +337,34 @@ def _matrix(cases: Iterable[tuple[int, Case]], head: Markup, label: str) -> Mark
     return _MATRIX.format(
         head=head,
         label=label,
+        wide=" wide" if len(columns) > _NARROW else "",
         heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_named(name)) for name in columns),
-        rows=_join(_row(row, [cells.get((row, column), []) for column in columns]) for row in rows),
+        rows=_join(_row(row, [(name, cells.get((row, name), [])) for name in columns]) for row in rows),
     )
 
 
-def _row(name: str, cells: Sequence[Sequence[tuple[int, Case]]]) -> Markup:
-    clean = all(_state(case) in ("passed", "skipped") for cell in cells for _, case in cell)
+def _row(name: str, cells: Sequence[tuple[str, Sequence[tuple[int, Case]]]]) -> Markup:
+    clean = all(_state(case) in ("passed", "skipped") for _, cell in cells for _, case in cell)
     return Markup('<tr{}><th scope="row">{}</th>{}</tr>\n').format(
-        Markup(' class="clean"' if clean else ""), _named(name), _join(map(_cell, cells))
+        Markup(' class="clean"' if clean else ""), _named(name), _join(_cell(*cell) for cell in cells)
     )
 
 
 def _named(name: str) -> Markup:
-    """Name a row or a column, without the kind that stands above."""
+    return _broken(_bare(name))
+
+
+def _bare(name: str) -> str:
+    """Name a row or a column without the kind that stands above."""
     kind, mark, rest = name.partition(_KIND)
-    return _broken(rest if mark else kind)
+    return rest if mark else kind
 
 
-def _cell(cases: Sequence[tuple[int, Case]]) -> Markup:
+def _cell(column: str, cases: Sequence[tuple[int, Case]]) -> Markup:
     if not cases:
         return Markup("<td></td>")
-    return Markup("<td>{}</td>").format(_join(_link(number, case) for number, case in cases))
+    links = _join(_link(number, case) for number, case in cases)
+    return Markup('<td data-head="{}">{}</td>').format(_bare(column), links)
 
 
 def _link(number: int, case: Case) -> Markup:
