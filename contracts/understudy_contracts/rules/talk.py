@@ -31,6 +31,7 @@ _BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _EARLY = 0.95
 """Share of a told wait that counts as all of it."""
 
+_USUAL_PORT = re.compile(r":(80|443)$")
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 
@@ -204,15 +205,12 @@ class Exchange:
 
     @property
     def origin(self) -> str:
-        """Where the caller sent it, as RFC 6454 has it; "" where nobody tells."""
-        scheme, mark, rest = self.entry.url.partition("://")
-        if not mark or scheme not in ("http", "https"):
-            scheme, rest = "http", ""
-        # What the caller calls the server: a recorder may have written another address into the URL.
-        named = next((value for name, value in self.entry.request_headers if name.lower() == b"host"), b"")
-        host = named.decode("latin-1") or rest.partition("/")[0].partition("?")[0]
-        host = host.lower().removesuffix(":443" if scheme == "https" else ":80")
-        return f"{scheme}://{host}" if host else ""
+        """The host, with its port if it told one, that the caller has called; "" where nobody tells."""
+        # A recorder may have led the call elsewhere, and have written that address down.
+        host = next((value for name, value in self.entry.request_headers if name.lower() == b"host"), b"")
+        _, mark, rest = self.entry.url.partition("://")
+        named = host.decode("latin-1") or (rest.partition("/")[0].partition("?")[0] if mark else "")
+        return _USUAL_PORT.sub("", named.lower())
 
     def carries(self, key: str) -> bool:
         """Tell whether the request shows the key, in its address or in a header."""
