@@ -6,7 +6,7 @@
             my_client(base_url=understudy.url("pixazo"), key=understudy.key).generate("a cat")
         understudy.assert_conforms()
 
-The gateway starts with the first test that asks for it, in this process and on a free port, and is shared
+The gateway starts with the first test that asks for it, in this process and on free ports, and is shared
 by the session (by each worker of pytest-xdist); every test has a key of its own. When a test fails, what was
 said under its key is printed like a conversation.
 
