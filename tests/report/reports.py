@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from tests.rules.story import KEY, Story
 from understudy_contracts.claim import Claim
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table
 from understudy_mock.catalog import Catalog
 
 NASTY = "</script><img src=x onerror=alert(1)>"
@@ -41,7 +41,23 @@ def a_report(catalog: Catalog, cases: int = 4) -> Report:
             for number in range(cases - 3)
         ),
     ]
-    return Report(f"client {NASTY}", tuple(told), {"seed": 7, "command": NASTY, "coverage": {"a": 1}})
+    facts = {"seed": 7, "command": NASTY, "coverage": {"a": 1}}
+    tables = (
+        Table(
+            "In short",
+            ("area", "what of it holds"),
+            (("money", f"NOT KEPT: {NASTY} {'x' * 200}"),),
+            leads=True,
+        ),
+        Table(
+            "How long jobs took",
+            ("model", *(f"p{number} of something" for number in range(12))),
+            ((NASTY, *("12.5 ± 0.5",) * 12),),
+            "Seconds.",
+            f"course: {{queued: 1, source: {NASTY}}}",
+        ),
+    )
+    return Report(f"client {NASTY}", tuple(told), facts, tables)
 
 
 def _finding() -> Finding:

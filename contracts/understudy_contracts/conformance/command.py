@@ -20,7 +20,7 @@ from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.runner import MakeDriver, run_cases
 from understudy_contracts.conformance.verdict import UNEXPECTED
 from understudy_contracts.extra import MissingExtra, require_check
-from understudy_contracts.findings import Case, Outcome, Report
+from understudy_contracts.findings import Case, Outcome, Report, in_brackets
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import client_options
 from understudy_contracts.report import lines, write_reports
@@ -126,6 +126,8 @@ def client(
             left_out = {case.id for case in every} - {case.id for case in chosen}
             lanes = 1 if attach else jobs
             report = _check(chosen, make, catalog, lanes, seed, known, left_out, name, interrupts)
+        if strict:
+            report = report.strictly()
         if report_dir is not None:
             for file in write_reports(report, report_dir, "client", catalog):
                 click.echo(f"wrote {file}", err=True)
@@ -133,7 +135,7 @@ def client(
             leave(interrupts.status)  # somebody still waits for a line from the terminal
     if interrupts.seen:
         sys.exit(interrupts.status)
-    status = report.exit_status(strict=strict)
+    status = report.exit_status()
     if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
         why = _why(report)
         if explore is None:
@@ -209,7 +211,8 @@ def _check(
         + ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
         + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
         + (f", {stale} lines of --known-failing excuse nothing" if stale else "")
-        + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
+        + f", {len(report.findings)} findings{in_brackets(report.findings)}"
+        + f", {facts['seconds']} s, seed {seed}"
         + (f"; interrupted by {interrupts.name}" if interrupts.seen else "")
     )
     return report

@@ -18,7 +18,7 @@ import msgspec
 from understudy_contracts.findings import Severity
 from understudy_contracts.recording.contract import Contract, Problem, contracts_of
 from understudy_contracts.recording.difference import Drift, Kind, Seen
-from understudy_contracts.recording.shape import shape_of, type_of, words
+from understudy_contracts.recording.shape import REDACTED, shape_of, type_of, words
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.load import escape
 from understudy_mock.catalog.stamps import stamp_form
@@ -34,8 +34,10 @@ _BODILESS = frozenset({204, 205, 304})
 _LONGEST = 80
 _LONGEST_TEXT = 20_000
 
-_REDACTED = re.compile(r"\[(?:redacted|[a-z][\w.-]*-\d+)\]", re.IGNORECASE)
-"""What stands where a secret was, `[redacted]` or `[key-1]`: it has neither its type nor its form."""
+_OF_A_VALUE = frozenset(
+    {Kind.UNDOCUMENTED_VALUE, Kind.WRONG_TYPE, Kind.WRONG_FORM, Kind.OUT_OF_RANGE, Kind.STAMP_FORMAT}
+)
+"""Differences of what stands somewhere, which says nothing where it stands for a secret."""
 
 _TELLING = re.compile(r"retry-after|deprecation|sunset|(x-)?rate-?limit.*")
 """Answer headers that a client should know of, whoever sends them."""
@@ -123,9 +125,8 @@ class _Finder:
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
         clean = redactor(entry.key, entry.request_headers, urlsplit(entry.url).query)
         for seen in found:
-            is_there = seen.kind is Kind.UNDOCUMENTED_HEADER  # which differs whatever stands in it
-            if not is_there and isinstance(seen.value, str) and _REDACTED.search(seen.value):
-                continue
+            if seen.kind in _OF_A_VALUE and isinstance(seen.value, str) and REDACTED.search(seen.value):
+                continue  # what is there at all, or is missing, differs whatever stands in it
             key = (entry.provider, operation, seen.where, seen.kind, seen.place)
             drift = self.drifts.get(key)
             if drift is None:

@@ -141,11 +141,6 @@ def _missing_key(talk: Talk) -> Iterator[Breach]:
             yield Breach(f"{one.entry.operation} was called with another key", (one,))
 
 
-def _host(one: Exchange) -> str:
-    """Name the host that was called, "" where the journal has the path alone."""
-    return urlsplit(one.entry.url).netloc
-
-
 def _needs_key(one: Exchange) -> bool:
     return one.operation is not None and bool(one.operation.credentials)
 
@@ -154,10 +149,9 @@ def _leaked_key(talk: Talk) -> Iterator[Breach]:
     keys = set(talk.keys.values())
     if talk.claim is not None and talk.claim.key:
         keys.add(talk.claim.key)
-    # Who sends the key to the API's own host alone sends it to files there, too, and to no other host.
-    own = {_host(one) for one in talk.calls if _needs_key(one)} - {""}
-    for one in talk.of("media"):
-        if _host(one) not in own and any(one.shows(key) for key in keys):
+    # Where files and API share a host, a client that sends the key there alone looks the same.
+    for one in talk.elsewhere:
+        if any(one.shows(key) for key in keys):
             yield Breach("the key went to where files are fetched", (one,))
 
 
@@ -205,7 +199,7 @@ RULES = (
         "the providers' documentation of results: files lie on other hosts and need no key",
         "Fetch files with a client that does not know the key: they may be on anybody's host.",
         _leaked_key,
-        premise=lambda talk: bool(talk.of("media")),
+        premise=lambda talk: bool(talk.elsewhere),
         harmless=True,
     ),
 )

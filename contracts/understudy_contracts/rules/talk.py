@@ -48,6 +48,8 @@ _OF_THE_CLIENT = frozenset(
 )
 """Headers that a client fills in by itself."""
 
+_PORT = re.compile(r":\d+$")
+_AUTHORITY_ENDS = re.compile(r"[/?]")
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 
@@ -249,6 +251,15 @@ class Exchange:
         sent = [value.decode("latin-1").strip() for value in told]
         return key in (*sent, *map(unquote, path.split("/")), *(value for _, value in parse_qsl(query)))
 
+    @property
+    def host(self) -> str:
+        """The name of the host that the caller has called, without its port; "" where nobody tells."""
+        # A recorder may have led the call elsewhere, and have written that address down.
+        named = next((value for name, value in self.entry.request_headers if name.lower() == b"host"), b"")
+        _, mark, rest = self.entry.url.partition("://")
+        host = named.decode("latin-1") or (_AUTHORITY_ENDS.split(rest, maxsplit=1)[0] if mark else "")
+        return _PORT.sub("", host.lower())
+
 
 @dataclass(eq=False)
 class JobTalk:
@@ -336,6 +347,12 @@ class Talk:
             one.entry.account: one.entry.key for one in self.exchanges if one.entry.key and one.entry.account
         }
         return found
+
+    @cached_property
+    def elsewhere(self) -> list[Exchange]:
+        """The files that were fetched from another host than the API's, as far as anybody knows."""
+        known = {one.host for one in self.calls if one.operation is not None} - {""}
+        return [one for one in self.of("media") if one.host not in known]
 
     def of(self, part: Part) -> list[Exchange]:
         """The exchanges of one part."""

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from understudy_contracts.conversation import as_text, shorten, tell
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
 from understudy_contracts.rules import RULES
 from understudy_contracts.search.search import Exploration, Found
 from understudy_contracts.search.strategies import SPEED
@@ -187,7 +187,7 @@ def report(
                 Case(
                     place,
                     finding.id,
-                    Outcome.FAILED if finding.severity is Severity.MUST else Outcome.PASSED,
+                    outcome_of([finding]),
                     findings=(finding,),
                     seen=seen,
                     journal=found.conversation.journal,
@@ -214,7 +214,7 @@ def report(
         "found": [_as_json(found, files) for found in exploration.found],
         "coverage": exploration.coverage.as_json(),
     }
-    return Report(f"client {name}, explored", tuple(cases), whole, _table(exploration))
+    return Report(f"client {name}, explored", tuple(cases), whole, (_table(exploration),))
 
 
 def _table(exploration: Exploration) -> Table:

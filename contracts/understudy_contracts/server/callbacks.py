@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from understudy_contracts.findings import Case, Finding, Outcome, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 from understudy_contracts.receiver import Callback, Receiver
 from understudy_contracts.server.again import again
 from understudy_contracts.server.dialect import DIALECTS
@@ -181,7 +181,7 @@ def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, sig
         lost = Exchange("POST", url, post.headers, post.body, 0)
         findings = (_finding(kind, f"{kind.words}: {said}", url, lost),)
     if findings:
-        return Case(group, kind.promise, Outcome.FAILED, seconds, findings)
+        return Case(group, kind.promise, outcome_of(findings), seconds, findings)
     if seen.ended or not answers:
         before = f"; the {len(answers)} before were well" if answers else ""
         reason = f"{seen.ended or 'none was answered'}{before}" if not seen.interrupted else INTERRUPTED

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import click
 
 from understudy_contracts.extra import MissingExtra, require_check
-from understudy_contracts.findings import Case, Finding, Outcome, Report
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Table, weighed
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import server_options
 from understudy_contracts.receiver import Receiver
@@ -118,7 +118,7 @@ def server(
         except KeyboardInterrupt:
             run.cut_short()
         interrupts.ask = _nothing  # what is left to do is to tell
-        report = run.report()
+        report = run.report().strictly() if strict else run.report()
         if all(case.outcome is Outcome.NOT_REACHED for case in run.cases):
             run.unreached = run.why_unreached()
         _tell(report, run)
@@ -129,7 +129,7 @@ def server(
         leave(interrupts.status)  # not waiting for a call that goes on in some thread
     if run.unreached:
         click.echo(f"nothing could be checked: {run.unreached}", err=True)
-    sys.exit(2 if run.unreached else report.exit_status(strict=strict))
+    sys.exit(2 if run.unreached else report.exit_status())
 
 
 def _refuse_odd(url: str, option: str) -> None:
@@ -390,7 +390,12 @@ class _Run:
         self.facts["seconds"] = round(time.perf_counter() - self._began, 1)
         if self.coverage is not None:
             self.facts["coverage"] = self.coverage.as_json()
-        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts)
+        tables = []
+        if areas := tuple(summarise(self.cases)):
+            tables.append(Table("In short", ("area", "what of it holds"), areas, leads=True))
+        if self.coverage is not None:
+            tables.append(self.coverage.table())
+        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts, tuple(tables))
 
 
 def _tell(report: Report, run: _Run) -> None:
@@ -400,10 +405,13 @@ def _tell(report: Report, run: _Run) -> None:
     areas = list(summarise(report.cases))
     if areas:
         click.echo("\nin short:")
-        click.echo("\n".join(areas))
+        click.echo("\n".join(f"  {name:<10} {verdict}" for name, verdict in areas))
     count = Counter(case.outcome for case in report.cases)
     told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
-    click.echo(f"\nchecks: {told or 'none'}; {report.facts['seconds']} s; --seed {run.seed} repeats this run")
+    found = f"; findings: {weighed(report.findings)}" if report.findings else ""
+    click.echo(
+        f"\nchecks: {told or 'none'}{found}; {report.facts['seconds']} s; --seed {run.seed} repeats this run"
+    )
     if run.coverage is not None:
         click.echo(run.coverage.line())
         _tell_missing(run.coverage)

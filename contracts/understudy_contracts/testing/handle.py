@@ -184,9 +184,9 @@ class Understudy:
             raise ValueError(f"call replay() first: {number} made before, and would be forgotten")
         world = self._gateway.world
         recording = read_recording([Path(file) for file in files], world.catalog)
-        settings = replace(world.settings, media=media)
-        replay = create_replay(recording, settings, catalog=world.catalog)
-        self._settle_on(self._stack.enter_context(running(world=replay)), alone=True)
+        settings = replace(self._gateway.settings, media=media)
+        gateway = running(settings, lambda known: create_replay(recording, known, catalog=world.catalog))
+        self._settle_on(self._stack.enter_context(gateway), alone=True)
 
     def set_balance(self, usd: float | None) -> None:
         """Give the key a wallet with this balance in USD, or take it away.

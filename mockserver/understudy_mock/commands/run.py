@@ -27,10 +27,11 @@ from understudy_mock.web.server import run as run_loop
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
 
-Judge = Callable[[World, Path | None, Sequence[str]], int]
+Judge = Callable[[World, Path | None, Sequence[str], int], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
 
-Where a directory is given, it writes a report into it, which names the command.
+Where a directory is given, it writes a report into it, which names the command and the status (-n for the
+signal n) that it has ended with.
 """
 
 
@@ -91,7 +92,7 @@ def run(
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # refused above
-        found = judge(world, report_dir, command)
+        found = judge(world, report_dir, command, code)
         code = code or found
     leave(code)
 

@@ -1,4 +1,4 @@
-"""Read recordings: any HAR 1.2, ours, a browser's, mitmproxy's or Charles's, plain or gzipped.
+"""Read recordings: any HAR 1.2, ours, a browser's, mitmproxy's or Polly.JS's, plain or compressed.
 
 A file is mapped, not copied, and its entries are decoded one at a time: what a browser said to other
 hosts costs nothing. Our own files may have been cut off in the middle of a write and are read up to there.
@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -24,6 +24,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.exchange import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from understudy_mock.recording.keep import INLINE
+from understudy_mock.recording.plain import uncoded
 from understudy_mock.recording.recognise import Match, Recogniser, split
 from understudy_mock.recording.recording import NO_BODY, Recording, RecordingError, cut_off
 from understudy_mock.recording.secrets import Secrets
@@ -32,6 +33,9 @@ from understudy_mock.recording.source import load, told_of
 
 MOST_KEPT = 512 * 1024**2
 """Bytes of bodies to and from providers that are held in memory at once, all files together."""
+
+MOST_UNCODED = 64 * 1024**2
+"""Bytes that one compressed body may become; a larger one counts as not kept."""
 
 
 class _Found(msgspec.Struct):
@@ -233,7 +237,7 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
     request, response = told.request, told.response or Response()
     content = response.content or Content()
     asked = _asked_body(request, one)
-    answered, file = _answered_body(content, one)
+    answered, file = _answered_body(response, content, one)
     error = own.error or response.failure or response.error or ""
     status = max(0, response.status or 0)
     fault = own.fault
@@ -268,7 +272,7 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         scenario=own.scenario,
         fault=fault,
         error=error,
-        warnings=(*own.warnings, *([NO_BODY] if _has_lost_its_body(response, file) else [])),
+        warnings=(*own.warnings, *([NO_BODY] if _has_lost_its_body(response, answered, file) else [])),
     )
     return entry, file
 
@@ -294,12 +298,16 @@ def _lacks_its_body(request: Request, response: Response, content: Content) -> b
     )
 
 
-def _has_lost_its_body(response: Response, file: Path | None) -> bool:
+def _has_lost_its_body(response: Response, body: bytes, file: Path | None) -> bool:
     """Tell whether an answer's body was not kept. A size of 0 says that there was none."""
     content = response.content
-    if content is None or content.size is None or content.size < 0:
-        return content is None or not (content.text or content.file)
-    return not content.text and content.size > 0 and file is None and not content.file
+    if body or content is None:
+        return not body
+    if content.text:
+        return True  # it is there, and cannot be read
+    if content.size is None or content.size < 0:
+        return not content.file
+    return content.size > 0 and file is None and not content.file
 
 
 def _size(body: bytes, declared: float | None, one: _Found) -> int:
@@ -376,9 +384,10 @@ def _form(kind: str, params: list[Param]) -> bytes:
     return _utf8("\r\n".join([*lines, f"--{boundary[1]}--", ""]))
 
 
-def _answered_body(content: Content, one: _Found) -> tuple[bytes, Path | None]:
+def _answered_body(response: Response, content: Content, one: _Found) -> tuple[bytes, Path | None]:
     if content.text:
-        return _body(content.text, content.encoding, one, "/response/content/text"), None
+        body = _body(content.text, content.encoding, one, "/response/content/text")
+        return _uncoded(body, dict(_headers(response.headers)), content.kind or ""), None
     if not content.file:
         return b"", None
     folder = one.path.parent.resolve()
@@ -392,12 +401,46 @@ def _answered_body(content: Content, one: _Found) -> tuple[bytes, Path | None]:
     return (file.read_bytes(), None) if is_text and file.stat().st_size <= INLINE else (b"", file)
 
 
+def _uncoded(body: bytes, headers: Mapping[bytes, bytes], kind: str) -> bytes:
+    """Undo a Content-Encoding that the recorder has left; HAR wants bodies without. b"" for what stays coded.
+
+    Most recorders undo it and keep the header, so a body that reads as text is taken as it is.
+    """
+    coding = headers.get(b"content-encoding", b"")
+    if not coding or _is_utf8(body):
+        return body
+    made = uncoded(body, coding, MOST_UNCODED)
+    if made is not None:
+        return made
+    told = headers.get(b"content-type", b"").decode("latin-1") or kind
+    is_text = told.partition(";")[0].strip().lower().endswith(("json", "xml", "javascript"))
+    return b"" if is_text or told.lower().startswith("text/") else body
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _chunks(text: str) -> list[str]:
+    """Give the chunks of a body that Polly.JS keeps as a JSON list of them; [] for any other text."""
+    if not text.startswith('["'):  # neither base64 nor hexadecimal has such signs
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.MsgspecError:
+        return []
+
+
 def _body(text: str, encoding: str | None, one: _Found, place: str) -> bytes:
     if not encoding:
         return _utf8(text)
     if encoding.lower() != "base64":
         raise RecordingError(f"{one.path}: {one.pointer}{place}: has the unknown encoding {encoding!r}")
     try:
-        return base64.b64decode(text)
+        return b"".join(map(base64.b64decode, _chunks(text) or [text]))
     except (binascii.Error, ValueError):
         raise RecordingError(f"{one.path}: {one.pointer}{place}: is not base64") from None

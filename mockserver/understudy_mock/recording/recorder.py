@@ -247,7 +247,6 @@ class Recorder:
         owner = self._tape.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
             operation = self._tape.recogniser.operation(owner.provider, owner.operation)
-        netloc = urlsplit(target.url).netloc.encode()
         is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
             target=target,
@@ -257,7 +256,7 @@ class Recorder:
             method=method,
             url=target.url,
             version=scope["http_version"],
-            headers=[(name, netloc if name == b"host" else value) for name, value in headers],
+            headers=headers,
             asked=self._tape.body(headers),
             # What no document claims may cost: a model without a spec, or a spelling that only the
             # provider understands.
@@ -289,7 +288,10 @@ class Recorder:
     ) -> tuple[httpx.Request, asyncio.Future[None]]:
         """Make the request as it goes upstream, and something that ends when the client is gone."""
         url = one.url
-        headers = [(name, value) for name, value in one.headers if name not in HOP_BY_HOP]
+        # The file keeps the Host that the client has called: it tells what was one origin to the client.
+        host = urlsplit(url).netloc.encode()
+        sent = [(name, host if name == b"host" else value) for name, value in one.headers]
+        headers = [(name, value) for name, value in sent if name not in HOP_BY_HOP]
         given = dict(headers)
         length = given.get(b"content-length", b"0")
         is_short = length.isdigit() and int(length) <= INLINE

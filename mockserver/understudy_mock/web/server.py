@@ -45,10 +45,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address_of(listener: socket.socket) -> str:
-    """Tell the base URL of a listener."""
+OTHER_NAME = "localhost"
+"""Another name of 127.0.0.1, for files: a client that compares hosts sees that they are not the API's."""
+
+
+def address_of(listener: socket.socket, name: str = "") -> str:
+    """Return the base URL of a listener, under another `name` of its host if one is given."""
     host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host = name or {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
