@@ -14,9 +14,11 @@ NASTY = "</script><img src=x onerror=alert(1)>"
 
 
 def a_report(catalog: Catalog, cases: int = 4) -> Report:
-    """A client that asks once too often, that sends mark-up and the key, and that could not do the rest."""
+    """A client that polls on after the end, sends mark-up and the key, and could not do the rest."""
     story = Story(catalog).submit(0, sent={"prompt": NASTY, "note": KEY}).poll(6000, "FAILED")
-    story.poll(12000, "FAILED").add(12500, "GET", f"/nowhere?k={KEY}", 404, {"error": KEY})
+    for at in (12000, 18000, 24000):
+        story.poll(at, "FAILED")
+    story.add(24500, "GET", f"/nowhere?k={KEY}", 404, {"error": KEY})
     claim = Claim("failed", key=KEY, job_id="hunyuan-video_1", error_kind="job_failed", message=NASTY + KEY)
     found = tuple(story.found(claim).values())
     told = [

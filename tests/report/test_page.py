@@ -80,7 +80,7 @@ def test_a_panel_tells_the_sentence_the_expected_the_seen_the_conversation_and_h
 ) -> None:
     told = page.panels["c0"]
     assert "Stop at the first answer that tells the job's end: it is final." in told
-    assert "was asked for again after its end was told" in told
+    assert "was polled on after its end was told" in told
     assert "failed (job_failed); 1 submit" in told
     assert "polls job hunyuan-video_1" in told
     assert "✗ MUST polled-after-terminal" in told
