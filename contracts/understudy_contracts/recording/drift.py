@@ -25,7 +25,7 @@ from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.recording.recording import NO_BODY
-from understudy_mock.recording.redact import redactor
+from understudy_mock.redaction import redactor
 from understudy_mock.web.routes import Routes
 
 _JSON = "application/json"
@@ -121,7 +121,7 @@ class _Finder:
             self._keep(entry, operation.id, self._response(entry, contract, place))
 
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
-        clean = redactor(entry.key, entry.request_headers, urlsplit(entry.url).query)
+        clean = redactor(entry)
         for seen in found:
             is_there = seen.kind is Kind.UNDOCUMENTED_HEADER  # which differs whatever stands in it
             if not is_there and isinstance(seen.value, str) and _REDACTED.search(seen.value):

@@ -24,11 +24,11 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.exchange import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from understudy_mock.recording.keep import INLINE
-from understudy_mock.recording.recognise import Match, Recogniser, split
+from understudy_mock.recording.recognise import Match, Recogniser, key_of, split
 from understudy_mock.recording.recording import NO_BODY, Recording, RecordingError, cut_off
-from understudy_mock.recording.secrets import Secrets
 from understudy_mock.recording.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from understudy_mock.recording.source import load, told_of
+from understudy_mock.redaction import Secrets
 
 MOST_KEPT = 512 * 1024**2
 """Bytes of bodies to and from providers that are held in memory at once, all files together."""
@@ -71,7 +71,7 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
         entry = recogniser.complete(entry)
         if not one.ours:  # others leave keys where they were
             operation = recogniser.operation(entry.provider, entry.operation)
-            secrets.learn(entry, operation.credentials if operation is not None else ())
+            secrets.learn(entry, key_of(operation, entry))
             entry = secrets.clean(entry)
         size += len(entry.request_body) + len(entry.response_body)
         _refuse_too_much(size, paths)
