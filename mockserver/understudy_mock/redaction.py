@@ -34,8 +34,8 @@ from understudy_mock.gateway.journal import JournalEntry
 REDACTED = "[redacted]"
 
 SHORTEST = 8
-"""Characters of the shortest secret that is searched for by value. A shorter one is removed where secrets stand,
-and only there: it would blot out innocent text."""
+"""Characters of the shortest secret that is searched for by value. A shorter one would blot out innocent
+text: it is removed where secrets stand, and only there."""
 
 LONGEST = 4096
 """Characters of the longest secret that is searched for by value. A longer one is no key."""
@@ -126,6 +126,9 @@ _STEPS = (_UNICODE, _SLASHES, _PERCENT)
 differs, and of an escaped % only the number of 25s: so the one are dropped, the others read over."""
 
 _TORN = re.compile(r"(?:\\+(?:u[0-9a-fA-F]{0,3})?|%(?:25)*[0-9a-fA-F]?)\Z")
+_TRIED = 64
+"""Places at the end of a text that was cut where a secret may begin, as far as all of them are tried."""
+
 _LONGEST_TORN = 16
 """Characters at the end of a text that was cut in which an escape may be that was cut."""
 
@@ -224,10 +227,6 @@ class _Values:
         self._placeholders: dict[str, tuple[str, bool]] = {}
         self._needles: list[tuple[str, str]] | None = None
 
-    def __len__(self) -> int:
-        """Tell how many there are."""
-        return len(self._placeholders)
-
     def add(self, secret: str, placeholder: str, *, is_key: bool) -> bool:
         """Search for one more; tell whether there is room. The oldest that is no key makes room."""
         if secret in self._placeholders or not SHORTEST <= len(secret) <= LONGEST:
@@ -292,13 +291,13 @@ class _Values:
             window = max(0, end - 2 * LONGEST)
             folded = fold(text[window:end])
             for needle, placeholder in needles:
-                tail = max(0, len(folded) - len(needle) + 1)
-                at = folded.find(needle[:_SHORTEST_PART], tail)
-                while at >= 0 and not needle.startswith(folded[at:]):
+                at = max(-1, len(folded) - len(needle))
+                for _ in range(_TRIED):
                     at = folded.find(needle[:_SHORTEST_PART], at + 1)
+                    if at < 0 or needle.startswith(folded[at:]):
+                        break
                 if at >= 0:
-                    steps = _steps(text[window:end])
-                    begin, _ = _led_back(at, len(folded), steps)
+                    begin, _ = _led_back(at, len(folded), _steps(text[window:end]))
                     if best is None or window + begin < best[0]:
                         best = (window + begin, len(text), placeholder, False)
         return best
@@ -311,8 +310,7 @@ def _led_back(begin: int, end: int, steps: list[_Step]) -> tuple[int, int]:
 
 
 def _replaced(text: str, spans: list[tuple[int, int, str, bool]]) -> str:
-    """Put placeholders in the place of spans, of which some are of the folded text; the longest one's where
-    some overlap."""
+    """Replace spans, some of which are of the folded text; where two overlap by the longest one's."""
     steps = _steps(text) if any(is_folded for *_, is_folded in spans) else []
     there = sorted(
         (*(_led_back(begin, end, steps) if is_folded else (begin, end)), place)
@@ -469,7 +467,10 @@ class Redactor:
         return f"{scheme}{slashes}{host}{slash}{path}"
 
     def suspicious_url(self, url: str) -> str:
-        """Give an address without secrets, and without what looks like one in its path or its parameters."""
+        """Give an address without secrets, and without what looks like one in its path or its parameters.
+
+        For addresses that are secrets as a whole, as those of callbacks are, or that lead nowhere.
+        """
         clean = self.url(url)
         begin = clean.find("/", clean.find("://") + 3) if "://" in clean else 0
         if begin < 0:
@@ -501,7 +502,9 @@ class Redactor:
         is_kept = name in _KEPT_HEADERS or _TELLING.fullmatch(name) is not None
         if is_secret_header(name) or name.decode("latin-1") in self.names or not (is_kept or are_ours):
             return REDACTED
-        return self.url(text) if name in (b"location", b"x-webhook-url") else self.text(text)
+        if name == b"x-webhook-url":
+            return self.suspicious_url(text)
+        return self.url(text) if name == b"location" else self.text(text)
 
     def _by_place(self, text: str, places: Iterable[_Place]) -> str:
         """Take out what stands where secrets stand, also what is too short to be looked for by value."""

@@ -23,7 +23,7 @@ from understudy_mock.recording.har import write_clean_entry
 from understudy_mock.recording.keep import MediaFolder
 from understudy_mock.recording.read import read_recording
 from understudy_mock.recording.tape import Tape
-from understudy_mock.redaction import Redactor, Secrets
+from understudy_mock.redaction import Redactor, Secrets, fold
 
 KEY = "sk-planted/secret+0123456789"
 URL = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
@@ -303,7 +303,8 @@ def _escaped(draw: st.DrawFn) -> tuple[str, list[str]]:
     Characters beyond ASCII are all written in one way, as programs do it.
     """
     characters = st.characters(codec="latin-1", exclude_categories=["Cc", "Zl", "Zp"])
-    secret = draw(st.text(characters, min_size=8, max_size=20).filter(lambda text: text[-1] not in "%\\"))
+    texts = st.text(characters, min_size=8, max_size=20)
+    secret = draw(texts.filter(lambda text: text[-1] not in "%\\" and len(fold(text)) >= 8))
     encoding = draw(st.sampled_from(["utf-8", "latin-1"]))
     written = []
     for one in secret:

@@ -21,7 +21,7 @@ from understudy_mock.commands.common import (
 )
 from understudy_mock.gateway.world import World
 from understudy_mock.options import environment, gateway_options
-from understudy_mock.recording.har import write_har
+from understudy_mock.recording.har import known_keys, write_har
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def run(
     code = run_command(world, command, offline=offline)
     if journal_har is not None:
         try:
-            journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+            har = write_har(world.journal.since(0), known_keys(world))
+            journal_har.write_bytes(msgspec.json.encode(har))
         except OSError as error:
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:

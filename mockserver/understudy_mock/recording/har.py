@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.exchange import Headers
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.gateway.world import World
 from understudy_mock.redaction import redactor
 from understudy_mock.version import __version__
 
@@ -19,6 +20,11 @@ MOST_KEYS = 16
 
 _LOST = frozenset({401, 403, 404, 405})
 """Statuses of a call whose address leads nowhere."""
+
+
+def known_keys(world: World) -> list[str]:
+    """List the keys that a world knows, as far as they are looked for."""
+    return list(islice(chain(world.settings.api_keys, world.accounts.latest_keys()), MOST_KEYS))
 
 
 class Cleaner(Protocol):
@@ -122,8 +128,8 @@ def _timings(entry: JournalEntry) -> dict[str, float]:
 
 
 def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
-    # In a call that is for nothing here anything may stand in the address, a key, too.
-    is_lost = entry.kind == "call" and not entry.operation and entry.status in _LOST
+    # A call that is for nothing here may have anything in its address; a callback's is often a secret itself.
+    is_lost = entry.kind == "delivery" or (not entry.operation and entry.status in _LOST)
     url = (clean.suspicious_url if is_lost else clean.url)(_absolute(entry))
     pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
     query = [(clean.text(name), clean.text(value)) for name, value in pairs]
