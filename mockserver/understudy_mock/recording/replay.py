@@ -45,6 +45,7 @@ from understudy_mock.recording.recognise import is_this_machine
 from understudy_mock.recording.scenarios import scenario_of
 from understudy_mock.recording.translate import Translation, mint_like, words
 from understudy_mock.web.files import answer_file
+from understudy_mock.web.protocol import BODILESS
 from understudy_mock.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -447,7 +448,9 @@ class Replay(World):
         answer = Answer(entry.status, translation.body(entry.response_body), headers)
         if not fault:
             return answer
-        broken = entry.fault or ("" if entry.status else "reset")
+        if entry.status in BODILESS:
+            answer.body = b""  # HTTP has no room for one there (RFC 9110, sections 15.3.5 and 15.4.5)
+        broken = entry.fault or ("" if entry.status >= 200 else "reset")
         seconds = min(3600, entry.duration / 1000)
         whole, body = answer.body, answer.body
         match broken:
@@ -466,14 +469,14 @@ class Replay(World):
             case "html":
                 return answer
             case _:
-                if not entry.status:
+                if entry.status < 200:
                     answer.fault = Entry(fault="reset", where="before")
                 elif _is_whole(whole):
                     answer.fault = Entry(fault="reset", where="after")
                 else:
                     answer.body = body + (b" " * len(body) or b" ")
                     answer.fault = Entry(fault="reset", where="middle")
-        if not answer.status:
+        if answer.status < 200:  # nothing ends with an interim answer
             answer.status = 200
         return answer
 
