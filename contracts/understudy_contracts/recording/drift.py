@@ -103,6 +103,8 @@ class _Finder:
             return
         if entry.kind == "delivery":
             operation = self._submits.get(entry.job)
+            if operation is not None and operation.provider != entry.provider:
+                operation = None  # two providers may name jobs alike
             name = operation.id if operation is not None else "callback"
             self._keep(entry, name, self._callback(entry, contract, operation))
             return

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.exchange import Headers
@@ -76,6 +79,14 @@ def write_har(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> dict
             "entries": [_entry(entry, redactor(entry, keys)) for entry in entries],
         }
     }
+
+
+def har_bytes(document: Any) -> bytes:
+    """Encode HAR, also where a text in it has half a character, as what other programs have recorded may."""
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return json.dumps(document, separators=(",", ":")).encode()
 
 
 def write_clean_entry(

@@ -40,6 +40,11 @@ def explain(
         text += " (no job has this id; ids of a replay begin with its submits)"
     else:
         text += _of_paths(repertoire, call, provider)
+    return without_keys(call, text)
+
+
+def without_keys(call: Call, text: str) -> str:
+    """Give a text about a call without the secrets that stand in the call."""
     query = "?" + call.query.decode("latin-1")
     found = dict(secrets_of(call.key, query, list(call.headers.items()), [call.body]))
     return Redactor([one for one, is_key in found.items() if is_key], found).text(text)

@@ -252,6 +252,7 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     asked = _asked_body(request, one)
     answered, file = _answered_body(content, one, notes)
     error = own.error or response.failure or response.error or ""
+    is_lost = not answered and _has_lost_its_body(response, file)
     status = max(0, response.status or 0)
     if status and not 100 <= status <= 599:
         raise _impossible(one, "/response/status", f"{status} is no status of HTTP (100 to 599)")
@@ -274,11 +275,11 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
         at=int(one.at),
         duration=duration,
         key="",
-        account=own.account,
-        provider=own.provider,
-        operation=own.operation,
-        method=request.method.upper(),
-        url=request.url,
+        account=_whole(own.account),
+        provider=_whole(own.provider),
+        operation=_whole(own.operation),
+        method=_whole(request.method).upper(),
+        url=_whole(request.url),
         http_version=_version(request.version or ""),
         request_headers=_headers(request.headers),
         request_body=asked,
@@ -288,13 +289,21 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
         response_body=answered,
         response_size=_size(answered, content.size, one),
         kept=0,
-        job=own.job,
-        scenario=own.scenario,
-        fault=fault,
-        error=error,
-        warnings=(*own.warnings, *([NO_BODY] if not answered and _has_lost_its_body(response, file) else [])),
+        job=_whole(own.job),
+        scenario=_whole(own.scenario),
+        fault=_whole(fault),
+        error=_whole(error),
+        warnings=(
+            *map(_whole, own.warnings),
+            *([NO_BODY] if is_lost else []),
+        ),
     )
     return entry, file
+
+
+def _whole(text: str) -> str:
+    """Give a text without halves of characters, which nothing can write."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _lacks_its_body(request: Request, response: Response, content: Content) -> bool:

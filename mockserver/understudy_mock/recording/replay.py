@@ -38,9 +38,10 @@ from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.receivers import asked_address, read_receiver
 from understudy_mock.gateway.submit import read_body
 from understudy_mock.gateway.world import World
+from understudy_mock.printing import printable
 from understudy_mock.providers.base import Place
 from understudy_mock.recording.distil import Kept, Repertoire, Scene, Take, addresses, canonical, lookup_key
-from understudy_mock.recording.miss import explain
+from understudy_mock.recording.miss import explain, without_keys
 from understudy_mock.recording.recognise import is_this_machine
 from understudy_mock.recording.scenarios import scenario_of
 from understudy_mock.recording.translate import Translation, mint_like, words
@@ -165,7 +166,7 @@ class Replay(World):
             try:
                 receiver = read_receiver(self, operation, call, allow_http=_may_be_http(take, call))
             except Refusal as refusal:
-                return self._miss(found, call, _of_webhook(refusal, call))
+                return self._miss(found, call, without_keys(call, _of_webhook(refusal, call)))
         # Not the gateway's own draw: a recording of that one must not meet its own names again.
         draw = Draw.of_job(self.settings.seed, account.name, f"replay {operation.id}", body, nth)
         if not take.waits:
@@ -526,13 +527,13 @@ class Replay(World):
     def _not_kept(self, call: Call) -> Answer:
         """Refuse a file whose content is not in the recording."""
         text = "this file was not recorded; record again with media, or replay with --media small"
-        self._note(call, f"not in the recording: {call.method} {call.path}: {text}")
+        self._note(call, without_keys(call, f"not in the recording: {call.method} {call.path}: {text}"))
         return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))
 
     def _note(self, call: Call, text: str) -> None:
         """Count a miss, and say it the first time."""
         if text not in self.misses and len(self.misses) < _KEPT_MISSES:
-            _log.warning("%s", text)
+            _log.warning("%s", printable(text))
         if text in self.misses or len(self.misses) < _KEPT_MISSES:
             self.misses[text] += 1
         call.warnings.append(text)

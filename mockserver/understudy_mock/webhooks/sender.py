@@ -25,6 +25,7 @@ from understudy_mock.domain.webhook import Callback, callbacks
 from understudy_mock.gateway.addresses import urls_of
 from understudy_mock.gateway.journal import JournalEntry, cut
 from understudy_mock.gateway.world import World
+from understudy_mock.printing import printable
 from understudy_mock.redaction import Redactor
 from understudy_mock.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
 from understudy_mock.webhooks.post import Forbidden, Poster
@@ -341,7 +342,7 @@ class Sender:
             receiver.paused = True
             _log.warning(
                 "webhooks to %s are paused: %d deliveries in a row failed",
-                Redactor(()).suspicious_url(delivery.url),
+                printable(Redactor(()).suspicious_url(delivery.url)),
                 receiver.given_up,
             )
 
