@@ -246,13 +246,14 @@ class _Values:
         if not needles or not text:
             return text
         folded = fold(text)
+        readings = [(text, False)] if folded == text else [(text, False), (folded, True)]
         spans = []
         for needle, placeholder in needles:
-            for source in dict.fromkeys((folded, text) if needle in text else (folded,)):
-                at = source.find(needle)
+            for reading, is_folded in readings:
+                at = reading.find(needle)
                 while at >= 0:
-                    spans.append((at, at + len(needle), placeholder, source is folded))
-                    at = source.find(needle, at + len(needle))
+                    spans.append((at, at + len(needle), placeholder, is_folded))
+                    at = reading.find(needle, at + len(needle))
         if is_cut and (torn := self._torn(text, needles)) is not None:
             spans.append(torn)
         return _replaced(text, spans) if spans else text
