@@ -12,7 +12,7 @@ from understudy_mock.gateway.world import Files, World
 from understudy_mock.media import Studio
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.distil import distil
-from understudy_mock.recording.har import write_har
+from understudy_mock.recording.har import known_keys, write_har
 from understudy_mock.recording.recording import Recording
 from understudy_mock.recording.replay import Replay
 from understudy_mock.settings import Settings
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None, *, world: World | None = None) 
     replay = world if isinstance(world, Replay) else None
     sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
-    admin = make_admin(world, sender, write_har)
+    admin = make_admin(world, sender, lambda entries: write_har(entries, known_keys(world)))
     app: ASGIApp = Front(world, admin, replay.decide if replay is not None else None)
     if settings.cors is not None:
         app = CORSMiddleware(

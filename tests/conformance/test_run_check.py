@@ -124,3 +124,28 @@ def test_a_report_without_a_check_is_refused() -> None:
     result = CliRunner().invoke(main, ["run", "--report-dir", "somewhere", "--", "true"])
     assert result.exit_code == 2
     assert "--check" in result.output
+
+
+def test_a_command_with_half_a_character_has_its_whole_report(tmp_path: Path) -> None:
+    """An argument of one byte that is no text: page, JSON and JUnit are there all the same."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "understudy_mock",
+            "run",
+            "--check",
+            "--report-dir",
+            "d",
+            "--",
+            "true",
+            b"\xff",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert {one.name for one in (tmp_path / "d").iterdir()} == {"run.html", "run.json", "run.xml"}
+    assert all(one.stat().st_size for one in (tmp_path / "d").iterdir())

@@ -274,12 +274,16 @@ def test_bytes_that_are_no_text_are_read_as_mitmproxy_writes_them(load: Load) ->
     assert load(_har([entry])).entries[0].request_body == b"a\xffb"
 
 
-def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"video")
+@pytest.mark.parametrize("name", ["run.har.media/a.mp4", "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed.mp4"])
+def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path, name: str) -> None:
+    """Where `record` keeps it, and where Playwright does."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"video")
     entries = _job()
-    entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": "a.mp4"}
+    entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": name}
     recording = load(_har(entries))
-    assert recording.media == {3: tmp_path / "a.mp4"}
+    assert recording.media == {3: file}
     assert recording.entries[2].response_size == 5
 
 
@@ -345,9 +349,18 @@ _REFUSED: dict[str, tuple[Any, str]] = {
         _broken(lambda e: e["response"]["content"].update(encoding="rot13")),
         "/log/entries/0/response/content/text: has the unknown encoding 'rot13'",
     ),
-    "leads-out": (
-        _broken(lambda e: e["response"].update(content={"_file": "../../../etc/passwd"})),
-        "/log/entries/0/response/content/_file",
+    "high-status": (
+        _broken(lambda e: e["response"].update(status=600)),
+        "/log/entries/0/response/status: 600 is no status of HTTP (100 to 599)",
+    ),
+    "low-status": (
+        _broken(lambda e: e["response"].update(status=99)),
+        "/log/entries/0/response/status: 99 is no status of HTTP (100 to 599)",
+    ),
+    "time": (_broken(lambda e: e.update(time=1e300)), "/log/entries/0/time: 1e+300 ms is more than a day"),
+    "timings": (
+        _broken(lambda e: (e.pop("time", 0), e.update(timings={"wait": 1e300}))),
+        "/log/entries/0/time: 1e+300 ms is more than a day",
     ),
 }
 
@@ -362,6 +375,43 @@ def test_what_cannot_be_used_is_refused_with_one_clear_line(
     assert reason in text
     assert text.startswith(str(tmp_path / "run.har"))
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".env", "notes.txt", "a.mp4", "../other/run.har.media/a", "/etc/passwd", "run.har", "a\0.mp4", "."),
+        *("run.har.media/.env", "run.har.media/../.env", "run.har.media", "run.har.media/link", "sub/a.mp4"),
+        *("..", "run.har.media\\a", "run.har.media/sub/a", "\ud800", "x" * 300 + ".har.media/a"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
+def test_no_file_is_read_but_where_recorders_keep_bodies(
+    load: Load, tmp_path: Path, name: str, kind: str
+) -> None:
+    """What a stranger's HAR names beside itself is not the stranger's to read."""
+    (tmp_path / "run.har.media" / "sub").mkdir(parents=True)
+    (tmp_path / "sub").mkdir()
+    for file in (".env", "notes.txt", "a.mp4", "sub/a.mp4", "run.har.media/.env", "run.har.media/sub/a"):
+        (tmp_path / file).write_text("private")
+    (tmp_path / "run.har.media" / "link").symlink_to(tmp_path / ".env")
+    entries = _job()
+    entries[2]["response"]["content"] = {"size": 5, "mimeType": kind, "_file": name}
+    recording = load(_har(entries))
+    assert recording.media == {}
+    assert all(b"private" not in one.response_body for one in recording.entries)
+    assert recording.entries[2].warnings == (NO_BODY,)
+    (note,) = [one for one in recording.notes if "no recorder keeps bodies there" in one]
+    assert note.isprintable()
+
+
+def test_what_cannot_have_been_in_a_header_is_in_none(load: Load) -> None:
+    entries = _job()
+    entries[0]["response"]["headers"] += [
+        {"name": "x-a", "value": "1\r\nx-b: 2\0"},
+        {"name": "x c:\n", "value": "3"},
+    ]
+    assert load(_har(entries)).entries[0].response_headers[-1] == (b"x-a", b"[redacted]")
 
 
 def test_a_directory_is_refused_and_what_is_in_it_is_named(catalog: Catalog, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from understudy_contracts.report import lines, write_reports
 from understudy_contracts.rules import RULES
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
+from understudy_mock.printing import printable
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -221,7 +222,7 @@ def _check(
 def _show(case: Case) -> None:
     if case.outcome is Outcome.ERROR:
         click.secho(f"ERROR {case.group}/{case.name}", fg="magenta", bold=True)
-        click.echo(f"  {case.reason}")
+        click.echo(printable(f"  {case.reason}"))
     colour = sys.stdout.isatty()
     for finding in case.findings:
         for line in lines(finding, colour=colour):

@@ -29,6 +29,7 @@ from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.catalog.source import read_sources
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.printing import printable
 from understudy_mock.recording.read import read_recording
 from understudy_mock.recording.recording import RecordingError
 
@@ -82,7 +83,7 @@ def recording(
     finally:
         progress.end()
     for note in notes:
-        click.echo(note, err=True)
+        click.echo(printable(note), err=True)
     report = make_report(checked, seconds=time.monotonic() - began)
     if strict:
         report = report.strictly()
@@ -153,7 +154,7 @@ def _tell(checked: Checked, report: Report) -> None:
     colour = sys.stdout.isatty()
     providers = ", ".join(sorted({entry.provider for entry in checked.entries if entry.provider}))
     others = f"; {checked.elsewhere} with others are left out" if checked.elsewhere else ""
-    click.echo(f"{counted(len(checked.entries), 'exchange')} with {providers}{others}\n")
+    click.echo(printable(f"{counted(len(checked.entries), 'exchange')} with {providers}{others}\n"))
     for line in drift_lines(checked, colour=colour):
         click.echo(line)
     if checked.broken:
@@ -164,7 +165,7 @@ def _tell(checked: Checked, report: Report) -> None:
         for line in lines(finding, colour=colour):
             click.echo(line)
         if where:
-            click.echo(where)
+            click.echo(printable(where))
     if checked.times:
         click.echo("\nHow long jobs took:")
         for line in time_lines(checked.times):
@@ -184,7 +185,7 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
         click.echo(f"no patch: {reason}", err=True)
     else:
         try:
-            file.write_text(patch.diff, encoding="utf-8")
+            file.write_text(patch.diff, "utf-8", "backslashreplace")
         except OSError as error:
             raise CannotRun(f"{file}: cannot be written: {error.strerror}") from None
         left = f", leaves {len(patch.left)}" if patch.left else ""
@@ -193,7 +194,8 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
             err=True,
         )
     for drift in patch.left if patch is not None else ():
-        click.echo(f"  by hand: {drift.kind}, {drift.provider} {drift.operation}, {drift.where}", err=True)
+        where = f"{drift.kind}, {drift.provider} {drift.operation}, {drift.where}"
+        click.echo(printable(f"  by hand: {where}"), err=True)
 
 
 class _Progress:

@@ -25,7 +25,7 @@ from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.recording.recording import NO_BODY
-from understudy_mock.recording.redact import redactor
+from understudy_mock.redaction import redactor
 from understudy_mock.web.routes import Routes
 
 _JSON = "application/json"
@@ -105,6 +105,8 @@ class _Finder:
             return
         if entry.kind == "delivery":
             operation = self._submits.get(entry.job)
+            if operation is not None and operation.provider != entry.provider:
+                operation = None  # two providers may name jobs alike
             name = operation.id if operation is not None else "callback"
             self._keep(entry, name, self._callback(entry, contract, operation))
             return
@@ -123,7 +125,7 @@ class _Finder:
             self._keep(entry, operation.id, self._response(entry, contract, place))
 
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
-        clean = redactor(entry.key, entry.request_headers, urlsplit(entry.url).query)
+        clean = redactor(entry)
         for seen in found:
             if seen.kind in _OF_A_VALUE and isinstance(seen.value, str) and REDACTED.search(seen.value):
                 continue  # what is there at all, or is missing, differs whatever stands in it

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from understudy_contracts.conversation import plain
 from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
 from understudy_contracts.recording.difference import MEANINGS, Drift
 from understudy_contracts.recording.times import ModelTimes, Phase, Spread
@@ -198,7 +199,9 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
             yield "What could be checked is as documented."
         return
     rows = [
-        (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where)
+        tuple(
+            map(plain, (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where))
+        )
         for d in checked.drifts
     ]
     heads = ("WEIGHT", "COUNT", "DIFFERENCE", "OPERATION", "WHERE")
@@ -209,8 +212,8 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
         if colour:
             line = line.replace(row[0], click.style(row[0], fg=_COLOURS[Severity(row[0])], bold=True), 1)
         yield line
-        yield f"        documented: {drift.first.documented}; seen: {drift.text}"
-        yield f"        in {checked.example(drift)}"
+        yield f"        documented: {plain(drift.first.documented)}; seen: {plain(drift.text)}"
+        yield f"        in {plain(checked.example(drift))}"
 
 
 def _times(times: Sequence[ModelTimes]) -> Table:

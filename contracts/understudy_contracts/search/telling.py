@@ -64,7 +64,9 @@ def save(exploration: Exploration, directory: Path, *, seed: int, command: str) 
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / f"breaks-{found.finding.id}.yaml"
         # By its name alone: the file may be moved, or sent to somebody.
-        file.write_text(write_found(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
+        file.write_text(
+            write_found(found, [serve(Path(file.name), seed), command]), "utf-8", "backslashreplace"
+        )
         files[found.finding.id] = file
     return files
 

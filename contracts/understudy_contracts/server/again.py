@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from understudy_contracts.server.dialect import Dialect, Unreadable
 from understudy_contracts.server.wire import Exchange
-from understudy_mock.recording.redact import SHORTEST
+from understudy_mock.redaction import SHORTEST
 
 _KEY = "# KEY is the key that the check was given: KEY=..."
 _RECEIVER = "RECEIVER=http://127.0.0.1:9000/done  # start one there"

@@ -34,6 +34,7 @@ from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import PATIENCE, Exchange, Http, Unanswered
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
+from understudy_mock.printing import printable
 from understudy_mock.settings import Pace
 
 _SHOWN = 12
@@ -128,7 +129,7 @@ def server(
     if interrupts.seen:
         leave(interrupts.status)  # not waiting for a call that goes on in some thread
     if run.unreached:
-        click.echo(f"nothing could be checked: {run.unreached}", err=True)
+        click.echo(printable(f"nothing could be checked: {run.unreached}"), err=True)
     sys.exit(2 if run.unreached else report.exit_status())
 
 
@@ -399,7 +400,7 @@ class _Run:
 
 
 def _tell(report: Report, run: _Run) -> None:
-    click.echo(report.title)
+    click.echo(printable(report.title))
     _tell_findings(report.findings)
     _tell_unreached(report.cases)
     areas = list(summarise(report.cases))
@@ -429,7 +430,7 @@ def _tell_findings(findings: tuple[Finding, ...]) -> None:
         others = list(dict.fromkeys(one.subject for one in found[1:] if one.subject != found[0].subject))
         if others:
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-            click.echo(f"  also at: {', '.join(others[:_SHOWN])}{more}")
+            click.echo(printable(f"  also at: {', '.join(others[:_SHOWN])}{more}"))
 
 
 def _tell_unreached(cases: tuple[Case, ...]) -> None:
@@ -438,7 +439,7 @@ def _tell_unreached(cases: tuple[Case, ...]) -> None:
         if case.outcome in (Outcome.NOT_REACHED, Outcome.ERROR):
             reasons.setdefault(f"{case.outcome}: {case.reason}", Counter())[case.name] += 1
     for reason, names in reasons.items():
-        click.echo(f"\n{reason}")
+        click.echo(printable(f"\n{reason}"))
         told = [f"{name} ({count})" if count > 1 else name for name, count in names.items()]
         click.echo(f"  {', '.join(told)}")
 

@@ -29,8 +29,8 @@ from understudy_mock.domain.scenario import Scenario, write_scenario
 from understudy_mock.gateway.book import BookError, find, read_file, refuse_unknown_models
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.recording.read import read_recording
-from understudy_mock.recording.redact import redactor
 from understudy_mock.recording.replay import MISS
+from understudy_mock.redaction import redactor
 from understudy_mock.webhooks import Sender
 
 _NOT_RECORDED = "not-recorded"
@@ -521,8 +521,7 @@ def _told_strays(strays: list[JournalEntry]) -> str:
     number = "1 call" if len(strays) == 1 else f"{len(strays)} calls"
     shown = []
     for one in strays[:_STRAYS_SHOWN]:
-        path, _, query = one.url.partition("?")
-        clean = redactor(one.key, one.request_headers, query).url(path)
+        clean = redactor(one).suspicious_url(one.url.partition("?")[0])
         shown.append(f"{one.method} {clean}{'' if one.key else ' (no key)'}")
     more = f" and {len(strays) - _STRAYS_SHOWN} more" if len(strays) > _STRAYS_SHOWN else ""
     return f"{number} came with no key, or with another key than this test's: {', '.join(shown)}{more}"

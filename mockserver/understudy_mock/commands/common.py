@@ -17,6 +17,7 @@ from understudy_mock.catalog import SpecError
 from understudy_mock.gateway.book import BookError
 from understudy_mock.gateway.world import World
 from understudy_mock.options import read_settings
+from understudy_mock.printing import printable
 from understudy_mock.web.server import bind
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ class CannotRun(click.ClickException):
     """Something that keeps a command from running at all: one line, exit status 2."""
 
     exit_code = 2
+
+    def format_message(self) -> str:
+        """Give the line; what it tells of a file may come from anywhere."""
+        return printable(self.message)
 
 
 def listen(host: str, port: int) -> socket.socket:

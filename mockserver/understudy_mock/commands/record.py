@@ -21,6 +21,7 @@ from understudy_mock.options import (
     listening_options,
     recording_options,
 )
+from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.recording import RecordingError
 from understudy_mock.web.server import address_of, serving, signals
@@ -84,7 +85,7 @@ async def _record(
     from understudy_mock.recording.session import recording
 
     def tell(text: str) -> None:
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     held = hold_signals() if command else None
     async with AsyncExitStack() as stack:

@@ -18,6 +18,7 @@ from understudy_mock.options import (
     read_settings,
     replay_options,
 )
+from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.recording import RecordingError
 from understudy_mock.recording.replay import Replay
@@ -89,13 +90,13 @@ def replay(
     world, notes, told = _replay_world(files, options)
     if export_scenarios is not None:
         for note in notes:
-            click.echo(note, err=True)
+            click.echo(printable(note), err=True)
         _export(world, export_scenarios)
         return
-    click.echo("\n".join(told), err=True)
+    click.echo(printable("\n".join(told)), err=True)
     status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
     if ended := at_end(world):
-        click.echo("\n".join(ended), err=True)
+        click.echo(printable("\n".join(ended)), err=True)
     leave(status or (1 if world.misses else 0))
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from understudy_mock.app import create_app
 from understudy_mock.commands.common import (
@@ -21,7 +20,8 @@ from understudy_mock.commands.common import (
 )
 from understudy_mock.gateway.world import World
 from understudy_mock.options import environment, gateway_options
-from understudy_mock.recording.har import write_har
+from understudy_mock.printing import printable
+from understudy_mock.recording.har import har_bytes, known_keys, write_har
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def run(
     code = run_command(world, command, offline=offline)
     if journal_har is not None:
         try:
-            journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+            journal_har.write_bytes(har_bytes(write_har(world.journal.since(0), known_keys(world))))
         except OSError as error:
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
@@ -124,5 +124,5 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
                 raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
     except OSError as error:
         raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
-    click.echo(summarise(world, intercepted), err=True)
+    click.echo(printable(summarise(world, intercepted)), err=True)
     return ended.code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from understudy_mock.domain.draw import account_name
@@ -91,6 +92,10 @@ class Accounts:
     def named(self, name: str) -> Account | None:
         """The account with this `acct_` name, if it is in use."""
         return self._by_name.get(name)
+
+    def latest_keys(self) -> Iterator[str]:
+        """Walk the keys in use, the one used last first."""
+        return reversed(self._accounts)
 
     def clear(self, name: str | None) -> None:
         """Forget one account, or all."""

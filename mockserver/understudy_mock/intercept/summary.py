@@ -8,7 +8,7 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
 from understudy_mock.intercept.proxy import Tally
 from understudy_mock.intercept.session import Intercepted
-from understudy_mock.recording.redact import SHORTEST, Redactor, secrets_of
+from understudy_mock.redaction import Redactor, redactor_of
 
 
 def summarise(world: World, intercepted: Intercepted) -> str:
@@ -16,7 +16,8 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     entries = list(world.journal.since(0))
     calls = [entry for entry in entries if entry.kind == "call"]
     jobs = Counter(job.model.provider for job in world.store)
-    clean = _redactor(world, calls)
+    # Know every key that was shown: where no operation is, nobody has read the one that stands there.
+    clean = redactor_of(calls, world.settings.api_keys)
     errors = Counter(f"{entry.status} {_called(entry, clean)}" for entry in calls if entry.status >= 400)
     faults = Counter(f"{entry.fault} {_called(entry, clean)}" for entry in calls if entry.fault)
     sent = [entry for entry in entries if entry.kind == "delivery"]
@@ -52,17 +53,9 @@ def _address(entry: JournalEntry) -> str:
     return f"http://{host}{entry.url}" if host else entry.url
 
 
-def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
-    """Know every key that was shown: where no operation is, nobody has read the one that stands there."""
-    found = set(world.settings.api_keys)
-    for entry in calls:
-        found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
-    return Redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
-
-
 def _called(entry: JournalEntry, clean: Redactor) -> str:
     # What follows ? is left out: there may be a key in it.
-    return entry.operation or clean.url(_address(entry).partition("?")[0])
+    return entry.operation or clean.suspicious_url(_address(entry).partition("?")[0])
 
 
 def _count(number: int, noun: str) -> str:

@@ -30,6 +30,7 @@ from understudy_mock.domain.timeline import TERMINAL, State
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
+from understudy_mock.redaction import Redactor
 from understudy_mock.settings import MAX_BODY
 from understudy_mock.version import __version__
 from understudy_mock.webhooks import Delivery, Sender
@@ -236,14 +237,19 @@ class _Admin:
     async def webhooks(self, request: Request) -> Response:
         wanted = request.query_params.get("job")
         deliveries = [*self._sender.log, *self._sender.upcoming()]
-        return _json({"deliveries": [_tell_delivery(d) for d in deliveries if wanted in (None, d.job.id)]})
+        wanted_ones = [d for d in deliveries if wanted in (None, d.job.id)]
+        return _json({"deliveries": [self._tell_delivery(one) for one in wanted_ones]})
 
     async def redeliver(self, request: Request) -> Response:
         delivery = self._sender.log.get(request.path_params["delivery_id"])
         if delivery is None:
             raise AdminError(404, "there is no such delivery, or it is not due yet")
         await self._sender.redeliver(delivery)
-        return _json(_tell_delivery(delivery))
+        return _json(self._tell_delivery(delivery))
+
+    def _tell_delivery(self, delivery: Delivery) -> dict[str, Any]:
+        account = self._world.accounts.named(delivery.job.account)
+        return _tell_delivery(delivery, Redactor([account.key] if account is not None else []))
 
     # -- journal
 
@@ -403,11 +409,11 @@ class _Admin:
         return _json(document)
 
 
-def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
+def _tell_delivery(delivery: Delivery, clean: Redactor) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "job_id": delivery.job.id,
-        "url": delivery.url,
+        "url": clean.suspicious_url(delivery.url),
         "event": delivery.callback.event,
         "due_at": iso_ms(delivery.due),
         "state": delivery.state,
@@ -416,7 +422,7 @@ def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
                 "at": iso_ms(attempt.at),
                 "status": attempt.status,
                 "latency_ms": round(attempt.latency, 3),
-                "error": attempt.error or None,
+                "error": clean.text(attempt.error) or None,
             }
             for attempt in delivery.attempts
         ],

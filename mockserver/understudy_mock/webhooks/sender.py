@@ -25,6 +25,8 @@ from understudy_mock.domain.webhook import Callback, callbacks
 from understudy_mock.gateway.addresses import urls_of
 from understudy_mock.gateway.journal import JournalEntry, cut
 from understudy_mock.gateway.world import World
+from understudy_mock.printing import printable
+from understudy_mock.redaction import Redactor
 from understudy_mock.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
 from understudy_mock.webhooks.post import Forbidden, Poster
 
@@ -195,7 +197,8 @@ class Sender:
     def _tell_unsent(self, lane: _Lane) -> str:
         receiver = lane.job.receiver
         event = lane.following.event if lane.following is not None else "in progress"
-        return f"{lane.job.id}: {event}, to {urlsplit(receiver.url).netloc if receiver is not None else ''}"
+        netloc = urlsplit(receiver.url).netloc if receiver is not None else ""
+        return f"{lane.job.id}: {event}, to {netloc.rpartition('@')[2]}"
 
     # -- what the admin API calls
 
@@ -338,7 +341,9 @@ class Sender:
         if receiver.given_up >= PAUSE_AFTER and not receiver.paused:
             receiver.paused = True
             _log.warning(
-                "webhooks to %s are paused: %d deliveries in a row failed", delivery.url, receiver.given_up
+                "webhooks to %s are paused: %d deliveries in a row failed",
+                printable(Redactor(()).suspicious_url(delivery.url)),
+                receiver.given_up,
             )
 
     def _received(self, delivery: Delivery) -> None:
