@@ -192,11 +192,15 @@ class Exchange:
                 return (
                     self.ends + int(text) * 1000
                     if text.isdecimal()
-                    else _instant(parsedate_to_datetime, text)
+                    else self._on_our_clock(_instant(parsedate_to_datetime, text))
                 )
             if name == b"x-rate-limit-reset-at-utc":
-                return _instant(datetime.fromisoformat, text)
+                return self._on_our_clock(_instant(datetime.fromisoformat, text))
         return None
+
+    def _on_our_clock(self, instant: float | None) -> float | None:
+        """Read an instant of the wall clock on the clock of the journal."""
+        return None if instant is None else instant - self.entry.drift
 
     def is_early(self, again: Exchange) -> bool:
         """Tell whether a later call came before the instant that this answer named."""
