@@ -33,7 +33,7 @@ _BACKLOG = 2048
 _OTHER_FILES = 128
 """Open files that connections leave to everything else, where the system allows few."""
 
-_ONE_KEYSTROKE = 0.5
+ONE_KEYSTROKE = 0.5
 """Seconds in which a second signal is the first one once more: a terminal and a process manager both send."""
 
 _COLLECTIONS = (20_000, 20, 50)
@@ -187,7 +187,7 @@ def signals() -> Iterator[asyncio.Event]:
         if first is None:
             first = now
             loop.call_soon_threadsafe(asked.set)
-        elif now - first > _ONE_KEYSTROKE:
+        elif now - first > ONE_KEYSTROKE:
             os.write(2, b"understudy: ended at once by a second signal\n")
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
