@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +37,17 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         hint = "; try --port 0" if error.errno == errno.EADDRINUSE else ""
         raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from None
+
+
+def warn_of_network(listener: socket.socket) -> list[str]:
+    """Tell in a line that others can come in, where they can."""
+    host, port = listener.getsockname()[:2]
+    if ip_address(host).is_loopback:
+        return []
+    return [
+        f"warning: open to the network: whoever reaches this machine can call port {port} "
+        "(--host 127.0.0.1 keeps it to this machine)"
+    ]
 
 
 def make_world(options: dict[str, Any]) -> World:
