@@ -132,3 +132,43 @@ def test_two_signals_of_one_keystroke_are_one(tmp_path: Path) -> None:
         _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "Traceback" not in told
+
+
+def test_a_command_that_has_ended_does_not_keep_a_stuck_run(tmp_path: Path) -> None:
+    """Signals are the child's as long as there is one; then the second ends `run`, too."""
+    stuck = """
+import sys
+
+def summarise(*told):
+    print("stuck", file=sys.stderr, flush=True)
+    while True:
+        pass
+
+import understudy_mock.intercept
+understudy_mock.intercept.summarise = summarise
+
+from understudy_mock.cli import main
+main()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", stuck, "run", "--", "true"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        guard = Timer(PATIENCE, process.kill)
+        guard.start()
+        assert process.stderr is not None
+        while process.stderr.readline() != "stuck\n":
+            assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        time.sleep(ONE_KEYSTROKE + 0.2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=PATIENCE)
+        guard.cancel()
+    assert (process.returncode, told) == (
+        128 + signal.SIGTERM,
+        "understudy: ended at once by a second signal\n",
+    )

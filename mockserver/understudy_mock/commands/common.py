@@ -18,7 +18,7 @@ from understudy_mock.catalog import SpecError
 from understudy_mock.gateway.book import BookError
 from understudy_mock.gateway.world import World
 from understudy_mock.options import read_settings
-from understudy_mock.web.server import bind
+from understudy_mock.web.server import ONE_KEYSTROKE, bind
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
@@ -62,7 +62,7 @@ def hold_signals() -> Signals:
     """Keep signals for a child that is about to start: before any thread does."""
     from understudy_mock.intercept import Signals
 
-    return Signals()
+    return Signals(ONE_KEYSTROKE)
 
 
 _TOLD_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")

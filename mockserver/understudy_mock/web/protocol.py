@@ -31,7 +31,7 @@ from understudy_mock.settings import MAX_HEADERS
 EXTENSION = "understudy.connection"
 """The scope extension that holds the request's connection."""
 
-_HARD_LIMIT = 4 * MAX_HEADERS
+_HARD_LIMIT = 2 * MAX_HEADERS
 """The parser collects a head without bound. Past this the connection is cut; up to it the app answers 431."""
 
 MAX_FIELDS = 100
