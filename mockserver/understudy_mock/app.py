@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
@@ -79,13 +78,4 @@ def create_app(settings: Settings | None = None, *, world: World | None = None) 
     sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
     admin = make_admin(world, sender, lambda entries: write_har(entries, known_keys(world)))
-    app: ASGIApp = Front(world, admin, replay.decide if replay is not None else None)
-    if settings.cors is not None:
-        app = CORSMiddleware(
-            app,
-            allow_origins=[settings.cors],
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["*"],
-        )
-    return app
+    return Front(world, admin, replay.decide if replay is not None else None)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from understudy_contracts.findings import Severity
 from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
 from understudy_contracts.rules.talk import Talk
-from understudy_mock.recording.redact import SHORTEST
+from understudy_mock.redaction import SHORTEST
 
 
 def _failure_for_success(talk: Talk) -> Iterator[Breach]:

@@ -21,8 +21,8 @@ from understudy_contracts.claim import Claim
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
-from understudy_mock.recording.redact import SHORTEST, secrets_of
 from understudy_mock.recording.told import Told, read_told
+from understudy_mock.redaction import SHORTEST, secrets_of
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
@@ -212,11 +212,15 @@ class Exchange:
                 return (
                     self.ends + int(text) * 1000
                     if text.isdecimal()
-                    else _instant(parsedate_to_datetime, text)
+                    else self._on_our_clock(_instant(parsedate_to_datetime, text))
                 )
             if name == b"x-rate-limit-reset-at-utc":
-                return _instant(datetime.fromisoformat, text)
+                return self._on_our_clock(_instant(datetime.fromisoformat, text))
         return None
+
+    def _on_our_clock(self, instant: float | None) -> float | None:
+        """Read an instant of the wall clock on the clock of the journal."""
+        return None if instant is None else instant - self.entry.drift
 
     def is_early(self, again: Exchange) -> bool:
         """Tell whether a later call came before the instant that this answer named."""

@@ -14,7 +14,13 @@ import click
 from click.core import ParameterSource
 
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
-from understudy_mock.commands.common import CannotRun, hold_signals, listen, open_standard_files
+from understudy_mock.commands.common import (
+    CannotRun,
+    hold_signals,
+    listen,
+    open_standard_files,
+    warn_of_network,
+)
 from understudy_mock.options import (
     check_webhook_ca,
     environment,
@@ -88,6 +94,8 @@ async def _record(
         click.echo(printable(text), err=True)
 
     held = hold_signals() if command else None
+    for warning in warn_of_network(listener):
+        tell(warning)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(recording(settings, catalog, tell))
         app, url = session.recorder, address_of(listener)

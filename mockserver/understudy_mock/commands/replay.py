@@ -11,7 +11,7 @@ import click
 
 from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
-from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files
+from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
 from understudy_mock.commands.run import run_command
 from understudy_mock.options import (
     listening_options,
@@ -127,7 +127,7 @@ async def _serve_replay(world: Replay, host: str, port: int) -> int:
         await stack.enter_async_context(serving(create_app(world=world), listener))
         click.echo(address_of(listener))
         sys.stdout.flush()
-        click.echo("Ctrl-C ends it.", err=True)
+        click.echo("\n".join([*warn_of_network(listener), "Ctrl-C ends it."]), err=True)
         await asked.wait()
     return 0
 

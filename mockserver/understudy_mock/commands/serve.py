@@ -13,7 +13,13 @@ from starlette.types import ASGIApp
 
 from understudy_mock.app import create_app
 from understudy_mock.catalog.describe import example_request
-from understudy_mock.commands.common import CannotRun, listen, make_world, open_standard_files
+from understudy_mock.commands.common import (
+    CannotRun,
+    listen,
+    make_world,
+    open_standard_files,
+    warn_of_network,
+)
 from understudy_mock.gateway.world import World
 from understudy_mock.options import (
     environment,
@@ -59,7 +65,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
-            notes = [_banner(world, url)]
+            notes = [_banner(world, url), *warn_of_network(listener)]
             if intercept_port is not None or hosts:
                 notes.append(await _intercept(stack, world, app, intercept_port, hosts=hosts))
             click.echo(url)

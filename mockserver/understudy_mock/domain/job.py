@@ -31,7 +31,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the absolute
     addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether the
     submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
-    `inline` whether answers hold the files themselves instead of their addresses.
+    `inline` whether answers hold the files themselves instead of their addresses. `drift` is how many ms the
+    wall clock was ahead of `created`.
     """
 
     id: str
@@ -53,6 +54,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     waits: bool = False
     by_polls: bool = False
     inline: bool = False
+    drift: int = 0
+
+    def told_at(self, offset: int) -> int:
+        """The instant `offset` ms after the submit as it is told, by the wall clock of the submit."""
+        return self.created + self.drift + offset
 
     @property
     def values(self) -> dict[str, Any]:

@@ -26,7 +26,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     `key` is what the caller showed; it never leaves the process and is there so that writers can remove
     it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
     the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
-    answer began, None where that is not known.
+    answer began, None where that is not known. `drift` is how many ms the wall clock, which dates in answers
+    follow, was ahead of `at`.
     """
 
     number: int
@@ -54,6 +55,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     error: str = ""
     warnings: tuple[str, ...] = ()
     waited: float | None = None
+    drift: int = 0
 
 
 class Journal:

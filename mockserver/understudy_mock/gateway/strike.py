@@ -52,7 +52,7 @@ def _worded(
     model: str,
     price: int,
 ) -> Answer:
-    now = world.clock.now()
+    now = world.clock.wall()
     wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
     if isinstance(entry.retry_after, int):
         wait = entry.retry_after
@@ -87,7 +87,7 @@ def _retry_header(
     if provider.retry_header != b"retry-after":
         return own  # told as an instant already
     if entry.retry_after == "http-date":
-        return [(b"retry-after", formatdate(_date(world.clock.now()), usegmt=True).encode())]
+        return [(b"retry-after", formatdate(_date(world.clock.wall()), usegmt=True).encode())]
     return [(b"retry-after", str(entry.retry_after).encode())]
 
 

@@ -69,7 +69,8 @@ def limit(world: World, account: Account) -> None:
     now = world.clock.now()
     wait = account.window.enter(now)
     if wait:
-        raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=now + wait * 1000))
+        resets_at = now + world.clock.drift() + wait * 1000
+        raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=resets_at))
 
 
 def validate(operation: Operation, call: Call, play: Play) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def plan_job(
     body = _encode_canonical(asked)
     nth = account.nth(hash((operation.id, body)))
     draw = Draw.of_job(world.settings.seed, account.name, operation.id, body, nth)
-    created = world.clock.now()
+    created, drift = world.clock.now(), world.clock.drift()
     wish = scenario.job if scenario is not None else _AS_DOCUMENTED
     ending = _ending(world, wish, provider, draw)
     quirks = world.quirks | account.quirks
@@ -162,7 +163,7 @@ def plan_job(
     if operation.wait:
         waits = waits or asked.get(operation.wait) is True
     return Job(
-        id=provider.mint_id(model, created, draw, quirks),
+        id=provider.mint_id(model, created + drift, draw, quirks),
         account=account.name,
         model=model,
         body=body,
@@ -181,6 +182,7 @@ def plan_job(
         waits=waits,
         by_polls=world.settings.pace == "polls" and receiver is None and not waits,
         inline=operation.inline != "" and asked.get(operation.inline) is True,
+        drift=drift,
     )
 
 

@@ -128,7 +128,7 @@ class WaveSpeed(Provider):
             "urls": {"get": f"{job.origin}/api/v3/predictions/{job.id}/result"},
             "has_nsfw_contents": [job.timeline.nsfw] * len(urls),
             "status": self.called(job, step),
-            "created_at": iso_ms(job.created),
+            "created_at": iso_ms(job.told_at(0)),
             "error": "",
             "executionTime": worked,
             "timings": {"inference": worked},

@@ -109,7 +109,7 @@ class Callbacks:
 
     async def receive(self, scope: Scope, receive: Receive, wire: Wire) -> None:
         """Receive a callback, pass it on, record it, and give its sender what the client said."""
-        at, began = wire.clock.now(), perf_counter()
+        at, began = wire.clock.wall(), perf_counter()
         callback = self._asked.get(scope["path"].removeprefix(CALLBACK))
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         body = b""

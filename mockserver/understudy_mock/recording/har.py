@@ -121,7 +121,7 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "warnings": [clean.text(warning) for warning in entry.warnings],
     }
     return {
-        "startedDateTime": iso_ms(entry.at),
+        "startedDateTime": iso_ms(entry.at + entry.drift),
         "time": round(entry.duration, 3),
         "request": _request(entry, clean),
         "response": _response(entry, clean),

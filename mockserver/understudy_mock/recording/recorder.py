@@ -35,7 +35,7 @@ from understudy_mock.recording.tape import Tape
 from understudy_mock.recording.told import read_told
 from understudy_mock.recording.upstream import Target, Upstreams
 from understudy_mock.web.faults.wire import Wire
-from understudy_mock.web.protocol import BODILESS, transport_of
+from understudy_mock.web.protocol import BODILESS, connection_of
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
@@ -133,7 +133,7 @@ class Recorder:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        wire = Wire(send, receive, transport_of(scope), scope["method"], self._clock)
+        wire = Wire(send, receive, connection_of(scope), scope["method"], self._clock)
         if self._closed:
             text = f"understudy record: {self._closed}; nothing was sent upstream"
             told = json.dumps({"error": text}).encode() + b"\n"
@@ -251,7 +251,7 @@ class Recorder:
         return _Exchange(
             target=target,
             operation=operation,
-            at=self._clock.now(),
+            at=self._clock.wall(),
             began=perf_counter(),
             method=method,
             url=target.url,

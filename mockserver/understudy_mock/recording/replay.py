@@ -84,6 +84,7 @@ class Played:
     origin: str
     media_origin: str
     asked: frozenset[str]
+    drift: int
     told: int = -1
     """The latest scene that a poll was told, by its offset."""
 
@@ -193,10 +194,10 @@ class Replay(World):
         provider = self.provider(take.operation.provider)
         model = take.operation.model
         assert model is not None  # the catalog compiles no submit without one
-        now = self.clock.now()
-        minted = mint_like(take.job, provider.mint_id(model, now, draw, frozenset()), draw)
+        now, drift = self.clock.now(), self.clock.drift()
+        minted = mint_like(take.job, provider.mint_id(model, now + drift, draw, frozenset()), draw)
         asked = frozenset(addresses(take.asked))
-        played = Played(take, minted, account.name, now, call.origin, call.media_origin, asked)
+        played = Played(take, minted, account.name, now, call.origin, call.media_origin, asked, drift)
         self._played[minted] = played
         self._latest[account.name, take.job] = minted
         if len(self._played) > self.settings.keep_jobs:
@@ -234,6 +235,7 @@ class Replay(World):
             receiver=receiver,
             waits=take.waits,
             by_polls=self.settings.pace == "polls" and receiver is None and not take.waits,
+            drift=played.drift,
         )
 
     def _warn_of_rings(self, take: Take, call: Call) -> None:
@@ -485,7 +487,7 @@ class Replay(World):
         self, call: Call | None, account: str, played: Played | None, entry: JournalEntry
     ) -> Translation:
         """Tell how to say now what was said in an entry. Without a call, as the job's submit was called."""
-        shift = _by(self.clock.now() - entry.at - round(entry.duration))
+        shift = _by(self.clock.wall() - entry.at - round(entry.duration))
         if call is not None:
             origin, media_origin = call.origin, call.media_origin
         else:
@@ -503,9 +505,8 @@ class Replay(World):
         if played is None:
             return told
         take = played.take
-        life = partial(
-            _move, take.submit.at, take.zero, take.zero + take.last, played.created, self.settings.speed
-        )
+        began = played.created + played.drift
+        life = partial(_move, take.submit.at, take.zero, take.zero + take.last, began, self.settings.speed)
         return replace(told, move=life, job=(take.job, played.id), asked=played.asked)
 
     def _miss(self, found: Found, call: Call, text: str, what: Condition | None = None) -> Answer:

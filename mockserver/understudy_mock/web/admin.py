@@ -226,10 +226,8 @@ class _Admin:
             "status": (await self._world.step(job)).state,
             "scenario": job.scenario.name if job.scenario is not None else None,
             "price_usd": usd(job.price),
-            "created_at": iso_ms(job.created),
-            "events": [
-                {"at": iso_ms(job.created + event.at), "event": event.event} for event in job.events()
-            ],
+            "created_at": iso_ms(job.told_at(0)),
+            "events": [{"at": iso_ms(job.told_at(event.at)), "event": event.event} for event in job.events()],
         }
 
     # -- webhooks

@@ -362,7 +362,7 @@ class Sender:
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
         at = self._world.clock.now()
-        headers, body = await self._request(delivery, at)
+        headers, body = await self._request(delivery)
         began = perf_counter()
         status: int | None = None
         answer: tuple[int, Headers, bytes] = (0, [], b"")
@@ -381,14 +381,15 @@ class Sender:
         self._write(delivery, attempt, headers, body, answer)
         return None if refused else attempt
 
-    async def _request(self, delivery: Delivery, at: int) -> tuple[Headers, bytes]:
-        """Word and sign a callback as it is sent at the instant `at`."""
+    async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
+        """Word a callback, and sign it for the receiver's clock."""
         job = delivery.job
         provider = self._world.provider(job.model.provider)
         body = await self._script.word(job, delivery.callback)
         wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
+        at = self._world.clock.wall()
         signed = provider.sign(secret, event, at - STALE if wish == "stale" else at, body)
         if wish == "missing":
             signed = []
@@ -431,6 +432,7 @@ class Sender:
                 job=job.id,
                 scenario=job.scenario.name if job.scenario is not None else "",
                 error=attempt.error,
+                drift=self._world.clock.drift(),
             )
         )
 
