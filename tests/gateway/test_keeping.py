@@ -46,7 +46,7 @@ async def test_jobs_forgotten_before_their_end_leave_nothing_behind(catalog: Cat
         await submit(gateway)
     store = gateway.world.store
     assert isinstance(store, MemoryStore)
-    assert (len(store), len(store._ending) < 1_500) == (2, True)
+    assert (len(store), len(store._leaving._ending) < 1_500) == (2, True)
 
 
 async def test_the_job_that_finished_first_goes_first_however_it_ended(catalog: Catalog) -> None:
