@@ -172,9 +172,10 @@ def _body_check(
                     found.setdefault(violation.name, violation)
                 elif violation.name not in found:
                     more += 1
+        named = sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1)
         if more:
-            found.setdefault("", Violation("", missing=False, reason=f"has {more} more mistakes"))
-        return tuple(sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1))
+            named.append(Violation(f"({more} more)", missing=False, reason="each has a mistake of its own"))
+        return tuple(named)
 
     known = frozenset(properties)
 
