@@ -91,7 +91,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     @property
     def weight(self) -> int:
         """Bytes of what the caller gave for the job: what was asked, and where to call back."""
-        size = sum(map(len, self.asked))
+        size = len(self.asked[0]) if len(self.asked) == 1 else sum(map(len, self.asked))
         return size if self.receiver is None else size + len(self.receiver.url)
 
     @property

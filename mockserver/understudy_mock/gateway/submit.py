@@ -60,9 +60,10 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
     play.strike("balance")
     play.strike("end")
     job = plan_job(world, operation, call, account, asked, values, play.scenario, receiver)
-    # A synchronous call may wait for minutes: what was asked is in the job by now, where it is counted.
-    del asked, values
-    call.body = cut(call.body)
+    if job.waits:
+        # What was asked is in the job by now, where it is counted; nothing else holds it for minutes.
+        del asked, values
+        call.body = cut(call.body)
     return await accept(world, operation, call, account, job, play)
 
 
