@@ -26,6 +26,7 @@ from tests.recording.running import KEY, PIXAZO, WAVESPEED, recorder
 from tests.recording.test_har import HAR_1_2
 from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
+from understudy_mock.recording.keep import INLINE
 from understudy_mock.recording.read import read_recording
 from understudy_mock.recording.recording import RecordingError
 
@@ -324,6 +325,18 @@ async def test_a_callback_passes_through_and_is_recorded(
     assert delivery.account == entries[0].account
     assert (b"x-webhook-url", hook.encode()) in entries[0].request_headers
     assert "/_callback/" not in out.read_text()
+
+
+async def test_a_callback_that_is_too_large_is_refused_and_read_no_further(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    with _receiver(200) as (hook, got):
+        async with recorder(catalog, tmp_path / "run.har", provider, allow_http_webhooks=True) as running:
+            await running.submit(**{"X-Webhook-URL": hook})
+            asked = provider.asked[0].headers["x-webhook-url"]
+            answer = await running.client.post(asked, content=bytes(INLINE + 1))
+    assert answer.status_code == 413
+    assert got == []
 
 
 async def test_a_signed_callback_still_verifies_when_it_was_passed_on(

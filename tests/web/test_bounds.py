@@ -10,7 +10,7 @@ import gc
 import socket
 import tracemalloc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -321,7 +321,7 @@ class _LargeFiles:
     def __init__(self) -> None:
         self.whole = bytes(30_000_000)
 
-    async def file(self, r: Rendition) -> bytes:
+    async def file(self, rendition: Rendition, wanted: Callable[[], bool] = bool) -> bytes:
         return self.whole
 
     def close(self) -> None:

@@ -51,6 +51,9 @@ _NOISE = 20
 _WAITING = 1000
 """Messages that nobody has waited for yet; more are noise."""
 
+_WAITING_BYTES = _LINE
+"""Bytes of the lines of those messages, all together; what goes beyond is noise."""
+
 
 _Answer = TypeVar("_Answer", Result, Released)
 
@@ -112,7 +115,9 @@ class _Child:
         _groups.add(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self.wrong = ""
-        self._messages: asyncio.Queue[dict[str, Any] | Misspoke | None] = asyncio.Queue()
+        self._messages: asyncio.Queue[tuple[dict[str, Any] | Misspoke | None, int]] = asyncio.Queue()
+        """What came, and the bytes of its line; None is the end."""
+        self._waiting = 0
         assert process.stdout is not None  # both were asked for
         assert process.stderr is not None
         self._tasks = [
@@ -167,9 +172,10 @@ class _Child:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    told = await self._messages.get()
+                    told, size = await self._messages.get()
+                    self._waiting -= size
                     if told is None:
-                        self._messages.put_nowait(None)
+                        self._messages.put_nowait((None, 0))
                         if not await self._ended(_EXIT):
                             raise Closed(f"the client closed its stdout, and runs on{self._tail()}")
                         raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
@@ -216,12 +222,15 @@ class _Child:
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):
-            told = _read(line) if line is not None else None
-            if told is None or self._messages.qsize() >= _WAITING:
+            size = len(line or b"")
+            has_room = self._messages.qsize() < _WAITING and self._waiting + size <= _WAITING_BYTES
+            told = _read(line) if line is not None and has_room else None
+            if told is None:
                 self._note(line)
             else:
-                self._messages.put_nowait(told)
-        self._messages.put_nowait(None)
+                self._waiting += size
+                self._messages.put_nowait((told, size))
+        self._messages.put_nowait((None, 0))
 
     async def _drain(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):

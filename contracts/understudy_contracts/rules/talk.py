@@ -246,8 +246,11 @@ class Exchange:
 
         A short one may stand anywhere by chance, and so may any in what a client tells of itself.
         """
+        if not key:
+            return False
         path, _, query = self.entry.url.partition("?")
-        if key in secrets_of("", self.entry.request_headers, query):
+        shown = secrets_of("", self.entry.url, self.entry.request_headers)
+        if any(key in (secret, unquote(secret)) for secret, _ in shown):
             return True
         if len(key) < SHORTEST:
             return False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
@@ -12,6 +13,8 @@ from understudy_mock.catalog.bundle import follow
 from understudy_mock.catalog.load import SpecError, escape
 from understudy_mock.domain.conditions import Violation
 from understudy_mock.domain.model import (
+    KEPT_OF_A_REMARK,
+    MOST_REMARKS,
     BodyCheck,
     Credential,
     MediaRule,
@@ -162,42 +165,63 @@ def _body_check(
 
     def violations(body: Any) -> tuple[Violation, ...]:
         found: dict[str, Violation] = {}
+        more = 0
         for error in validator.iter_errors(body):
             for violation in _explain(error, required, body):
-                found.setdefault(violation.name, violation)
-        return tuple(sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1))
+                if len(found) < MOST_REMARKS:
+                    found.setdefault(violation.name, violation)
+                elif violation.name not in found:
+                    more += 1
+        named = sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1)
+        if more:
+            named.append(Violation(f"({more} more)", missing=False, reason="each has a mistake of its own"))
+        return tuple(named)
 
     known = frozenset(properties)
 
     def advice(body: Mapping[str, Any]) -> list[str]:
-        said = []
+        said: list[str] = []
         if not known.issuperset(body):
-            said += [f"undocumented parameter: {name}" for name in body if name not in known]
+            unknown = (name for name in body if name not in known)
+            said += [f"undocumented parameter: {_cut(name)}" for name in islice(unknown, MOST_REMARKS)]
+            more = sum(1 for _ in unknown)
+            if more:
+                said.append(f"{more} more undocumented parameters")
         for name, check in documented.items():
             if name in body and not check.is_valid(body[name]):
-                said += [
-                    f"{name} is documented otherwise: {e.message}" for e in check.iter_errors(body[name])
-                ]
+                errors = islice(check.iter_errors(body[name]), MOST_REMARKS)
+                said += [f"{name} is documented otherwise: {_short(error.message)}" for error in errors]
         return said
 
     return BodyCheck(allows=validator.is_valid, violations=violations, advice=advice)
 
 
-def _explain(error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any) -> list[Violation]:
+def _explain(
+    error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any
+) -> Iterator[Violation]:
     if not error.instance_path:
         match error.kind:
             case jsonschema_rs.ValidationErrorKind.Required(property=name):
-                return [Violation(str(name), missing=True, reason="is required")]
+                yield Violation(str(name), missing=True, reason="is required")
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-                return [Violation(name, missing=False, reason="is not a known parameter") for name in names]
+                for name in names:
+                    yield Violation(_cut(name), missing=False, reason="is not a known parameter")
             case _:
-                return [Violation("", missing=False, reason=error.message)]
+                yield Violation("", missing=False, reason=_short(error.message))
+        return
     name = str(error.instance_path[0])
     value = body[name]
     blank = value is None or (isinstance(value, str) and not value.strip())
-    # A message quotes the value, which may be megabytes long.
-    reason = textwrap.shorten(error.message, 200, placeholder=" …")
-    return [Violation(name, missing=name in required and blank, reason=reason)]
+    yield Violation(name, missing=name in required and blank, reason=_short(error.message))
+
+
+def _short(text: str) -> str:
+    """Shorten a message: it quotes the value, which may be megabytes long."""
+    return textwrap.shorten(text[: 2 * KEPT_OF_A_REMARK], KEPT_OF_A_REMARK, placeholder=" …")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= KEPT_OF_A_REMARK else name[:KEPT_OF_A_REMARK] + "…"
 
 
 # -- models

@@ -14,7 +14,13 @@ KEPT_OF_A_BODY = 64 * 1024
 """Bytes kept of one request or response body."""
 
 KEPT_IN_ALL = 256 * 1024 * 1024
-"""Bytes kept in all, of heads and bodies together."""
+"""Bytes kept in all, of heads, bodies and warnings together."""
+
+A_HEADER = 200
+"""Bytes that a header takes in memory beside its text: a pair and two strings of bytes."""
+
+AN_ENTRY = 1024
+"""Bytes that an entry takes in memory beside its headers, bodies and warnings."""
 
 HUNG_UP = "the client hung up"
 """How `error` begins where the caller left before it had the whole answer."""
@@ -93,6 +99,12 @@ class Journal:
     def __len__(self) -> int:
         """Tell how many entries are kept."""
         return len(self._entries)
+
+
+def size_of(*heads: Headers) -> int:
+    """Tell the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
+    pairs = [pair for head in heads for pair in head]
+    return AN_ENTRY + A_HEADER * len(pairs) + sum(len(name) + len(value) for name, value in pairs)
 
 
 def cut(body: bytes) -> bytes:

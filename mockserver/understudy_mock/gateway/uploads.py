@@ -35,7 +35,12 @@ _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _DATA_URL = re.compile(r"data:([^;,]*)(?:;[^;,]*)*;base64,", re.IGNORECASE)
 _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_NAME = 200
+MOST_FILES = 100
+"""Files of one upload."""
+
 _MOST_PARTS = 100
+_MOST_HEADERS = 20
+"""Headers of a part of a form; a real one has three."""
 
 
 async def upload(world: World, operation: Operation, call: Call) -> Answer:
@@ -181,6 +186,8 @@ def _parts(call: Call) -> list[_Part]:
         parts.append(_Part())
 
     def end_header() -> None:
+        if len(parts[-1].headers) == _MOST_HEADERS:
+            raise FormParserError("too many headers")
         parts[-1].headers[bytes(name).lower()] = bytes(value)
         name.clear()
         value.clear()
@@ -210,6 +217,9 @@ def _of_data_urls(operation: Operation, call: Call) -> list[tuple[str, str, byte
     """Read the files that a JSON body holds as data URLs; they have no names of their own."""
     asked = read_body(operation, call)
     obey(operation, asked)
+    if len(asked[operation.file]) > MOST_FILES:
+        reason = f"has {len(asked[operation.file])} files; no more than {MOST_FILES} are taken at once"
+        raise _wrong(Violation(operation.file, missing=False, reason=reason))
     return [_of_data_url(operation, index, text) for index, text in enumerate(asked[operation.file])]
 
 

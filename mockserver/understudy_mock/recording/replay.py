@@ -215,7 +215,7 @@ class Replay(World):
             id=played.id,
             account=account.name,
             model=model,
-            body=take.body if isinstance(take.asked, dict) else b"{}",
+            asked=(take.body if isinstance(take.asked, dict) else b"{}",),
             root=draw.root,
             created=played.created,
             timeline=Timeline(

@@ -6,11 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from itertools import chain
 from time import perf_counter
 from types import MappingProxyType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
@@ -18,12 +20,13 @@ from understudy_mock.domain.exchange import JSON, Answer, Call
 from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
-from understudy_mock.gateway.journal import HUNG_UP, JournalEntry, cut
+from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import Struck
 from understudy_mock.gateway.status import fetch, status
 from understudy_mock.gateway.strike import strike
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
+from understudy_mock.media import StudioBusy, Unwanted
 from understudy_mock.providers.base import Place
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS
 from understudy_mock.web.cors import Cors
@@ -40,6 +43,10 @@ _AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-polic
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGINS_KEPT = 1000
+"""Callers' hosts of which it is known how addresses begin."""
+
+_ORIGIN_KEPT = 1000
+"""Bytes of the headers that name such a host; with longer ones it is worked out at each call."""
 
 MAX_BODIES = 128 * 1024 * 1024
 """Most bytes of request bodies held at once, by all calls that are not answered yet; more is 503."""
@@ -143,36 +150,24 @@ class Front:
         if self._cors is not None and (allowed := self._cors.preflight(method, headers)) is not None:
             await _send(allowed, method, send)  # the browser's own question, not the caller's: not kept
             return
+        connection = connection_of(scope)
+        cycle = connection.cycle if connection is not None else None
+        if cycle is not None:
+            call.is_heard = partial(_is_heard, cycle)
         try:
             if head_size > MAX_HEADERS:
                 answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
             else:
                 answer = await self._decide(found, call, host, receive)
-            if call.quirks or self.world.quirks:
-                answer = self._bend(answer, call)
-            if self._cors is not None:
-                told = [*answer.headers, *self._cors.headers(headers)]
-                answer = Answer(answer.status, answer.body, told, answer.fault)
-            await self._tell(scope, receive, send, found, call, answer, began, at, head_size)
         finally:
-            self._bodies -= len(call.body)
-
-    async def _tell(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        found: Found,
-        call: Call,
-        answer: Answer,
-        began: float,
-        at: int,
-        head_size: int,
-    ) -> None:
-        """Send an answer, and write down what was said."""
+            self._bodies -= call.size
+            call.body = cut(call.body)  # an answer may take its time, and the journal keeps no more
+        if call.quirks or self.world.quirks:
+            answer = self._bend(answer, call)
+        if self._cors is not None:
+            allowing = [*answer.headers, *self._cors.headers(headers)]
+            answer = Answer(answer.status, answer.body, allowing, answer.fault)
         # A caller that has had enough before the answer was there has not heard it.
-        connection = connection_of(scope)
-        cycle = connection.cycle if connection is not None else None
         error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
         try:
             if answer.fault is None:
@@ -215,8 +210,9 @@ class Front:
                     raise Refusal(Condition.UNAVAILABLE)
                 parts.append(part)
             call.body = parts[0] if len(parts) == 1 else b"".join(parts)
+            call.size = size
         finally:
-            self._bodies -= size - len(call.body)
+            self._bodies -= size - call.size
 
     async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
         """Send an answer with its fault done to it, and tell what went out."""
@@ -234,6 +230,8 @@ class Front:
             return self._refuse(refusal, found, call, host)
         except Struck as struck:
             return await self._strike(struck.entry, found, call, host)
+        except (StudioBusy, Unwanted):  # what nobody waits for is not heard either
+            return self._refuse(Refusal(Condition.UNAVAILABLE), found, call, host)
         except Exception:
             # A bug of ours must not look like a dead server; the traceback is for its maintainer.
             _log.exception("the gateway failed at %s %s", call.method, call.path)
@@ -245,7 +243,9 @@ class Front:
         if found.file is not None and call.method in found.allowed:
             job, index, fault = await fetch(self.world, *found.file, call)
             rendition = job.rendition(index)
-            answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
+            answer = answer_file(
+                await self.world.files.file(rendition, call.is_heard), rendition, job.media_type, call
+            )
             answer.fault = fault
             return answer
         if found.kept is not None and call.method in found.allowed:
@@ -286,7 +286,8 @@ class Front:
             known = self._make_origin(scope, *asked)
             if len(self._origins) >= _ORIGINS_KEPT:
                 self._origins.clear()
-            self._origins[asked] = known
+            if sum(len(value) for value in asked[1:] if value) <= _ORIGIN_KEPT:
+                self._origins[asked] = known
         return known
 
     def _make_origin(
@@ -321,7 +322,11 @@ class Front:
     ) -> None:
         journal = self.world.journal
         query = scope["query_string"]
-        request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
+        response_body = cut(answer.body) if _is_text(answer) else b""
+        kept = AN_ENTRY + head_size + len(call.body) + len(response_body)
+        kept += A_HEADER * (len(scope["headers"]) + len(answer.headers))
+        if call.warnings:
+            kept += sum(map(len, call.warnings))
         target = scope.get("raw_path") or scope["path"].encode()
         if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
             target = b"https://" + call.headers.get(b"host", b"localhost") + target
@@ -340,13 +345,13 @@ class Front:
                 (target + b"?" + query if query else target).decode("latin-1"),
                 scope["http_version"],
                 scope["headers"],
-                request_body,
-                len(call.body),
+                call.body,
+                call.size,
                 answer.status,
                 answer.headers,
                 response_body,
                 len(answer.body),
-                head_size + len(request_body) + len(response_body),
+                kept,
                 call.job,
                 call.scenario,
                 str(answer.fault.fault) if answer.fault is not None else "",
@@ -355,6 +360,10 @@ class Front:
                 drift=self.world.clock.drift(),
             )
         )
+
+
+def _is_heard(cycle: RequestResponseCycle) -> bool:
+    return not cycle.disconnected
 
 
 def _is_text(answer: Answer) -> bool:

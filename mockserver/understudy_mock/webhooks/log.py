@@ -10,7 +10,14 @@ from enum import StrEnum
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.webhook import Callback
 
-_KEPT = 10_000
+KEPT_DELIVERIES = 10_000
+"""Deliveries kept in the log; the oldest go first."""
+
+KEPT_ATTEMPTS = 20
+"""Attempts kept of one delivery, the latest: three are planned, any more were asked for by hand."""
+
+KEPT_OF_AN_ERROR = 300
+"""Characters kept of what went wrong: others write it, at any length."""
 
 
 class DeliveryState(StrEnum):
@@ -55,30 +62,46 @@ class Delivery:
         """Its name, unique in the gateway."""
         return f"{self.job.id}.{self.callback.key}"
 
+    def note(self, attempt: Attempt) -> None:
+        """Keep an attempt, and drop the oldest for it."""
+        self.attempts.append(attempt)
+        del self.attempts[:-KEPT_ATTEMPTS]
+
 
 class DeliveryLog:
-    """The latest deliveries, oldest first."""
+    """The latest deliveries of jobs that are still kept, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = KEPT_DELIVERIES) -> None:
+        self._keep = keep
         self._deliveries: OrderedDict[str, Delivery] = OrderedDict()
+        self._of_job: dict[str, dict[str, None]] = {}
+        """The ids of each job's deliveries, in order."""
 
     def add(self, delivery: Delivery) -> None:
         """Keep a delivery, and drop the oldest for it."""
         self._deliveries[delivery.id] = delivery
-        if len(self._deliveries) > _KEPT:
-            self._deliveries.popitem(last=False)
+        self._of_job.setdefault(delivery.job.id, {})[delivery.id] = None
+        if len(self._deliveries) > self._keep:
+            delivery_id, oldest = self._deliveries.popitem(last=False)
+            others = self._of_job[oldest.job.id]
+            del others[delivery_id]
+            if not others:
+                del self._of_job[oldest.job.id]
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Find a delivery."""
         return self._deliveries.get(delivery_id)
 
+    def forget(self, job_id: str) -> None:
+        """Forget the deliveries of a job, and the job with them."""
+        for delivery_id in self._of_job.pop(job_id, ()):
+            del self._deliveries[delivery_id]
+
     def clear(self, account: str | None) -> None:
         """Forget the deliveries of an account, or all."""
-        self._deliveries = OrderedDict(
-            (name, delivery)
-            for name, delivery in self._deliveries.items()
-            if account is not None and delivery.job.account != account
-        )
+        jobs = {d.job.id for d in self._deliveries.values() if account in (None, d.job.account)}
+        for job_id in jobs:
+            self.forget(job_id)
 
     def __iter__(self) -> Iterator[Delivery]:
         """Walk them, oldest first."""
