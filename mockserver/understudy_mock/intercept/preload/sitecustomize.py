@@ -1,13 +1,16 @@
-"""Loaded by a Python child at its start: looks after connections that do not go through the proxy.
+"""Loaded by a Python child at its start: leads connections to the providers' hosts to the gateway.
 
-Clients that read proxy variables do not need it; urllib3 and aiohttp do not read them. What they open to a
-provider's host is led to the gateway. What leaves this machine is noted in a file, for the summary. With
---offline it is refused and told to the proxy; what NO_PROXY names is left alone.
+No proxy is between: urllib3 calls whatever breaks behind one a ProxyError, and then submits again what it
+would not submit again in life. Clients that ask the environment for proxies are told, by urllib.request, that
+the providers are reached without one. Other hosts are reached as the variables say. What leaves this machine
+past the proxy is noted in a file, for the summary. With --offline it is refused and told to the proxy; what
+NO_PROXY names is left alone.
 
 A name that must not be asked for in the world gets an address that nobody has (198.18.0.0/16), by which
 `connect` knows it again: some clients keep the port that they were asked for, and only take over the address.
 Knows nothing of Understudy's own packages, which the child's interpreter (Python 3.6 or later) may not have.
-It sees what goes through the class socket.socket; what opens sockets in C (uvloop, gRPC) it does not.
+It sees what goes through the class socket.socket, and uvloop and aiodns, which open sockets in C. Where
+somebody else has replaced the functions of `socket` (gevent), the providers stay behind the proxy.
 """
 
 # It loads at every start of an interpreter: no typing, no pathlib, nothing else that is slow to import.
@@ -83,16 +86,26 @@ def _led(sock, address):
     inet = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
     if not inet or not isinstance(address, tuple) or len(address) < 2:
         return address, None
-    host, port = _name(address[0]), address[1]
+    led, where = _goal(address[0], address[1])
+    if led is None:
+        return address, where
+    return (led[0] if sock.family == socket.AF_INET else f"::ffff:{led[0]}", led[1]), None
+
+
+def _goal(host, port):
+    """Give the gateway's address for a provider's host, else nothing and, if it is elsewhere, its name.
+
+    Raises ConnectionRefusedError.
+    """
+    host = _name(host)
     name = _names.get(host, host)
     if name in _hosts:
-        here = "127.0.0.1" if sock.family == socket.AF_INET else "::ffff:127.0.0.1"
-        return (here, int(_told["plain" if port == 80 else "tls"])), None
+        return ("127.0.0.1", int(_told["plain" if port == 80 else "tls"])), None
     if _is_here(host):
-        return address, None
+        return None, None
     where = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
     if not _offline or _is_excepted(host, port) or _is_excepted(name, port):
-        return address, where
+        return None, where
     _tell(where)
     raise ConnectionRefusedError(errno.ECONNREFUSED, f"understudy run --offline refuses {where}")
 
@@ -197,10 +210,115 @@ def _stand_in(name):
     return address
 
 
+# -- modules that are changed when, and if, the program imports them
+
+
+def _change_urllib(module):
+    """Name the providers as hosts without a proxy. requests, httpx and aiohttp ask here, too."""
+    read = module.getproxies_environment
+
+    def getproxies_environment():
+        proxies = read()
+        # A connection that is not led must not bypass the proxy: it would reach the provider.
+        if socket.getaddrinfo is _getaddrinfo and socket.socket.connect is _connect_here:
+            proxies["no"] = ",".join(filter(None, [proxies.get("no"), *sorted(_hosts)]))
+        return proxies
+
+    if module.getproxies is read:  # another one looks into a desktop's settings as well
+        module.getproxies = getproxies_environment
+    module.getproxies_environment = getproxies_environment
+
+
+def _change_uvloop(module):
+    """Lead what its loops open."""
+    connect = module.Loop.create_connection
+
+    async def getaddrinfo(self, host, port, *, family=0, type=0, proto=0, flags=0):
+        ask = functools.partial(socket.getaddrinfo, host, port, family, type, proto, flags)
+        return await self.run_in_executor(None, ask)
+
+    async def create_connection(self, protocol_factory, host=None, port=None, **options):
+        where = None
+        if host is not None:
+            led, where = _goal(host, port)
+            if led is not None:
+                if options.get("ssl") and options.get("server_hostname") is None:
+                    options["server_hostname"] = host
+                host, port = led
+        try:
+            made = await connect(self, protocol_factory, host, port, **options)
+        except OSError as error:
+            _note(where, error)
+            raise
+        _note(where)
+        return made
+
+    module.Loop.getaddrinfo = getaddrinfo
+    module.Loop.create_connection = create_connection
+
+
+def _change_aiohttp(module):
+    """Have names that must not be asked for resolved by `socket` also where there is aiodns."""
+    resolve = module.AsyncResolver.resolve
+
+    async def resolve_here(self, host, *more, **options):
+        if _offline or _name(host) in _hosts:
+            return await module.ThreadedResolver().resolve(host, *more, **options)
+        return await resolve(self, host, *more, **options)
+
+    module.AsyncResolver.resolve = resolve_here
+
+
+_changes = {"urllib.request": _change_urllib, "uvloop": _change_uvloop, "aiohttp.resolver": _change_aiohttp}
+_looking_for = set()
+
+
+class _Finder:
+    """Leaves finding to the others, and sees to it that a module is changed when it has run."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name not in _changes or name in _looking_for:
+            return None
+        _looking_for.add(name)  # another finder of this kind may ask us again
+        try:
+            finders = [
+                finder for finder in sys.meta_path if finder is not cls and hasattr(finder, "find_spec")
+            ]
+            found = (finder.find_spec(name, path, target) for finder in finders)
+            spec = next(filter(None, found), None)
+        finally:
+            _looking_for.discard(name)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+        return spec
+
+
+class _Loader:
+    """Runs a module as its own loader does, changes it, and is gone."""
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def create_module(self, spec):
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        _changes[module.__name__](module)
+
+
 if _told:
     socket.getaddrinfo = _getaddrinfo
     socket.socket.connect = _connect_here
     socket.socket.connect_ex = _connect_ex_here
+    for _early in sys.modules.keys() & _changes:
+        _changes[_early](sys.modules[_early])
+    sys.meta_path.insert(0, _Finder)
 
 # From here on this file was never there: a program, or its environment, may have a sitecustomize of its own.
 # Where there is none, this import fails as it would without us, and `site` takes that for what it is.
