@@ -170,3 +170,16 @@ def test_null_is_as_good_as_left_out() -> None:
     told = {"outcome": "failed", "job_id": None, "media": None, "error": {"kind": None}, "handled": None}
     assert convert(told, Result).media == ()
     assert convert({"timing": {"min_poll_ms": None}, "capabilities": None}, Hello) == Hello()
+
+
+async def test_a_client_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERSTUDY_API_KEY", "closed")
+    monkeypatch.setenv("ITS_OWN_KEY", "open")
+    program = (
+        "import os; say(id='2', type='result', outcome='completed', "
+        "media=[os.environ.get('UNDERSTUDY_API_KEY', ''), os.environ['ITS_OWN_KEY']]); sys.stdin.read()"
+    )
+    async with lasting(program) as driver:
+        result = await driver.run(case())
+    assert result is not None
+    assert result.media == ("", "open")

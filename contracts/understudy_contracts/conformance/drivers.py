@@ -31,6 +31,7 @@ from understudy_contracts.conformance.protocol import (
     write,
     write_input,
 )
+from understudy_mock.options import environment_of_children
 
 _T = TypeVar("_T")
 
@@ -124,7 +125,7 @@ class _Child:
     async def start(cls, command: Sequence[str], variables: Mapping[str, str] | None = None) -> _Child:
         """Start a process in a group of its own. Raises Died."""
         pipe = asyncio.subprocess.PIPE
-        environment = {**os.environ, **(variables or {})}
+        environment = {**environment_of_children(), **(variables or {})}
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,

@@ -17,7 +17,7 @@ from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, hold_signals, listen, open_standard_files
 from understudy_mock.options import (
     check_webhook_ca,
-    environment,
+    environment_of_children,
     listening_options,
     recording_options,
 )
@@ -119,7 +119,7 @@ async def _recorded_command(
     async with AsyncExitStack() as stack:
         try:
             intercepted = await stack.enter_async_context(
-                intercepting(app, catalog.every_host, environment(), offline=False)
+                intercepting(app, catalog.every_host, environment_of_children(), offline=False)
             )
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""

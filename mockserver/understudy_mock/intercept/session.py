@@ -22,8 +22,12 @@ from understudy_mock.intercept.variables import (
     Trust,
     child_variables,
     hosts_to_intercept,
+    php_ini,
+    trust_variables,
     trusted_before,
+    trusted_by_wget,
     unusable_bundles,
+    wgetrc,
 )
 from understudy_mock.web.server import Listening, bind, serving
 
@@ -43,7 +47,8 @@ class Intercepted:
     variables: dict[str, str]
     added: dict[str, str]
     tally: Tally
-    trust: Trust
+    trusting: dict[str, str]
+    """The variables that say whom to trust, for a program that comes by the hosts file."""
     left_out: tuple[str, ...]
     nothing: bool
     warnings: tuple[str, ...] = ()
@@ -79,10 +84,10 @@ async def intercepting(
         offline=offline,
     )
     with own_folder(Path(gettempdir())) as folder:
-        trust = _write_trust(folder, authority, environment)
+        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
+        trust = _write_trust(folder, authority, environment, address)
         notes = folder / "notes"
         notes.touch()
-        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
         variables = child_variables(
             environment,
             address,
@@ -97,7 +102,15 @@ async def intercepting(
         async with serving(app, plain, Listening(tls, authority.server_context())):
             server = await asyncio.start_server(proxy, sock=front)
             try:
-                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside, warnings)
+                yield Intercepted(
+                    variables,
+                    added,
+                    proxy.tally,
+                    trust_variables(environment, trust),
+                    tuple(left_out),
+                    not inside,
+                    warnings,
+                )
             finally:
                 server.close()
                 proxy.tally.read_notes(notes)
@@ -130,11 +143,22 @@ def _sweep(place: Path) -> None:
                 os.close(folder)
 
 
-def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:
+def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str], proxy: str) -> Trust:
     before = trusted_before(environment)
     bundles = {name: folder / f"{name.lower()}.pem" for name in before}
     for name, file in bundles.items():
         file.write_bytes(before[name] + authority.certificate)
-    trust = Trust(bundles, extra=bundles["NODE_EXTRA_CA_CERTS"], java=folder / "trust.p12")
+    trust = Trust(
+        bundles,
+        extra=bundles["NODE_EXTRA_CA_CERTS"],
+        java=folder / "trust.p12",
+        php=folder / "php",
+        wget=folder / "wgetrc",
+    )
     authority.write_java_truststore(trust.java, b"".join(before.values()))
+    trust.php.mkdir()
+    (trust.php / "understudy.ini").write_text(php_ini(bundles), encoding="utf-8")
+    by_wget = folder / "wget.pem"
+    by_wget.write_bytes(trusted_by_wget(environment) + authority.certificate)
+    trust.wget.write_bytes(wgetrc(environment, proxy, by_wget))
     return trust
