@@ -422,7 +422,7 @@ def environment() -> Mapping[str, str]:
 
 
 def environment_of_children() -> dict[str, str]:
-    """The environment for programs that are started from here: without our own secrets, which are not theirs."""
+    """The environment for programs that are started from here: without our own secrets."""
     return {name: value for name, value in environment().items() if not _is_secret(name)}
 
 

@@ -177,9 +177,10 @@ async def test_a_client_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("ITS_OWN_KEY", "open")
     program = (
         "import os; say(id='2', type='result', outcome='completed', "
-        "media=[os.environ.get('UNDERSTUDY_API_KEY', ''), os.environ['ITS_OWN_KEY']]); sys.stdin.read()"
+        "job_id=os.environ.get('UNDERSTUDY_API_KEY', 'none') + ' and ' + os.environ['ITS_OWN_KEY']); "
+        "sys.stdin.read()"
     )
     async with lasting(program) as driver:
         result = await driver.run(case())
     assert result is not None
-    assert result.media == ("", "open")
+    assert result.job_id == "none and open"
