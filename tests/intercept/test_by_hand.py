@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def test_a_proxy_by_hand_names_itself_and_every_bundle(tmp_path: Path) -> None:
     assert told["HTTPS_PROXY"].startswith("http://127.0.0.1:")
     assert told.keys() >= {*BUNDLES, *OTHERS, "NO_PROXY"}
     assert not any(Path(told[name]).exists() for name in BUNDLES)  # gone with it
+
+
+def test_an_open_connection_to_the_proxy_is_no_reason_for_a_traceback_at_the_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (
+        serving(tmp_path, "--intercept-port", str(port)) as gateway,
+        socket.create_connection(("127.0.0.1", port)) as idle,
+        socket.create_connection(("127.0.0.1", port)) as tunnel,
+    ):
+        tunnel.sendall(b"CONNECT api.segmind.com:443 HTTP/1.1\r\nHost: api.segmind.com\r\n\r\n")
+        assert tunnel.recv(100).startswith(b"HTTP/1.1 200 ")
+        idle.sendall(b"CONN")
+        status, errors = gateway.stop(signal.SIGINT)
+    assert status == 0
+    assert "Traceback" not in errors
+    assert "Error" not in errors
 
 
 def test_the_hosts_file_way_names_every_bundle(tmp_path: Path) -> None:

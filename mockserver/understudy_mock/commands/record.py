@@ -114,7 +114,7 @@ async def _record(
 async def _recorded_command(
     catalog: Catalog, app: Recorder, command: tuple[str, ...], held: Signals, tell: Callable[[str], None]
 ) -> int:
-    from understudy_mock.intercept import intercepting, run_child  # as in `run`: slow to import
+    from understudy_mock.intercept import intercepting, refusals, run_child  # as in `run`: slow to import
 
     async with AsyncExitStack() as stack:
         try:
@@ -130,6 +130,9 @@ async def _recorded_command(
         if intercepted.left_out:
             tell(f"warning: NO_PROXY keeps these from the recorder: {', '.join(intercepted.left_out)}")
         try:
-            return (await run_child(command, intercepted.variables, held)).status
+            ended = await run_child(command, intercepted.variables, held)
         except OSError as error:
             raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+        for line in refusals(intercepted.handshakes):
+            tell(line)
+        return ended.status

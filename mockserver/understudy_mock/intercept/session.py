@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from starlette.types import ASGIApp
 
 from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.handshakes import Handshakes, watch
 from understudy_mock.intercept.outer import WayOut
 from understudy_mock.intercept.proxy import Proxy, Tally
 from understudy_mock.intercept.variables import (
@@ -47,6 +48,7 @@ class Intercepted:
     variables: dict[str, str]
     added: dict[str, str]
     tally: Tally
+    handshakes: Handshakes
     trusting: dict[str, str]
     """The variables that say whom to trust, for a program that comes by the hosts file."""
     left_out: tuple[str, ...]
@@ -99,13 +101,24 @@ async def intercepting(
             notes=notes,
         )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
-        async with serving(app, plain, Listening(tls, authority.server_context())):
-            server = await asyncio.start_server(proxy, sock=front)
+        context = authority.server_context()
+        handshakes = watch(context, hosts)
+        async with serving(app, plain, Listening(tls, context)):
+            connections: set[asyncio.Task[None]] = set()
+
+            def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                connection = asyncio.ensure_future(proxy(reader, writer))
+                connections.add(connection)
+                connection.add_done_callback(connections.discard)
+
+            # The tasks are ours to end: those that asyncio makes itself tell of it on stderr.
+            server = await asyncio.start_server(take, sock=front)
             try:
                 yield Intercepted(
                     variables,
                     added,
                     proxy.tally,
+                    handshakes,
                     trust_variables(environment, trust),
                     tuple(left_out),
                     not inside,
@@ -113,6 +126,9 @@ async def intercepting(
                 )
             finally:
                 server.close()
+                for connection in connections:
+                    connection.cancel()
+                await asyncio.gather(*connections, return_exceptions=True)
                 proxy.tally.read_notes(notes)
 
 
