@@ -98,6 +98,33 @@ async def test_without_it_they_do_the_same(tmp_path: Path) -> None:
     assert set(submits.values()) == {1}
 
 
+GEVENT = """
+import sys
+sys.path.append(sys.argv[2])
+from gevent import monkey
+monkey.patch_all()
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+session = requests.Session()
+session.mount("https://", HTTPAdapter(max_retries=Retry(total=3, connect=3, read=0, allowed_methods=None)))
+try:
+    key = {"Ocp-Apim-Subscription-Key": "any-key"}
+    print(session.post(sys.argv[1], json={"prompt": "a cat"}, headers=key))
+except requests.ConnectionError as error:
+    print("ProxyError" in repr(error))
+"""
+
+
+@pytest.mark.slow  # as those above
+def test_a_program_of_gevent_does_so_too(tmp_path: Path) -> None:
+    folder = str(sdk("gevent-26.9.0"))
+    said, submits = under_run(
+        tmp_path, PYTHON, "-c", GEVENT, SUBMIT, folder, options=("--check", "--offline")
+    )
+    assert (said, list(submits.values())) == ("False\n", [1])
+
+
 GO = """
 package main
 import ("fmt"; "net/http"; "os"; "strings")

@@ -1,4 +1,4 @@
-"""The vendors' own SDKs and aiohttp, pinned, each installed once into a folder of the environment."""
+"""The vendors' own SDKs, aiohttp and gevent, pinned, each installed once into a folder of the environment."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ PYTHON: dict[str, Sequence[str]] = {
     ),
 }
 CLIENTS: dict[str, Sequence[str]] = {
+    "gevent-26.9.0": ("gevent==26.9.0", "greenlet==3.5.6", "zope.event==6.2", "zope.interface==8.7"),
     "aiohttp-3.14.5": (
         *("aiohttp==3.14.5", "aiohappyeyeballs==2.7.1", "aiosignal==1.4.0", "attrs==26.1.0"),
         *("frozenlist==1.8.0", "multidict==7.2.1", "propcache==0.5.4", "yarl==1.25.1", "idna==3.20"),

@@ -9,8 +9,8 @@ NO_PROXY names is left alone.
 A name that must not be asked for in the world gets an address that nobody has (198.18.0.0/16), by which
 `connect` knows it again: some clients keep the port that they were asked for, and only take over the address.
 Knows nothing of Understudy's own packages, which the child's interpreter (Python 3.6 or later) may not have.
-It sees what goes through the class socket.socket, and uvloop and aiodns, which open sockets in C. Where
-somebody else has replaced the functions of `socket` (gevent), the providers stay behind the proxy.
+It sees what goes through the class socket.socket, gevent's, and uvloop and aiodns, which open sockets in C.
+Where somebody else has replaced the functions of `socket`, the providers stay behind the proxy.
 """
 
 # It loads at every start of an interpreter: no typing, no pathlib, nothing else that is slow to import.
@@ -32,7 +32,7 @@ _notes = os.environ.get("_UNDERSTUDY_NOTES", "")
 _no_proxy = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
 _exceptions = [entry.strip().lower() for entry in _no_proxy.split(",") if entry.strip()]
 
-_resolve, _connect, _connect_ex = socket.getaddrinfo, socket.socket.connect, socket.socket.connect_ex
+_Socket, _connect = socket.socket, socket.socket.connect
 
 _PATIENCE_S = 5
 _MOST_NAMES = 60_000
@@ -41,44 +41,51 @@ _BEGUN = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _numbers = count(1)
 _stand_ins = {}  # name: the address that it got here
 _names = {}  # address: the name that it was found under
+_ours = set()  # functions that lead
 
 
-def _getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
-    name = _name(host)
-    if flags & socket.AI_NUMERICHOST or not name or _is_numeric(name):
-        return _resolve(host, port, family, type, proto, flags)
-    if name in _hosts or (_offline and name not in _hosts_file() and not _is_free(name, port)):
-        return _resolve(_stand_in(name), port, family, type, proto, flags)
-    found = _resolve(host, port, family, type, proto, flags)
-    if len(_names) < _MOST_NAMES:
-        for info in found:
-            _names[info[4][0]] = name
-    return found
+def _take_over(module):
+    """Lead what is found by a module's getaddrinfo, and opened by its class of sockets."""
+    resolve, connect, connect_ex = module.getaddrinfo, module.socket.connect, module.socket.connect_ex
 
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+        name = _name(host)
+        if flags & socket.AI_NUMERICHOST or not name or _is_numeric(name):
+            return resolve(host, port, family, type, proto, flags)
+        if name in _hosts or (_offline and name not in _hosts_file() and not _is_free(name, port)):
+            return resolve(_stand_in(name), port, family, type, proto, flags)
+        found = resolve(host, port, family, type, proto, flags)
+        if len(_names) < _MOST_NAMES:
+            for info in found:
+                _names[info[4][0]] = name
+        return found
 
-def _connect_here(self, address):
-    address, where = _led(self, address)
-    try:
-        _connect(self, address)
-    except BlockingIOError:
-        _note(where)
-        raise
-    except OSError as error:
-        if error.errno != errno.EISCONN:
-            _note(where, error)
-        raise
-    _note(where)
-
-
-def _connect_ex_here(self, address):
-    try:
+    def connect_here(self, address):
         address, where = _led(self, address)
-    except ConnectionRefusedError:
-        return errno.ECONNREFUSED
-    result = _connect_ex(self, address)
-    if result in _BEGUN:
+        try:
+            connect(self, address)
+        except BlockingIOError:
+            _note(where)
+            raise
+        except OSError as error:
+            if error.errno != errno.EISCONN:
+                _note(where, error)
+            raise
         _note(where)
-    return result
+
+    def connect_ex_here(self, address):
+        try:
+            address, where = _led(self, address)
+        except ConnectionRefusedError:
+            return errno.ECONNREFUSED
+        result = connect_ex(self, address)
+        if result in _BEGUN:
+            _note(where)
+        return result
+
+    module.getaddrinfo = getaddrinfo
+    module.socket.connect, module.socket.connect_ex = connect_here, connect_ex_here
+    _ours.update((getaddrinfo, connect_here))
 
 
 def _led(sock, address):
@@ -113,7 +120,7 @@ def _goal(host, port):
 def _tell(where):
     """Ask the proxy for it: it refuses as well, and counts that. Returns when it has."""
     request = f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n\r\n"
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_STREAM) as line:
+    with contextlib.suppress(OSError), _Socket(socket.AF_INET, socket.SOCK_STREAM) as line:
         # An OSError is a proxy that ended before the program; then there is no summary any more.
         line.settimeout(_PATIENCE_S)
         _connect(line, ("127.0.0.1", int(_told["proxy"])))
@@ -220,7 +227,7 @@ def _change_urllib(module):
     def getproxies_environment():
         proxies = read()
         # A connection that is not led must not bypass the proxy: it would reach the provider.
-        if socket.getaddrinfo is _getaddrinfo and socket.socket.connect is _connect_here:
+        if {socket.getaddrinfo, socket.socket.connect} <= _ours:
             proxies["no"] = ",".join(filter(None, [proxies.get("no"), *sorted(_hosts)]))
         return proxies
 
@@ -269,7 +276,12 @@ def _change_aiohttp(module):
     module.AsyncResolver.resolve = resolve_here
 
 
-_changes = {"urllib.request": _change_urllib, "uvloop": _change_uvloop, "aiohttp.resolver": _change_aiohttp}
+_changes = {
+    "urllib.request": _change_urllib,
+    "uvloop": _change_uvloop,
+    "aiohttp.resolver": _change_aiohttp,
+    "gevent.socket": _take_over,
+}
 _looking_for = set()
 
 
@@ -313,9 +325,7 @@ class _Loader:
 
 
 if _told:
-    socket.getaddrinfo = _getaddrinfo
-    socket.socket.connect = _connect_here
-    socket.socket.connect_ex = _connect_ex_here
+    _take_over(socket)
     for _early in sys.modules.keys() & _changes:
         _changes[_early](sys.modules[_early])
     sys.meta_path.insert(0, _Finder)
