@@ -25,6 +25,9 @@ from understudy_mock.settings import Settings
 PREFIX = "UNDERSTUDY_"
 FILE = "understudy.toml"
 
+_SECRETS = frozenset(("KEY", "TOKEN", "SECRET", "PASSWORD", "REDACT"))
+"""Words in the name of a variable that holds a secret, or names a file that does."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -459,6 +462,15 @@ def name_in_file(option: click.Option) -> str:
 def environment() -> Mapping[str, str]:
     """The environment, read in this one place."""
     return os.environ
+
+
+def environment_of_children() -> dict[str, str]:
+    """The environment for programs that are started from here: without our own secrets."""
+    return {name: value for name, value in environment().items() if not _is_secret(name)}
+
+
+def _is_secret(variable: str) -> bool:
+    return variable.startswith(PREFIX) and not _SECRETS.isdisjoint(variable.split("_"))
 
 
 def _nearest(name: str, known: set[str]) -> str:

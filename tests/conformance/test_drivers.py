@@ -198,3 +198,17 @@ for _ in range(40): say(id="9", type="log", text="x" * 10**6)
         assert child._messages.qsize() < 20
     finally:
         await driver.close()
+
+
+async def test_a_client_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERSTUDY_API_KEY", "closed")
+    monkeypatch.setenv("ITS_OWN_KEY", "open")
+    program = (
+        "import os; say(id='2', type='result', outcome='completed', "
+        "job_id=os.environ.get('UNDERSTUDY_API_KEY', 'none') + ' and ' + os.environ['ITS_OWN_KEY']); "
+        "sys.stdin.read()"
+    )
+    async with lasting(program) as driver:
+        result = await driver.run(case())
+    assert result is not None
+    assert result.job_id == "none and open"

@@ -223,12 +223,12 @@ async def test_an_error_is_kept_in_part(catalog: Catalog) -> None:
         assert len(delivery.attempts[0].error) == KEPT_OF_AN_ERROR
 
 
-async def test_a_job_that_never_ends_holds_no_more_after_thousands_of_callbacks(catalog: Catalog) -> None:
+async def test_a_job_that_never_ends_holds_no_more_after_a_thousand_callbacks(catalog: Catalog) -> None:
     async with staged(catalog, journal=0) as stage:
         _hold(stage).gate.set()
         job = await stage.submit(mode="sync", course=Course(end="never"))
         stage.clock.advance(1_000)
-        await stage.until(lambda: len(stage.deliveries(job)) >= 2_000)
+        await stage.until(lambda: len(stage.deliveries(job)) >= 1_000)
         await stage.sender.settled()
         assert len(stage.sender._lanes[job.id].taken) <= 16
 

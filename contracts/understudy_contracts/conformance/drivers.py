@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ from understudy_contracts.conformance.protocol import (
     write,
     write_input,
 )
+from understudy_mock.options import environment_of_children
+from understudy_mock.watchdog import Watchdog
 
 _T = TypeVar("_T")
 
@@ -100,6 +103,12 @@ _groups: set[int] = set()
 """The process groups that run: theirs are not ended by Ctrl-C, which reaches this process's group alone."""
 
 
+@functools.cache
+def _watchdog() -> Watchdog:
+    """The one of this process: it ends the clients where this process is killed, and itself with it."""
+    return Watchdog()
+
+
 def kill_all() -> None:
     """End every client by force, where nobody waits for them any more."""
     for group in list(_groups):
@@ -113,6 +122,7 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         _groups.add(process.pid)
+        _watchdog().watch(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self.wrong = ""
         self._messages: asyncio.Queue[tuple[dict[str, Any] | Misspoke | None, int]] = asyncio.Queue()
@@ -129,7 +139,7 @@ class _Child:
     async def start(cls, command: Sequence[str], variables: Mapping[str, str] | None = None) -> _Child:
         """Start a process in a group of its own. Raises Died."""
         pipe = asyncio.subprocess.PIPE
-        environment = {**os.environ, **(variables or {})}
+        environment = {**environment_of_children(), **(variables or {})}
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -198,6 +208,7 @@ class _Child:
         if not await self._ended(_END):
             await self.kill()
         _groups.discard(self._process.pid)
+        _watchdog().forget(self._process.pid)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -19,7 +19,7 @@ from understudy_mock.commands.common import (
     why_not_writable,
 )
 from understudy_mock.gateway.world import World
-from understudy_mock.options import environment, gateway_options
+from understudy_mock.options import environment_of_children, gateway_options
 from understudy_mock.printing import printable
 from understudy_mock.recording.har import har_bytes, known_keys, write_har
 from understudy_mock.web.server import run as run_loop
@@ -115,7 +115,7 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
     app = create_app(world=world)
     hosts = world.catalog.every_host
     try:
-        async with intercepting(app, hosts, environment(), offline=offline) as intercepted:
+        async with intercepting(app, hosts, environment_of_children(), offline=offline) as intercepted:
             for warning in intercepted.warnings:
                 click.echo(f"understudy: {warning}", err=True)
             try:

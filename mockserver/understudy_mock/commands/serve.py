@@ -81,7 +81,7 @@ async def _intercept(
 ) -> str:
     """Appear under the providers' names, and say how to lead a program here."""
     # As in `run`: slow to import, rarely needed.
-    from understudy_mock.intercept import JAVA_OPTIONS, intercepting, java_trust
+    from understudy_mock.intercept import intercepting
 
     tls_port = 443 if hosts else 0
     try:
@@ -105,9 +105,7 @@ async def _intercept(
         lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
         lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
         lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
-        trust = {name: str(file) for name, file in intercepted.trust.bundles.items()}
-        trust[JAVA_OPTIONS] = java_trust(intercepted.trust)
-        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust.items()]
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.trusting.items()]
     return "\n".join(lines)
 
 

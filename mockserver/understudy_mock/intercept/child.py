@@ -1,4 +1,7 @@
-"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own."""
+"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own.
+
+Where this process is killed, a watchdog ends the child, too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
+
+from understudy_mock.watchdog import Watchdog
 
 _FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _FORWARDED = frozenset((*_FROM_A_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
@@ -97,11 +102,18 @@ async def run_child(command: Sequence[str], variables: Mapping[str, str], signal
 
 
 def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> int:
-    # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
-    child = os.posix_spawnp(command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN)
-    signals.begin(child)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    signals.end()
+    watchdog = Watchdog()
+    try:
+        # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
+        child = os.posix_spawnp(
+            command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN
+        )
+        watchdog.watch(child)
+        signals.begin(child)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        signals.end()
+    finally:
+        watchdog.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

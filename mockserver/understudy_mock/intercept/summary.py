@@ -6,6 +6,7 @@ from collections import Counter
 
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
+from understudy_mock.intercept.handshakes import Handshakes
 from understudy_mock.intercept.proxy import Tally
 from understudy_mock.intercept.session import Intercepted
 from understudy_mock.redaction import Redactor, redactor_of
@@ -28,6 +29,12 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     ]
     lines += _listed("errors met", errors)
     lines += _listed("faults played", faults)
+    lines += refusals(intercepted.handshakes)
+    # Where calls came too, a connection that was opened and not used says nothing.
+    called = {_address(entry).partition("//")[2].partition("/")[0].partition(":")[0] for entry in calls}
+    opened = intercepted.handshakes.unused
+    unused = Counter({host: count for host, count in opened.items() if count > 0 and host not in called})
+    lines += _listed("connected and not used, as by a program that does not trust its certificate", unused)
     lines += _elsewhere(intercepted.tally)
     lines += _listed("could not be reached", intercepted.tally.unreached)
     lines += _listed("calls refused (--offline)", intercepted.tally.refused)
@@ -36,6 +43,13 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
+
+
+def refusals(handshakes: Handshakes) -> list[str]:
+    """Tell whose certificate the program does not trust, in a line at most."""
+    hosts = ", ".join(f"{host} ×{count}" for host, count in handshakes.refused.most_common())
+    why = "the program does not trust the file that SSL_CERT_FILE names, nor any of the like variables"
+    return [f"  refused the certificate: {hosts} ({why})"] if hosts else []
 
 
 def _elsewhere(tally: Tally) -> list[str]:
