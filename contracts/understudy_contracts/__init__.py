@@ -1,7 +1,7 @@
 """The contract between a provider and its clients, and the suites that hold either side to it.
 
-`explore` searches for the provider behaviour that breaks a client; `suite` makes the promises of a provider
-tests of a server. Both need the extra `check`, and are imported when they are asked for: pytest imports this
+`explore` searches for the provider behaviour that breaks a client, and needs the extra `check`; `suite` makes
+the promises of a provider tests of a server. Both are imported when they are asked for: pytest imports this
 package at every start.
 """
 
@@ -16,6 +16,9 @@ __all__ = ["explore", "suite"]
 
 def __getattr__(name: str) -> Any:
     if name == "explore":
+        from understudy_contracts.extra import require_check
+
+        require_check("explore()")
         from understudy_contracts.search.function import explore
 
         return explore

@@ -20,6 +20,7 @@ from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import Exchange, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.printing import printable
 
 Speaker = Literal["client", "provider", "callback", "note"]
 """`callback` is the provider calling the client's receiver, with what that answered; `note` is nobody."""
@@ -147,7 +148,7 @@ def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
 
 def plain(text: str) -> str:
     """Give a text in one line without characters that a terminal or a page would act upon."""
-    return "".join(one if one.isprintable() else "�" for one in " ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def _placed(
@@ -197,7 +198,7 @@ def _asks(one: Exchange, clean: Cleaner) -> str:
         case "media":
             return f"downloads {_short(url.partition('?')[0].rpartition('/')[2])} of job {one.job or '?'}"
         case "unknown":
-            return f"calls {entry.method} {_short(url)}, which no document has"
+            return f"calls {entry.method} {_short(url)}, which is not simulated"
         case _:
             return f"calls {entry.operation}"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -78,36 +79,73 @@ class Case:
     again: str = ""
 
 
+def outcome_of(findings: Iterable[Finding]) -> Outcome:
+    """Tell what becomes of a case in which this was found: MUST fails it, and nothing else does."""
+    broken = any(finding.severity is Severity.MUST for finding in findings)
+    return Outcome.FAILED if broken else Outcome.PASSED
+
+
+def count_broken(findings: Iterable[Finding]) -> int:
+    """Count the findings that say something is wrong: INFO is only worth knowing."""
+    return sum(finding.severity is not Severity.INFO for finding in findings)
+
+
+def weighed(findings: Iterable[Finding]) -> str:
+    """`2 MUST, 1 SHOULD`, the weightiest first; "" for none."""
+    counts = Counter(finding.severity for finding in findings)
+    return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
+
+
+def in_brackets(findings: Iterable[Finding]) -> str:
+    """` (2 MUST, 1 SHOULD)`, to be written behind how many there are; "" for none."""
+    told = weighed(findings)
+    return f" ({told})" if told else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What else a page shows, row by row, with a sentence below it ("" for none)."""
+    """What else a report tells, row by row. One that `leads` stands before what was found.
+
+    `note` is a sentence about it, and `text` what is to be copied from it as it stands; "" for none.
+    """
 
     title: str
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    text: str = ""
+    leads: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """A whole run. `facts` is what else is worth keeping, in JSON's types: seed, coverage, versions.
 
-    `table` is for people, of what stands in `facts` for programs.
+    `tables` are what else there is to say, for people first.
     """
 
     title: str
     cases: tuple[Case, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
-    table: Table | None = None
+    tables: tuple[Table, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All findings, in the order of their cases."""
         return tuple(finding for case in self.cases for finding in case.findings)
 
-    def exit_status(self, *, strict: bool = False) -> int:
-        """0 clean, 1 findings that count (MUST; if `strict`, SHOULD too), 2 when the harness itself broke."""
-        counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
-        if any(finding.severity in counted for finding in self.findings):
+    def strictly(self) -> Report:
+        """The same where a finding of SHOULD fails its case, as one of MUST does."""
+        return replace(self, cases=tuple(map(_strictly, self.cases)))
+
+    def exit_status(self) -> int:
+        """0 clean, 1 when a case has failed, 2 when the harness itself broke."""
+        outcomes = {case.outcome for case in self.cases}
+        if Outcome.FAILED in outcomes:
             return 1
-        return 2 if any(case.outcome is Outcome.ERROR for case in self.cases) else 0
+        return 2 if Outcome.ERROR in outcomes else 0
+
+
+def _strictly(case: Case) -> Case:
+    unwise = any(finding.severity is Severity.SHOULD for finding in case.findings)
+    return replace(case, outcome=Outcome.FAILED) if unwise and case.outcome is Outcome.PASSED else case

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.findings import (
+    Case,
+    Finding,
+    Outcome,
+    Report,
+    count_broken,
+    in_brackets,
+    outcome_of,
+)
+from understudy_contracts.reached import told_of_reach, why_not_reached
 from understudy_contracts.report import lines, write_reports
-from understudy_contracts.rules import RULES, Rule, judge, read_talk
-from understudy_contracts.rules.reach import OF_A_CLAIM, in_reach
+from understudy_contracts.rules import RULES, judge, read_talk
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
 
+_COLUMN = "verdict"
 
-def judge_world(world: World, report_dir: Path | None = None, command: Sequence[str] = ()) -> int:
+
+def judge_world(
+    world: World, report_dir: Path | None = None, command: Sequence[str] = (), status: int = 0
+) -> int:
     """Tell on stderr which rules were broken; 1 when any of them is a MUST, 2 when nobody called, else 0.
 
     Writes a report into `report_dir`, if given: a case for each rule, with the whole conversation. A rule
-    that nothing was said about is not reached.
+    that nothing was said about is not reached. `status` is what the command ended with, -n for the signal n:
+    if it is not 0, that is a failed case of its own.
     """
     seed = world.settings.seed
     entries = tuple(world.journal.since(0))
@@ -32,59 +47,80 @@ def judge_world(world: World, report_dir: Path | None = None, command: Sequence[
     def secret(account: str) -> str:
         return webhook_secret(seed, account)
 
-    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret)
+    charged = read_ledger(world.store)
+    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret, charged=charged)
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
-    worst = sum(finding.severity is Severity.MUST for finding in found)
     talk = read_talk(entries, world.catalog, speed=world.settings.speed, secret=secret)
     if report_dir is not None:
         facts = {
             "command": Cleaner(talk).text(shlex.join(command)),
+            "exit_status": _ended_with(status),
+            "scenario": _played(world, entries),
+            "quirks": world.settings.quirks,
             "exchanges": len(entries),
             "seed": seed,
             "speed": world.settings.speed,
         }
-        report = Report("understudy run --check", tuple(_cases(entries, talk, found)), facts)
+        cases = (*_of_the_program(status), *_cases(entries, talk, found))
+        report = Report("understudy run --check", cases, facts)
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
     if not entries:
         click.echo("check: no calls were seen, so nothing was judged", err=True)
         return 2
-    reached = sum(_is_reached(rule, talk, found) for rule in RULES)
-    broken = "1 rule" if len(found) == 1 else f"{len(found)} rules"
-    click.echo(f"check: {broken} broken, {worst} of them MUST; {reached} of {len(RULES)} in reach", err=True)
-    return 1 if worst else 0
+    known = {one.id for one in found}
+    reached = sum(not why_not_reached(rule, talk, known) for rule in RULES)
+    number = count_broken(found)
+    broken = "1 rule" if number == 1 else f"{number} rules"
+    click.echo(f"check: {broken} broken{in_brackets(found)}; {told_of_reach(reached)}", err=True)
+    return 1 if outcome_of(found) is Outcome.FAILED else 0
 
 
-def _is_reached(rule: Rule, talk: Talk, found: list[Finding]) -> bool:
-    return (bool(talk.exchanges) and in_reach(rule.id, talk)) or any(one.id == rule.id for one in found)
+def _ended_with(status: int) -> str:
+    """Write an exit status for people."""
+    if status >= 0:
+        return str(status)
+    known = {one.value: one.name for one in signal.Signals}
+    return f"signal {known.get(-status, -status)}"
+
+
+def _played(world: World, entries: Sequence[JournalEntry]) -> str:
+    """Name what the provider was told to do, by the command line or by calls."""
+    given = [world.scenario.name] if world.scenario is not None else []
+    names = dict.fromkeys([*given, *(entry.scenario for entry in entries if entry.scenario)])
+    return ", ".join(names) or "none: all goes well"
+
+
+def _of_the_program(status: int) -> Iterator[Case]:
+    """Tell of a program that went wrong: whatever it has kept until then, that is no success."""
+    if status:
+        told = _ended_with(status)
+        reason = f"the program ended with {told if status < 0 else f'status {told}'}"
+        expected = "The program ends with status 0."
+        yield Case(
+            "exit-status",
+            "finding",
+            Outcome.FAILED,
+            reason=reason,
+            column=_COLUMN,
+            expected=expected,
+            seen=told,
+        )
 
 
 def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) -> Iterator[Case]:
     for rule in RULES:
         broken = tuple(finding for finding in found if finding.id == rule.id)
-        reason = ""
-        if any(finding.severity is Severity.MUST for finding in broken):
-            outcome = Outcome.FAILED
-        elif _is_reached(rule, talk, found):
-            outcome = Outcome.PASSED
-        else:
-            outcome, reason = Outcome.NOT_REACHED, _why_not(rule, entries)
+        reason = why_not_reached(rule, talk, {finding.id for finding in broken})
         yield Case(
             rule.id,
             "finding",
-            outcome,
+            Outcome.NOT_REACHED if reason else outcome_of(broken),
+            column=_COLUMN,
             findings=broken,
             reason=reason,
             expected=rule.advice,
             journal=() if reason else entries,
         )
-
-
-def _why_not(rule: Rule, entries: tuple[JournalEntry, ...]) -> str:
-    if not entries:
-        return "the program called no provider"
-    if rule.id in OF_A_CLAIM:
-        return "it is about what a client concludes: `understudy check client` asks for that"
-    return "nothing that it is about has happened"

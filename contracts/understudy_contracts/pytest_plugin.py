@@ -6,7 +6,7 @@
             my_client(base_url=understudy.url("pixazo"), key=understudy.key).generate("a cat")
         understudy.assert_conforms()
 
-The gateway starts with the first test that asks for it, in this process and on a free port, and is shared
+The gateway starts with the first test that asks for it, in this process and on free ports, and is shared
 by the session (by each worker of pytest-xdist); every test has a key of its own. When a test fails, what was
 said under its key is printed like a conversation.
 
@@ -32,6 +32,7 @@ import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -101,7 +102,8 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
             "the fixture understudy_settings: api_keys would refuse the keys that tests get; "
             "@pytest.mark.understudy(api_keys=(…)) takes the test's own key as well"
         )
-    with running(world=_world(settings, pytestconfig, "the fixture understudy_settings")) as gateway:
+    make = partial(_world, config=pytestconfig, told_by="the fixture understudy_settings")
+    with running(settings, make) as gateway:
         yield gateway
 
 
@@ -136,7 +138,7 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
     if wanted is not None and wanted.kwargs:
         key = _key(request)
         settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs, key)
-        with running(world=_world(settings, request.config, _MARKER)) as gateway:
+        with running(settings, partial(_world, config=request.config, told_by=_MARKER)) as gateway:
             yield from _hold(request, Understudy(gateway, key, alone=True))
     else:
         gateway = request.getfixturevalue("understudy_gateway")

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+MOST_BODY = 10 * 1024 * 1024
+"""Bytes of a callback that are read; more is 413."""
+
+MOST_KEPT = 256 * 1024 * 1024
+"""Bytes of callbacks kept; once they are used up, further ones are answered 503 until some are forgotten."""
+
 
 @dataclass(frozen=True, slots=True)
 class Callback:
@@ -28,9 +34,14 @@ class Callback:
 
 
 class Receiver:
-    """Takes callbacks at `url` + any path, and answers 200 unless told otherwise."""
+    """Takes callbacks at `url` + any path, and answers 200 unless told otherwise.
 
-    def __init__(self) -> None:
+    It reads `most_body` bytes of each, and keeps `most_kept` bytes in all.
+    """
+
+    def __init__(self, most_body: int = MOST_BODY, most_kept: int = MOST_KEPT) -> None:
+        self._most_kept = most_kept
+        self._kept = 0
         self._got: defaultdict[str, list[Callback]] = defaultdict(list)
         self._statuses: dict[str, int] = {}
         self._changed = threading.Condition()
@@ -41,9 +52,18 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                receiver._take(Callback(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(receiver._statuses.get(self.path, 200))
+                length = self.headers.get("Content-Length") or "0"
+                is_number = length.isascii() and length.isdecimal() and len(length) < 19
+                if not is_number or int(length) > most_body:
+                    self.close_connection = True  # its body is still to come
+                    self._say(413)
+                    return
+                body = self.rfile.read(int(length))
+                callback = Callback(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                self._say(receiver._statuses.get(self.path, 200) if receiver._take(callback) else 503)
+
+            def _say(self, status: int) -> None:
+                self.send_response(status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -67,13 +87,18 @@ class Receiver:
     def forget(self, path: str) -> None:
         """Drop what has come to a path, and how it is answered."""
         with self._changed:
-            self._got.pop(path, None)
+            self._kept -= sum(map(_size, self._got.pop(path, ())))
             self._statuses.pop(path, None)
 
-    def _take(self, callback: Callback) -> None:
+    def _take(self, callback: Callback) -> bool:
+        """Keep a callback, where there is room for it."""
         with self._changed:
+            if self._kept + _size(callback) > self._most_kept:
+                return False
+            self._kept += _size(callback)
             self._got[callback.path].append(callback)
             self._changed.notify_all()
+            return True
 
     def at(self, path: str) -> list[Callback]:
         """What has come to a path."""
@@ -90,3 +115,9 @@ class Receiver:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _size(callback: Callback) -> int:
+    """Tell how many bytes a callback takes, its headers included."""
+    head = sum(len(name) + len(value) for name, value in callback.headers.items())
+    return len(callback.path) + head + len(callback.body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
@@ -12,7 +11,7 @@ from understudy_mock.gateway.world import Files, World
 from understudy_mock.media import Studio
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.distil import distil
-from understudy_mock.recording.har import write_har
+from understudy_mock.recording.har import har_in_parts, known_keys
 from understudy_mock.recording.recording import Recording
 from understudy_mock.recording.replay import Replay
 from understudy_mock.settings import Settings
@@ -78,14 +77,5 @@ def create_app(settings: Settings | None = None, *, world: World | None = None) 
     replay = world if isinstance(world, Replay) else None
     sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
-    admin = make_admin(world, sender, write_har)
-    app: ASGIApp = Front(world, admin, replay.decide if replay is not None else None)
-    if settings.cors is not None:
-        app = CORSMiddleware(
-            app,
-            allow_origins=[settings.cors],
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=["*"],
-        )
-    return app
+    admin = make_admin(world, sender, lambda entries: har_in_parts(entries, known_keys(world)))
+    return Front(world, admin, replay.decide if replay is not None else None)

@@ -25,6 +25,9 @@ from understudy_mock.settings import Settings
 PREFIX = "UNDERSTUDY_"
 FILE = "understudy.toml"
 
+_SECRETS = frozenset(("KEY", "TOKEN", "SECRET", "PASSWORD", "REDACT"))
+"""Words in the name of a variable that holds a secret, or names a file that does."""
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
@@ -129,7 +132,17 @@ _GATEWAY = (
         help="Follow the other reading where the documentation contradicts itself; see `understudy quirks`.",
     ),
     click.Option(
-        ["api_keys", "--api-key"], multiple=True, metavar="K", help="Accept this key; others get 401. [any]"
+        ["api_keys", "--api-key"],
+        multiple=True,
+        metavar="K",
+        help="Accept this key; others get 401. Whoever lists processes sees it. [any]",
+    ),
+    click.Option(
+        ["api_key_files", "--api-key-file"],
+        multiple=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Accept the keys in this file, one a line.",
     ),
     click.Option(
         ["specs", "--specs"],
@@ -180,7 +193,15 @@ _GATEWAY = (
         help="Trust this CA for https:// webhook addresses, too.",
     ),
     click.Option(
-        ["--admin-token"], metavar="T", help="Open the admin API to those who show T. [this machine only]"
+        ["--admin-token"],
+        metavar="T",
+        help="Open the admin API to those who show T. Whoever lists processes sees it. [this machine only]",
+    ),
+    click.Option(
+        ["--admin-token-file"],
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Read the admin token from this file.",
     ),
     click.Option(
         ["--cors"], metavar="ORIGIN", help="Let pages of this origin call the provider routes. [off]"
@@ -193,6 +214,7 @@ _OF_A_REPLAY = frozenset(
         "--pace",
         "--seed",
         "--api-key",
+        "--api-key-file",
         "--specs",
         "--public-url",
         "--media-url",
@@ -202,6 +224,7 @@ _OF_A_REPLAY = frozenset(
         "--allow-webhook-host",
         "--webhook-ca",
         "--admin-token",
+        "--admin-token-file",
         "--cors",
     }
 )
@@ -309,7 +332,30 @@ def read_settings(values: dict[str, Any]) -> Settings:
     if values.get("fail_rate", 0) + values.get("error_rate", 0) > 1:
         raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
     check_webhook_ca(values["webhook_ca"])
+    for file in values.pop("api_key_files", ()):
+        values["api_keys"] = (*values["api_keys"], *_read_secrets("--api-key-file", file))
+    token_file = values.pop("admin_token_file", None)
+    if token_file is not None:
+        if values["admin_token"] is not None:
+            raise click.UsageError(
+                "--admin-token and --admin-token-file both say which token it is: give one"
+            )
+        values["admin_token"], *more = _read_secrets("--admin-token-file", token_file)
+        if more:
+            raise click.UsageError(f"--admin-token-file {token_file}: holds more than one line")
     return Settings(**values)
+
+
+def _read_secrets(option: str, file: Path) -> list[str]:
+    """Read a file of secrets, one a line. Raises click.UsageError; an empty file must not mean "any key"."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"{option} {file}: cannot be read: {error}") from None
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise click.UsageError(f"{option} {file}: is empty")
+    return found
 
 
 def check_settings(settings: Settings) -> Settings:
@@ -423,6 +469,15 @@ def name_in_file(option: click.Option) -> str:
 def environment() -> Mapping[str, str]:
     """The environment, read in this one place."""
     return os.environ
+
+
+def environment_of_children() -> dict[str, str]:
+    """The environment for programs that are started from here: without our own secrets."""
+    return {name: value for name, value in environment().items() if not _is_secret(name)}
+
+
+def _is_secret(variable: str) -> bool:
+    return variable.startswith(PREFIX) and not _SECRETS.isdisjoint(variable.split("_"))
 
 
 def _nearest(name: str, known: set[str]) -> str:

@@ -14,10 +14,20 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.bench.attack import CONNECTIONS as ATTACKERS
+from tests.bench.attack import measure_attack, rows
 from tests.bench.load import CONNECTIONS, Load, Measured, require_wrk
 from tests.bench.loop import report
 from tests.bench.machine import CannotMeasureError, pinned, two_cores
-from tests.bench.measure import Bench, Compared, Holding, measure_holding, measure_speed, measure_start
+from tests.bench.measure import (
+    Bench,
+    Compared,
+    Holding,
+    measure_holding,
+    measure_plugin,
+    measure_speed,
+    measure_start,
+)
 from tests.bench.rivals import rivals
 from tests.bench.servers import documented_submit
 
@@ -33,6 +43,8 @@ _ITS_CORE = 0.9
 
 _BYTES_A_JOB = 2048
 _FIRST_ANSWER = 1.0
+_PLUGIN = 0.1
+"""CPU seconds that the plugin may add to a pytest run without tests."""
 
 
 def main() -> int:
@@ -53,6 +65,8 @@ def main() -> int:
                 seconds=1 if asked.quick else 4,
                 held=_held(asked),
                 starts=3 if asked.quick else 5,
+                plugin_runs=3 if asked.quick else 10,
+                attack=asked.attack or (10 if asked.quick else 300 if asked.full else 60),
                 loop=not asked.quick,
                 rivals=rivals(asked.prism, asked.wiremock),
             )
@@ -62,7 +76,9 @@ def main() -> int:
                 end="\n\n",
                 flush=True,
             )
-            _run(bench)
+            if asked.attack is None:
+                _run(bench)
+            _endure(bench)
     except CannotMeasureError as error:
         _say("")
         print(f"bench: {error}", file=sys.stderr)
@@ -78,7 +94,10 @@ def _arguments() -> argparse.Namespace:
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_true", help="a quarter of a minute, one short round each")
-    how.add_argument("--full", action="store_true", help="hold a million jobs, too")
+    how.add_argument(
+        "--full", action="store_true", help="hold a million jobs and endure an attack of five minutes"
+    )
+    parser.add_argument("--attack", type=int, metavar="S", help="only that: seconds under attack")
     parser.add_argument(
         "--prism", default="", metavar="COMMAND", help="measure Prism, too (npm: @stoplight/prism-cli)"
     )
@@ -102,6 +121,7 @@ def _run(bench: Bench) -> None:
     holding, weight = measure_holding(bench)
     _show(_holding_rows(holding))
     first = measure_start(bench)
+    plugin = measure_plugin(bench)
     light = _verdict(weight <= _BYTES_A_JOB, f"<= {_BYTES_A_JOB:,}")
     soon = _verdict(first <= _FIRST_ANSWER, f"<= {_FIRST_ANSWER:.2f}")
     if bench.loop:
@@ -111,6 +131,19 @@ def _run(bench: Bench) -> None:
         [
             _row("memory a job", f"{weight:,.0f} bytes", target=light),
             _row("first answer", f"{first:.2f} s", target=soon),
+            _row("pytest plugin", f"{plugin:.3f} s", target=_verdict(plugin <= _PLUGIN, f"<= {_PLUGIN:.2f}")),
+        ]
+    )
+
+
+def _endure(bench: Bench) -> None:
+    """Measure what a good client notices of an attack, and print it."""
+    bench.say(f"{ATTACKERS} connections attack for {bench.attack} s")
+    endured = measure_attack(bench.core, bench.load.core, bench.submit, bench.attack)
+    _show(
+        [
+            _row(name, value, target=_verdict(met, target) if target else "")
+            for name, value, met, target in rows(endured)
         ]
     )
 

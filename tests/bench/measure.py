@@ -6,6 +6,11 @@ requests a second; where other programs take a part of the core, they stay what 
 
 from __future__ import annotations
 
+import os
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -41,6 +46,8 @@ class Bench:
     seconds: int
     held: tuple[int, ...]
     starts: int
+    plugin_runs: int
+    attack: int
     loop: bool = False
     rivals: tuple[Rival, ...] = ()
 
@@ -163,3 +170,35 @@ def measure_start(bench: Bench) -> float:
             server.submit(bench.submit)
             taken.append(time.perf_counter() - began)
     return median(taken)
+
+
+def measure_plugin(bench: Bench) -> float:
+    """Return the CPU seconds that the plugin adds to a pytest run without tests.
+
+    Medians of runs with and without it, in turns. Other plugins that are installed load in neither.
+    """
+    used: dict[str, list[float]] = {"with": [], "without": []}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            folder,
+            folder,
+        ]
+        plugin = ["-p", "understudy_contracts.pytest_plugin"]
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        for number in range(bench.plugin_runs):
+            bench.say(f"empty pytest run {number + 1} of {bench.plugin_runs}")
+            for name, more in (("with", plugin), ("without", [])):
+                before = resource.getrusage(resource.RUSAGE_CHILDREN)
+                subprocess.run(
+                    [*command, *more], stdout=subprocess.DEVNULL, env=environment, cwd=folder, check=False
+                )
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                used[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return median(used["with"]) - median(used["without"])

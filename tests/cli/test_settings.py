@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from understudy_contracts.options import CHECKS, FLAGS_ALONE
 from understudy_mock.cli import main
 from understudy_mock.commands.common import check_directory
-from understudy_mock.options import name_in_file, variable
+from understudy_mock.options import environment_of_children, name_in_file, variable
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 CASE = "lifecycle/completes/pixazo/poll"
@@ -160,3 +160,22 @@ def test_a_directory_that_cannot_be_written_is_refused_before_the_run(
 def test_a_directory_is_not_made_before_there_is_something_to_write() -> None:
     check_directory("--report-dir", Path("deep/down"))
     assert not Path("deep").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("UNDERSTUDY_API_KEY", False),
+        ("UNDERSTUDY_API_KEY_FILE", False),
+        ("UNDERSTUDY_ADMIN_TOKEN", False),
+        ("UNDERSTUDY_KEY", False),
+        ("UNDERSTUDY_REDACT", False),
+        ("UNDERSTUDY_KEEP_JOBS", True),
+        ("SEGMIND_API_KEY", True),
+    ],
+)
+def test_a_child_gets_no_secret_of_ours_and_all_that_is_its_users(
+    monkeypatch: pytest.MonkeyPatch, name: str, stays: bool
+) -> None:
+    monkeypatch.setenv(name, "10")
+    assert (name in environment_of_children()) is stays

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
+import zlib
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.client.staging import POLLED, answers, scripted, staged
 from tests.support import MakeGateway
-from understudy_contracts.client import Client, Media, NetworkError, NotFound, ServerError
+from understudy_contracts.client import AmbiguousSubmit, Client, Media, NetworkError, NotFound, ServerError
 from understudy_contracts.client.download import read_data_uri
 
 URL = "http://media.test/v1/1/output.mp4"
@@ -96,6 +100,61 @@ async def test_not_whole(bad: httpx.Response | Exception) -> None:
         with pytest.raises(NetworkError):
             await client.download(URL)
         assert len(wire.calls) == 3
+
+
+async def test_a_file_without_an_end_is_given_up_at_once(tmp_path: Path) -> None:
+    """Asking again would bring as much again; what was saved of it is gone."""
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 1_000
+            yield bytes(1_000)
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=endless(), headers={"content-type": "video/mp4"})
+
+    async with scripted("pixazo", handler, most_read=100_000) as (client, wire, _):
+        with pytest.raises(NetworkError, match="more than 100,000 bytes"):
+            await client.download(URL)
+        client._downloader._most_saved = 200_000
+        with pytest.raises(NetworkError, match="more than 200,000 bytes"):
+            await client.download(URL, tmp_path / "a.mp4")
+        assert listed(tmp_path) == []
+        assert len(wire.calls) == 2
+    assert sent < 400_000
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_an_answer_without_an_end_counts_as_lost(packed: bool) -> None:
+    """A submit with such an answer may have made a job."""
+    machine = zlib.compressobj(wbits=31)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            part = bytes(200_000)
+            yield machine.compress(part) + machine.flush(zlib.Z_SYNC_FLUSH) if packed else part
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        headers = {"content-encoding": "gzip"} if packed else {}
+        return httpx.Response(200, content=endless(), headers=headers)
+
+    async with scripted("pixazo", handler, most_read=100_000) as (client, _, _):
+        with pytest.raises(AmbiguousSubmit, match="more than 100,000 bytes"):
+            await client.submit("hunyuan-video", {"prompt": "a"})
+
+
+async def test_a_packed_answer_is_read() -> None:
+    """What was packed on its way is unpacked once."""
+    told = {"request_id": "j-1", "status": "QUEUED"}
+    packed = gzip.compress(json.dumps(told).encode())
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(202, content=packed, headers={"content-encoding": "gzip"})
+
+    async with scripted("pixazo", handler) as (client, _, _):
+        assert (await client.submit("hunyuan-video", {"prompt": "a"})).id == "j-1"
 
 
 async def test_retry_after() -> None:

@@ -384,3 +384,13 @@ def test_any_order(statuses: list[str]) -> None:
     latest = receiver.latest("j-1")
     assert (latest.status if latest else None) == (ends + statuses[::-1] + [None])[0]
     assert receiver.deliveries("j-1") == len(statuses)
+
+
+async def test_what_is_remembered_is_bounded_in_bytes() -> None:
+    """The job that was not spoken of for longest goes first; a later word of one replaces the former."""
+    receiver = WebhookReceiver("pixazo", keep_bytes=2_500)
+    for number in (1, 2, 2, 3):
+        told = {"request_id": f"j-{number}", "status": "QUEUED", "padding": "x" * 950}
+        assert await post(receiver, told) == 200
+    assert [receiver.deliveries(f"j-{number}") for number in (1, 2, 3)] == [0, 2, 1]
+    assert receiver._held <= 2_500

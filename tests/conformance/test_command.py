@@ -37,7 +37,7 @@ def test_a_good_client_is_0() -> None:
 
 
 def test_a_broken_client_is_1_and_the_exchange_proves_it(tmp_path: Path) -> None:
-    result = check("--case", CASE, "--report-dir", str(tmp_path), "--", *broken("extra_poll"))
+    result = check("--case", CASE, "--report-dir", str(tmp_path), "--", *broken("polls_on"))
     assert result.exit_code == 1
     assert f"MUST polled-after-terminal  {CASE}" in result.stdout
     assert "GET /v2/requests/status/hunyuan-video_" in result.stdout
@@ -63,7 +63,7 @@ def test_a_finding_of_should_counts_with_strict_alone() -> None:
 def test_a_known_failure_is_0(tmp_path: Path) -> None:
     file = tmp_path / "known.txt"
     file.write_text(f"{CASE}:polled-after-terminal  # it always did\n")
-    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("extra_poll"))
+    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("polls_on"))
     assert result.exit_code == 0, result.output
     assert "1 known to fail" in result.stdout
 
@@ -140,7 +140,7 @@ def test_a_provider_that_nobody_knows_is_told_with_those_that_are() -> None:
 def test_a_known_failure_is_shown_as_known_and_stale_lines_are_no_cases(tmp_path: Path) -> None:
     file = tmp_path / "known.txt"
     file.write_text(f"{CASE}:polled-after-terminal  # it always did\n{CASE}:leaked-key  # gone\n")
-    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("extra_poll"))
+    result = check("--case", CASE, "--known-failing", str(file), "--", *broken("polls_on"))
     assert "KNOWN" in result.stderr
     assert "1 cases: 1 passed (1 known to fail), 1 lines of --known-failing excuse nothing" in result.stdout
     assert result.exit_code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -10,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from understudy_contracts.conformance.drivers import Closed, Died, Lasting, Late, Misspoke, PerCase
+from understudy_contracts.conformance.drivers import (
+    _WAITING_BYTES,
+    Closed,
+    Died,
+    Lasting,
+    Late,
+    Misspoke,
+    PerCase,
+)
 from understudy_contracts.conformance.protocol import Hello, ProtocolError, Result, Run, convert, read
 
 HELLO = """
@@ -170,3 +179,36 @@ def test_null_is_as_good_as_left_out() -> None:
     told = {"outcome": "failed", "job_id": None, "media": None, "error": {"kind": None}, "handled": None}
     assert convert(told, Result).media == ()
     assert convert({"timing": {"min_poll_ms": None}, "capabilities": None}, Hello) == Hello()
+
+
+async def test_messages_that_nobody_waits_for_are_bounded_in_bytes() -> None:
+    """Large ones are noise before there are many of them."""
+    program = """
+for _ in range(40): say(id="9", type="log", text="x" * 10**6)
+"""
+    hello = HELLO.replace("; sys.stdin.readline()\n", "\n")  # it does not wait until it is asked
+    driver = Lasting((sys.executable, "-c", hello + program + "sys.stdin.read()"))
+    try:
+        await driver.hello()
+        child = driver._child
+        assert child is not None
+        while len(child.noise) < 20:  # noqa: ASYNC110 (nothing tells of a line)
+            await asyncio.sleep(0.001)
+        assert child._waiting <= _WAITING_BYTES
+        assert child._messages.qsize() < 20
+    finally:
+        await driver.close()
+
+
+async def test_a_client_gets_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERSTUDY_API_KEY", "closed")
+    monkeypatch.setenv("ITS_OWN_KEY", "open")
+    program = (
+        "import os; say(id='2', type='result', outcome='completed', "
+        "job_id=os.environ.get('UNDERSTUDY_API_KEY', 'none') + ' and ' + os.environ['ITS_OWN_KEY']); "
+        "sys.stdin.read()"
+    )
+    async with lasting(program) as driver:
+        result = await driver.run(case())
+    assert result is not None
+    assert result.job_id == "none and open"

@@ -6,11 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
+from tests.rules.story import Story
+from understudy_contracts.judge import judge_world
+from understudy_mock.app import create_world
+from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
+from understudy_mock.settings import Settings
 
 PROGRAM = """
 import httpx, sys, time
@@ -20,6 +26,8 @@ with httpx.Client(headers=key) as client:
     job = client.post(f"{host}/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "a cat"}).json()
     while (told := client.get(job["polling_url"]).json())["status"] != "COMPLETED":
         time.sleep(0.1)
+    if "again" in sys.argv:
+        client.get(job["polling_url"])
     if "guess" in sys.argv:
         client.get(f"{host}/jobs/a-secret-key-1")
     if "leak" in sys.argv:
@@ -50,7 +58,8 @@ def run(*arguments: str, report: str = "") -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.e2e
 def test_a_program_that_keeps_the_rules_is_0() -> None:
-    ended = run("0")
+    """Also one that looks again at a job that has ended."""
+    ended = run("0", "again")
     assert ended.returncode == 0, ended.stderr
     assert "check: 0 rules broken" in ended.stderr
 
@@ -84,11 +93,59 @@ def test_a_program_that_breaks_one_is_1_and_never_shows_its_key(tmp_path: Path) 
 
 
 @pytest.mark.e2e
-def test_a_program_that_fails_keeps_its_own_status() -> None:
-    assert run("7", "leak").returncode == 7
+def test_a_program_that_fails_keeps_its_own_status_and_no_report_looks_well(tmp_path: Path) -> None:
+    """Though no rule was broken: the page, JSON and JUnit tell the status, and what was played."""
+    ended = run("7", report=str(tmp_path))
+    assert ended.returncode == 7
+    assert "check: 0 rules broken" in ended.stderr
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert told["facts"]["exit_status"] == "7"
+    assert told["facts"]["scenario"] == "none: all goes well"
+    assert [case["group"] for case in told["cases"] if case["outcome"] == "failed"] == ["exit-status"]
+    page = (tmp_path / "run.html").read_text()
+    assert '<p class="verdict failed"><b>✗</b> The program ended with status 7.' in page
+    suites = ElementTree.parse(tmp_path / "run.xml").getroot()
+    assert [suite.attrib["name"] for suite in suites if suite.attrib["failures"] == "1"] == ["exit-status"]
+
+
+def test_a_report_names_the_scenario_and_the_signal(catalog: Catalog, tmp_path: Path) -> None:
+    """Scenarios that calls have chosen, too."""
+    world = create_world(Settings(scenario="fails", quirks=("extra-fields",)), catalog=catalog)
+    for entry in Story(catalog).submit(0, scenario="rate-limited").entries:
+        world.journal.append(entry)
+    assert judge_world(world, tmp_path, ["true"], -9) == 0
+    facts = json.loads((tmp_path / "run.json").read_text())["facts"]
+    assert facts["exit_status"] == "signal SIGKILL"
+    assert facts["scenario"] == "fails, rate-limited"
+    assert facts["quirks"] == ["extra-fields"]
 
 
 def test_a_report_without_a_check_is_refused() -> None:
     result = CliRunner().invoke(main, ["run", "--report-dir", "somewhere", "--", "true"])
     assert result.exit_code == 2
     assert "--check" in result.output
+
+
+def test_a_command_with_half_a_character_has_its_whole_report(tmp_path: Path) -> None:
+    """An argument of one byte that is no text: page, JSON and JUnit are there all the same."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "understudy_mock",
+            "run",
+            "--check",
+            "--report-dir",
+            "d",
+            "--",
+            "true",
+            b"\xff",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert {one.name for one in (tmp_path / "d").iterdir()} == {"run.html", "run.json", "run.xml"}
+    assert all(one.stat().st_size for one in (tmp_path / "d").iterdir())

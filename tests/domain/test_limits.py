@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from understudy_mock.domain.limits import Limit, Window
+from understudy_mock.domain.limits import EXACT, Limit, Window
 
 # Short ones, which gaps get through, and some so long that a wait has thousands of seconds.
 limits = st.builds(Limit, st.integers(1, 5), st.integers(1, 10) | st.sampled_from([3_600, 86_400]))
@@ -102,3 +102,38 @@ def test_a_limit_is_read_as_it_is_written(limit: Limit) -> None:
 def test_anything_else_is_no_limit(text: str) -> None:
     with pytest.raises(ValueError, match="is not N/SECONDS"):
         Limit.parse(text)
+
+
+# Limits of more calls than a window keeps instants of.
+many = st.builds(Limit, st.integers(EXACT + 1, EXACT + 50), st.sampled_from([1, 10, 3_600]))
+bursts = st.lists(st.tuples(st.integers(0, 700), st.integers(1, 400)), max_size=20)
+
+
+@given(many, bursts)
+def test_a_limit_of_many_calls_is_as_honest(limit: Limit, bursts: list[tuple[int, int]]) -> None:
+    """Never more than the limit, waiting works, waiting less does not, and what is kept is bounded."""
+    window, now, passed = Window(limit), 1_000_000, []
+    for gap, calls in bursts:
+        now += gap
+        for _ in range(calls):
+            shut = now < window._reopens
+            wait = window.enter(now)
+            if wait:
+                assert deepcopy(window).enter(now + wait * 1000) == 0
+                assert shut or deepcopy(window).enter(now + wait * 1000 - 1) == 1
+                break
+            passed.append(now)
+        assert len(window) <= EXACT + 1
+    for first in set(passed):
+        assert sum(first <= at < first + limit.seconds * 1000 for at in passed) <= limit.calls
+
+
+def test_the_largest_limit_keeps_no_more_than_a_thousand_instants() -> None:
+    """A call a second for a day, under ten million calls in a third of a year."""
+    window = Window(Limit.parse("9999999/9999999"))
+    assert not any(window.enter(at * 1_000) for at in range(86_400))
+    assert len(window) <= 10
+    tight = Window(Limit.parse("2000/86400"))
+    for at in range(4_000):
+        tight.enter(at * 43_200)
+    assert len(tight) <= EXACT + 1

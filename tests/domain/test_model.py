@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.model import MediaRule, Model, SizeRule, parse_pixels, reshape
+from understudy_mock.domain.model import KEPT_OF_A_PROMPT, MediaRule, Model, SizeRule, parse_pixels, reshape
 
 sides = st.integers(2, 4_000).map(lambda side: side * 2)
 ratios = st.tuples(st.integers(1, 32), st.integers(1, 32))
@@ -123,3 +123,14 @@ def test_a_seed_of_minus_one_is_drawn_where_the_provider_says_so(catalog: Catalo
     assert _model(catalog, "wavespeed", "wavespeed-ai/hunyuan-video/i2v").media.seed_of({"seed": -1}) is None
     assert _model(catalog, "pixazo", "hunyuan-video").media.seed_of({"seed": -1}) == -1
     assert _model(catalog, "pixazo", "hunyuan-video").media.seed_of({}) is None
+
+
+def test_a_long_prompt_is_in_a_rendition_by_its_digest() -> None:
+    """A rendition is kept as long as its file; other prompts are still other files."""
+    rule = MediaRule(format="mp4", prompt="prompt")
+    short, long = "x" * KEPT_OF_A_PROMPT, "x" * 1_000_000
+    asked = (short, long, long + "y", long + "\ud800")
+    prompts = [rule.rendition({"prompt": prompt}, 1, 0).prompt for prompt in asked]
+    assert prompts[0] == short
+    assert len(set(prompts)) == 4
+    assert max(map(len, prompts)) <= KEPT_OF_A_PROMPT

@@ -250,6 +250,28 @@ def test_what_stands_for_a_secret_is_not_judged(shown: str) -> None:
     assert find_drift([call("wavespeed get-webhook-secret", 200, answer)], CATALOG) == []
 
 
+@pytest.mark.parametrize("shown", ["[redacted]", "[key-1]", "k=[key-1]", {"of": "[key-1]"}, ["[key-1]", 3]])
+def test_what_is_undocumented_is_told_whatever_its_value(shown: Any) -> None:
+    """A field or a parameter that holds a secret is one all the same, and the patch accepts it."""
+    where = {"response 200 /echo_key": polled({**DONE, "echo_key": shown})}
+    if isinstance(shown, str):
+        where["request ?echo_key"] = submitted({}, f"?echo_key={shown}")
+    entries = list(where.values())
+    drifts = find_drift(entries, CATALOG)
+    assert {one.where for one in drifts} == set(where)
+    assert all("undocumented" in one.kind for one in drifts)
+    assert write_patch(drifts, entries, CATALOG, SOURCES, "a recording, 2026-05-22").left == ()
+
+
+def test_a_secret_says_nothing_of_a_fields_type() -> None:
+    """Where another answer shows the type, that one is taken."""
+    entries = [polled({**DONE, "owner": "[key-1]"}), polled({**DONE, "owner": 7})]
+    drifts = find_drift(entries, CATALOG)
+    assert drifts[0].shape == {"type": "integer"}
+    patch = write_patch(drifts, entries, CATALOG, SOURCES, "a recording, 2026-05-22")
+    assert patch.left == ()
+
+
 @pytest.mark.parametrize("part", [b"", b'{"request_id": "a'])
 def test_a_body_that_was_not_kept_whole_is_not_judged(part: bytes) -> None:
     entry = msgspec.structs.replace(polled(), response_body=part, response_size=900)

@@ -89,7 +89,7 @@ def test_a_telling_header_differs_in_a_file_too(tmp_path: Path, name: str) -> No
     headers = [*_JSON, {"name": name, "value": "59"}]
     result = check(_har(tmp_path / "run.har", {**_WHOLE, "headers": headers}))
     assert f"response 200 header {name.lower()}" in result.stdout
-    assert "1 difference, " in result.stdout
+    assert "1 difference (1 " in result.stdout
 
 
 @pytest.mark.parametrize(

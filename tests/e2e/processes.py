@@ -64,10 +64,11 @@ def serving(
     *options: str,
     command: Sequence[str] = (UNDERSTUDY,),
     environment: Mapping[str, str] | None = None,
+    does: str = "serve",
 ) -> Iterator[Serving]:
     """Start a gateway on a free port; it is ready when this yields, and gone afterwards."""
     with subprocess.Popen(
-        [*command, "serve", "--port", "0", *options],
+        [*command, does, "--port", "0", *options],
         cwd=cwd,
         env=clean_environment() if environment is None else environment,
         stdout=subprocess.PIPE,

@@ -27,6 +27,7 @@ REQUEST = {
     "num_inference_steps": 30,
     "pro_mode": False,
 }
+EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 KEY = "Ocp-Apim-Subscription-Key: any-key"
 
 
@@ -70,6 +71,35 @@ def test_the_first_line_on_stdout_is_the_base_url_and_the_rest_is_for_people(tmp
         assert gateway.rest == ""
     assert "3 providers, 14 models" in told
     assert "--seed 7" in told
+
+
+def test_keys_and_token_come_from_files_that_understudy_toml_names(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text("key-one\nkey-two\n", encoding="utf-8")
+    (tmp_path / "token").write_text("t0ken\n", encoding="utf-8")
+    settings = 'api-key-file = ["keys"]\nadmin-token-file = "token"\n'
+    (tmp_path / "understudy.toml").write_text(settings, encoding="utf-8")
+
+    def status(url: str, *headers: str) -> str:
+        shown = [part for header in headers for part in ("-H", header)]
+        return run(["curl", "-s", "-o", "answer", "-w", "%{http_code}", *shown, url], tmp_path).stdout
+
+    with serving(tmp_path) as gateway:
+        url = f"{gateway.url}/v2/requests/status/nobody"
+        found = [status(url, f"Ocp-Apim-Subscription-Key: {key}") for key in ("key-one", "key-two", "other")]
+        assert found == ["404", "404", "401"]
+        assert status(f"{gateway.url}/_mock/jobs") == "403"
+        assert status(f"{gateway.url}/_mock/jobs", "Authorization: Bearer t0ken") == "200"
+
+
+@pytest.mark.parametrize(
+    ("command", "host", "warned"),
+    [("serve", "127.0.0.1", False), ("serve", "0.0.0.0", True), ("replay", "0.0.0.0", True)],
+)
+def test_a_host_that_others_reach_is_warned_of(tmp_path: Path, command: str, host: str, warned: bool) -> None:
+    arguments = [str(EXAMPLE)] if command == "replay" else []
+    with serving(tmp_path, *arguments, "--host", host, does=command) as gateway:
+        _, told = gateway.stop()
+    assert ("open to the network" in told) is warned
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -7,18 +7,15 @@ import re
 import sys
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email import message_from_string
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e.processes import clean_environment, run, serving
+from tests.e2e.conftest import CHECKOUT, Installed
+from tests.e2e.processes import run, serving
 
 pytestmark = pytest.mark.e2e
-
-CHECKOUT = Path(__file__).parents[2]
 
 WHERE = """
 import json, understudy_contracts, understudy_mock
@@ -28,37 +25,6 @@ from understudy_mock.gateway.book import bundled_scenarios
 print(json.dumps([understudy_mock.__file__, understudy_contracts.__file__, str(bundled_specs()),
                   str(bundled_scenarios()), open_catalog().summary()]))
 """
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The wheel's file and the directory it was installed into."""
-
-    wheel: Path
-    target: Path
-    elsewhere: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        # PYTHONPATH comes before site-packages, and so before the checkout's editable install.
-        return clean_environment(PYTHONPATH=str(self.target), NO_PROXY="*")
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    base = tmp_path_factory.mktemp("wheel")
-    built = run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(base / "dist")], CHECKOUT
-    )
-    assert built.returncode == 0, built.stderr
-    (wheel,) = (base / "dist").glob("understudy_mock-*.whl")
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--isolated", "install", "--quiet"]
-    done = run(
-        [*pip, "--no-index", "--no-deps", "--no-compile", "--target", str(base / "target"), str(wheel)], base
-    )
-    assert done.returncode == 0, done.stderr
-    (base / "elsewhere").mkdir()
-    return Installed(wheel, base / "target", base / "elsewhere")
 
 
 @pytest.fixture

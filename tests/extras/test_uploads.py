@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.gateway.shelf import Shelf, Upload
+from understudy_mock.gateway.uploads import MOST_FILES
 from understudy_mock.settings import MAX_BODY
 
 pytestmark = pytest.mark.anyio
@@ -282,6 +283,18 @@ async def test_one_wrong_data_url_keeps_none(gateway: Gateway) -> None:
     asked = {"data_urls": ["data:image/png;base64,AA==", "nothing"]}
     assert (await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))).status_code == 400
     assert len(gateway.world.shelf) == 0
+
+
+async def test_more_data_urls_than_an_upload_may_hold_are_400_and_none_is_kept(gateway: Gateway) -> None:
+    url = "data:image/png;base64,AA=="
+    asked = {"data_urls": [url] * (MOST_FILES + 1)}
+    answer = await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))
+    assert answer.status_code == 400
+    assert f"has {MOST_FILES + 1} files" in answer.json()["error"]
+    assert len(gateway.world.shelf) == 0
+    asked = {"data_urls": [url] * MOST_FILES}
+    assert (await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))).status_code == 200
+    assert len(gateway.world.shelf) == MOST_FILES
 
 
 # -- served

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,9 +21,10 @@ from tests.gateway.asking import (
     submit,
 )
 from tests.support import key_headers
-from understudy_mock.catalog import Catalog
+from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.draw import account_name
-from understudy_mock.gateway.accounts import Accounts
+from understudy_mock.domain.model import KEPT_OF_A_REMARK, MOST_REMARKS
+from understudy_mock.gateway.accounts import KEPT_OF_KEYS, Accounts, Recurrences
 from understudy_mock.gateway.journal import KEPT_IN_ALL, Journal, JournalEntry
 from understudy_mock.gateway.store import MemoryStore
 from understudy_mock.settings import MAX_ACCOUNTS
@@ -46,7 +48,7 @@ async def test_jobs_forgotten_before_their_end_leave_nothing_behind(catalog: Cat
         await submit(gateway)
     store = gateway.world.store
     assert isinstance(store, MemoryStore)
-    assert (len(store), len(store._ending) < 1_500) == (2, True)
+    assert (len(store), len(store._leaving._ending) < 1_500) == (2, True)
 
 
 async def test_the_job_that_finished_first_goes_first_however_it_ended(catalog: Catalog) -> None:
@@ -223,7 +225,61 @@ async def test_undocumented_parameters_are_taken_with_a_warning(catalog: Catalog
     assert entry.warnings == (f"undocumented parameter: {name}",)
 
 
+async def test_the_first_warnings_of_a_call_are_kept_and_how_many_more_there_were(catalog: Catalog) -> None:
+    """Each of them in part, and all of them counted in the bytes that the entry takes."""
+    gateway = open_gateway(catalog)
+    unknown: dict[str, Any] = {f"{number}-{'x' * 1_000}": 1 for number in range(500)}
+    assert (await submit(gateway, **unknown)).status_code == 202
+    (entry,) = gateway.world.journal.since(0)
+    assert len(entry.warnings) == MOST_REMARKS + 1
+    assert entry.warnings[-1] == f"{500 - MOST_REMARKS} more undocumented parameters"
+    assert max(map(len, entry.warnings)) <= KEPT_OF_A_REMARK + 30
+    texts = sum(map(len, (*entry.warnings, entry.request_body, entry.response_body)))
+    assert entry.kept > texts > MOST_REMARKS * KEPT_OF_A_REMARK
+
+
+async def test_the_first_mistakes_of_a_call_are_named_and_how_many_more_there_were(catalog: Catalog) -> None:
+    gateway = open_gateway(open_catalog(strict=True), strict=True)
+    unknown: dict[str, Any] = {f"{number}-{'x' * 1_000}": 1 for number in range(500)}
+    answer = await submit(gateway, **unknown)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][-1].endswith(f"({500 - MOST_REMARKS} more)")
+    assert len(answer.content) < 10_000
+
+
+async def test_many_small_headers_are_counted_for_what_they_take(catalog: Catalog) -> None:
+    """A pair of strings is some two hundred bytes, however short they are."""
+    gateway = open_gateway(catalog)
+    headers = [*key_headers("pixazo").items(), *(("a", "b") for _ in range(5_000))]
+    await gateway.call("GET", "/v2/requests/status/x", headers=headers)
+    (entry,) = gateway.world.journal.since(0)
+    assert entry.kept > 1_000_000
+
+
 # -- accounts
+
+
+def test_long_keys_are_bounded_in_all() -> None:
+    """The least recently used account goes first."""
+    accounts = Accounts(None, None)
+    long = "x" * (KEPT_OF_KEYS // 4)
+    names = [accounts.of(f"{number}{long}").name for number in range(5)]
+    assert [accounts.named(name) is not None for name in names] == [False, False, True, True, True]
+    accounts.clear(names[-1])
+    accounts.of(f"6{long}")
+    assert accounts.named(names[2]) is not None
+
+
+def test_how_often_a_body_came_is_known_of_so_many_of_all_keys_together() -> None:
+    """The least recent go first; an account that is made anew begins anew."""
+    known = Recurrences(keep=3)
+    assert [known.nth(name) for name in (1, 2, 1, 3, 4, 1, 2)] == [0, 0, 1, 0, 0, 2, 0]
+    assert len(known) == 3
+    accounts = Accounts(None, None)
+    one, other = accounts.of("one"), accounts.of("other")
+    assert [one.nth(7), one.nth(7), other.nth(7)] == [0, 1, 0]
+    accounts.clear(one.name)
+    assert accounts.of("one").nth(7) == 0
 
 
 def test_ten_thousand_accounts_are_kept_and_the_least_recently_used_goes_first() -> None:

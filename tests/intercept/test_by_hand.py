@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.e2e.processes import serving
 pytestmark = pytest.mark.e2e
 
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+OTHERS = ("JAVA_TOOL_OPTIONS", "PHP_INI_SCAN_DIR", "WGETRC")
 
 
 def exported(errors: str) -> dict[str, str]:
@@ -27,8 +29,25 @@ def test_a_proxy_by_hand_names_itself_and_every_bundle(tmp_path: Path) -> None:
     told = exported(errors)
     assert status == 0
     assert told["HTTPS_PROXY"].startswith("http://127.0.0.1:")
-    assert told.keys() >= {*BUNDLES, "JAVA_TOOL_OPTIONS", "NO_PROXY"}
+    assert told.keys() >= {*BUNDLES, *OTHERS, "NO_PROXY"}
     assert not any(Path(told[name]).exists() for name in BUNDLES)  # gone with it
+
+
+def test_an_open_connection_to_the_proxy_is_no_reason_for_a_traceback_at_the_end(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (
+        serving(tmp_path, "--intercept-port", str(port)) as gateway,
+        socket.create_connection(("127.0.0.1", port)) as idle,
+        socket.create_connection(("127.0.0.1", port)) as tunnel,
+    ):
+        tunnel.sendall(b"CONNECT api.segmind.com:443 HTTP/1.1\r\nHost: api.segmind.com\r\n\r\n")
+        assert tunnel.recv(100).startswith(b"HTTP/1.1 200 ")
+        idle.sendall(b"CONN")
+        status, errors = gateway.stop(signal.SIGINT)
+    assert status == 0
+    assert "Traceback" not in errors
+    assert "Error" not in errors
 
 
 def test_the_hosts_file_way_names_every_bundle(tmp_path: Path) -> None:
@@ -39,4 +58,4 @@ def test_the_hosts_file_way_names_every_bundle(tmp_path: Path) -> None:
     with serving(tmp_path, "--hosts") as gateway:
         _, errors = gateway.stop()
     assert "  127.0.0.1 gateway.pixazo.ai" in errors.splitlines()
-    assert exported(errors).keys() == {*BUNDLES, "JAVA_TOOL_OPTIONS"}
+    assert exported(errors).keys() == {*BUNDLES, *OTHERS}

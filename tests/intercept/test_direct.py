@@ -279,9 +279,35 @@ def test_without_one_there_is_no_trace_of_ours(tmp_path: Path) -> None:
     assert done.stdout.decode().splitlines() == ["[]", "sitecustomize"], done.stderr.decode()
 
 
+UNSEEN = """
+import urllib.error, urllib.request
+try:
+    urllib.request.urlopen("https://api.segmind.com/v2/requests/one", timeout=10)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
 def test_a_python_that_reads_no_variables_starts_as_ever(tmp_path: Path) -> None:
-    each = f"for option in -S -E -I; do '{PYTHON}' $option -c 'print(1)'; done"
+    """And reaches the gateway through the proxy."""
+    (tmp_path / "program.py").write_text(UNSEEN, encoding="utf-8")
+    each = f"for option in -S -E -I; do '{PYTHON}' $option program.py; done"
     done = understudy_run(tmp_path, "sh", "-c", each)
-    assert done.stdout.decode().split() == ["1", "1", "1"]
+    assert done.stdout.decode().split() == ["401", "401", "401"]
     (first, *_) = done.stderr.decode().splitlines()
-    assert first.startswith("understudy: ")
+    assert first.startswith("understudy: 0 jobs, 3 calls")
+
+
+REPLACED = """
+import socket, urllib.request as u
+print(u.proxy_bypass("api.segmind.com"), u.proxy_bypass("other.example"), "no" in u.getproxies())
+ours = socket.getaddrinfo
+socket.getaddrinfo = lambda *asked: ours(*asked)
+print(u.proxy_bypass("api.segmind.com"), "segmind" in u.getproxies()["no"])
+"""
+
+
+def test_a_program_that_replaces_the_functions_of_socket_stays_behind_the_proxy(tmp_path: Path) -> None:
+    """What does not come to us would reach the provider."""
+    done = understudy_run(tmp_path, PYTHON, "-c", REPLACED)
+    assert done.stdout.decode().split() == ["True", "False", "True", "False", "False"], done.stderr.decode()

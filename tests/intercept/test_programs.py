@@ -96,6 +96,43 @@ const body = JSON.stringify({{ prompt: 'a cat' }});
 """
 
 
+PHP_PROGRAM = f"""<?php
+function call($url, $headers, $body) {{
+    $line = curl_init($url);
+    curl_setopt_array($line, [CURLOPT_RETURNTRANSFER => true, CURLOPT_HTTPHEADER => $headers]);
+    if ($body !== null) curl_setopt($line, CURLOPT_POSTFIELDS, $body);
+    $said = curl_exec($line);
+    if ($said === false) {{ fwrite(STDERR, curl_error($line)); exit(1); }}
+    return [curl_getinfo($line, CURLINFO_CONTENT_TYPE), $said];
+}}
+$key = ['Ocp-Apim-Subscription-Key: any-key'];
+$submit = [...$key, 'Content-Type: application/json'];
+$polling = json_decode(call('{SUBMIT}', $submit, '{{"prompt": "a cat"}}')[1])->polling_url;
+do $job = json_decode(call($polling, $key, null)[1]); while ($job->status !== 'COMPLETED');
+$url = $job->output->media_url[0];
+[$type, $file] = call($url, [], null);
+$told = ['polling' => $polling, 'status' => $job->status, 'url' => $url, 'type' => $type];
+echo json_encode([...$told, 'size' => strlen($file)]);
+"""
+
+WGET_PROGRAM = f"""
+set -eu
+key='Ocp-Apim-Subscription-Key: any-key'
+read_field() {{ sed -n "s|.*\\"$1\\":\\[*\\"\\([^\\"]*\\)\\".*|\\1|p"; }}
+polling=$(wget -nv -O - '{SUBMIT}' --header "$key" --header 'Content-Type: application/json' \\
+  --post-data '{{"prompt": "a cat"}}' | read_field polling_url)
+status=
+while [ "$status" != COMPLETED ]; do
+  job=$(wget -nv -O - "$polling" --header "$key")
+  status=$(printf %s "$job" | read_field status)
+done
+url=$(printf %s "$job" | read_field media_url)
+kind=$(wget -nv -S -O out.mp4 "$url" 2>&1 | sed -n 's|.*[Cc]ontent-[Tt]ype: *||p')
+printf '{{"polling": "%s", "status": "%s", "url": "%s", "type": "%s", "size": %d}}\\n' \\
+  "$polling" "$status" "$url" "$kind" "$(wc -c < out.mp4)"
+"""
+
+
 def judge(cwd: Path, *command: str) -> None:
     """Run it and hold it to what it would have met in life."""
     done = understudy_run(cwd, *command, options=("--offline", "--journal-har", "journal.har"))
@@ -127,6 +164,18 @@ def test_a_python_program_needs_no_change(tmp_path: Path, client: str) -> None:
 def test_a_curl_script_needs_no_change(tmp_path: Path) -> None:
     (tmp_path / "program.sh").write_text(CURL_PROGRAM, encoding="utf-8")
     judge(tmp_path, "sh", "program.sh")
+
+
+@pytest.mark.skipif(shutil.which("wget") is None, reason="wget is not installed")
+def test_a_wget_script_needs_no_change(tmp_path: Path) -> None:
+    (tmp_path / "program.sh").write_text(WGET_PROGRAM, encoding="utf-8")
+    judge(tmp_path, "sh", "program.sh")
+
+
+@pytest.mark.skipif(shutil.which("php") is None, reason="php is not installed")
+def test_a_php_program_needs_no_change(tmp_path: Path) -> None:
+    (tmp_path / "program.php").write_text(PHP_PROGRAM, encoding="utf-8")
+    judge(tmp_path, "php", "program.php")
 
 
 def test_a_node_program_needs_no_change(tmp_path: Path) -> None:

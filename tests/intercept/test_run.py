@@ -151,6 +151,24 @@ def test_existing_bundles_and_exceptions_are_added_to(tmp_path: Path) -> None:
     assert bundles.count("-----BEGIN CERTIFICATE-----") == 2
 
 
+@pytest.mark.parametrize("begin", [("run", *QUICK), ("record", "--out", "run.har")], ids=["run", "record"])
+def test_none_of_our_secrets_reaches_the_child(tmp_path: Path, begin: tuple[str, ...]) -> None:
+    secrets = {"UNDERSTUDY_REDACT": "it=secret-1"}
+    if begin[0] == "run":
+        secrets = {"UNDERSTUDY_API_KEY": "secret-1", "UNDERSTUDY_ADMIN_TOKEN": "secret-2"}
+    done = subprocess.run(
+        [UNDERSTUDY, *begin, "--", "env"],
+        cwd=tmp_path,
+        env=clean_environment(**secrets),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"SSL_CERT_FILE=" in done.stdout
+    assert b"secret-" not in done.stdout
+
+
 def test_a_provider_that_no_proxy_names_is_left_alone_and_named(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "true", NO_PROXY=".pixazo.ai")
     assert "NO_PROXY kept these from the gateway: gateway.pixazo.ai" in done.stderr.decode()
@@ -224,9 +242,12 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
         "curl_ca_bundle.pem",
         "node_extra_ca_certs.pem",
         "notes",
+        "php",
         "requests_ca_bundle.pem",
         "ssl_cert_file.pem",
         "trust.p12",
+        "wget.pem",
+        "wgetrc",
     ]
     assert list(scratch.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch"]

@@ -7,14 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from understudy_mock.intercept.variables import Trust, child_variables, hosts_to_intercept, trusted_before
+from understudy_mock.intercept.variables import (
+    Trust,
+    child_variables,
+    hosts_to_intercept,
+    trusted_before,
+    trusted_by_wget,
+    wgetrc,
+)
 
 HOSTS = ("gateway.pixazo.ai", "api.segmind.com")
 
 
 def told(tmp_path: Path, **environment: str) -> dict[str, str]:
     """What a child would be told."""
-    trust = Trust({"SSL_CERT_FILE": tmp_path / "a.pem"}, tmp_path / "node.pem", tmp_path / "trust.p12")
+    trust = Trust(
+        {"SSL_CERT_FILE": tmp_path / "a.pem"},
+        extra=tmp_path / "node.pem",
+        java=tmp_path / "trust.p12",
+        php=tmp_path / "php",
+        wget=tmp_path / "wgetrc",
+    )
     return child_variables(
         environment,
         "http://127.0.0.1:9",
@@ -100,3 +113,28 @@ def test_a_jvm_keeps_its_users_options(tmp_path: Path) -> None:
     variables = told(tmp_path, JAVA_TOOL_OPTIONS="-Da=1", _JAVA_OPTIONS="-Db=2")
     assert variables["JAVA_TOOL_OPTIONS"].startswith("-Da=1 -Dhttp.proxyHost=")
     assert variables["_JAVA_OPTIONS"] == "-Db=2"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, ":{}"), ("", "{}"), ("/own", "/own:{}"), (":/own", ":/own:{}")],
+)
+def test_php_keeps_its_users_folders(tmp_path: Path, before: str | None, after: str) -> None:
+    """Not set is the folder that PHP was built with, as an empty entry is; an empty list is none."""
+    variables = told(tmp_path, **({} if before is None else {"PHP_INI_SCAN_DIR": before}))
+    assert variables["PHP_INI_SCAN_DIR"] == after.format(tmp_path / "php")
+
+
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_wget_keeps_its_users_lines_and_certificates(tmp_path: Path, by_variable: bool) -> None:
+    (tmp_path / "own.pem").write_text("own", encoding="utf-8")
+    own = tmp_path / ("given" if by_variable else ".wgetrc")
+    own.write_text("tries = 3\nhttps_proxy = http://other:1\nCA-Certificate = ~/own.pem \n", encoding="utf-8")
+    before = {"HOME": str(tmp_path)} | ({"WGETRC": str(own)} if by_variable else {})
+    lines = wgetrc(before, "http://127.0.0.1:9", tmp_path / "ours.pem").decode().splitlines()
+    assert lines[0] == "tries = 3"
+    last = dict(line.split(" = ") for line in lines if " = " in line)  # the last of a name wins
+    assert last["https_proxy"] == last["http_proxy"] == "http://127.0.0.1:9"
+    assert (last["ca_certificate"], last["use_proxy"]) == (str(tmp_path / "ours.pem"), "on")
+    assert trusted_by_wget(before) == b"own\n"
+    assert trusted_by_wget({"HOME": "/nowhere"}) == b""

@@ -10,13 +10,14 @@ from contextlib import closing, contextmanager
 from hashlib import sha256
 from textwrap import dedent
 from threading import Event, Lock
+from typing import Any
 
 import pytest
 
 from understudy_mock.domain.rendition import FORMATS, Rendition
-from understudy_mock.media import RenderError, Studio, StudioClosed
+from understudy_mock.media import RenderError, Studio, StudioBusy, StudioClosed, Unwanted
 from understudy_mock.media.small import small_file
-from understudy_mock.media.studio import render
+from understudy_mock.media.studio import MAX_THREADS, render
 
 pytestmark = pytest.mark.anyio
 
@@ -56,9 +57,9 @@ class Renderer:
 
 
 @contextmanager
-def studio_of(renderer: Renderer, cache_bytes: int = 1000) -> Iterator[Studio]:
+def studio_of(renderer: Renderer, cache_bytes: int = 1000, **bounds: Any) -> Iterator[Studio]:
     """A studio whose gate opens at the end, so that no thread is left waiting."""
-    with closing(Studio(cache_bytes=cache_bytes, renderer=renderer)) as studio:
+    with closing(Studio(cache_bytes=cache_bytes, renderer=renderer, **bounds)) as studio:
         try:
             yield studio
         finally:
@@ -72,6 +73,11 @@ async def begun(renderer: Renderer) -> None:
 
 def png(seed: int) -> Rendition:
     return Rendition("png", 8, 8, seed=seed)
+
+
+def film(seed: int) -> Rendition:
+    """One that takes long."""
+    return Rendition("mp4", 4096, 2160, 1_000, seed=seed)
 
 
 async def test_a_hundred_requests_are_one_render() -> None:
@@ -135,10 +141,10 @@ async def test_one_who_leaves_does_not_take_the_file_along() -> None:
     assert len(renderer.seen) == 1
 
 
-async def test_a_render_that_everybody_left_is_still_kept() -> None:
-    """The work is not lost: the next request finds the file, or joins the render."""
+async def test_a_render_that_everybody_left_goes_on_for_a_while() -> None:
+    """Who gave up and tries again finds the file, or joins the render."""
     renderer = Renderer(gated=True)
-    with studio_of(renderer) as studio:
+    with studio_of(renderer, linger=60) as studio:
         only = asyncio.create_task(studio.file(png(1)))
         await begun(renderer)
         only.cancel()
@@ -147,6 +153,103 @@ async def test_a_render_that_everybody_left_is_still_kept() -> None:
         renderer.gate.set()
         await studio.file(png(1))
     assert len(renderer.seen) == 1
+
+
+async def test_a_render_that_everybody_left_is_given_up() -> None:
+    """At its next frame; whoever asks afterwards gets a render of its own."""
+    renderer = Renderer(gated=True)
+    with studio_of(renderer, linger=0) as studio:
+        heard = Event()
+        heard.set()
+        waiters = [asyncio.create_task(studio.file(png(1), heard.is_set)) for _ in range(2)]
+        await begun(renderer)
+        heard.clear()
+        renderer.gate.set()
+        for waiter in waiters:
+            with pytest.raises(Unwanted):
+                await waiter
+        assert len(await studio.file(png(1))) == 10
+    assert len(renderer.seen) == 2
+
+
+async def test_a_render_goes_on_for_the_one_who_stays() -> None:
+    renderer = Renderer(gated=True)
+    with studio_of(renderer, linger=0) as studio:
+        heard = Event()
+        heard.set()
+        left = asyncio.create_task(studio.file(png(1), heard.is_set))
+        stays = asyncio.create_task(studio.file(png(1)))
+        await begun(renderer)
+        heard.clear()
+        renderer.gate.set()
+        assert len(await stays) == 10
+        await left
+    assert len(renderer.seen) == 1
+
+
+async def test_what_waits_for_a_thread_is_not_begun_when_everybody_has_left() -> None:
+    """Sixty long films whose viewers have gone cost nothing."""
+    renderer = Renderer(gated=True)
+    with studio_of(renderer) as studio:
+        under_way = [asyncio.create_task(studio.file(film(seed))) for seed in range(MAX_THREADS)]
+        await begun(renderer)
+        gone = [asyncio.create_task(studio.file(film(100 + seed))) for seed in range(60)]
+        await asyncio.sleep(0)
+        for one in gone:
+            one.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        renderer.gate.set()
+        await asyncio.gather(*under_way)
+        await studio.file(film(1000))
+    assert not [r for r in renderer.seen if 100 <= r.seed < 1000]
+
+
+async def test_a_small_file_is_made_beside_long_ones() -> None:
+    """However many of those wait."""
+    gate = Event()
+
+    def renderer(r: Rendition, check: Callable[[], None]) -> bytes:
+        if r.format == "mp4":
+            assert gate.wait(PATIENCE)
+        return bytes(10)
+
+    with closing(Studio(renderer=renderer)) as studio:
+        long = [asyncio.create_task(studio.file(film(seed))) for seed in range(60)]
+        await asyncio.sleep(0)
+        assert len(await asyncio.wait_for(studio.file(png(1)), PATIENCE)) == 10
+        assert not any(one.done() for one in long)
+        gate.set()
+        await asyncio.gather(*long)
+
+
+async def test_only_so_many_files_wait_for_a_thread() -> None:
+    """Whoever asks for one more is turned away; one that waits already can be joined."""
+    renderer = Renderer(gated=True)
+    with studio_of(renderer, most_waiting=3) as studio:
+        under_way = []
+        for seed in range(min(MAX_THREADS, os.cpu_count() or 1)):
+            renderer.started.clear()
+            under_way.append(asyncio.create_task(studio.file(png(seed))))
+            await begun(renderer)
+        waiting = [asyncio.create_task(studio.file(png(100 + seed))) for seed in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(StudioBusy):
+            await studio.file(png(200))
+        joined = asyncio.create_task(studio.file(png(100)))
+        renderer.gate.set()
+        await asyncio.gather(*under_way, *waiting, joined)
+        assert len(await studio.file(png(200))) == 10
+
+
+async def test_the_cache_is_bounded_by_files_too() -> None:
+    """The smallest ones weigh less than what they are known by."""
+    renderer = Renderer(size=1)
+    with studio_of(renderer, cache_files=2) as studio:
+        for seed in (1, 2, 3):
+            await studio.file(png(seed))
+        assert studio.held == 2
+        await studio.file(png(1))
+    assert [r.seed for r in renderer.seen] == [1, 2, 3, 1]
 
 
 async def test_an_error_reaches_every_waiter_and_is_forgotten() -> None:
@@ -232,7 +335,7 @@ def test_equal_renditions_are_equal_bytes_in_any_process() -> None:
         f"""
         from hashlib import sha256
         from understudy_mock.domain.rendition import Rendition
-        from understudy_mock.media.studio import render
+        from understudy_mock.media.studio import MAX_THREADS, render
         found = [sha256(render(r, lambda: None)).hexdigest() for r in {SAMPLES[::-1]!r}]
         """,
         hash_seed="77",

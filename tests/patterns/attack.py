@@ -41,9 +41,6 @@ NOT_LITERAL = {
 }
 """How many calls of `re` in a file have a pattern that is made when it is used."""
 
-ELSEWHERE = frozenset(f"understudy_mock/recording/{name}.py" for name in ("redact", "secrets", "plain"))
-"""Files whose patterns are made of secrets; their own tests hold them to be linear."""
-
 
 class Use(NamedTuple):
     """One pattern and a method that it is used by. `place` is a file, and where there is one a line."""
@@ -61,12 +58,11 @@ def uses() -> tuple[list[Use], list[str]]:
     for root in _ROOTS:
         for file in sorted(root.rglob("*.py")):
             name = file.relative_to(root).as_posix()
-            if name not in ELSEWHERE:
-                made = list(_uses_in(name, ast.parse(file.read_text(encoding="utf-8"))))
-                found += [use for use in made if isinstance(use, Use)]
-                unread = [place for place in made if isinstance(place, str)]
-                if len(unread) != NOT_LITERAL.get(name, 0):
-                    complaints.append(f"{name}: patterns that are not literal: {', '.join(unread)}")
+            made = list(_uses_in(name, ast.parse(file.read_text(encoding="utf-8"))))
+            found += [use for use in made if isinstance(use, Use)]
+            unread = [place for place in made if isinstance(place, str)]
+            if len(unread) != NOT_LITERAL.get(name, 0):
+                complaints.append(f"{name}: patterns that are not literal: {', '.join(unread)}")
     return found, complaints
 
 

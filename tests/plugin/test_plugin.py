@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.support import key_headers
+from understudy_contracts.findings import Severity
 from understudy_contracts.testing import Running, Understudy
 from understudy_mock.catalog import open_catalog
 from understudy_mock.domain.scenario import Scenario, read_scenario
@@ -70,15 +71,26 @@ def test_calls_without_this_tests_key_do_not_conform(
 
 
 @pytest.mark.parametrize("place", ["header", "path", "query"])
-def test_an_undocumented_route_with_the_key_is_the_tests_own(understudy: Understudy, place: str) -> None:
+def test_a_contradicted_route_with_the_key_is_the_tests_own(understudy: Understudy, place: str) -> None:
     """Wherever the key stands in it: the rule is told, the key is not."""
-    path = {"path": f"/no/{understudy.key}/route", "query": f"/no/route?k={understudy.key}"}.get(place, "/no")
+    misspelt = "/hunyuan-vidoe/v1/hunyuan-video-request"
+    paths = {"path": f"/v2/requests/status/{understudy.key}", "query": f"{misspelt}?k={understudy.key}"}
+    path = paths.get(place, misspelt)
     headers = {"X-Custom": understudy.key} if place == "header" else {}
     httpx.post(understudy.url() + path, json={}, headers=headers)
     with pytest.raises(AssertionError, match="MUST undocumented-route") as told:
         understudy.assert_conforms()
     assert "no key" not in str(told.value)
     assert understudy.key not in str(told.value) + understudy.conversation()
+
+
+def test_what_is_only_not_simulated_breaks_nothing(understudy: Understudy) -> None:
+    """It is told as such, with what would have it simulated."""
+    httpx.post(understudy.url() + "/api/v3/wavespeed-ai/flux-dev", headers={"X-Custom": understudy.key})
+    understudy.assert_conforms(strict=True)
+    (finding,) = understudy.findings()
+    assert (finding.id, finding.severity) == ("undocumented-route", Severity.INFO)
+    assert "--specs" in finding.expected
 
 
 def test_nothing_said_does_not_conform(understudy: Understudy) -> None:

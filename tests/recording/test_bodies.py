@@ -18,9 +18,8 @@ from tests.recording.running import KEY, recorder
 from tests.recording.test_secrets import _entry, _tape
 from understudy_mock.catalog import Catalog
 from understudy_mock.recording.keep import INLINE
-from understudy_mock.recording.plain import as_utf8, uncoded
-from understudy_mock.recording.secrets import Secrets
 from understudy_mock.recording.tape import UNSEARCHABLE
+from understudy_mock.redaction import Secrets, as_utf8, uncoded
 
 _PATH = "/unlisted/v1/request"
 _TEXT = f'{{"prompt":"my key is {KEY}"}}'
@@ -143,7 +142,7 @@ def test_the_last_look_sees_through_codings(
 ) -> None:
     tape, file = _tape(tmp_path / "run.har", catalog, [])
     tape.secrets.add(KEY, "key")
-    monkeypatch.setattr(Secrets, "octets", lambda _, body, form=False: body)
+    monkeypatch.setattr(Secrets, "octets", lambda _, body, is_form=False: body)
     tape.keep(_entry(body=body))
     file.close()
     assert (tape.kept, tape.dropped) == (0, 1)

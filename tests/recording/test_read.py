@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.recording import read, source
 from understudy_mock.recording.mend import TAIL, head
 from understudy_mock.recording.read import read_recording
-from understudy_mock.recording.recording import Recording, RecordingError
+from understudy_mock.recording.recording import NO_BODY, Recording, RecordingError
 
 JOB = "hunyuan-video_019e4d3a-0000-7000-8000-000000000000"
 SUBMIT = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
@@ -209,9 +210,57 @@ def test_a_call_without_an_answer_broke(load: Load) -> None:
     assert (broken.status, broken.fault, broken.error) == (0, "reset", "net::ERR_CONNECTION_RESET")
 
 
-@pytest.mark.parametrize("name", ["run.har.gz", "run.har"])
-def test_a_gzipped_file_is_loaded_whatever_its_name(load: Load, name: str) -> None:
-    assert len(load(gzip.compress(json.dumps(_har(_job())).encode()), name).entries) == 3
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+@pytest.mark.parametrize("name", ["run.har.gz", "run.har", "run.zhar"])
+def test_a_compressed_file_is_loaded_whatever_its_name(
+    load: Load, name: str, compress: Callable[[bytes], bytes]
+) -> None:
+    assert len(load(compress(json.dumps(_har(_job())).encode()), name).entries) == 3
+
+
+def _coded(coding: str, body: bytes, *, chunks: int = 0, encoding: str = "base64") -> dict[str, Any]:
+    """An answer as a recorder leaves it that does not undo the coding; in `chunks`, as Polly.JS does."""
+    entry = _exchange("GET", STATUS, "42.110", DONE)
+    entry["response"]["headers"].append({"name": "Content-Encoding", "value": coding})
+    size = -(-len(body) // chunks) if chunks else len(body)
+    parts = [base64.b64encode(body[at : at + size]).decode() for at in range(0, len(body), size)]
+    text = json.dumps(parts) if chunks else parts[0]
+    entry["response"]["content"] |= {"size": len(body), "text": text, "encoding": encoding}
+    return _har([entry])
+
+
+@pytest.mark.parametrize("chunks", [0, 1, 3])
+@pytest.mark.parametrize(
+    ("coding", "code"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("gzip", bytes), ("br", bytes)],
+    ids=["gzip", "deflate", "gzip, undone", "br, undone"],
+)
+def test_a_coding_that_the_recorder_left_is_undone(
+    load: Load, coding: str, code: Callable[[bytes], bytes], chunks: int
+) -> None:
+    """Whole, or in the chunks of Polly.JS; what the recorder has undone itself stays as it is."""
+    (entry,) = load(_coded(coding, code(json.dumps(DONE).encode()), chunks=chunks)).entries
+    assert json.loads(entry.response_body)["status"] == "COMPLETED"
+    assert (entry.job, entry.warnings) == (JOB, ())
+
+
+@pytest.mark.parametrize(("coding", "body"), [("br", b"\x8b\x01\x80{}\xff\x03"), ("gzip", b"\x1f\x8b\xff")])
+def test_a_coding_that_cannot_be_undone_is_no_body(load: Load, coding: str, body: bytes) -> None:
+    """It is the recorder's form, not what the provider said: nothing is to be found in it."""
+    (entry,) = load(_coded(coding, body)).entries
+    assert (entry.response_body, entry.warnings) == (b"", (NO_BODY,))
+
+
+def test_a_small_body_that_becomes_a_huge_one_is_no_body(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "MOST_UNCODED", 1000)
+    (entry,) = load(_coded("gzip", gzip.compress(json.dumps(DONE).encode() + b" " * 1000))).entries
+    assert (entry.response_body, entry.warnings) == (b"", (NO_BODY,))
+
+
+def test_a_video_whose_coding_was_undone_is_kept(load: Load) -> None:
+    har = _coded("gzip", b"\0\0\0\x18ftyp\xff")
+    har["log"]["entries"][0]["response"]["headers"][0]["value"] = "video/mp4"
+    assert load(har).entries[0].response_body == b"\0\0\0\x18ftyp\xff"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
@@ -225,12 +274,16 @@ def test_bytes_that_are_no_text_are_read_as_mitmproxy_writes_them(load: Load) ->
     assert load(_har([entry])).entries[0].request_body == b"a\xffb"
 
 
-def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"video")
+@pytest.mark.parametrize("name", ["run.har.media/a.mp4", "2aae6c35c94fcfb415dbe95f408b9ce91ee846ed.mp4"])
+def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path, name: str) -> None:
+    """Where `record` keeps it, and where Playwright does."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"video")
     entries = _job()
-    entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": "a.mp4"}
+    entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": name}
     recording = load(_har(entries))
-    assert recording.media == {3: tmp_path / "a.mp4"}
+    assert recording.media == {3: file}
     assert recording.entries[2].response_size == 5
 
 
@@ -261,6 +314,8 @@ _REFUSED: dict[str, tuple[Any, str]] = {
     "zip": (b"PK\x03\x04....", "is a ZIP archive"),
     "truncated": (json.dumps(_har(_job())).encode()[:-200], "ends in the middle"),
     "truncated-gzip": (gzip.compress(json.dumps(_har(_job())).encode())[:-40], "gzip file that ends"),
+    "truncated-zlib": (zlib.compress(json.dumps(_har(_job())).encode())[:-40], "zlib file that ends"),
+    "damaged-zlib": (b"\x78\x9c\xff\xff\xff\xff", "damaged zlib"),
     "damaged-gzip": (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff\xff", "damaged gzip"),
     "list": ([], "no HAR"),
     "no-log": ({}, "no HAR: /: Object missing required field `log`"),
@@ -294,9 +349,18 @@ _REFUSED: dict[str, tuple[Any, str]] = {
         _broken(lambda e: e["response"]["content"].update(encoding="rot13")),
         "/log/entries/0/response/content/text: has the unknown encoding 'rot13'",
     ),
-    "leads-out": (
-        _broken(lambda e: e["response"].update(content={"_file": "../../../etc/passwd"})),
-        "/log/entries/0/response/content/_file",
+    "high-status": (
+        _broken(lambda e: e["response"].update(status=600)),
+        "/log/entries/0/response/status: 600 is no status of HTTP (100 to 599)",
+    ),
+    "low-status": (
+        _broken(lambda e: e["response"].update(status=99)),
+        "/log/entries/0/response/status: 99 is no status of HTTP (100 to 599)",
+    ),
+    "time": (_broken(lambda e: e.update(time=1e300)), "/log/entries/0/time: 1e+300 ms is more than a day"),
+    "timings": (
+        _broken(lambda e: (e.pop("time", 0), e.update(timings={"wait": 1e300}))),
+        "/log/entries/0/time: 1e+300 ms is more than a day",
     ),
 }
 
@@ -313,6 +377,43 @@ def test_what_cannot_be_used_is_refused_with_one_clear_line(
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".env", "notes.txt", "a.mp4", "../other/run.har.media/a", "/etc/passwd", "run.har", "a\0.mp4", "."),
+        *("run.har.media/.env", "run.har.media/../.env", "run.har.media", "run.har.media/link", "sub/a.mp4"),
+        *("..", "run.har.media\\a", "run.har.media/sub/a", "\ud800", "x" * 300 + ".har.media/a"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["application/json", "video/mp4"])
+def test_no_file_is_read_but_where_recorders_keep_bodies(
+    load: Load, tmp_path: Path, name: str, kind: str
+) -> None:
+    """What a stranger's HAR names beside itself is not the stranger's to read."""
+    (tmp_path / "run.har.media" / "sub").mkdir(parents=True)
+    (tmp_path / "sub").mkdir()
+    for file in (".env", "notes.txt", "a.mp4", "sub/a.mp4", "run.har.media/.env", "run.har.media/sub/a"):
+        (tmp_path / file).write_text("private")
+    (tmp_path / "run.har.media" / "link").symlink_to(tmp_path / ".env")
+    entries = _job()
+    entries[2]["response"]["content"] = {"size": 5, "mimeType": kind, "_file": name}
+    recording = load(_har(entries))
+    assert recording.media == {}
+    assert all(b"private" not in one.response_body for one in recording.entries)
+    assert recording.entries[2].warnings == (NO_BODY,)
+    (note,) = [one for one in recording.notes if "no recorder keeps bodies there" in one]
+    assert note.isprintable()
+
+
+def test_what_cannot_have_been_in_a_header_is_in_none(load: Load) -> None:
+    entries = _job()
+    entries[0]["response"]["headers"] += [
+        {"name": "x-a", "value": "1\r\nx-b: 2\0"},
+        {"name": "x c:\n", "value": "3"},
+    ]
+    assert load(_har(entries)).entries[0].response_headers[-1] == (b"x-a", b"[redacted]")
+
+
 def test_a_directory_is_refused_and_what_is_in_it_is_named(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "inside.har").touch()
     with pytest.raises(RecordingError, match=r"is a directory.*inside\.har"):
@@ -324,14 +425,14 @@ def test_a_missing_file_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         read_recording([tmp_path / "none.har"], catalog)
 
 
-@pytest.mark.parametrize("name", ["run.har", "run.har.gz"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zlib.compress])
 def test_what_is_too_large_is_refused_before_it_is_read(
-    load: Load, monkeypatch: pytest.MonkeyPatch, name: str
+    load: Load, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
 ) -> None:
     monkeypatch.setattr(source, "LARGEST", 1000)
     text = json.dumps(_har(_job())).encode()
     with pytest.raises(RecordingError, match="the most that is read"):
-        load(gzip.compress(text) if name.endswith("gz") else text, name)
+        load(compress(text))
 
 
 def test_more_than_fits_in_memory_is_refused(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,9 @@ from tests.e2e.processes import PATIENCE
 from tests.recording.little_provider import SECRET, SIGNATURE, VIDEO, LittleProvider, little_provider
 from tests.recording.running import KEY, PIXAZO, WAVESPEED, recorder
 from tests.recording.test_har import HAR_1_2
+from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
+from understudy_mock.recording.keep import INLINE
 from understudy_mock.recording.read import read_recording
 from understudy_mock.recording.recording import RecordingError
 
@@ -74,6 +76,22 @@ async def test_the_client_stays_inside_and_the_file_keeps_the_originals(
     entries = running.read().entries
     assert entries[0].url == provider.url + PIXAZO
     assert entries[-1].url.startswith(provider.media_url)
+
+
+async def test_the_upstream_gets_its_own_host_and_the_file_keeps_the_one_that_the_client_called(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    """By base URL, files and API are one origin to the client: that it leaks its key is not judged."""
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        url = await running.finish((await running.submit()).json()["polling_url"])
+        await running.client.get(url, headers={"Ocp-Apim-Subscription-Key": KEY})
+    hosts = {urlsplit(address).netloc for address in (provider.url, provider.media_url)}
+    assert {one.headers["host"] for one in provider.asked} == hosts
+    entries = running.read().entries
+    called = {value.decode() for one in entries for name, value in one.request_headers if name == b"host"}
+    assert called == {running.url.removeprefix("http://")}
+    assert entries[-1].url.startswith(provider.media_url)
+    assert "leaked-key" not in [finding.id for finding in judge(entries, catalog)]
 
 
 async def test_an_address_from_an_answer_may_be_sent_upstream_again(
@@ -307,6 +325,18 @@ async def test_a_callback_passes_through_and_is_recorded(
     assert delivery.account == entries[0].account
     assert (b"x-webhook-url", hook.encode()) in entries[0].request_headers
     assert "/_callback/" not in out.read_text()
+
+
+async def test_a_callback_that_is_too_large_is_refused_and_read_no_further(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider
+) -> None:
+    with _receiver(200) as (hook, got):
+        async with recorder(catalog, tmp_path / "run.har", provider, allow_http_webhooks=True) as running:
+            await running.submit(**{"X-Webhook-URL": hook})
+            asked = provider.asked[0].headers["x-webhook-url"]
+            answer = await running.client.post(asked, content=bytes(INLINE + 1))
+    assert answer.status_code == 413
+    assert got == []
 
 
 async def test_a_signed_callback_still_verifies_when_it_was_passed_on(

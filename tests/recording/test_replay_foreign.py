@@ -1,7 +1,12 @@
-"""HARs that mitmproxy and Playwright made of the same traffic are played alike, job by job."""
+"""HARs of the same traffic by mitmproxy, Playwright and Polly.JS are played alike, job by job."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import zlib
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,10 +19,30 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.recording.read import read_recording
 
 
-@pytest.mark.parametrize("name", ["mitmproxy", "playwright"])
-async def test_its_jobs_run_from_submit_to_file(catalog: Catalog, name: str) -> None:
+def as_polly(har: Any) -> Any:
+    """Keep the answers as Polly.JS does: gzip, in base64, as a JSON list of chunks."""
+    for entry in har["log"]["entries"]:
+        answer = entry["response"]
+        text = answer["content"].get("text")
+        if text and answer["content"].get("encoding") is None:
+            coded = gzip.compress(text.encode())
+            chunks = [base64.b64encode(part).decode() for part in (coded[:20], coded[20:])]
+            answer["content"] |= {"text": json.dumps(chunks), "encoding": "base64"}
+            answer["headers"].append({"name": "content-encoding", "value": "gzip"})
+    return har
+
+
+@pytest.mark.parametrize("name", ["mitmproxy", "playwright", "polly", "zhar"])
+async def test_its_jobs_run_from_submit_to_file(catalog: Catalog, tmp_path: Path, name: str) -> None:
     """Every accepted submit completes, in states that never go back, and its file comes."""
-    recording = read_recording([EXAMPLE.with_name(f"{name}.har")], catalog)
+    file = EXAMPLE.with_name("mitmproxy.har" if name in ("polly", "zhar") else f"{name}.har")
+    if name == "polly":
+        file = tmp_path / "polly.har"
+        file.write_text(json.dumps(as_polly(json.loads(EXAMPLE.with_name("mitmproxy.har").read_bytes()))))
+    elif name == "zhar":
+        file = tmp_path / "mitmproxy.zhar"
+        file.write_bytes(zlib.compress(EXAMPLE.with_name("mitmproxy.har").read_bytes()))
+    recording = read_recording([file], catalog)
     here = Gateway(replay(recording, catalog))
     world: Any = here.world
     jobs = [take for take in world.repertoire.takes if take.job]

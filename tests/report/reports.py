@@ -7,16 +7,18 @@ from html.parser import HTMLParser
 
 from tests.rules.story import KEY, Story
 from understudy_contracts.claim import Claim
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table
 from understudy_mock.catalog import Catalog
 
 NASTY = "</script><img src=x onerror=alert(1)>"
 
 
 def a_report(catalog: Catalog, cases: int = 4) -> Report:
-    """A client that asks once too often, that sends mark-up and the key, and that could not do the rest."""
+    """A client that polls on after the end, sends mark-up and the key, and could not do the rest."""
     story = Story(catalog).submit(0, sent={"prompt": NASTY, "note": KEY}).poll(6000, "FAILED")
-    story.poll(12000, "FAILED").add(12500, "GET", f"/nowhere?k={KEY}", 404, {"error": KEY})
+    for at in (12000, 18000, 24000):
+        story.poll(at, "FAILED")
+    story.add(24500, "GET", f"/nowhere?k={KEY}", 404, {"error": KEY})
     claim = Claim("failed", key=KEY, job_id="hunyuan-video_1", error_kind="job_failed", message=NASTY + KEY)
     found = tuple(story.found(claim).values())
     told = [
@@ -41,7 +43,23 @@ def a_report(catalog: Catalog, cases: int = 4) -> Report:
             for number in range(cases - 3)
         ),
     ]
-    return Report(f"client {NASTY}", tuple(told), {"seed": 7, "command": NASTY, "coverage": {"a": 1}})
+    facts = {"seed": 7, "command": NASTY, "coverage": {"a": 1}}
+    tables = (
+        Table(
+            "In short",
+            ("area", "what of it holds"),
+            (("money", f"NOT KEPT: {NASTY} {'x' * 200}"),),
+            leads=True,
+        ),
+        Table(
+            "How long jobs took",
+            ("model", *(f"p{number} of something" for number in range(12))),
+            ((NASTY, *("12.5 ± 0.5",) * 12),),
+            "Seconds.",
+            f"course: {{queued: 1, source: {NASTY}}}",
+        ),
+    )
+    return Report(f"client {NASTY}", tuple(told), facts, tables)
 
 
 def _finding() -> Finding:

@@ -68,11 +68,36 @@ def test_a_cell_opens_to_its_finding(browser: Any, file: Path, width: int, scrip
     context.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_tables_are_read_from_the_top_down_on_a_small_screen(browser: Any, file: Path, scheme: str) -> None:
+    """Each cell stands below its row with the name of its column; nothing has to be moved sideways."""
+    page = browser.new_page(viewport={"width": 400, "height": 900}, color_scheme=scheme)
+    page.goto(file.as_uri())
+    for table in page.locator(".told").all():
+        assert table.evaluate("one => one.scrollWidth <= one.clientWidth")
+        assert table.evaluate("one => one.scrollHeight <= one.clientHeight")
+    cell = page.locator(".told td").nth(1)
+    assert cell.evaluate("one => getComputedStyle(one, '::before').content") == '"p0 of something: "'
+    page.close()
+
+
+def test_what_was_not_reached_opens_by_keyboard(browser: Any, file: Path) -> None:
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    link = page.locator("#m1")
+    assert not link.is_visible()
+    page.locator(".left summary").focus()
+    page.keyboard.press("Enter")
+    link.click()
+    page.locator("#c1").wait_for(state="visible")
+    page.close()
+
+
 def test_clean_rows_can_be_hidden(browser: Any, file: Path) -> None:
     page = browser.new_page()
     page.goto(file.as_uri())
-    rows = page.locator("tbody tr")
-    assert rows.count() == 40
+    rows = page.locator(".matrix:not(.told) tbody tr")
+    assert rows.count() == 39
     page.get_by_label("only rows with something to see").check()
     seen = [row.locator("th").inner_text() for row in rows.all() if row.is_visible()]
     assert seen == ["pixazo poll", "a-check"]

@@ -8,19 +8,39 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from tests.report.reports import NASTY, Page, a_report
 from tests.rules.story import KEY
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
-from understudy_contracts.report import as_html, write_reports
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, outcome_of
+from understudy_contracts.report import as_html, as_json, as_junit, write_reports
 from understudy_mock.catalog import Catalog
 
 INERT = {
     *("html", "head", "meta", "title", "style", "script", "body", "main", "header", "section", "article"),
-    *("div", "span", "p", "b", "i", "a", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4"),
+    *(
+        "details",
+        "summary",
+        "div",
+        "span",
+        "p",
+        "b",
+        "i",
+        "a",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+    ),
     *(
         "table",
         "thead",
@@ -60,7 +80,7 @@ def test_a_panel_tells_the_sentence_the_expected_the_seen_the_conversation_and_h
 ) -> None:
     told = page.panels["c0"]
     assert "Stop at the first answer that tells the job's end: it is final." in told
-    assert "was asked for again after its end was told" in told
+    assert "was polled on after its end was told" in told
     assert "failed (job_failed); 1 submit" in told
     assert "polls job hunyuan-video_1" in told
     assert "✗ MUST polled-after-terminal" in told
@@ -142,7 +162,7 @@ def test_no_row_begins_far_to_the_right(catalog: Catalog) -> None:
     """Kinds of columns have tables of their own, and what is many goes down: each row has a cell in sight."""
     promises = [Case(f"submit-{n % 2}", f"promise-{n // 2}", Outcome.PASSED) for n in range(80)]
     generated = [Case(f"GET /{n}", "generated: fuzzing", Outcome.PASSED) for n in range(9)]
-    generated.append(Case("GET /0", "generated: a wrong key", Outcome.NOT_REACHED))
+    generated.append(Case("GET /0", "generated: a wrong key", Outcome.PASSED))
     html = as_html(Report("x", (*promises, *generated)), catalog).replace("<wbr>", "")
     heads = [re.findall(r"<span>(.*?)</span>", head) for head in re.findall(r"<thead>.*?</thead>", html)]
     assert heads == [["submit-0", "submit-1"], ["fuzzing", "a wrong key"]]
@@ -151,7 +171,7 @@ def test_no_row_begins_far_to_the_right(catalog: Catalog) -> None:
         *(f"promise-{n}" for n in range(40)),
         *(f"GET /{n}" for n in range(9)),
     ]
-    assert all(cells.startswith("<td><a ") for _, cells in rows)
+    assert all(re.match(r"<td [^>]*><a ", cells) for _, cells in rows)
     assert len(Page(html).panels) == 90
 
 
@@ -174,8 +194,10 @@ def test_a_long_report_stays_small(catalog: Catalog) -> None:
     ("outcome", "severity", "words"),
     [
         (Outcome.PASSED, None, "Everything that was tried holds."),
-        (Outcome.FAILED, Severity.MUST, "What must hold is broken: 1 finding."),
-        (Outcome.PASSED, Severity.SHOULD, "Nothing that must hold is broken; 1 remark."),
+        (Outcome.FAILED, Severity.MUST, "What must hold is broken: 1 finding (1 MUST)."),
+        (Outcome.PASSED, Severity.SHOULD, "Nothing that must hold is broken: 1 finding (1 SHOULD)."),
+        (Outcome.FAILED, Severity.SHOULD, "What counts here is broken: 1 finding (1 SHOULD)."),
+        (Outcome.FAILED, None, "It stumbled. Nothing else was found."),
         (Outcome.NOT_REACHED, None, "Nothing could be tried."),
         (Outcome.ERROR, None, "The check itself broke; what passed is no proof."),
     ],
@@ -184,5 +206,73 @@ def test_the_page_begins_with_the_verdict(
     catalog: Catalog, outcome: Outcome, severity: Severity | None, words: str
 ) -> None:
     found = (Finding("r", severity, "s", "e", "seen"),) if severity else ()
-    page = Page(as_html(Report("x", (Case("g", "n", outcome, findings=found),)), catalog))
+    reason = "it stumbled" if outcome is Outcome.FAILED and not found else ""
+    page = Page(as_html(Report("x", (Case("g", "n", outcome, findings=found, reason=reason),)), catalog))
     assert words in page.text
+    (verdict,) = (one for one in page.of("p") if one.get("class", "").startswith("verdict"))
+    assert (verdict["class"] == "verdict passed") is (outcome is Outcome.PASSED and not found)
+
+
+def test_what_was_found_is_told_before_anything_else(catalog: Catalog) -> None:
+    """What was seen, then what to do about it; before it only the verdict and what it comes to, in short."""
+    text = Page(as_html(a_report(catalog), catalog)).text
+    places = [
+        text.index(words)
+        for words in (
+            "What must hold is broken",
+            "In short",
+            "What was found",
+            "It does not",
+            "It holds.",
+            "The run",
+            "What was tried",
+            "How long jobs took",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_what_was_not_reached_is_folded_away_by_its_reason(catalog: Catalog) -> None:
+    """Rows and columns in which nothing was reached are no part of the table, and their panels stay."""
+    cases = [
+        Case("one", "a", Outcome.PASSED),
+        Case("one", "b", Outcome.NOT_REACHED, reason="no b"),
+        *(Case(name, "a", Outcome.NOT_REACHED, reason="no such row") for name in ("two", "three")),
+        Case("four", "a", Outcome.PASSED),
+    ]
+    html = as_html(Report("x", tuple(cases)), catalog)
+    matrix, _, left = html.partition('<details class="left">')
+    left = left.partition("</details>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', matrix) == ["one", "four"]
+    assert re.findall(r'<th scope="col"><span>(.*?)</span></th>', matrix) == ["a"]
+    assert "3 not reached: nothing is known of them" in left
+    assert re.findall(r"<dt>(.*?)</dt>", left) == ["no b (1)", "no such row (2)"]
+    assert re.findall(r'href="#(c\d)"', left) == ["c1", "c2", "c3"]
+    assert set(Page(html).panels) == {"c0", "c1", "c2", "c3", "c4"}
+
+
+def test_what_else_there_is_to_say_is_in_every_form(catalog: Catalog) -> None:
+    """On the page, in JSON, and in JUnit as the output of the first suite."""
+    report = a_report(catalog)
+    page = Page(as_html(report, catalog)).text
+    told = as_json(report)
+    said = ElementTree.fromstring(as_junit(report)).findtext("testsuite/system-out") or ""
+    for table in report.tables:
+        for words in (table.title, *table.heads, *table.rows[0], table.note, table.text):
+            assert words in page
+            assert words in said
+    assert [one["title"] for one in told["tables"]] == ["In short", "How long jobs took"]
+    assert told["tables"][0]["rows"] == [list(report.tables[0].rows[0])]
+    assert told["weights"] == {"MUST": 3, "SHOULD": 0, "INFO": 1}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_should_counts_the_same_in_the_status_the_page_and_junit(catalog: Catalog, strict: bool) -> None:
+    found = (Finding("r", Severity.SHOULD, "s", "e", "seen"),)
+    report = Report("x", (Case("g", "n", outcome_of(found), findings=found),))
+    report = report.strictly() if strict else report
+    assert report.exit_status() == int(strict)
+    assert ElementTree.fromstring(as_junit(report))[0].attrib["failures"] == str(int(strict))
+    assert as_json(report)["cases"][0]["outcome"] == ("failed" if strict else "passed")
+    state = "failed" if strict else "should"
+    assert f'<p class="verdict {state}">' in as_html(report, catalog)

@@ -1,4 +1,4 @@
-"""The vendors' own SDKs, pinned, each installed once into a folder of the environment."""
+"""The vendors' own SDKs, aiohttp and gevent, pinned, each installed once into a folder of the environment."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ PYTHON: dict[str, Sequence[str]] = {
         "segmind==1.3.0",
         *("httpx==0.28.1", "httpcore==1.0.9", "h11==0.16.0", "anyio==4.16.0", "certifi", "idna==3.20"),
         "typing_extensions==4.16.0",
+    ),
+}
+CLIENTS: dict[str, Sequence[str]] = {
+    "gevent-26.9.0": ("gevent==26.9.0", "greenlet==3.5.6", "zope.event==6.2", "zope.interface==8.7"),
+    "aiohttp-3.14.5": (
+        *("aiohttp==3.14.5", "aiohappyeyeballs==2.7.1", "aiosignal==1.4.0", "attrs==26.1.0"),
+        *("frozenlist==1.8.0", "multidict==7.2.1", "propcache==0.5.4", "yarl==1.25.1", "idna==3.20"),
+        *("aiodns==4.0.4", "pycares==5.2.1", "cffi==2.1.1", "pycparser==3.12", "typing_extensions==4.16.0"),
     ),
 }
 NODE = {"wavespeed-js-0.3.2": "wavespeed@0.3.2"}
@@ -63,7 +71,7 @@ def _install(name: str, target: Path) -> None:
         command = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(made), NODE[name]]
     else:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        command = [*pip, "--no-deps", "--no-compile", "--target", str(made), *PYTHON[name]]
+        command = [*pip, "--no-deps", "--no-compile", "--target", str(made), *(PYTHON | CLIENTS)[name]]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired:

@@ -489,8 +489,8 @@ class _OtherFiles:
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
-    async def file(self, rendition: Rendition) -> bytes:
-        await self._inner.file(rendition)
+    async def file(self, rendition: Rendition, *waiting: Any) -> bytes:
+        await self._inner.file(rendition, *waiting)
         return b"%PDF-1.7 is no film"
 
     def close(self) -> None:

@@ -76,6 +76,26 @@ def test_a_poll_is_repeated_until_it_tells_what_it_told() -> None:
     assert told == ["QUEUED", "O'K", "QUEUED"]
 
 
+def test_a_poll_is_made_as_often_after_the_end_as_the_fault_took() -> None:
+    """A state that is left at the third poll after it is left at the third again."""
+    polls: list[str] = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        if method == "POST":
+            return 202, {"request_id": "new-7", "polling_url": "http://x/new-7"}
+        polls.append(path)
+        return 200, {"request_id": "new-7", "status": "COMPLETED"}
+
+    with listening(answer) as url:
+        submit = Exchange("POST", f"{url}/run", {}, b"{}", 202, {}, ACCEPTED)
+        fields = [{"request_id": "old-1", "status": word} for word in [*["COMPLETED"] * 3, "QUEUED"]]
+        after = [
+            Exchange("GET", f"{url}/run/old-1", {}, b"", 200, {}, json.dumps(one).encode()) for one in fields
+        ]
+        in_shell(commands([submit, *after], DIALECTS["pixazo"], base_url=url))
+    assert polls == ["/run/new-7"] * 4
+
+
 def test_an_address_that_leads_to_another_job_is_taken_from_the_answer() -> None:
     """It is not the one of the run."""
     seen: list[str] = []

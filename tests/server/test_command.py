@@ -86,6 +86,17 @@ def test_the_gateway_is_clean_and_the_reports_say_so(tmp_path: Path) -> None:
     suites = ElementTree.parse(tmp_path / "server.xml").getroot()
     assert sum(int(suite.attrib["tests"]) for suite in suites) == len(told["cases"])
     _each_promise_has_the_calls_that_it_rests_on(tmp_path, told["cases"])
+    short, coverage = told["tables"]
+    page = (tmp_path / "server.html").read_text()
+    said = suites.findtext("testsuite/system-out") or ""
+    assert [row[0] for row in short["rows"]][:2] == ["lifecycle", "answers"]
+    for row in short["rows"]:
+        assert row[1] in page
+        assert row[1] in said
+        assert row[1] in result.output
+    assert coverage["note"].lower().rstrip(".") in result.output
+    assert coverage["note"] in page
+    assert all(row[2] == "nothing" for row in coverage["rows"])
 
 
 def _each_promise_has_the_calls_that_it_rests_on(folder: Path, cases: list[dict[str, Any]]) -> None:

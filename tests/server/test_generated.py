@@ -52,6 +52,20 @@ def test_a_call_without_an_answer_is_a_finding_and_hides_no_other(catalog: Catal
     assert "curl -si -X POST" in lost.curl
 
 
+def test_an_answer_without_an_end_is_no_answer(catalog: Catalog) -> None:
+    """It is read up to a bound, once decompressed, and no further."""
+
+    def bomb(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        return (200, "x" * 3_000_000) if path.startswith("/hunyuan-video") else (404, {})
+
+    api = Api("pixazo", catalog, only=("submit-hunyuan-video",))
+    budget = Budget(fuzzing=2, chains=1, phases=("coverage",), most_read=1_000_000)
+    with target_at(bomb) as target:
+        cases = list(generate(target, api, seed=1, budget=budget))
+    found = [f for case in cases for f in case.findings if f.id == "generated-no-answer"]
+    assert [f.seen for f in found] == ["no answer: the answer has more than 1,000,000 bytes"]
+
+
 def test_a_redirect_is_judged_and_not_followed(catalog: Catalog) -> None:
     """What it leads to would be judged in its place."""
     followed: list[str] = []

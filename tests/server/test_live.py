@@ -14,7 +14,7 @@ from understudy_contracts.findings import Case, Outcome
 from understudy_contracts.receiver import Receiver
 from understudy_contracts.server.gateway import gateway_settings
 from understudy_contracts.server.lifecycle import subjects
-from understudy_contracts.server.live import FREE, Purse, run_live
+from understudy_contracts.server.live import Purse, run_live
 from understudy_contracts.server.promises import CHECKS
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import Target
@@ -129,6 +129,10 @@ def test_a_refused_submit_costs_nothing(catalog: Catalog) -> None:
     assert {case.reason for case in cases if case.name == "job-completes"} == {"the submit was answered 401"}
 
 
-def test_the_free_checks_are_checks() -> None:
-    """A check that is renamed does not drop out of live runs unseen."""
-    assert set(FREE) <= {check.id for check in CHECKS}
+def test_a_free_check_needs_no_submit_of_its_own(catalog: Catalog) -> None:
+    """The one that all of them follow is enough for each."""
+    world = create_world(gateway_settings("polls"), catalog=catalog)
+    cases, _ = check_live(catalog, Inside(create_app(world=world)), 0.5)
+    asked = [case for case in cases if case.group == cases[0].group]
+    assert {case.name for case in asked} == {check.id for check in CHECKS if check.free}
+    assert [case.reason for case in asked if "one submit a model" in case.reason] == []

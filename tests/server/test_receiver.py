@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator
 
 from tests.server.test_command import listening, run
 from understudy_contracts.server import callbacks
-from understudy_contracts.server.callbacks import _posts, callbacks_of
+from understudy_contracts.server.callbacks import _posts, callbacks_of, check_receiver
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.posts import Wanted
 from understudy_contracts.server.spec import Api
@@ -196,3 +196,20 @@ def test_valid_callbacks_are_such_as_can_come(catalog: Catalog, provider: str) -
         assert bool(view.outputs) is (view.state == "COMPLETED")
         assert bool(view.error) is (view.state in ("FAILED", "ERROR"))
         assert [read_stamp(stamp) for stamp in view.stamps.values() if stamp]
+
+
+def test_a_receiver_whose_answers_have_no_end_is_a_finding(catalog: Catalog) -> None:
+    """Its status would be enough; more than a megabyte is not read, nor is another callback posted."""
+    posted = []
+
+    def endless(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        posted.append(body)
+        return 200, "x" * 2_000_000
+
+    with listening(endless) as url:
+        cases = list(
+            check_receiver(url, Api("pixazo", catalog, only=("*hunyuan-video",)), seed=1, examples=5)
+        )
+    found = {finding.id: finding.seen for case in cases for finding in case.findings}
+    assert found["receiver-crashes"] == "an answer of more than 1024 KB at a callback as it is really sent"
+    assert len(posted) == 1

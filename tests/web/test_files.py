@@ -275,6 +275,15 @@ async def test_several_images_are_files_of_their_own(catalog: Catalog, asked: st
     assert (await gateway.call("GET", beyond)).status_code == 404
 
 
+async def test_when_too_many_files_wait_to_be_made_that_is_503(catalog: Catalog) -> None:
+    gateway = open_gateway(catalog)
+    gateway.world.files = Studio(renderer=lambda r, check: b"", most_waiting=0)
+    answer = await gateway.call("POST", _IMAGE, json={"prompt": "x"}, headers=key_headers("pixazo"))
+    gateway.advance(100)
+    (url,) = (await poll(gateway, id_of(answer))).json()["output"]["media_url"]
+    assert (await gateway.call("GET", url)).status_code == 503
+
+
 async def test_real_files_have_ranges_too(catalog: Catalog, studio: Studio) -> None:
     gateway = open_gateway(catalog)
     gateway.world.files = studio

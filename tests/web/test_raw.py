@@ -5,101 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import tracemalloc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import NamedTuple
 
 import msgspec
 import pytest
 
-from tests.gateway.asking import STATUS, T2V, open_gateway
-from tests.support import Gateway
+from tests.gateway.asking import STATUS
+from tests.web.sockets import KEY as _KEY
+from tests.web.sockets import LINE as _LINE
+from tests.web.sockets import listening
 from understudy_mock.catalog import Catalog
-from understudy_mock.web.server import address_of, bind, serving
 
 pytestmark = pytest.mark.e2e
-
-_PATIENCE = 10.0
-"""Real seconds until a test that hangs is given up; nothing waits this long otherwise."""
-
-_KEY = b"Ocp-Apim-Subscription-Key: test-key-1\r\n"
-_LINE = f"POST {T2V} HTTP/1.1\r\nHost: gateway.test\r\n".encode()
-
-
-class Answer(NamedTuple):
-    """One answer as it stood on the wire."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Wire:
-    """A connection, bytes in and bytes out."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def send(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def answer(self) -> Answer:
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {}
-        for line in head[1:]:
-            name, _, value = line.partition(":")
-            if name:
-                headers[name.lower()] = value.strip()
-        length = int(headers.get("content-length", "0"))
-        return Answer(int(head[0].split(" ")[1]), headers, await self._reader.readexactly(length))
-
-    async def rest(self) -> bytes:
-        """Read to the end of the connection."""
-        try:
-            return await self._reader.read()
-        except ConnectionError:
-            return b""
-
-
-class Listening:
-    """A gateway on a real port."""
-
-    def __init__(self, gateway: Gateway, port: int) -> None:
-        self.gateway = gateway
-        self._port = port
-
-    @asynccontextmanager
-    async def wire(self) -> AsyncIterator[Wire]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                yield Wire(reader, writer)
-        finally:
-            writer.transport.abort()
-
-    async def says(self, data: bytes) -> Answer:
-        """Send bytes on a connection of their own and read one answer."""
-        async with self.wire() as wire:
-            await wire.send(data)
-            return await wire.answer()
-
-    async def is_well(self) -> None:
-        """Assert that an ordinary call still works."""
-        body = b'{"prompt": "a"}'
-        answer = await self.says(_LINE + _KEY + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        assert answer.status == 202
-
-
-@asynccontextmanager
-async def listening(catalog: Catalog) -> AsyncIterator[Listening]:
-    """Serve a gateway in this process."""
-    listener = bind("127.0.0.1", 0)
-    gateway = open_gateway(catalog)
-    port = int(address_of(listener).rpartition(":")[2])
-    async with serving(gateway.app, listener):
-        yield Listening(gateway, port)
 
 
 async def test_more_than_64_kilobytes_of_headers_are_431_in_the_providers_shape(catalog: Catalog) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
-from understudy_mock.domain.webhook import TICK, Callback, Mode, callbacks
+from understudy_mock.domain.webhook import MAX_PROGRESS, TICK, Callback, Mode, callbacks
 
 ENOUGH = 300
 """Callbacks looked at of a job that never ends."""
@@ -153,13 +153,21 @@ def test_sync_ends_with_the_terminal_one_after_progress_alone(timeline: Timeline
 
 
 @given(timelines(ends=False), wishes(drop=st.just(False)), speeds)
-def test_sync_for_a_job_that_never_ends_is_endless_and_planned_as_it_is_read(
+def test_sync_for_a_job_that_never_ends_tells_progress_a_thousand_times(
     timeline: Timeline, wish: Webhook, speed: float
 ) -> None:
-    planned = plan(timeline, "sync", wish, speed)
-    assert len(planned) == ENOUGH
+    planned = list(callbacks(timeline, "sync", wish, speed))
+    assert len(planned) == MAX_PROGRESS * wish.copies
     assert all(callback.event == "progress" for callback in planned)
     assert planned[-1].at > planned[0].at
+
+
+@given(wishes(drop=st.just(False), late_progress=st.just(False), copies=st.just(1)), st.integers(0, 3))
+def test_a_life_longer_than_all_progress_still_tells_its_end(wish: Webhook, more: int) -> None:
+    timeline = Timeline((Step(0, State.QUEUED), Step(TICK * 1000 * (MAX_PROGRESS + more), State.COMPLETED)))
+    planned = list(callbacks(timeline, "sync", wish, 1.0))
+    assert sum(callback.event == "terminal" for callback in planned) == 1
+    assert len(planned) == 1 + MAX_PROGRESS - (more == 0)
 
 
 # -- mischief

@@ -15,7 +15,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.scenario import Job as Course
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import State
-from understudy_mock.domain.webhook import Mode, callbacks
+from understudy_mock.domain.webhook import MAX_PROGRESS, Mode, callbacks
 from understudy_mock.webhooks import DeliveryState
 
 SPEED = 30
@@ -377,6 +377,18 @@ async def test_a_job_that_never_ends_ticks_on_in_sync_mode(catalog: Catalog) -> 
             await stage.advance(0.5)
             assert len(stage.receiver.received) == number
         assert set(stage.receiver.statuses[1:]) == {"PROCESSING"}
+
+
+async def test_a_job_that_never_ends_owes_no_more_however_far_time_is_moved(catalog: Catalog) -> None:
+    """A clock moved by thirty years, as `clock/advance` lets it be, brings a bounded number of callbacks."""
+    async with staged(catalog) as stage:
+        job = await stage.submit(mode="sync", course=Course(end="never"))
+        await stage.advance(1e9)
+        await stage.sender.settled()
+        assert len(stage.receiver.received) == MAX_PROGRESS
+        await stage.gateway.admin("POST", f"jobs/{job.id}/end", json={"status": "COMPLETED"})
+        await stage.sender.settled()
+        assert stage.receiver.statuses[-1] == "COMPLETED"
 
 
 async def test_a_reset_forgets_what_was_planned_and_the_log(catalog: Catalog) -> None:

@@ -48,6 +48,9 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 _KEPT_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers keep it, so that no submit meets its end."""
 
+MOST_READ = 256 * 1024 * 1024
+"""Bytes that are read of an answer, or of a file that is not saved, once decompressed."""
+
 _RETRY = 1.0
 _RETRY_MOST = 30.0
 """First and longest wait between two tries where the server names none, in seconds."""
@@ -69,7 +72,8 @@ class Client:
     `poll_interval` (the documented one unless given) is the shortest time between two polls; it grows to
     `max_poll_interval` (three times it). `poll_timeout`, `submit_timeout` and `download_timeout` are for a
     whole answer. A submit is sent at most `max_tries` times and a file asked for three times; no more than
-    `patience` is spent in between. `transport`, `time` and `random` are for tests; the transport belongs to
+    `patience` is spent in between. No more than `most_read` bytes of an answer are held in memory; one with
+    more counts as lost. `transport`, `time` and `random` are for tests; the transport belongs to
     the client and is closed with it.
     """
 
@@ -87,6 +91,7 @@ class Client:
         download_timeout: float = 600.0,
         max_tries: int = 5,
         patience: float = 120.0,
+        most_read: int = MOST_READ,
         transport: httpx.AsyncBaseTransport | None = None,
         time: Time | None = None,
         random: Random | None = None,
@@ -101,6 +106,7 @@ class Client:
         self._submit_timeout = submit_timeout or self._provider.submit_timeout
         self._max_tries = max_tries
         self._patience = patience
+        self._most_read = most_read
         self._time = time or SystemTime()
         self._random = random or Random()
         trust = _trust(*(os.environ.get(name) for name in _TRUST)) if transport is None else True
@@ -121,6 +127,7 @@ class Client:
             tries=min(3, max_tries),
             patience=patience,
             timeout=download_timeout,
+            most_held=most_read,
         )
 
     async def __aenter__(self) -> Self:
@@ -392,15 +399,23 @@ class Client:
         content: bytes | None = None,
     ) -> httpx.Response:
         """Make a call with the key. httpx limits the time between two bytes; `timeout` limits all of it."""
-        async with asyncio.timeout(timeout):
-            return await self._http.request(
-                method,
-                url,
-                headers={"Accept": "*/*", **self._provider.key_headers(self._key), **(headers or {})},
-                params=params or None,
-                content=content,
-                timeout=httpx.Timeout(timeout, connect=min(timeout, self._connect_timeout)),
-            )
+        asking = self._http.stream(
+            method,
+            url,
+            headers={"Accept": "*/*", **self._provider.key_headers(self._key), **(headers or {})},
+            params=params or None,
+            content=content,
+            timeout=httpx.Timeout(timeout, connect=min(timeout, self._connect_timeout)),
+        )
+        async with asyncio.timeout(timeout), asking as answer:
+            body = bytearray()
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > self._most_read:
+                    raise httpx.ReadError(f"the answer has more than {self._most_read:,} bytes")
+        told = answer.headers.copy()
+        told.pop("content-encoding", None)  # it was undone
+        return httpx.Response(answer.status_code, headers=told, content=bytes(body), request=answer.request)
 
     def _url(self, path: str) -> str:
         return f"{str(self._base).rstrip('/')}{path}"

@@ -24,6 +24,9 @@ from .pace import Backoff, Time
 from .provider import Unreadable, shorten
 from .stamps import read_retry_after
 
+MOST_SAVED = 4 * 1024 * 1024 * 1024
+"""Bytes of a file that are saved; one with more is given up."""
+
 _AT_ONCE = 64 * 1024
 
 
@@ -39,7 +42,10 @@ class File:
 
 
 class Downloader:
-    """Fetches files over an httpx client that knows no key. `timeout` is for a whole try, in seconds."""
+    """Fetches files over an httpx client that knows no key. `timeout` is for a whole try, in seconds.
+
+    A file of more than `most_held` bytes has to be saved, and one of more than `most_saved` is given up.
+    """
 
     def __init__(
         self,
@@ -50,9 +56,12 @@ class Downloader:
         tries: int,
         patience: float,
         timeout: float,
+        most_held: int,
+        most_saved: int = MOST_SAVED,
     ) -> None:
         self._http, self._time, self._backoff = http, time, backoff
         self._tries, self._patience, self._timeout = tries, patience, timeout
+        self._most_held, self._most_saved = most_held, most_saved
 
     async def fetch(self, media: Media, to: Path | None) -> File:
         """Fetch into memory, or to the path `to`, where nothing is until all of it has come."""
@@ -108,6 +117,7 @@ class Downloader:
 
     async def _once(self, media: Media, sink: BinaryIO) -> tuple[str, str]:
         digest = hashlib.sha256()
+        most = self._most_held if isinstance(sink, io.BytesIO) else self._most_saved
         sink.seek(0)
         sink.truncate()
         # Without compression, so that what is counted is what Content-Length promises.
@@ -123,6 +133,8 @@ class Downloader:
                 raise kind(text, http_status=answer.status_code, retry_after=wait)
             async for part in answer.aiter_bytes(_AT_ONCE):
                 digest.update(part)
+                if sink.tell() + len(part) > most:  # to ask again would bring as much again
+                    raise NetworkError(f"{media!r} has more than {most:,} bytes")
                 await asyncio.to_thread(sink.write, part)
             promised = answer.headers.get("content-length", "")
             packed = "content-encoding" in answer.headers  # then h11 alone can count

@@ -34,8 +34,9 @@ class _Gone(Exception):
 
 @dataclass(slots=True)
 class _Heard:
-    """What was heard of one job."""
+    """What was heard of one job. `size` is how many bytes it was told in."""
 
+    size: int = 0
     deliveries: int = 0
     latest: Snapshot | None = None
     final: Snapshot | None = None
@@ -47,7 +48,8 @@ class WebhookReceiver:
 
     `secret` checks signatures and is required where the provider signs (WaveSpeed; `Client.webhook_secret`).
     `on_final` is awaited once a job, after the delivery was answered; when it raises, that is logged and it
-    is not called again. At most `keep` jobs are remembered and `max_body` bytes of a callback read.
+    is not called again. At most `keep` jobs are remembered, and `keep_bytes` of what was told of them, and
+    `max_body` bytes of a callback read.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class WebhookReceiver:
         on_final: OnFinal | None = None,
         max_body: int = 1024 * 1024,
         keep: int = 10_000,
+        keep_bytes: int = 64 * 1024 * 1024,
         time: Time | None = None,
     ) -> None:
         if provider == "wavespeed" and not secret:
@@ -69,6 +72,8 @@ class WebhookReceiver:
         self._on_final = on_final
         self._max_body = max_body
         self._keep = keep
+        self._keep_bytes = keep_bytes
+        self._held = 0
         self._time = time or SystemTime()
         self._jobs: OrderedDict[str, _Heard] = OrderedDict()
 
@@ -156,11 +161,11 @@ class WebhookReceiver:
             told = self._provider.read_callback(read_object(body))
         except Unreadable:
             return 400, None
-        return 200, self._note(told)
+        return 200, self._note(told, len(body))
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Read the body; None as soon as it is too large."""
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -170,15 +175,18 @@ class WebhookReceiver:
             if len(body) > self._max_body:
                 return None
             if not message.get("more_body", False):
-                return body
+                return bytes(body)
 
-    def _note(self, told: Snapshot) -> Snapshot | None:
+    def _note(self, told: Snapshot, size: int) -> Snapshot | None:
         """Remember what was told; give it back when it is the first end of the job."""
         heard = self._heard(told.job_id)
         heard.deliveries += 1
         if heard.final is not None:
             return None  # a repeated or late callback: once final, a job stays final
         heard.latest = told
+        self._held += size - heard.size
+        heard.size = size
+        self._trim()
         if not told.final:
             return None  # progress, not failure
         heard.final = told
@@ -189,11 +197,15 @@ class WebhookReceiver:
         heard = self._jobs.get(job_id)
         if heard is None:
             heard = self._jobs[job_id] = _Heard()
-            if len(self._jobs) > self._keep:
-                self._jobs.popitem(last=False)
+            self._trim()
         else:
             self._jobs.move_to_end(job_id)
         return heard
+
+    def _trim(self) -> None:
+        """Forget the job that was not spoken of for longest, as long as there is too much."""
+        while len(self._jobs) > self._keep or (self._held > self._keep_bytes and len(self._jobs) > 1):
+            self._held -= self._jobs.popitem(last=False)[1].size
 
 
 async def _live(receive: Receive, send: Send) -> None:

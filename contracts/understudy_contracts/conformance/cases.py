@@ -216,10 +216,11 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
     if scenario.job.nsfw and end is None and provider != "wavespeed":
         end = "FAILED"
     if mode == "sync" and provider == "segmind":
-        if end in ("FAILED", "ERROR"):  # told as a 500 that nobody can tell from another
-            return Expectation(
-                frozenset({"failed", "rejected"}), frozenset({"job_failed", "server"}), submits
-            )
+        if end in ("FAILED", "ERROR"):
+            # A 500 that nobody can tell from another: what failed costs nothing, and may be tried anew.
+            tried = Span(refusals + 1)
+            kinds = frozenset[Kind]({"job_failed", "server"})
+            return Expectation(frozenset({"failed", "rejected"}), kinds, tried, Span(1))
         return Expectation(frozenset({"completed"}), frozenset(), submits, media=1)
     polled = Span(1) if mode == "poll" and "direct-video" not in scenario.quirks else Span()
     match end:

@@ -19,13 +19,15 @@ from understudy_contracts.conformance.known import STALE, Known, KnownError, exc
 from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.runner import MakeDriver, run_cases
 from understudy_contracts.conformance.verdict import UNEXPECTED
-from understudy_contracts.findings import Case, Outcome, Report
+from understudy_contracts.extra import MissingExtra, require_check
+from understudy_contracts.findings import Case, Outcome, Report, in_brackets
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import client_options
 from understudy_contracts.report import lines, write_reports
 from understudy_contracts.rules import RULES
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
+from understudy_mock.printing import printable
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -97,6 +99,10 @@ def client(
     catalog = open_catalog()
     with Interrupts(clean_up=kill_all) as interrupts:
         if explore is not None:
+            try:
+                require_check("--explore")
+            except MissingExtra as error:
+                raise CannotRun(str(error)) from None
             # Hypothesis takes its time to import.
             from understudy_contracts.search.command import run
             from understudy_contracts.search.search import Nothing
@@ -121,6 +127,8 @@ def client(
             left_out = {case.id for case in every} - {case.id for case in chosen}
             lanes = 1 if attach else jobs
             report = _check(chosen, make, catalog, lanes, seed, known, left_out, name, interrupts)
+        if strict:
+            report = report.strictly()
         if report_dir is not None:
             for file in write_reports(report, report_dir, "client", catalog):
                 click.echo(f"wrote {file}", err=True)
@@ -128,7 +136,7 @@ def client(
             leave(interrupts.status)  # somebody still waits for a line from the terminal
     if interrupts.seen:
         sys.exit(interrupts.status)
-    status = report.exit_status(strict=strict)
+    status = report.exit_status()
     if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
         why = _why(report)
         if explore is None:
@@ -204,7 +212,8 @@ def _check(
         + ", ".join(f"{number} {outcome}" for outcome, number in counts.items() if number)
         + (f" ({facts['known_failures']} known to fail)" if facts["known_failures"] else "")
         + (f", {stale} lines of --known-failing excuse nothing" if stale else "")
-        + f", {len(report.findings)} findings, {facts['seconds']} s, seed {seed}"
+        + f", {len(report.findings)} findings{in_brackets(report.findings)}"
+        + f", {facts['seconds']} s, seed {seed}"
         + (f"; interrupted by {interrupts.name}" if interrupts.seen else "")
     )
     return report
@@ -213,7 +222,7 @@ def _check(
 def _show(case: Case) -> None:
     if case.outcome is Outcome.ERROR:
         click.secho(f"ERROR {case.group}/{case.name}", fg="magenta", bold=True)
-        click.echo(f"  {case.reason}")
+        click.echo(printable(f"  {case.reason}"))
     colour = sys.stdout.isatty()
     for finding in case.findings:
         for line in lines(finding, colour=colour):

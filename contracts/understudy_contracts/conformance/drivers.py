@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ from understudy_contracts.conformance.protocol import (
     write,
     write_input,
 )
+from understudy_mock.options import environment_of_children
+from understudy_mock.watchdog import Watchdog
 
 _T = TypeVar("_T")
 
@@ -50,6 +53,9 @@ _CHUNK = 64 * 1024
 _NOISE = 20
 _WAITING = 1000
 """Messages that nobody has waited for yet; more are noise."""
+
+_WAITING_BYTES = _LINE
+"""Bytes of the lines of those messages, all together; what goes beyond is noise."""
 
 
 _Answer = TypeVar("_Answer", Result, Released)
@@ -97,6 +103,12 @@ _groups: set[int] = set()
 """The process groups that run: theirs are not ended by Ctrl-C, which reaches this process's group alone."""
 
 
+@functools.cache
+def _watchdog() -> Watchdog:
+    """The one of this process: it ends the clients where this process is killed, and itself with it."""
+    return Watchdog()
+
+
 def kill_all() -> None:
     """End every client by force, where nobody waits for them any more."""
     for group in list(_groups):
@@ -110,9 +122,12 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         _groups.add(process.pid)
+        _watchdog().watch(process.pid)
         self.noise: deque[str] = deque(maxlen=_NOISE)
         self.wrong = ""
-        self._messages: asyncio.Queue[dict[str, Any] | Misspoke | None] = asyncio.Queue()
+        self._messages: asyncio.Queue[tuple[dict[str, Any] | Misspoke | None, int]] = asyncio.Queue()
+        """What came, and the bytes of its line; None is the end."""
+        self._waiting = 0
         assert process.stdout is not None  # both were asked for
         assert process.stderr is not None
         self._tasks = [
@@ -124,7 +139,7 @@ class _Child:
     async def start(cls, command: Sequence[str], variables: Mapping[str, str] | None = None) -> _Child:
         """Start a process in a group of its own. Raises Died."""
         pipe = asyncio.subprocess.PIPE
-        environment = {**os.environ, **(variables or {})}
+        environment = {**environment_of_children(), **(variables or {})}
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -167,9 +182,10 @@ class _Child:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    told = await self._messages.get()
+                    told, size = await self._messages.get()
+                    self._waiting -= size
                     if told is None:
-                        self._messages.put_nowait(None)
+                        self._messages.put_nowait((None, 0))
                         if not await self._ended(_EXIT):
                             raise Closed(f"the client closed its stdout, and runs on{self._tail()}")
                         raise Died(f"the client ended with status {self._process.returncode}{self._tail()}")
@@ -192,6 +208,7 @@ class _Child:
         if not await self._ended(_END):
             await self.kill()
         _groups.discard(self._process.pid)
+        _watchdog().forget(self._process.pid)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -216,12 +233,15 @@ class _Child:
 
     async def _listen(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):
-            told = _read(line) if line is not None else None
-            if told is None or self._messages.qsize() >= _WAITING:
+            size = len(line or b"")
+            has_room = self._messages.qsize() < _WAITING and self._waiting + size <= _WAITING_BYTES
+            told = _read(line) if line is not None and has_room else None
+            if told is None:
                 self._note(line)
             else:
-                self._messages.put_nowait(told)
-        self._messages.put_nowait(None)
+                self._waiting += size
+                self._messages.put_nowait((told, size))
+        self._messages.put_nowait((None, 0))
 
     async def _drain(self, stream: asyncio.StreamReader) -> None:
         async for line in _lines(stream):

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from understudy_contracts.conformance.cases import matches
-from understudy_contracts.findings import Case, Finding, Outcome, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 
 _NEVER_EXCUSED = "crashed"
 
@@ -83,13 +83,8 @@ def excuse(cases: Iterable[Case], known: list[Known], left_out: Collection[str] 
             else:
                 kept.append(finding)
         if reasons:
-            failed = any(finding.severity is Severity.MUST for finding in kept)
-            outcome = Outcome.FAILED if failed else Outcome.PASSED
-            told.append(
-                replace(
-                    case, findings=tuple(kept), outcome=outcome, reason=f"known to fail: {'; '.join(reasons)}"
-                )
-            )
+            reason = f"known to fail: {'; '.join(reasons)}"
+            told.append(replace(case, findings=tuple(kept), outcome=outcome_of(kept), reason=reason))
         else:
             told.append(case)
     return [

@@ -12,7 +12,7 @@ from understudy_contracts.conformance.cases import SPEED
 from understudy_contracts.conformance.drivers import Died, Driver
 from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.stage import Seen, play
-from understudy_contracts.findings import Case, Finding, Outcome, Severity
+from understudy_contracts.findings import Case, Outcome, outcome_of
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.domain.scenario import write_scenario
@@ -92,7 +92,7 @@ async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalo
     if seen.faults:
         reason = f"a fault of the harness, not of the client: {seen.faults[0]}"
         return replace(told, outcome=Outcome.ERROR, reason=reason)
-    return replace(told, outcome=_outcome(seen.findings), findings=seen.findings)
+    return replace(told, outcome=outcome_of(seen.findings), findings=seen.findings)
 
 
 def _case(case: written.Case) -> Case:
@@ -113,11 +113,6 @@ def _again(case: written.Case) -> str:
     scenario = write_yaml(write_scenario(case.scenario))
     command = f"understudy serve --speed {SPEED:g} --allow-http-webhooks --scenario FILE"
     return f"# {case.id}. As FILE: {command}\n{scenario}"
-
-
-def _outcome(findings: Sequence[Finding]) -> Outcome:
-    broken = any(finding.severity is Severity.MUST for finding in findings)
-    return Outcome.FAILED if broken else Outcome.PASSED
 
 
 def _name(case: written.Case) -> str:

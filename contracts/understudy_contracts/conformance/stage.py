@@ -18,6 +18,7 @@ from understudy_contracts.conformance.protocol import Hello, Result, Run
 from understudy_contracts.conformance.verdict import differences, summarise
 from understudy_contracts.findings import Finding
 from understudy_contracts.rules import Claim, Output, judge
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.draw import account_name, webhook_secret
@@ -26,7 +27,7 @@ from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
 from understudy_mock.settings import Settings
-from understudy_mock.web.server import address_of, bind, serving
+from understudy_mock.web.server import OTHER_NAME, Listening, address_of, bind, serving
 from understudy_mock.webhooks import Sender
 
 _SETTLE = 2.5
@@ -64,8 +65,8 @@ async def play(
 ) -> Seen:
     """Run one case. `speed` divides the documented durations."""
     key = _key(case, seed)
-    world = _world(case, catalog, seed, key, speed)
-    listener = bind("127.0.0.1", 0)
+    listener, files = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
+    world = _world(case, catalog, seed, key, speed, address_of(files, OTHER_NAME))
     secret = webhook_secret(seed, account_name(key)) if case.provider == "wavespeed" else ""
     run = Run(
         case=case.id,
@@ -81,11 +82,18 @@ async def play(
     )
     began = time.monotonic()
     with Watch() as watch:
-        async with serving(create_app(world=world), listener):
+        async with serving(create_app(world=world), listener, Listening(files)):
             claim, released = await _conclude(case, driver, hello, run, world)
             took = time.monotonic() - began
         entries = [entry for entry in world.journal.since(0) if not _too_late(entry, released)]
-    found = judge(entries, catalog, claim, speed=speed, secret=lambda account: webhook_secret(seed, account))
+    found = judge(
+        entries,
+        catalog,
+        claim,
+        speed=speed,
+        secret=lambda account: webhook_secret(seed, account),
+        charged=read_ledger(world.store),
+    )
     verdict = differences(case, claim, entries, catalog, found)
     # A quirk or a status that no document names is meant to differ from the specs.
     meant = bool(case.scenario.quirks or case.scenario.job.status_name)
@@ -182,9 +190,16 @@ def _key(case: Case, seed: int) -> str:
     return f"SG_{digest[:16]}" if case.provider == "segmind" else f"key-{digest}"
 
 
-def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float) -> World:
+def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float, media_url: str) -> World:
     settings = Settings(
-        speed=speed, seed=seed, media="small", allow_http_webhooks=True, api_keys=(key,), journal=100_000
+        speed=speed,
+        seed=seed,
+        media="small",
+        # As in life: a client that sends the key to the API's origin alone sends none there.
+        media_url=media_url,
+        allow_http_webhooks=True,
+        api_keys=(key,),
+        journal=100_000,
     )
     world = create_world(settings, catalog=catalog)
     scenario = _with_key(case.scenario, key)

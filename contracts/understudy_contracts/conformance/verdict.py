@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from understudy_contracts.conformance.cases import Case
 from understudy_contracts.findings import Finding, Severity
-from understudy_contracts.rules import Claim, read_talk
+from understudy_contracts.rules import RULES, Claim, read_talk
 from understudy_contracts.rules.show import Cleaner, show
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.catalog import Catalog
@@ -15,20 +15,6 @@ from understudy_mock.gateway.journal import JournalEntry
 
 UNEXPECTED = "unexpected-result"
 _SHOWN = 12
-
-_WITHOUT_CONSEQUENCE = frozenset(
-    {
-        "broke-the-protocol",
-        "undocumented-parameter",
-        "leaked-key",
-        "key-in-error-text",
-        "polled-too-fast",
-        "polled-after-terminal",
-        "no-job-id",
-        "callback-acknowledged-late",
-    }
-)
-"""Rules that change no outcome by being broken."""
 
 _ENDED_BY_ITSELF = frozenset({"crashed", "misspoke"})
 _EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
@@ -48,7 +34,8 @@ def differences(
     found = [replace(finding, subject=case.id) for finding in found]
     broken = [finding for finding in found if finding.severity is Severity.MUST]
     # The rule that explains the difference, if there is one; another one only stands beside it.
-    cause = next((finding for finding in broken if finding.id not in _WITHOUT_CONSEQUENCE), None)
+    harmless = {rule.id for rule in RULES if rule.harmless}
+    cause = next((finding for finding in broken if finding.id not in harmless), None)
     link = "and" if cause is None else "so that"
     cause = cause or next(iter(broken), None)
     if not told:

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,18 +15,21 @@ from typing import Literal
 import click
 import msgspec
 
-from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.findings import Finding, Report, count_broken, in_brackets
 from understudy_contracts.options import recording_options
+from understudy_contracts.reached import told_of_reach, why_not_reached
 from understudy_contracts.recording.drift import find_differences
 from understudy_contracts.recording.patch import Patch, write_patch
 from understudy_contracts.recording.telling import Checked, counted, drift_lines, make_report, time_lines
 from understudy_contracts.recording.times import measure
 from understudy_contracts.report import as_json, lines, write_reports
-from understudy_contracts.rules import judge
+from understudy_contracts.rules import RULES, judge, read_talk
+from understudy_contracts.rules.talk import Talk
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.catalog.source import read_sources
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.printing import printable
 from understudy_mock.recording.read import read_recording
 from understudy_mock.recording.recording import RecordingError
 
@@ -46,7 +50,8 @@ def recording(
 ) -> None:
     """Tell where recorded traffic and the documentation differ, and which client rules it breaks.
 
-    FILE.har is any HAR 1.2, plain or gzipped: from `understudy record`, a browser, mitmproxy, Charles.
+    FILE.har is any HAR 1.2, plain, gzipped or zlib (.zhar): from `understudy record`, a browser, mitmproxy,
+    Charles, Polly.JS.
     Told are fields, values, types, statuses, headers and stamps that are not as documented, with how often
     and one example; the rules that the client broke; and how long each model's jobs waited and worked.
 
@@ -78,18 +83,20 @@ def recording(
     finally:
         progress.end()
     for note in notes:
-        click.echo(note, err=True)
-    report = make_report(checked, strict=strict, seconds=time.monotonic() - began)
+        click.echo(printable(note), err=True)
+    report = make_report(checked, seconds=time.monotonic() - began)
+    if strict:
+        report = report.strictly()
     if form == "json":
         click.echo(json.dumps(as_json(report), indent=2))
     else:
-        _tell(checked)
+        _tell(checked, report)
     if report_dir is not None:
         for file in write_reports(report, report_dir, "recording", catalog):
             click.echo(f"wrote {file}", err=True)
     if patch_file is not None:
         _write(patch_file, patch, len(checked.drifts))
-    sys.exit(report.exit_status(strict=strict))
+    sys.exit(report.exit_status())
 
 
 def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes: list[str]) -> Checked:
@@ -98,6 +105,7 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes
     places: list[Path] = []
     talks: dict[Path, tuple[JournalEntry, ...]] = {}
     broken: list[tuple[Path, Finding]] = []
+    unreached: dict[Path, dict[str, str]] = {}
     elsewhere = 0
     known: set[tuple[int, int]] = set()
     for path in files:
@@ -113,7 +121,9 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes
         elsewhere += read.elsewhere
         notes += read.notes
         talks[path] = read.entries
-        broken += [(path, finding) for finding in judge(read.entries, catalog, None, speed=1.0)]
+        found = judge(read.entries, catalog, None, speed=1.0)
+        broken += [(path, finding) for finding in found]
+        unreached[path] = _unreached(read_talk(read.entries, catalog), {finding.id for finding in found})
         for entry in read.entries:
             entries.append(msgspec.structs.replace(entry, number=len(entries) + 1))
             places.append(path)
@@ -132,14 +142,19 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes
         unchecked=unchecked,
         broken=broken,
         times=measure(list(talks.values()), catalog),
+        unreached=unreached,
     )
 
 
-def _tell(checked: Checked) -> None:
+def _unreached(talk: Talk, broken: Collection[str]) -> dict[str, str]:
+    return {rule.id: why for rule in RULES if (why := why_not_reached(rule, talk, broken))}
+
+
+def _tell(checked: Checked, report: Report) -> None:
     colour = sys.stdout.isatty()
     providers = ", ".join(sorted({entry.provider for entry in checked.entries if entry.provider}))
     others = f"; {checked.elsewhere} with others are left out" if checked.elsewhere else ""
-    click.echo(f"{counted(len(checked.entries), 'exchange')} with {providers}{others}\n")
+    click.echo(printable(f"{counted(len(checked.entries), 'exchange')} with {providers}{others}\n"))
     for line in drift_lines(checked, colour=colour):
         click.echo(line)
     if checked.broken:
@@ -150,15 +165,17 @@ def _tell(checked: Checked) -> None:
         for line in lines(finding, colour=colour):
             click.echo(line)
         if where:
-            click.echo(where)
+            click.echo(printable(where))
     if checked.times:
         click.echo("\nHow long jobs took:")
         for line in time_lines(checked.times):
             click.echo(line)
-    must = [d for d in checked.drifts if d.severity is Severity.MUST]
+    broken = [finding for _, finding in checked.broken]
+    differ = [finding for finding in report.findings if finding not in broken]
     click.echo(
-        f"\n{counted(len(checked.drifts), 'difference')}, {len(must)} of them MUST; "
-        f"{counted(len(checked.broken), 'client rule')} broken"
+        f"\n{counted(len(differ), 'difference')}{in_brackets(differ)}; "
+        f"{counted(count_broken(broken), 'client rule')} broken{in_brackets(broken)}; "
+        f"{told_of_reach(checked.reached)}"
     )
 
 
@@ -168,7 +185,7 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
         click.echo(f"no patch: {reason}", err=True)
     else:
         try:
-            file.write_text(patch.diff, encoding="utf-8")
+            file.write_text(patch.diff, "utf-8", "backslashreplace")
         except OSError as error:
             raise CannotRun(f"{file}: cannot be written: {error.strerror}") from None
         left = f", leaves {len(patch.left)}" if patch.left else ""
@@ -177,7 +194,8 @@ def _write(file: Path, patch: Patch | None, total: int) -> None:
             err=True,
         )
     for drift in patch.left if patch is not None else ():
-        click.echo(f"  by hand: {drift.kind}, {drift.provider} {drift.operation}, {drift.where}", err=True)
+        where = f"{drift.kind}, {drift.provider} {drift.operation}, {drift.where}"
+        click.echo(printable(f"  by hand: {where}"), err=True)
 
 
 class _Progress:

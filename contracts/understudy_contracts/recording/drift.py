@@ -18,14 +18,14 @@ import msgspec
 from understudy_contracts.findings import Severity
 from understudy_contracts.recording.contract import Contract, Problem, contracts_of
 from understudy_contracts.recording.difference import Drift, Kind, Seen
-from understudy_contracts.recording.shape import shape_of, type_of, words
+from understudy_contracts.recording.shape import REDACTED, shape_of, type_of, words
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.recording.recording import NO_BODY
-from understudy_mock.recording.redact import redactor
+from understudy_mock.redaction import redactor
 from understudy_mock.web.routes import Routes
 
 _JSON = "application/json"
@@ -34,8 +34,10 @@ _BODILESS = frozenset({204, 205, 304})
 _LONGEST = 80
 _LONGEST_TEXT = 20_000
 
-_REDACTED = re.compile(r"\[(?:redacted|[a-z][\w.-]*-\d+)\]", re.IGNORECASE)
-"""What stands where a secret was, `[redacted]` or `[key-1]`: it has neither its type nor its form."""
+_OF_A_VALUE = frozenset(
+    {Kind.UNDOCUMENTED_VALUE, Kind.WRONG_TYPE, Kind.WRONG_FORM, Kind.OUT_OF_RANGE, Kind.STAMP_FORMAT}
+)
+"""Differences of what stands somewhere, which says nothing where it stands for a secret."""
 
 _TELLING = re.compile(r"retry-after|deprecation|sunset|(x-)?rate-?limit.*")
 """Answer headers that a client should know of, whoever sends them."""
@@ -105,6 +107,8 @@ class _Finder:
             return
         if entry.kind == "delivery":
             operation = self._submits.get(entry.job)
+            if operation is not None and operation.provider != entry.provider:
+                operation = None  # two providers may name jobs alike
             name = operation.id if operation is not None else "callback"
             self._keep(entry, name, self._callback(entry, contract, operation))
             return
@@ -123,11 +127,10 @@ class _Finder:
             self._keep(entry, operation.id, self._response(entry, contract, place))
 
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
-        clean = redactor(entry.key, entry.request_headers, urlsplit(entry.url).query)
+        clean = redactor(entry)
         for seen in found:
-            is_there = seen.kind is Kind.UNDOCUMENTED_HEADER  # which differs whatever stands in it
-            if not is_there and isinstance(seen.value, str) and _REDACTED.search(seen.value):
-                continue
+            if seen.kind in _OF_A_VALUE and isinstance(seen.value, str) and REDACTED.search(seen.value):
+                continue  # what is there at all, or is missing, differs whatever stands in it
             key = (entry.provider, operation, seen.where, seen.kind, seen.place)
             drift = self.drifts.get(key)
             if drift is None:

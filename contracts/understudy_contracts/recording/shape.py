@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Shape = dict[str, Any]
 """A schema in the words that the specs use: type, properties, required, items."""
+
+REDACTED = re.compile(r"\[(?:redacted|[a-z][\w.-]*-\d+)\]", re.IGNORECASE)
+"""What stands where a secret was, `[redacted]` or `[key-1]`: it has neither its type nor its form."""
 
 _DEEPEST = 16
 _WIDEST = 200
@@ -35,6 +39,8 @@ def type_of(value: Any) -> str:
 
 def shape_of(value: Any, depth: int = 0) -> Shape:
     """Describe one value. An empty schema allows anything."""
+    if isinstance(value, str) and REDACTED.fullmatch(value):
+        return {}
     kind = type_of(value)
     shape: Shape = {"type": kind}
     if depth >= _DEEPEST:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.conversation import plain
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
 from understudy_contracts.recording.difference import MEANINGS, Drift
 from understudy_contracts.recording.times import ModelTimes, Phase, Spread
 from understudy_contracts.rules import RULES
@@ -17,7 +20,10 @@ from understudy_mock.domain.clock import iso_ms
 from understudy_mock.gateway.journal import JournalEntry
 
 _COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
-_PHASES: tuple[Phase, ...] = ("queued", "processing", "total")
+_PHASES: Mapping[Phase, str] = MappingProxyType(
+    {"queued": "queued", "processing": "in process", "total": "in all"}
+)
+_MARKS = ("p50", "p95", "n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class Checked:
 
     `places` tells the file of each entry's number; `talks` has each file's entries with the numbers of that
     file, which the client rules name. `answers` counts the answers to documented calls, `unchecked` those of
-    them that are not in the files.
+    them that are not in the files. `unreached` tells for each file of which rules nothing is known, and why.
     """
 
     paths: tuple[Path, ...]
@@ -39,6 +45,12 @@ class Checked:
     times: Sequence[ModelTimes]
     answers: int
     unchecked: int
+    unreached: Mapping[Path, Mapping[str, str]]
+
+    @property
+    def reached(self) -> int:
+        """How many client rules were in reach in any of the files."""
+        return sum(any(rule.id not in told for told in self.unreached.values()) for rule in RULES)
 
     def example(self, drift: Drift) -> str:
         """Tell where a difference can be looked at."""
@@ -56,15 +68,15 @@ def _path(entry: JournalEntry) -> str:
     return entry.url.partition("?")[0]
 
 
-def make_report(checked: Checked, *, strict: bool, seconds: float) -> Report:
+def make_report(checked: Checked, *, seconds: float) -> Report:
     """Make the report: a case for each difference, each operation that has none, and each client rule."""
-    cases = [_case(drift, checked, strict) for drift in checked.drifts]
+    cases = [_case(drift, checked) for drift in checked.drifts]
     seen = dict.fromkeys(
         (e.provider, e.operation) for e in checked.entries if e.operation and e.kind == "call"
     )
     odd = {(drift.provider, drift.operation) for drift in checked.drifts}
     cases += [
-        Case(f"{provider} {operation}", "as documented", Outcome.PASSED, column="documented")
+        Case(f"{provider} {operation}", "as documented", Outcome.PASSED, column="documentation: kept")
         for provider, operation in seen
         if (provider, operation) not in odd
     ]
@@ -77,20 +89,34 @@ def make_report(checked: Checked, *, strict: bool, seconds: float) -> Report:
                 Case(
                     "client rules",
                     name,
-                    _outcome([finding], strict),
+                    outcome_of([finding]),
                     findings=(finding,),
                     row=rule.id,
-                    column="client rule",
+                    column="client rules: verdict",
                     expected=rule.advice,
                     journal=checked.talks[path],
                 )
             )
         if not broken:
-            cases.append(Case("client rules", rule.id, Outcome.PASSED, row=rule.id, column="client rule"))
-    return Report(f"recording {', '.join(map(str, checked.paths))}", tuple(cases), _facts(checked, seconds))
+            reasons = [told.get(rule.id, "") for told in checked.unreached.values()]
+            reason = reasons[0] if all(reasons) else ""
+            cases.append(
+                Case(
+                    "client rules",
+                    rule.id,
+                    Outcome.NOT_REACHED if reason else Outcome.PASSED,
+                    reason=reason,
+                    row=rule.id,
+                    column="client rules: verdict",
+                    expected=rule.advice,
+                )
+            )
+    title = f"recording {', '.join(map(str, checked.paths))}"
+    tables = (_times(checked.times),) if checked.times else ()
+    return Report(title, tuple(cases), _facts(checked, seconds), tables)
 
 
-def _case(drift: Drift, checked: Checked, strict: bool) -> Case:
+def _case(drift: Drift, checked: Checked) -> Case:
     finding = Finding(
         id=str(drift.kind),
         severity=drift.severity,
@@ -104,16 +130,11 @@ def _case(drift: Drift, checked: Checked, strict: bool) -> Case:
     return Case(
         f"{drift.provider} {drift.operation}",
         f"{drift.kind} {drift.where}",
-        _outcome([finding], strict),
+        outcome_of([finding]),
         findings=(finding,),
-        column=str(drift.kind),
+        column=f"documentation: {drift.kind}",
         journal=(checked.entries[drift.example - 1],),
     )
-
-
-def _outcome(found: Iterable[Finding], strict: bool) -> Outcome:
-    counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
-    return Outcome.FAILED if any(finding.severity in counted for finding in found) else Outcome.PASSED
 
 
 def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
@@ -178,7 +199,9 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
             yield "What could be checked is as documented."
         return
     rows = [
-        (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where)
+        tuple(
+            map(plain, (str(d.severity), f"{d.count}×", str(d.kind), f"{d.provider} {d.operation}", d.where))
+        )
         for d in checked.drifts
     ]
     heads = ("WEIGHT", "COUNT", "DIFFERENCE", "OPERATION", "WHERE")
@@ -189,44 +212,43 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
         if colour:
             line = line.replace(row[0], click.style(row[0], fg=_COLOURS[Severity(row[0])], bold=True), 1)
         yield line
-        yield f"        documented: {drift.first.documented}; seen: {drift.text}"
-        yield f"        in {checked.example(drift)}"
+        yield f"        documented: {plain(drift.first.documented)}; seen: {plain(drift.text)}"
+        yield f"        in {plain(checked.example(drift))}"
 
 
-def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
+def _times(times: Sequence[ModelTimes]) -> Table:
     """Tell the times of each model as a table, then as the specs write them."""
-    rows = [
+    rows = tuple(
         (
             f"{one.provider} {one.model}",
             str(one.jobs),
             *(text for phase in _PHASES for text in _cells(one.spread(phase))),
         )
         for one in times
-    ]
-    heads = (
-        "MODEL",
-        "JOBS",
-        "QUEUED p50",
-        "p95",
-        "n",
-        "IN PROCESS p50",
-        "p95",
-        "n",
-        "IN ALL p50",
-        "p95",
-        "n",
     )
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    yield _row(heads, widths)
-    yield from (_row(row, widths) for row in rows)
+    heads = ("model", "jobs", *(f"{words} {mark}" for words in _PHASES.values() for mark in _MARKS))
+    note = "Seconds."
     if any(spread and spread.bound for one in times for spread in map(one.spread, _PHASES)):
-        yield "Seconds. ± is how far polls could miss the instant: half of the gap between two of them."
-    else:
-        yield "Seconds."
-    for one in times:
-        if course := one.course():
-            yield f"\nFor x-model of {one.model} ({one.provider}):"
-            yield from (f"  {line}" for line in course.rstrip("\n").split("\n"))
+        note += " ± is how far polls could miss the instant: half of the gap between two of them."
+    courses = [
+        f"For x-model of {one.model} ({one.provider}):\n{textwrap.indent(course.rstrip(), '  ')}"
+        for one in times
+        if (course := one.course())
+    ]
+    return Table("How long jobs took", heads, rows, note, "\n\n".join(courses))
+
+
+def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
+    """The same in lines, for a terminal."""
+    told = _times(times)
+    phases = [name for words in _PHASES.values() for name in (f"{words.upper()} {_MARKS[0]}", *_MARKS[1:])]
+    heads = ("MODEL", "JOBS", *phases)
+    widths = [max(map(len, column)) for column in zip(heads, *told.rows, strict=True)]
+    yield _row(heads, widths)
+    yield from (_row(row, widths) for row in told.rows)
+    yield told.note
+    if told.text:
+        yield f"\n{told.text}"
 
 
 def _cells(spread: Spread | None) -> tuple[str, str, str]:

@@ -25,7 +25,8 @@ def write_reports(report: Report, directory: Path, name: str, catalog: Catalog) 
     directory.mkdir(parents=True, exist_ok=True)
     journals = write_journals(report, directory, name)
     page, data, junit = (directory / f"{name}.{kind}" for kind in ("html", "json", "xml"))
-    page.write_text(as_html(report, catalog, journals), encoding="utf-8")
+    # A command line, or what a recording tells, may have half a character in it, which no file can hold.
+    page.write_text(as_html(report, catalog, journals), "utf-8", "backslashreplace")
     data.write_text(json.dumps(as_json(report, journals), indent=2) + "\n", encoding="utf-8")
     junit.write_bytes(as_junit(report))
     return [page, data, junit, *([directory / "journals"] if any(journals) else [])]

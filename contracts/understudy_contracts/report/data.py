@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from understudy_contracts.findings import Finding, Report
+from understudy_contracts.findings import Finding, Report, Severity
 
 
 def as_json(report: Report, journals: Sequence[str] = ()) -> dict[str, Any]:
@@ -14,6 +14,17 @@ def as_json(report: Report, journals: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "title": report.title,
         "facts": dict(report.facts),
+        "weights": {str(one): sum(f.severity is one for f in report.findings) for one in Severity},
+        "tables": [
+            {
+                "title": table.title,
+                "heads": list(table.heads),
+                "rows": [list(row) for row in table.rows],
+                "note": table.note,
+                "text": table.text,
+            }
+            for table in report.tables
+        ],
         "cases": [
             {
                 "group": case.group,

@@ -6,10 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import msgspec
-
 from understudy_contracts.findings import Report
-from understudy_mock.recording.har import write_har
+from understudy_mock.recording.har import har_bytes, write_har
 
 FOLDER = "journals"
 
@@ -39,7 +37,7 @@ def write_journals(report: Report, directory: Path, run: str) -> list[str]:
             folder.mkdir(exist_ok=True)
             of = run if cases[id(case.journal)] > 1 else f"{case.group}-{case.name}"
             name = written[id(case.journal)] = f"{FOLDER}/{number:03}-{_safe(of)}.har"
-            (directory / name).write_bytes(msgspec.json.encode(write_har(case.journal)))
+            (directory / name).write_bytes(har_bytes(write_har(case.journal)))
         names.append(name)
     return names
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from understudy_contracts.findings import Case, Outcome, Report
+from understudy_contracts.findings import Case, Outcome, Report, Table
 from understudy_contracts.report.lines import lines
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(report: Report) -> bytes:
-    """Give the report as JUnit XML: one suite a group, `skipped` for what was not reached."""
+    """Give the report as JUnit XML: one suite a group, `skipped` for what was not reached.
+
+    What else the report tells, a server's coverage say, is the first suite's `system-out`.
+    """
     root = ElementTree.Element("testsuites", name=_clean(report.title))
     groups: dict[str, list[Case]] = {}
     for case in report.cases:
@@ -30,8 +33,16 @@ def as_junit(report: Report) -> bytes:
         )
         for case in cases:
             _add_case(suite, case)
+    if report.tables and len(root):
+        said = ElementTree.SubElement(root[0], "system-out")
+        said.text = _clean("\n\n".join(map(_told, report.tables)))
     written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
+
+
+def _told(table: Table) -> str:
+    rows = [f"  {'  '.join(row)}" for row in (table.heads, *table.rows)]
+    return "\n".join(filter(None, [table.title, *rows, table.note, table.text]))
 
 
 def _count(cases: list[Case], outcome: Outcome) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from understudy_contracts.findings import Finding, Severity
+from understudy_mock.printing import printable
 
 _COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
 
@@ -17,11 +18,9 @@ def lines(finding: Finding, *, colour: bool = False) -> Iterator[str]:
     if colour:
         severity = click.style(severity, fg=_COLOURS[finding.severity], bold=True)
     at = f"  {finding.subject}" if finding.subject else ""
-    yield f"{severity} {finding.id}{at}"
-    yield f"  {finding.seen}"
-    yield f"  expected: {finding.expected}"
-    yield f"  source: {finding.source}"
-    yield from (f"  shown by: {line}" for line in finding.evidence)
+    yield f"{severity} {printable(finding.id + at)}"
+    told = [f"  {finding.seen}", f"  expected: {finding.expected}", f"  source: {finding.source}"]
+    told += [f"  shown by: {line}" for line in finding.evidence]
     if finding.curl:
-        yield "  again:"
-        yield from (f"    {line}" for line in finding.curl.splitlines())
+        told += ["  again:", *(f"    {line}" for line in finding.curl.splitlines())]
+    yield from map(printable, told)

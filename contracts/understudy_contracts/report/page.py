@@ -1,13 +1,15 @@
 """A report as one HTML page that needs nothing else: no network, no script from elsewhere, no script at all.
 
-A table of what was tried; each cell leads to a panel that tells what was asked, what was seen, and the
-conversation. Panels open by `:target`, so a link to one can be sent. Every text goes through markupsafe.
+First what was found and what to do about it, then a table of what was tried; each cell leads to a panel that
+tells what was asked, what was seen, and the conversation. What was not reached is folded away. Panels open by
+`:target`, so a link to one can be sent. Every text goes through markupsafe.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -15,7 +17,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from understudy_contracts.conversation import Turn, plain, shorten, tell
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, in_brackets
 from understudy_mock.catalog import Catalog
 
 _TURNS_OF_A_FAILURE = 80
@@ -32,6 +34,9 @@ _KIND = ": "
 
 _WIDE = 8
 """Columns that most screens have room for."""
+
+_NARROW = 2
+"""Columns that the smallest ones have room for."""
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "passed": ("✓", "passed"),
@@ -60,16 +65,13 @@ _PAGE = Markup("""<!doctype html>
 <h1>{title}</h1>
 <p class="verdict {state}"><b>{sign}</b> {verdict}</p>
 <ul class="counts">{counts}</ul>
-<dl class="facts">{facts}</dl>
 </header>
-{findings}
-<section aria-labelledby="matrix-title">
-<div class="bar"><h2 id="matrix-title">What was tried</h2>
-<label class="only"><input type="checkbox" id="only"> only rows with something to see</label></div>
-<p class="hint">Each cell opens: what was expected, what was seen, and what plays it again.</p>
-{matrices}
+{leading}{findings}
+<section aria-labelledby="facts-title">
+<h2 id="facts-title">The run</h2>
+<dl class="facts">{facts}</dl>
 </section>
-{table}
+{tried}{tables}
 </main>
 {panels}
 <script>{script}</script>
@@ -77,7 +79,16 @@ _PAGE = Markup("""<!doctype html>
 </html>
 """)
 
-_MATRIX = Markup("""{head}<div class="matrix" role="region" aria-label="{label}" tabindex="0">
+_TRIED = Markup("""<section aria-labelledby="matrix-title">
+<div class="bar"><h2 id="matrix-title">What was tried</h2>
+<label class="only"><input type="checkbox" id="only"> only rows with something to see</label></div>
+<p class="hint">Each cell opens: what was expected, what was seen, and what plays it again.</p>
+{matrices}
+{left}
+</section>
+""")
+
+_MATRIX = Markup("""{head}<div class="matrix{wide}" role="region" aria-label="{label}" tabindex="0">
 <table>
 <thead><tr><td></td>{heads}</tr></thead>
 <tbody>{rows}</tbody>
@@ -113,10 +124,11 @@ def as_html(report: Report, catalog: Catalog, journals: Sequence[str] = ()) -> s
         sign=sign,
         verdict=verdict,
         counts=_join(_counts(report)),
-        facts=_join(_facts(report)),
+        leading=_join(_table(n, table) for n, table in enumerate(report.tables) if table.leads),
         findings=_findings(report),
-        matrices=_join(_matrices(cases)),
-        table=_table(report),
+        facts=_join(_facts(report)),
+        tried=_tried(cases),
+        tables=_join(_table(n, table) for n, table in enumerate(report.tables) if not table.leads),
         panels=_join(panels),
     )
     return str(page)  # text, no longer Markup
@@ -138,14 +150,22 @@ def _policy() -> str:
 
 def _verdict(report: Report) -> tuple[str, str, str]:
     found = report.findings
-    must = sum(finding.severity is Severity.MUST for finding in found)
-    if any(case.outcome is Outcome.ERROR for case in report.cases) and not must:
+    must = any(finding.severity is Severity.MUST for finding in found)
+    failed = [case for case in report.cases if case.outcome is Outcome.FAILED]
+    told = f"{_many(len(found), 'finding')}{in_brackets(found)}"
+    if any(case.outcome is Outcome.ERROR for case in report.cases) and not failed:
         return "error", "⚠", "The check itself broke; what passed is no proof."
+    others = [f"{case.reason[:1].upper()}{case.reason[1:]}" for case in failed if not case.findings]
+    also = "".join(f" {one}." for one in dict.fromkeys(filter(None, others)))
     if must:
-        more = f", and {_many(len(found) - must, 'remark')}" if len(found) > must else ""
-        return "failed", "✗", f"What must hold is broken: {_many(must, 'finding')}{more}."
+        return "failed", "✗", f"What must hold is broken: {told}.{also}"
+    if also:
+        rest = f"Nothing that must hold is broken: {told}." if found else "Nothing else was found."
+        return "failed", "✗", f"{also.strip()} {rest}"
+    if failed:
+        return "failed", "✗", f"What counts here is broken: {told}."
     if found:
-        return "should", "!", f"Nothing that must hold is broken; {_many(len(found), 'remark')}."
+        return "should", "!", f"Nothing that must hold is broken: {told}."
     states = [_state(case) for case in report.cases]
     left = states.count("skipped")
     if left == len(states):
@@ -167,6 +187,8 @@ def _facts(report: Report) -> Iterator[Markup]:
     for name, value in report.facts.items():
         if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
             value = ", ".join(value)
+        if isinstance(value, float):
+            value = f"{value:g}"
         if isinstance(value, bool):
             value = "yes" if value else ""  # what is not so needs no word
         if isinstance(value, (str, int, float)) and value != "":
@@ -185,6 +207,7 @@ def _findings(report: Report) -> Markup:
     worst = sorted(places.values(), key=lambda found: min(order.index(one[2].severity) for one in found))
     return Markup(
         '<section aria-labelledby="findings-title"><h2 id="findings-title">What was found</h2>'
+        '<p class="hint">MUST breaks the contract, SHOULD is unwise, INFO is worth knowing.</p>'
         '<ul class="findings">{}</ul></section>'
     ).format(_join(_finding_in_short(found) for found in worst))
 
@@ -192,33 +215,40 @@ def _findings(report: Report) -> Markup:
 def _finding_in_short(found: Sequence[tuple[int, Case, Finding]]) -> Markup:
     first = min((finding for _, _, finding in found), key=lambda one: list(Severity).index(one.severity))
     links = [
-        Markup('<a href="#c{}">{}</a>').format(number, _broken(" · ".join(_place(case))))
-        for number, case, _ in found[:_LINKS]
+        Markup('<a href="#c{}">{}</a>').format(number, _broken(finding.subject or _place(case)[0]))
+        for number, case, finding in found[:_LINKS]
     ]
     more = Markup(" and {} more").format(len(found) - _LINKS) if len(found) > _LINKS else Markup("")
-    return Markup("<li>{} <code>{}</code><p>{}</p><p class=at>{}{}</p></li>").format(
-        _badge(first), first.id, _cut(first.expected), Markup(", ").join(links), more
+    return Markup("<li>{} <code>{}</code><p><b>{}</b></p><p>{}</p><p class=at>{}{}</p></li>").format(
+        _badge(first),
+        first.id,
+        _cut(plain(first.seen)),
+        _cut(first.expected),
+        Markup(", ").join(links),
+        more,
     )
 
 
-def _table(report: Report) -> Markup:
-    """Show the report's own table, if it has one."""
-    table = report.table
-    if table is None:
-        return Markup("")
+def _table(number: int, table: Table) -> Markup:
+    """Show one of the report's own tables."""
     heads = _join(Markup('<th scope="col">{}</th>').format(name) for name in table.heads)
     rows = _join(
         Markup('<tr><th scope="row">{}</th>{}</tr>\n').format(
-            _broken(row[0]), _join(Markup("<td>{}</td>").format(_cut(cell)) for cell in row[1:])
+            _broken(row[0]),
+            _join(
+                Markup('<td data-head="{}">{}</td>').format(head, _cut(cell))
+                for head, cell in zip(table.heads[1:], row[1:], strict=True)
+            ),
         )
         for row in table.rows
     )
     note = Markup('<p class="hint">{}</p>').format(_cut(table.note)) if table.note else Markup("")
+    text = Markup("<pre tabindex=0>{}</pre>").format(_cut(table.text)) if table.text else Markup("")
     return Markup(
-        '<section aria-labelledby="table-title"><h2 id="table-title">{}</h2>{}'
-        '<div class="matrix" role="region" aria-labelledby="table-title" tabindex="0">'
-        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div></section>"
-    ).format(table.title, note, heads, rows)
+        '<section aria-labelledby="table-{0}"><h2 id="table-{0}">{1}</h2>{2}'
+        '<div class="matrix told" role="region" aria-labelledby="table-{0}" tabindex="0">'
+        "<table><thead><tr>{3}</tr></thead><tbody>{4}</tbody></table></div>{5}</section>\n"
+    ).format(number, table.title, note, heads, rows, text)
 
 
 # -- the table of what was tried
@@ -242,6 +272,44 @@ def _state(case: Case) -> str:
     if severities:
         return "info"
     return "known" if case.reason else "passed"
+
+
+def _tried(cases: Sequence[tuple[int, Case]]) -> Markup:
+    """Show what was tried, and fold away what was not reached and has no place among it."""
+    shown: list[tuple[int, Case]] = []
+    left: list[tuple[int, Case]] = []
+    reached = [_place(case) for _, case in cases if case.outcome is not Outcome.NOT_REACHED]
+    rows, columns = {row for row, _ in reached}, {column for _, column in reached}
+    for number, case in cases:
+        row, column = _place(case)
+        is_shown = case.outcome is not Outcome.NOT_REACHED or (row in rows and column in columns)
+        (shown if is_shown else left).append((number, case))
+    if not cases:
+        return Markup("")
+    several = Counter(row for row, _ in {_place(case) for _, case in cases})
+    return _TRIED.format(matrices=_join(_matrices(shown)), left=_left(left, several))
+
+
+def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Markup:
+    """List what was not reached, by the reason why; by its row alone where that has no other column."""
+    if not cases:
+        return Markup("")
+    reasons: dict[str, list[Markup]] = {}
+    for number, case in cases:
+        row, column = _place(case)
+        name = _named(row) if columns[row] == 1 else Markup("{} · {}").format(_named(row), _named(column))
+        link = Markup('<a id="m{}" class="skipped" href="#c{}">{}</a>').format(number, number, name)
+        reasons.setdefault(case.reason, []).append(link)
+    told = _join(
+        Markup("<dt>{} ({})</dt><dd>{}</dd>").format(
+            _cut(reason) or "no reason is known", len(links), Markup(", ").join(links)
+        )
+        for reason, links in reasons.items()
+    )
+    return Markup(
+        '<details class="left"><summary>{} not reached: nothing is known of them</summary>'
+        "<dl>{}</dl></details>"
+    ).format(len(cases), told)
 
 
 def _matrices(cases: Iterable[tuple[int, Case]]) -> Iterator[Markup]:
@@ -269,28 +337,34 @@ def _matrix(cases: Iterable[tuple[int, Case]], head: Markup, label: str) -> Mark
     return _MATRIX.format(
         head=head,
         label=label,
+        wide=" wide" if len(columns) > _NARROW else "",
         heads=_join(Markup('<th scope="col"><span>{}</span></th>').format(_named(name)) for name in columns),
-        rows=_join(_row(row, [cells.get((row, column), []) for column in columns]) for row in rows),
+        rows=_join(_row(row, [(name, cells.get((row, name), [])) for name in columns]) for row in rows),
     )
 
 
-def _row(name: str, cells: Sequence[Sequence[tuple[int, Case]]]) -> Markup:
-    clean = all(_state(case) in ("passed", "skipped") for cell in cells for _, case in cell)
+def _row(name: str, cells: Sequence[tuple[str, Sequence[tuple[int, Case]]]]) -> Markup:
+    clean = all(_state(case) in ("passed", "skipped") for _, cell in cells for _, case in cell)
     return Markup('<tr{}><th scope="row">{}</th>{}</tr>\n').format(
-        Markup(' class="clean"' if clean else ""), _named(name), _join(map(_cell, cells))
+        Markup(' class="clean"' if clean else ""), _named(name), _join(_cell(*cell) for cell in cells)
     )
 
 
 def _named(name: str) -> Markup:
-    """Name a row or a column, without the kind that stands above."""
+    return _broken(_bare(name))
+
+
+def _bare(name: str) -> str:
+    """Name a row or a column without the kind that stands above."""
     kind, mark, rest = name.partition(_KIND)
-    return _broken(rest if mark else kind)
+    return rest if mark else kind
 
 
-def _cell(cases: Sequence[tuple[int, Case]]) -> Markup:
+def _cell(column: str, cases: Sequence[tuple[int, Case]]) -> Markup:
     if not cases:
         return Markup("<td></td>")
-    return Markup("<td>{}</td>").format(_join(_link(number, case) for number, case in cases))
+    links = _join(_link(number, case) for number, case in cases)
+    return Markup('<td data-head="{}">{}</td>').format(_bare(column), links)
 
 
 def _link(number: int, case: Case) -> Markup:

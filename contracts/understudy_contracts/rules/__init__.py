@@ -35,17 +35,25 @@ def judge(
     *,
     speed: float = 1.0,
     secret: Callable[[str], str] | None = None,
+    charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     receiver: str = "",
+    alone: bool = False,
 ) -> list[Finding]:
     """Find what breaks the rules, at most one finding a rule: its worst breach, with what proves it.
 
-    `speed` divides documented durations; `secret` tells what signs an account's callbacks. `changes` and
-    `receiver` are what whoever judges did in between: where the provider was made another (each the journal
-    number of the first entry after it, in order), and below which address callbacks were taken.
+    What is known besides is told as for `read_talk`.
     """
     talk = read_talk(
-        entries, catalog, claim=claim, speed=speed, secret=secret, changes=changes, receiver=receiver
+        entries,
+        catalog,
+        claim=claim,
+        speed=speed,
+        secret=secret,
+        charged=charged,
+        changes=changes,
+        receiver=receiver,
+        alone=alone,
     )
     clean = Cleaner(talk)
     return [finding for rule in RULES if (finding := _finding(rule, talk, clean)) is not None]

@@ -16,6 +16,9 @@ _SLOW = 2_000
 _TOO_LATE = 5_000
 """ms after which it counts as none."""
 
+_NOBODY_THERE = frozenset({502, 503, 504})
+"""What a tunnel answers in the place of a program that has ended."""
+
 _STALE = 300_000
 """ms after which a signature is refused (WaveSpeed)."""
 
@@ -48,28 +51,33 @@ def _forged(talk: Talk) -> Iterator[Breach]:
 
 def _not_acknowledged(talk: Talk) -> Iterator[Breach]:
     for one in _answered(talk):
-        if one.received or not genuine(talk, one) or one.entry.duration >= _TOO_LATE:
+        took = one.entry.duration
+        if took >= _TOO_LATE:
+            yield Breach(f"a callback was not answered within {took / 1000:.0f} s", (one,))
+        elif one.received or not genuine(talk, one):
             continue
-        if one.entry.status:
+        elif one.entry.status and not (talk.claim is None and one.entry.status in _NOBODY_THERE):
             yield Breach(f"a callback was answered with {one.entry.status}", (one,))
         else:
             # Without a claim the program may simply have ended, as programs do.
             severity = Severity.INFO if talk.claim is None else None
-            yield Breach(f"a callback got no answer: {one.entry.error}", (one,), severity)
+            yield Breach(f"a callback got no answer: {one.entry.error or one.entry.status}", (one,), severity)
 
 
 def _late(talk: Talk) -> Iterator[Breach]:
     for one in _answered(talk):
-        took = one.entry.duration
-        if took >= _TOO_LATE:
-            yield Breach(f"a callback was not answered within {took / 1000:.0f} s", (one,), Severity.MUST)
-        elif took >= _SLOW:
-            yield Breach(f"a callback was answered after {took / 1000:.1f} s", (one,))
+        if _SLOW <= one.entry.duration < _TOO_LATE:
+            yield Breach(f"a callback was answered after {one.entry.duration / 1000:.1f} s", (one,))
 
 
 def _handled_twice(talk: Talk) -> Iterator[Breach]:
-    if talk.claim is not None and (talk.claim.handled or 0) > 1:
-        yield Breach(f"acted {talk.claim.handled} times on the end of one job", tuple(talk.callbacks[:3]))
+    handled = talk.claim.handled if talk.claim is not None else None
+    ended = [job for job in talk.jobs.values() if job.end is not None]
+    if (handled or 0) > max(1, len(ended)):
+        of = "the end of one job" if len(ended) < 2 else f"the ends of {len(ended)} jobs"
+        often = max(ended, key=lambda job: len(job.callbacks), default=None)
+        proof = often.callbacks if often is not None else talk.callbacks
+        yield Breach(f"acted {handled} times on {of}", tuple(proof[:3]))
 
 
 def _ignored(talk: Talk) -> Iterator[Breach]:
@@ -99,6 +107,10 @@ def _no_fallback(talk: Talk) -> Iterator[Breach]:
         yield Breach("waited for a callback that never came, and never asked", tuple(job.submits[:1]))
 
 
+def _is_called_back(talk: Talk) -> bool:
+    return any(True for _ in _answered(talk))
+
+
 _DELIVERY = "Pixazo Hunyuan Video, Delivery semantics"
 _WEBHOOKS = "https://wavespeed.ai/docs/how-to-use-webhooks"
 
@@ -107,22 +119,25 @@ RULES = (
         "callback-not-acknowledged",
         Severity.MUST,
         {
-            "pixazo": f"{_DELIVERY}: answer 2xx",
+            "pixazo": f"{_DELIVERY}: answer 2xx; beyond 5 s it counts as lost",
             "wavespeed": f"{_WEBHOOKS}: any 2xx counts as received",
         },
         "Answer every genuine callback with a 2xx, repeated, late and progress ones too.",
         _not_acknowledged,
+        premise=_is_called_back,
         timed=True,
     ),
     Rule(
         "callback-acknowledged-late",
         Severity.SHOULD,
         {
-            "pixazo": f"{_DELIVERY}: within a few seconds; beyond 5 s it counts as lost",
+            "pixazo": f"{_DELIVERY}: within a few seconds",
             "wavespeed": f"{_WEBHOOKS}: within a few seconds; how many those are is assumed",
         },
         "Answer first and work afterwards.",
         _late,
+        premise=_is_called_back,
+        harmless=True,
         timed=True,
     ),
     Rule(
@@ -131,6 +146,7 @@ RULES = (
         "https://wavespeed.ai/docs/verify-webhooks",
         "Check signature and age of a callback; refuse it with a 4xx where they are wrong.",
         _forged,
+        premise=_is_called_back,
     ),
     Rule(
         "handled-duplicate-twice",
@@ -138,6 +154,8 @@ RULES = (
         "assumed: deliveries are retried, so one may come twice",
         "Remember which jobs have ended, and act once on each.",
         _handled_twice,
+        premise=lambda talk: len(talk.callbacks) > 1,
+        of_claim=True,
     ),
     Rule(
         "ignored-callback",
@@ -145,6 +163,8 @@ RULES = (
         "assumed: a callback and an answer go different ways",
         "Keep callbacks about jobs that you do not know yet: they may come before the submit's answer.",
         _ignored,
+        premise=_is_called_back,
+        of_claim=True,
         timed=True,
     ),
     Rule(
@@ -156,6 +176,8 @@ RULES = (
         },
         "Poll when a callback is overdue.",
         _no_fallback,
+        premise=lambda talk: talk.claim is not None and talk.claim.mode == "webhook",
+        of_claim=True,
         timed=True,
     ),
 )

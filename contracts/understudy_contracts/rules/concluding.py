@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from understudy_contracts.findings import Severity
-from understudy_contracts.rules.rule import ENDS, Breach, Rule
+from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
 from understudy_contracts.rules.talk import Talk
+from understudy_mock.redaction import SHORTEST
 
 
 def _failure_for_success(talk: Talk) -> Iterator[Breach]:
@@ -75,13 +76,13 @@ def _crashed(talk: Talk) -> Iterator[Breach]:
     elif claim.outcome == "adapter_error":
         text = f"the adapter answered adapter_error: {claim.message or 'it does not say why'}"
         advice = "Look at the exception: the adapter did not expect it, be it its own or the library's."
-        yield Breach(text, proof, source="PROTOCOL.md, result", advice=advice)
+        yield Breach(text, proof, source=f"{PROTOCOL}, result", advice=advice)
     elif claim.left.startswith(_ENDS):
         advice = "Stay until stdin ends: after `release` comes the next case."
         if claim.left.startswith(_RAISED):
             advice = "Catch what can go wrong when a case is let go of: the next one comes after it."
         text = f"at release, {claim.left}"
-        yield Breach(text, proof, source="PROTOCOL.md, release", advice=advice)
+        yield Breach(text, proof, source=f"{PROTOCOL}, release", advice=advice)
 
 
 def _misspoke(talk: Talk) -> Iterator[Breach]:
@@ -165,8 +166,26 @@ def _wrong_kind(talk: Talk) -> Iterator[Breach]:
 
 def _key_in_error(talk: Talk) -> Iterator[Breach]:
     claim = talk.claim
-    if claim is not None and claim.key and claim.key in claim.message:
+    # A short one may stand there by chance.
+    if claim is not None and len(claim.key) >= SHORTEST and claim.key in claim.message:
         yield Breach("the error text holds the key", tuple(talk.calls[-1:]))
+
+
+def _end(word: str) -> Callable[[Talk], bool]:
+    def is_told(talk: Talk) -> bool:
+        end = talk.end
+        return end is not None and end.told is not None and end.told.end == word
+
+    return is_told
+
+
+def _is_unfinished_at_first(talk: Talk) -> bool:
+    at_once = any(one.told is not None and one.told.end for one in talk.submits)
+    return bool(talk.jobs) and not at_once
+
+
+def _ends_wrong(talk: Talk) -> bool:
+    return talk.last is not None and bool(talk.last.kinds)
 
 
 RULES = (
@@ -176,6 +195,8 @@ RULES = (
         ENDS,
         "Go by the job's status, not by HTTP 200.",
         _failure_for_success,
+        premise=_end("FAILED"),
+        of_claim=True,
     ),
     Rule(
         "took-unfinished-for-finished",
@@ -183,6 +204,8 @@ RULES = (
         ENDS,
         "Only what the provider names an end is one; anything else, progress callbacks included, is not.",
         _unfinished_for_finished,
+        premise=_is_unfinished_at_first,
+        of_claim=True,
         assumed="that an unknown status is no end",
     ),
     Rule(
@@ -191,6 +214,8 @@ RULES = (
         "the documentation's own variants (`understudy quirks`); that unknown fields may come is assumed",
         "Ignore what you do not know, and take every documented form.",
         _choked,
+        premise=lambda talk: talk.last is not None and not talk.last.kinds,
+        of_claim=True,
         timed=True,
     ),
     Rule(
@@ -199,14 +224,18 @@ RULES = (
         "assumed: an answer that dribbles in, or that waits for the job, is an answer",
         "Give a request the time that its answer takes, and try again after a timeout of your own.",
         _hung_up,
+        premise=lambda talk: talk.last is not None,
+        of_claim=True,
         timed=True,
     ),
     Rule(
         "broke-the-protocol",
         Severity.MUST,
-        "PROTOCOL.md, result and release",
+        f"{PROTOCOL}, result and release",
         "Mend the adapter: each answer is one line of JSON with the id and the type that are asked for.",
         _misspoke,
+        of_claim=True,
+        harmless=True,
     ),
     Rule(
         "crashed",
@@ -214,6 +243,7 @@ RULES = (
         "assumed: gateways answer in HTML, or not at all, and the caller wants to know",
         "Look at status and type before you parse, and catch what parsing raises.",
         _crashed,
+        of_claim=True,
     ),
     Rule(
         "never-finished",
@@ -221,6 +251,7 @@ RULES = (
         "assumed: no document promises that a job ends",
         "Have a deadline, and a timeout for each request that is shorter.",
         _never_finished,
+        premise=lambda talk: talk.claim is not None or bool(talk.of("poll")),
         timed=True,
     ),
     Rule(
@@ -229,6 +260,8 @@ RULES = (
         "the providers' documentation of results: where the files are",
         "Return the addresses of the final answer as they stand, and compare what came with Content-Length.",
         _wrong_output,
+        premise=_end("COMPLETED"),
+        of_claim=True,
     ),
     Rule(
         "missed-outputs",
@@ -236,6 +269,8 @@ RULES = (
         "the providers' documentation of results: lists of files",
         "Return every file, in order.",
         _missed_outputs,
+        premise=_end("COMPLETED"),
+        of_claim=True,
     ),
     Rule(
         "no-job-id",
@@ -243,13 +278,18 @@ RULES = (
         "assumed: a job that was paid for can be found only by its id",
         "Tell the job's id with every conclusion, so that it can be looked up later.",
         _no_job_id,
+        premise=lambda talk: talk.job is not None and talk.job.known,
+        of_claim=True,
+        harmless=True,
     ),
     Rule(
         "wrong-error-kind",
         Severity.MUST,
-        "PROTOCOL.md, error kinds",
+        f"{PROTOCOL}, result: kinds",
         "Tell apart what the caller can do about it: fix the request, the key, the balance, or wait.",
         _wrong_kind,
+        premise=_ends_wrong,
+        of_claim=True,
         timed=True,
     ),
     Rule(
@@ -258,5 +298,8 @@ RULES = (
         "assumed: what stands in an error ends in logs",
         "Take the key out of every text: logs and tickets are read by others.",
         _key_in_error,
+        premise=_ends_wrong,
+        of_claim=True,
+        harmless=True,
     ),
 )

@@ -21,10 +21,15 @@ ENDS: Mapping[str, str] = MappingProxyType(
 """By provider, where the ends of its jobs are named."""
 
 
+PROTOCOL = "the client protocol (PROTOCOL.md in the package understudy_contracts)"
+"""Where it is written what an adapter answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Breach:
     """Where a talk breaks a rule. `severity`, `source` and `advice` are the rule's own unless given.
 
+    A breach of which less is known may weigh less than the rule, and never more.
     `about` names the member of the answers that the rule looked at, so that the evidence shows it.
     """
 
@@ -36,12 +41,19 @@ class Breach:
     about: str = ""
 
 
+def always(talk: Talk) -> bool:
+    """For what any talk can break."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `check` finds where a talk breaks it.
+    """One rule. `check` finds where a talk breaks it, `premise` tells whether what it judges has happened.
 
-    `source` names a document, by provider where each has its own, and `assumed` what none says. Where it is
-    `timed`, a busy machine can make a good client break it; nothing excuses the others.
+    `source` names a document, by provider where each has its own, and `assumed` what none says. One that is
+    `of_claim` judges what a client concludes, and nothing where it says nothing. One that is `harmless`
+    changes no outcome by being broken. Where it is `timed`, a busy machine can make a good client break it;
+    nothing excuses the others.
     """
 
     id: str
@@ -49,8 +61,15 @@ class Rule:
     source: str | Mapping[str, str]
     advice: str
     check: Callable[[Talk], Iterator[Breach]]
+    premise: Callable[[Talk], bool] = always
+    of_claim: bool = False
+    harmless: bool = False
     timed: bool = False
     assumed: str = ""
+
+    def in_reach(self, talk: Talk) -> bool:
+        """Tell whether what it judges has happened: one that never was in reach has not been kept."""
+        return (talk.claim is not None or not self.of_claim) and self.premise(talk)
 
     def source_at(self, provider: str = "") -> str:
         """Name what it comes from at a provider, at all of them where that one has nothing of its own."""

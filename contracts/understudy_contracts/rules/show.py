@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from understudy_contracts.rules.talk import Exchange, Talk
-from understudy_mock.recording.redact import SHORTEST, Redactor, secrets_of
+from understudy_mock.redaction import Redactor, secrets_in
 
 _HEADERS = (b"retry-after", b"x-rate-limit-reset-at-utc", b"x-request-id")
 _LONGEST = 300
@@ -21,11 +21,9 @@ class Cleaner(Redactor):
     """Takes every key of a talk out of texts: those that callers showed, and the one they were given."""
 
     def __init__(self, talk: Talk) -> None:
-        found = {talk.claim.key} if talk.claim is not None else set()
-        for one in talk.exchanges:
-            entry = one.entry
-            found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
-        super().__init__(frozenset(secret for secret in found if len(secret) >= SHORTEST))
+        keys = [talk.claim.key] if talk.claim is not None else []
+        found = secrets_in(one.entry for one in talk.exchanges)
+        super().__init__([*keys, *(one for one, is_key in found.items() if is_key)], found)
 
 
 def show(one: Exchange, talk: Talk, clean: Redactor, about: str = "") -> str:

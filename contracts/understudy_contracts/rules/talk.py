@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -22,6 +22,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
 from understudy_mock.recording.told import Told, read_told
+from understudy_mock.redaction import SHORTEST, secrets_of
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
@@ -31,6 +32,24 @@ _BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _EARLY = 0.95
 """Share of a told wait that counts as all of it."""
 
+_BUSY = frozenset({429, 503})
+"""Answers with which whatever keeps files tells when to come back."""
+
+_OF_THE_CLIENT = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"accept-language",
+        b"connection",
+        b"content-type",
+        b"host",
+        b"user-agent",
+    }
+)
+"""Headers that a client fills in by itself."""
+
+_PORT = re.compile(r":\d+$")
+_AUTHORITY_ENDS = re.compile(r"[/?]")
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 
@@ -53,7 +72,7 @@ class Exchange:
     @property
     def ends(self) -> float:
         """When it ended, in ms since the epoch."""
-        return self.entry.at + self.entry.duration
+        return self.entry.at + max(0.0, self.entry.duration)
 
     @property
     def job(self) -> str:
@@ -113,8 +132,11 @@ class Exchange:
     @cached_property
     def kinds(self) -> frozenset[str]:
         """The error kinds that fit this answer (PROTOCOL.md); none where it is good."""
+        # Segmind's synchronous call tells a job that failed as it tells any trouble of its own.
+        anything = self.status == 500 and self.operation is not None and self.operation.answers == "media"
+        failed = frozenset({"job_failed"} if anything else ())
         if self.broken:
-            return frozenset({"network", "server"})
+            return failed | {"network", "server"}
         match self.status:
             case status if status < 400:
                 return frozenset()
@@ -132,11 +154,8 @@ class Exchange:
                 )
             case 429:
                 return frozenset({"rate_limited"})
-            case 500 if self.operation is not None and self.operation.answers == "media":
-                # Segmind's synchronous call tells a job that failed as it tells any trouble of its own.
-                return frozenset({"server", "job_failed"})
             case status:
-                return frozenset({"server" if status >= 500 else "validation"})
+                return failed | {"server" if status >= 500 else "validation"}
 
     @cached_property
     def passing(self) -> bool:
@@ -184,7 +203,8 @@ class Exchange:
     @cached_property
     def wait(self) -> float | None:
         """The instant (ms since the epoch) before which the caller was told not to come back."""
-        if self.entry.status < 400:
+        # An address of a file that has run out is 403, too: waiting does not help, a fresh one does.
+        if self.entry.status < 400 or (self.part == "media" and self.entry.status not in _BUSY):
             return None
         for name, value in self.entry.response_headers:
             text = value.decode("latin-1").strip()
@@ -192,20 +212,60 @@ class Exchange:
                 return (
                     self.ends + int(text) * 1000
                     if text.isdecimal()
-                    else _instant(parsedate_to_datetime, text)
+                    else self._on_our_clock(_instant(parsedate_to_datetime, text))
                 )
             if name == b"x-rate-limit-reset-at-utc":
-                return _instant(datetime.fromisoformat, text)
+                return self._on_our_clock(_instant(datetime.fromisoformat, text))
         return None
+
+    def _on_our_clock(self, instant: float | None) -> float | None:
+        """Read an instant of the wall clock on the clock of the journal."""
+        return None if instant is None else instant - self.entry.drift
 
     def is_early(self, again: Exchange) -> bool:
         """Tell whether a later call came before the instant that this answer named."""
-        return self.wait is not None and again.begins < self.ends + (self.wait - self.ends) * _EARLY - 20
+        rest = self.rest(again)
+        return self.wait is not None and rest is not None and rest < (self.wait - self.ends) * _EARLY - 20
 
-    def carries(self, key: str) -> bool:
-        """Tell whether the request shows the key, in its address or in a header."""
-        raw = key.encode("latin-1", "replace")
-        return key in self.entry.url or any(raw in value for _, value in self.entry.request_headers)
+    def precedes(self, again: Exchange) -> bool:
+        """Tell whether this was over when the other call was made: else that one was no answer to it.
+
+        Beginnings are whole ms, rounded down. Where all instants are one, nobody knows.
+        """
+        late = again.begins > self.begins and again.begins + 1 > self.ends
+        return again.begins >= self.ends or late
+
+    def rest(self, again: Exchange) -> float | None:
+        """Tell how many ms passed between this and a call after it; None where no clock was running."""
+        if again.begins <= self.begins or not self.precedes(again):
+            return None
+        return max(0.0, again.begins - self.ends)
+
+    def shows(self, key: str) -> bool:
+        """Tell whether the caller sent a key: where keys stand, or as the whole of another value.
+
+        A short one may stand anywhere by chance, and so may any in what a client tells of itself.
+        """
+        if not key:
+            return False
+        path, _, query = self.entry.url.partition("?")
+        shown = secrets_of("", self.entry.url, self.entry.request_headers)
+        if any(key in (secret, unquote(secret)) for secret, _ in shown):
+            return True
+        if len(key) < SHORTEST:
+            return False
+        told = [value for name, value in self.entry.request_headers if name not in _OF_THE_CLIENT]
+        sent = [value.decode("latin-1").strip() for value in told]
+        return key in (*sent, *map(unquote, path.split("/")), *(value for _, value in parse_qsl(query)))
+
+    @property
+    def host(self) -> str:
+        """The name of the host that the caller has called, without its port; "" where nobody tells."""
+        # A recorder may have led the call elsewhere, and have written that address down.
+        named = next((value for name, value in self.entry.request_headers if name.lower() == b"host"), b"")
+        _, mark, rest = self.entry.url.partition("://")
+        host = named.decode("latin-1") or (_AUTHORITY_ENDS.split(rest, maxsplit=1)[0] if mark else "")
+        return _PORT.sub("", host.lower())
 
 
 @dataclass(eq=False)
@@ -243,18 +303,16 @@ class JobTalk:
 
 @dataclass(eq=False)
 class Talk:
-    """A whole journal, with what else is known.
-
-    `speed` divides what the documentation says of durations. `secret` tells what signs an account's
-    callbacks, None where nobody knows. `changes` are where whoever judges changed what the provider does:
-    each the journal number of the first entry after it, in order.
-    """
+    """A whole journal, with what else is known: see `read_talk`."""
 
     exchanges: Sequence[Exchange]
+    operations: Sequence[Operation]
     claim: Claim | None = None
     speed: float = 1.0
     secret: Callable[[str], str] | None = None
+    charged: Callable[[str], bool | None] | None = None
     changes: Sequence[int] = ()
+    alone: bool = False
 
     @cached_property
     def calls(self) -> list[Exchange]:
@@ -296,6 +354,12 @@ class Talk:
             one.entry.account: one.entry.key for one in self.exchanges if one.entry.key and one.entry.account
         }
         return found
+
+    @cached_property
+    def elsewhere(self) -> list[Exchange]:
+        """The files that were fetched from another host than the API's, as far as anybody knows."""
+        known = {one.host for one in self.calls if one.operation is not None} - {""}
+        return [one for one in self.of("media") if one.host not in known]
 
     def of(self, part: Part) -> list[Exchange]:
         """The exchanges of one part."""
@@ -361,17 +425,24 @@ def read_talk(
     claim: Claim | None = None,
     speed: float = 1.0,
     secret: Callable[[str], str] | None = None,
+    charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     receiver: str = "",
+    alone: bool = False,
 ) -> Talk:
     """Read a journal. The catalog tells what each operation is for.
 
-    Callbacks to addresses below `receiver` came to whoever judges, and to nobody where it is "".
+    `speed` divides documented durations. `secret` tells what signs an account's callbacks, `charged` whether
+    a job's price is kept, None where nobody knows. `changes` and `receiver` are what whoever judges did in
+    between: where the provider was made another (each the journal number of the first entry after it, in
+    order), and below which address callbacks were taken, "" for none. `alone` tells that all calls are one
+    client's, as they are where there is a claim: elsewhere, two may have met the same.
     """
     operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
     exchanges = [_exchange(entry, operations, receiver) for entry in entries]
     exchanges.sort(key=lambda one: (one.begins, one.entry.number))
-    return Talk(exchanges, claim, speed, secret, changes)
+    alone = alone or claim is not None
+    return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone)
 
 
 def _exchange(

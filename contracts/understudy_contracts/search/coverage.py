@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from understudy_contracts.rules import RULES
-from understudy_contracts.rules.reach import in_reach
 from understudy_contracts.rules.talk import Talk
 from understudy_contracts.search.strategies import SPEED, Drawn
 from understudy_mock.domain.scenario import Entry, met
@@ -26,7 +25,7 @@ class Coverage:
 
     def count(self, drawn: Drawn, talk: Talk) -> None:
         """Count one example."""
-        rules = [rule.id for rule in RULES if in_reach(rule.id, talk)]
+        rules = [rule.id for rule in RULES if rule.in_reach(talk)]
         self.rules.update(rules)
         for condition in dict.fromkeys(conditions(drawn, talk)):
             self.met[condition] += 1

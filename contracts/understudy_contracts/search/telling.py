@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from understudy_contracts.conversation import as_text, shorten, tell
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
 from understudy_contracts.rules import RULES
 from understudy_contracts.search.search import Exploration, Found
 from understudy_contracts.search.strategies import SPEED
@@ -64,7 +64,9 @@ def save(exploration: Exploration, directory: Path, *, seed: int, command: str) 
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / f"breaks-{found.finding.id}.yaml"
         # By its name alone: the file may be moved, or sent to somebody.
-        file.write_text(write_found(found, [serve(Path(file.name), seed), command]), encoding="utf-8")
+        file.write_text(
+            write_found(found, [serve(Path(file.name), seed), command]), "utf-8", "backslashreplace"
+        )
         files[found.finding.id] = file
     return files
 
@@ -187,7 +189,7 @@ def report(
                 Case(
                     place,
                     finding.id,
-                    Outcome.FAILED if finding.severity is Severity.MUST else Outcome.PASSED,
+                    outcome_of([finding]),
                     findings=(finding,),
                     seen=seen,
                     journal=found.conversation.journal,
@@ -214,7 +216,7 @@ def report(
         "found": [_as_json(found, files) for found in exploration.found],
         "coverage": exploration.coverage.as_json(),
     }
-    return Report(f"client {name}, explored", tuple(cases), whole, _table(exploration))
+    return Report(f"client {name}, explored", tuple(cases), whole, (_table(exploration),))
 
 
 def _table(exploration: Exploration) -> Table:

@@ -2,7 +2,7 @@
 
 What differs from run to run is a variable: the user's key is never shown, a job's name or address is taken
 from the answer that tells it, and a receiver of callbacks is one that the reader starts. A poll is repeated
-until it tells what it told in the run, and then made once more where the run did so.
+until it tells what it told in the run, and then made as often more as the run did.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from understudy_contracts.server.dialect import Dialect, Unreadable
 from understudy_contracts.server.wire import Exchange
-from understudy_mock.recording.redact import SHORTEST
+from understudy_mock.redaction import SHORTEST
 
 _KEY = "# KEY is the key that the check was given: KEY=..."
 _RECEIVER = "RECEIVER=http://127.0.0.1:9000/done  # start one there"
@@ -61,8 +61,7 @@ def commands(
             command = (
                 f"N={_TRIES}; until {command} | tee /dev/stderr | grep -F {told} >/dev/null || {_GIVEN_UP}"
             )
-        if one.method != "GET" or command not in lines[-1:]:
-            lines.append(command)
+        lines.append(command)
     return "\n".join([*_preface(lines, base_url, inside=inside), *lines])
 
 

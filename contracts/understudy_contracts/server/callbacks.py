@@ -10,13 +10,13 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from understudy_contracts.findings import Case, Finding, Outcome, Severity
+from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 from understudy_contracts.receiver import Callback, Receiver
 from understudy_contracts.server.again import again
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.gateway import open_gateway
-from understudy_contracts.server.generated import INTERRUPTED
 from understudy_contracts.server.lifecycle import subjects
+from understudy_contracts.server.phases import INTERRUPTED
 from understudy_contracts.server.posts import (
     AS_SENT,
     KINDS,
@@ -49,6 +49,9 @@ _PATIENCE = TIMEOUT / 1000
 
 _LONGEST = 60.0
 """Real seconds after which nothing more is posted: a slow receiver has shown enough."""
+
+_MOST_READ = 1024 * 1024
+"""Bytes of a receiver's answer that are read: its status is all that counts."""
 
 _BEHIND = (400, 401, 403)
 """How a receiver refuses a signature."""
@@ -96,7 +99,7 @@ def check_receiver(
     Raises Absent where nothing listens, and KeyboardInterrupt after the cases of a run that was cut short.
     """
     seen = _Seen()
-    wire = Http(url)
+    wire = Http(url, _MOST_READ)
     try:
         with closing(_posts(api, seed, examples, progress)) as posts:
             for post in posts:
@@ -151,10 +154,13 @@ def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:
             if not seen.posted and not seen.crashes:
                 raise Absent(str(problem)) from None
             seen.ended = "the receiver no longer listens"
-        too_late = f"no answer within {_PATIENCE:g} s" if problem.late else ""
-        said = too_late or seen.ended or "the connection was closed"
-        seen.crashes.setdefault(post.kind.id, (post, said))
+        said = seen.ended or "the connection was closed"
         if problem.late:
+            said = f"no answer within {_PATIENCE:g} s"
+        elif problem.endless:
+            said = f"an answer of more than {_MOST_READ // 1024} KB"
+        seen.crashes.setdefault(post.kind.id, (post, said))
+        if problem.late or problem.endless:
             seen.ended = said  # each one more would take as long
         return
     seen.seconds += time.perf_counter() - began
@@ -181,7 +187,7 @@ def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, sig
         lost = Exchange("POST", url, post.headers, post.body, 0)
         findings = (_finding(kind, f"{kind.words}: {said}", url, lost),)
     if findings:
-        return Case(group, kind.promise, Outcome.FAILED, seconds, findings)
+        return Case(group, kind.promise, outcome_of(findings), seconds, findings)
     if seen.ended or not answers:
         before = f"; the {len(answers)} before were well" if answers else ""
         reason = f"{seen.ended or 'none was answered'}{before}" if not seen.interrupted else INTERRUPTED

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from understudy_contracts.findings import Case, Finding, Outcome, Report
+from understudy_contracts.extra import MissingExtra, require_check
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Table, weighed
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import server_options
 from understudy_contracts.receiver import Receiver
@@ -23,9 +24,9 @@ from understudy_contracts.report import lines, write_reports
 from understudy_contracts.server.callbacks import Absent, callbacks_of, check_receiver
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.gateway import open_fast_gateway, open_gateway
-from understudy_contracts.server.generated import INTERRUPTED, PHASES, Budget, generate
 from understudy_contracts.server.lifecycle import plan, run_checks, subjects
 from understudy_contracts.server.live import Purse, run_live
+from understudy_contracts.server.phases import INTERRUPTED, PHASES
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import credentials
 from understudy_contracts.server.summary import summarise
@@ -33,6 +34,7 @@ from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import PATIENCE, Exchange, Http, Unanswered
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
+from understudy_mock.printing import printable
 from understudy_mock.settings import Pace
 
 _SHOWN = 12
@@ -98,6 +100,11 @@ def server(
     if url is not None and not live and _host(url) in catalog.every_host:
         raise click.UsageError(f"{url} is the provider itself, where calls cost money: see --live")
     check_directory("--report-dir", report_dir)
+    if receiver is None and not live:
+        try:
+            require_check("check server")
+        except MissingExtra as error:
+            raise CannotRun(str(error)) from None
     run = _Run(apis, seed)
     with Interrupts(ask=run.ask_to_end) as interrupts:
         try:
@@ -112,7 +119,7 @@ def server(
         except KeyboardInterrupt:
             run.cut_short()
         interrupts.ask = _nothing  # what is left to do is to tell
-        report = run.report()
+        report = run.report().strictly() if strict else run.report()
         if all(case.outcome is Outcome.NOT_REACHED for case in run.cases):
             run.unreached = run.why_unreached()
         _tell(report, run)
@@ -122,8 +129,8 @@ def server(
     if interrupts.seen:
         leave(interrupts.status)  # not waiting for a call that goes on in some thread
     if run.unreached:
-        click.echo(f"nothing could be checked: {run.unreached}", err=True)
-    sys.exit(2 if run.unreached else report.exit_status(strict=strict))
+        click.echo(printable(f"nothing could be checked: {run.unreached}"), err=True)
+    sys.exit(2 if run.unreached else report.exit_status())
 
 
 def _refuse_odd(url: str, option: str) -> None:
@@ -323,6 +330,9 @@ class _Run:
                 target.close()
 
     def _generated(self, target: Target, examples: int) -> None:
+        # Schemathesis takes long to import, and only the extra `check` brings it.
+        from understudy_contracts.server.generated import Budget, generate
+
         if self.coverage is not None and self.coverage.watch not in target.watchers:
             self._see(target)
         budget = Budget(fuzzing=examples, chains=examples)
@@ -381,20 +391,28 @@ class _Run:
         self.facts["seconds"] = round(time.perf_counter() - self._began, 1)
         if self.coverage is not None:
             self.facts["coverage"] = self.coverage.as_json()
-        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts)
+        tables = []
+        if areas := tuple(summarise(self.cases)):
+            tables.append(Table("In short", ("area", "what of it holds"), areas, leads=True))
+        if self.coverage is not None:
+            tables.append(self.coverage.table())
+        return Report(f"understudy check server: {self.title}", tuple(self.cases), self.facts, tuple(tables))
 
 
 def _tell(report: Report, run: _Run) -> None:
-    click.echo(report.title)
+    click.echo(printable(report.title))
     _tell_findings(report.findings)
     _tell_unreached(report.cases)
     areas = list(summarise(report.cases))
     if areas:
         click.echo("\nin short:")
-        click.echo("\n".join(areas))
+        click.echo("\n".join(f"  {name:<10} {verdict}" for name, verdict in areas))
     count = Counter(case.outcome for case in report.cases)
     told = ", ".join(f"{count[outcome]} {outcome}" for outcome in Outcome if count[outcome])
-    click.echo(f"\nchecks: {told or 'none'}; {report.facts['seconds']} s; --seed {run.seed} repeats this run")
+    found = f"; findings: {weighed(report.findings)}" if report.findings else ""
+    click.echo(
+        f"\nchecks: {told or 'none'}{found}; {report.facts['seconds']} s; --seed {run.seed} repeats this run"
+    )
     if run.coverage is not None:
         click.echo(run.coverage.line())
         _tell_missing(run.coverage)
@@ -412,7 +430,7 @@ def _tell_findings(findings: tuple[Finding, ...]) -> None:
         others = list(dict.fromkeys(one.subject for one in found[1:] if one.subject != found[0].subject))
         if others:
             more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-            click.echo(f"  also at: {', '.join(others[:_SHOWN])}{more}")
+            click.echo(printable(f"  also at: {', '.join(others[:_SHOWN])}{more}"))
 
 
 def _tell_unreached(cases: tuple[Case, ...]) -> None:
@@ -421,7 +439,7 @@ def _tell_unreached(cases: tuple[Case, ...]) -> None:
         if case.outcome in (Outcome.NOT_REACHED, Outcome.ERROR):
             reasons.setdefault(f"{case.outcome}: {case.reason}", Counter())[case.name] += 1
     for reason, names in reasons.items():
-        click.echo(f"\n{reason}")
+        click.echo(printable(f"\n{reason}"))
         told = [f"{name} ({count})" if count > 1 else name for name, count in names.items()]
         click.echo(f"  {', '.join(told)}")
 

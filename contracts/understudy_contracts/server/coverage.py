@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from understudy_contracts.findings import Table
 from understudy_contracts.server.spec import NOBODYS, Api
 from understudy_contracts.server.wire import Exchange
 from understudy_mock.domain.model import Operation
@@ -110,6 +111,27 @@ class Coverage:
             f"coverage: {self.seen} of {self.documented} documented answers seen "
             f"({operations} operations, {calls} calls{extra})"
         )
+
+    def table(self) -> Table:
+        """Tell it operation by operation, what lacks the most first."""
+        whys: dict[str, dict[str, list[int]]] = {}
+        for name, status, why in self.missing():
+            whys.setdefault(name, {}).setdefault(why, []).append(status)
+        rows = []
+        for api in self._apis:
+            for operation in api.checked:
+                name = f"{api.provider} {operation.id}"
+                found = [
+                    f"{status} (undocumented)" if status not in operation.statuses else str(status)
+                    for (provider, one, status) in sorted([*self._seen, *self._undocumented])
+                    if (provider, one) == (api.provider, operation.id)
+                ]
+                lacking = [f"{', '.join(map(str, told))}: {why}" for why, told in whys.get(name, {}).items()]
+                number = sum(map(len, whys.get(name, {}).values()))
+                rows.append((number, (name, ", ".join(found) or "none", "; ".join(lacking) or "nothing")))
+        told = tuple(row for _, row in sorted(rows, key=lambda one: -one[0]))
+        heads = ("operation", "answers seen", "documented, not seen")
+        return Table("What was seen of the documentation", heads, told, f"{self.line().capitalize()}.")
 
     def as_json(self) -> dict[str, Any]:
         """Give the counts in JSON's types."""

@@ -9,28 +9,35 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import requests
+import schemathesis
 import schemathesis.openapi
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.openapi.checks import AuthScenario, IgnoredAuth, UnsupportedMethodResponse
+from schemathesis.schemas import BaseSchema
 
 from understudy_contracts.findings import Case, Finding, Outcome, Severity
 from understudy_contracts.server.again import again
+from understudy_contracts.server.phases import INTERRUPTED, PHASES
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import Exchange, Inside
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.domain.model import Operation
 
-PHASES = ("examples", "coverage", "fuzzing", "stateful")
-INTERRUPTED = "interrupted"
-"""Why a case was not reached that an interrupt kept from being run, or from being finished."""
+MOST_READ = 64 * 1024 * 1024
+"""Bytes of one answer to a generated call that are read, once decompressed."""
+
+_AT_ONCE = 64 * 1024
+_FILES = ("video/", "audio/", "image/", "model/", "application/octet-stream")
+"""How the media types of files begin; the checks look at their status and their headers alone."""
 
 _SHOWN = 1000
 _UNSERVED = "generated: operations that are not served"
@@ -66,11 +73,15 @@ _METHODS = ["get", "put", "post", "delete", "patch", "options"]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much is tried: examples an operation when fuzzing, and chains of links."""
+    """How much is tried: examples an operation when fuzzing, and chains of links.
+
+    `most_read` is how many bytes of one answer are read, once decompressed.
+    """
 
     fuzzing: int = 10
     chains: int = 10
     phases: tuple[str, ...] = PHASES
+    most_read: int = MOST_READ
 
 
 @dataclass
@@ -121,7 +132,7 @@ def generate(
         schema.app = target.wire.house.bridge(target.wire.app)
     tallies: dict[tuple[str, str], _Tally] = {}
     interrupted = False
-    for event in from_schema(schema).execute():
+    for event in _events(schema, budget.most_read):
         if isinstance(event, events.PhaseStarted) and event.phase.name.value.lower() != "probing":
             progress(f"generated calls: {api.provider}, {event.phase.name.value.lower()}")
         elif isinstance(event, events.ScenarioFinished) and event.is_test_scenario:
@@ -140,13 +151,56 @@ def generate(
             interrupted = True
             break
     for (phase, label), tally in tallies.items():
-        if tally.calls or tally.errors or tally.stopped or tally.skipped not in _NEEDLESS:
+        if tally.calls or tally.findings or tally.errors or tally.stopped or tally.skipped not in _NEEDLESS:
             yield _case(api, phase, label, tally)
     if target.key is None:
         # Ours are made up, so a server that takes any key, or none of ours, shows nothing here.
         yield Case(api.provider, "generated: a wrong key", Outcome.NOT_REACHED, reason=_ANY_KEY)
     if interrupted:
         raise KeyboardInterrupt
+
+
+_bounded: dict[int, int] = {}
+"""Bytes that are read of an answer, by the identity of the schema: the hook below is one for a process."""
+
+
+def _events(schema: BaseSchema, most_read: int) -> Iterator[events.EngineEvent]:
+    """Run the engine, and read no more of an answer than there is room for."""
+    _bounded[id(schema)] = most_read
+    try:
+        yield from from_schema(schema).execute()
+    finally:
+        del _bounded[id(schema)]
+
+
+@schemathesis.hook
+def before_call(
+    context: schemathesis.HookContext, case: schemathesis.Case[Any], kwargs: dict[str, Any]
+) -> None:
+    """Have the answer to a call of ours read within bounds."""
+    most_read = _bounded.get(id(case.operation.schema))
+    if most_read is not None and case.operation.schema.app is None:
+        kwargs["hooks"] = {"response": partial(_read, most_read)}
+
+
+def _read(most: int, response: requests.Response, *_: Any, **__: Any) -> None:
+    """Read an answer, of a file no more than its beginning: the engine keeps the answers of a whole phase.
+
+    Raises ChunkedEncodingError, which the engine takes for a broken answer, where there is too much of it.
+    """
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return  # the engine itself ends those
+    kept, size = bytearray(), 0
+    for part in response.iter_content(_AT_ONCE):
+        size += len(part)
+        if size > most:
+            response.close()
+            text = f"the answer has more than {most:,} bytes"
+            raise requests.exceptions.ChunkedEncodingError(text, request=response.request, response=response)
+        if not kind.startswith(_FILES) or len(kept) < _AT_ONCE:
+            kept += part
+    response._content = bytes(kept)
 
 
 def _case(api: Api, phase: str, label: str, tally: _Tally) -> Case:

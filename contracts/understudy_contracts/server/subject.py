@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import takewhile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -38,6 +39,8 @@ ACCEPTED = (200, 202)
 _POLLS = 200
 _AFTER = 3
 _LOST = 20
+_LEADING = 7
+"""Polls at most that a finding shows besides its submit."""
 
 
 class Broken(Exception):
@@ -86,6 +89,12 @@ class Walk:
         """Those up to the first final state, with it."""
         last = len(self.polls) if self.end is None else self.end + 1
         return [(exchange, view) for exchange, view in self.polls[:last] if view is not None]
+
+    def leading_to(self, index: int) -> list[Exchange]:
+        """The poll of an index, after those since the state before it was first told: they show it again."""
+        told = [view.word if view is not None else "" for _, view in self.polls[:index]]
+        same = list(takewhile(lambda word: word == told[-1], reversed(told)))[: _LEADING - 1]
+        return [exchange for exchange, _ in self.polls[index - len(same) : index + 1]]
 
     def last(self) -> tuple[Exchange, View]:
         """The poll that told the end. Raises NotReached when none did."""

@@ -60,7 +60,7 @@ GENERATED = "generated: "
 """How the names of cases begin that hold generated calls."""
 
 
-def summarise(cases: Iterable[Case]) -> Iterator[str]:
+def summarise(cases: Iterable[Case]) -> Iterator[tuple[str, str]]:
     """Say of each area that was tried what of it holds: kept, NOT KEPT, or not shown, with the promises."""
     cases = tuple(cases)
     outcomes: dict[str, set[Outcome]] = {}
@@ -70,9 +70,9 @@ def summarise(cases: Iterable[Case]) -> Iterator[str]:
     for area in AREAS:
         tried = {check.id: outcomes[check.id] for check in area.checks if check.id in outcomes}
         if tried:
-            yield f"  {area.name:<10} {_verdict(area, tried, _places(area, cases))}"
+            yield area.name, _verdict(area, tried, _places(area, cases))
     if generated:
-        yield f"  {'generated':<10} {_of_generated(generated)}"
+        yield "generated", _of_generated(generated)
 
 
 def _of_generated(cases: Sequence[Case]) -> str:

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from understudy_contracts.server.again import short_key
 from understudy_contracts.server.stamps import read_stamp
 from understudy_contracts.server.wire import PATIENCE, Exchange, Inside, Unanswered, Wire, is_near
-from understudy_mock.recording.redact import REDACTED, SHORTEST, Redactor
+from understudy_mock.redaction import REDACTED, SHORTEST, Redactor
 
 Watcher = Callable[[Exchange], None]
 
@@ -67,7 +67,7 @@ class Target:
         self._seed = seed
         self._keys = 0
         self._found: Mapping[str, Any] | None = None
-        self._shown = Redactor(frozenset({key})) if key and len(key) >= SHORTEST else None
+        self._shown = Redactor([key]) if key and len(key) >= SHORTEST else None
         self.health = None if stranger else self._ask_health()
         self.pace: str = str(self.health.get("pace", "")) if self.health else ""
         self.speed = float(self.health.get("speed", 1.0)) if self.health else 1.0
@@ -136,7 +136,7 @@ class Target:
         """
         text = text.encode("utf-8", "backslashreplace").decode()
         if self._shown is not None:
-            return self._shown.text(text).replace(REDACTED, "$KEY")
+            return self._shown.values(text).replace(REDACTED, "$KEY")
         return re.sub(short_key(self.key), "$KEY", text) if self.key else text
 
     def is_own(self, url: str) -> bool:

@@ -7,7 +7,7 @@ import json
 import shlex
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -17,6 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 PATIENCE = 60.0
 """Real seconds after which a call counts as unanswered."""
+
+MOST_READ = 256 * 1024 * 1024
+"""Bytes of an answer that are read, once decompressed: room for any file. One that goes on is no answer."""
 
 _SHOWN = 400
 """Characters of a body that evidence shows."""
@@ -75,16 +78,24 @@ class Exchange:
         return f"{self.method} {self.url} -> {self.status} {said}"
 
 
-class Unanswered(Exception):
-    """A call got no answer: no connection, or none in time.
+class Endless(Exception):
+    """An answer had more bytes than are read."""
 
-    `late` is for one whose time ran out, `absent` for one that found nobody to connect to; `call` is what was
-    asked, with the status 0.
+    def __init__(self, most: int) -> None:
+        super().__init__(f"the answer has more than {most:,} bytes, and was read no further")
+
+
+class Unanswered(Exception):
+    """A call got no answer: no connection, none in time, or none with an end.
+
+    `late` is for one whose time ran out, `endless` for one that had too many bytes, `absent` for one that
+    found nobody to connect to; `call` is what was asked, with the status 0.
     """
 
     def __init__(self, call: Exchange, problem: Exception, patience: float = PATIENCE) -> None:
         self.call = call
         self.absent = isinstance(problem, httpx.ConnectError | httpx.ConnectTimeout | httpx.InvalidURL)
+        self.endless = isinstance(problem, Endless)
         self.late = isinstance(problem, httpx.TimeoutException | TimeoutError)
         said = f"took longer than {patience:g} s" if self.late else f"{type(problem).__name__}: {problem}"
         super().__init__(f"{call.method} {call.url}: {said}")
@@ -146,10 +157,16 @@ class House:
 
 
 class _Client:
-    """A client in a loop of its own: only there can a whole call be given a time, drop by drop."""
+    """A client in a loop of its own: only there can a whole call be given a time, drop by drop.
 
-    def __init__(self, base_url: str, transport: httpx.AsyncBaseTransport | None) -> None:
+    Of an answer `most_read` bytes are read.
+    """
+
+    def __init__(
+        self, base_url: str, transport: httpx.AsyncBaseTransport | None, most_read: int = MOST_READ
+    ) -> None:
         self.base_url = base_url.rstrip("/")
+        self._most_read = most_read
         self.house = House()
         self._client = httpx.AsyncClient(transport=transport, trust_env=False)
 
@@ -157,14 +174,26 @@ class _Client:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, patience: float = PATIENCE
     ) -> Exchange:
         """Make a call to an absolute URL, which has `patience` real seconds. Raises Unanswered."""
-        asking = self._client.request(method, url, headers=dict(headers), content=body, timeout=patience)
+        call = Exchange(method, url, dict(headers), body, 0)
         try:
-            response = self.house.run(asking, patience)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, AssertionError) as problem:
+            return self.house.run(self._ask(call, patience), patience)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, Endless, AssertionError) as problem:
             # The assertion is httpx's: the app returned without an answer.
-            call = Exchange(method, url, dict(headers), body, 0)
             raise Unanswered(call, problem, patience) from problem
-        return _exchange(method, url, headers, body, response)
+
+    async def _ask(self, call: Exchange, patience: float) -> Exchange:
+        asking = self._client.stream(
+            call.method, call.url, headers=dict(call.headers), content=call.body, timeout=patience
+        )
+        async with asking as response:
+            parts, size = [], 0
+            async for part in response.aiter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > self._most_read:
+                    raise Endless(self._most_read)
+        answered = {name.lower(): value for name, value in response.headers.items()}
+        return replace(call, status=response.status_code, answered=answered, content=b"".join(parts))
 
     def close(self) -> None:
         """Close the connections, and end the loop. It may be closed already."""
@@ -176,8 +205,8 @@ class _Client:
 class Http(_Client):
     """A server at a URL."""
 
-    def __init__(self, base_url: str) -> None:
-        super().__init__(base_url, None)
+    def __init__(self, base_url: str, most_read: int = MOST_READ) -> None:
+        super().__init__(base_url, None, most_read)
 
 
 class Inside(_Client):
@@ -251,10 +280,3 @@ async def _cancel_others() -> None:
         task.cancel()
     if others:
         await asyncio.wait(others, timeout=2)
-
-
-def _exchange(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, response: httpx.Response
-) -> Exchange:
-    answered = {name.lower(): value for name, value in response.headers.items()}
-    return Exchange(method, url, dict(headers), body, response.status_code, answered, response.content)

@@ -20,6 +20,7 @@ from understudy_contracts.findings import Finding, Severity
 from understudy_contracts.receiver import Callback
 from understudy_contracts.report import lines
 from understudy_contracts.rules import judge
+from understudy_contracts.rules.ledger import read_ledger
 from understudy_contracts.testing.running import Running, running
 from understudy_mock.app import create_replay
 from understudy_mock.domain.clock import LAST, ManualClock, iso_ms
@@ -28,8 +29,8 @@ from understudy_mock.domain.scenario import Scenario, write_scenario
 from understudy_mock.gateway.book import BookError, find, read_file, refuse_unknown_models
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.recording.read import read_recording
-from understudy_mock.recording.redact import redactor
 from understudy_mock.recording.replay import MISS
+from understudy_mock.redaction import redactor
 from understudy_mock.webhooks import Sender
 
 _NOT_RECORDED = "not-recorded"
@@ -183,9 +184,9 @@ class Understudy:
             raise ValueError(f"call replay() first: {number} made before, and would be forgotten")
         world = self._gateway.world
         recording = read_recording([Path(file) for file in files], world.catalog)
-        settings = replace(world.settings, media=media)
-        replay = create_replay(recording, settings, catalog=world.catalog)
-        self._settle_on(self._stack.enter_context(running(world=replay)), alone=True)
+        settings = replace(self._gateway.settings, media=media)
+        gateway = running(settings, lambda known: create_replay(recording, known, catalog=world.catalog))
+        self._settle_on(self._stack.enter_context(gateway), alone=True)
 
     def set_balance(self, usd: float | None) -> None:
         """Give the key a wallet with this balance in USD, or take it away.
@@ -408,6 +409,8 @@ class Understudy:
             world.catalog,
             speed=world.settings.speed,
             secret=lambda account: webhook_secret(seed, account),
+            charged=read_ledger(world.store),
+            alone=True,
             changes=self._changes,
             receiver=self._gateway.receiver.url,
         )
@@ -520,8 +523,7 @@ def _told_strays(strays: list[JournalEntry]) -> str:
     number = "1 call" if len(strays) == 1 else f"{len(strays)} calls"
     shown = []
     for one in strays[:_STRAYS_SHOWN]:
-        path, _, query = one.url.partition("?")
-        clean = redactor(one.key, one.request_headers, query).url(path)
+        clean = redactor(one).suspicious_url(one.url.partition("?")[0])
         shown.append(f"{one.method} {clean}{'' if one.key else ' (no key)'}")
     more = f" and {len(strays) - _STRAYS_SHOWN} more" if len(strays) > _STRAYS_SHOWN else ""
     return f"{number} came with no key, or with another key than this test's: {', '.join(shown)}{more}"

@@ -1,11 +1,13 @@
-"""A gateway in a thread of its own, on a free port: a test's own event loop has nothing to do with it."""
+"""A gateway in a thread of its own, on free ports: a test's own event loop has nothing to do with it."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
@@ -14,19 +16,26 @@ from understudy_contracts.receiver import Receiver
 from understudy_mock.app import create_app, create_world
 from understudy_mock.gateway.world import World
 from understudy_mock.settings import Settings
-from understudy_mock.web.server import address_of, bind, serving
+from understudy_mock.web.server import OTHER_NAME, Listening, address_of, bind, serving
 
 Result = TypeVar("Result")
 
 
 class Running:
-    """A gateway that serves at `url`, its world, and a receiver for its callbacks. Made by `running`."""
+    """A gateway that serves at `url`, its world, and a receiver for its callbacks. Made by `running`.
 
-    def __init__(self, world: World, app: ASGIApp) -> None:
+    `settings` are those that it was asked for.
+    """
+
+    def __init__(
+        self, settings: Settings, world: World, app: ASGIApp, listener: socket.socket, files: socket.socket
+    ) -> None:
+        self.settings = settings
         self.world = world
         self._app = app
-        self._listener = bind("127.0.0.1", 0)
-        self.url = address_of(self._listener)
+        self._listener = listener
+        self._files = files
+        self.url = address_of(listener)
         self.receiver = Receiver()
         self.accounts: dict[str, str] = {}
         """The accounts of keys that were given out here, with the keys: what carries one is nobody else's."""
@@ -64,19 +73,27 @@ class Running:
 
     async def _serve(self) -> None:
         self._asked = asyncio.Event()
-        async with serving(self._app, self._listener):
+        async with serving(self._app, self._listener, Listening(self._files)):
             self._ready.set()
             await self._asked.wait()
 
 
 @contextmanager
-def running(settings: Settings | None = None, *, world: World | None = None) -> Iterator[Running]:
-    """Run a gateway as long as the `with` lasts. Give `world` to keep hold of what it was made with."""
-    if world is None:
-        world = create_world(settings or Settings(allow_http_webhooks=True))
-    gateway = Running(world, create_app(world=world))
-    gateway.start()
-    try:
-        yield gateway
-    finally:
-        gateway.stop()
+def running(
+    settings: Settings | None = None, make: Callable[[Settings], World] = create_world
+) -> Iterator[Running]:
+    """Run a gateway as long as the `with` lasts; `make` makes its world.
+
+    Files have an origin of their own, unless the settings say where anything is: a client that sends the key
+    to the API's origin alone is told from one that sends it everywhere.
+    """
+    settings = settings or Settings(allow_http_webhooks=True)
+    with bind("127.0.0.1", 0) as listener, bind("127.0.0.1", 0) as files:
+        known = settings.media_url or settings.public_url
+        world = make(settings if known else replace(settings, media_url=address_of(files, OTHER_NAME)))
+        gateway = Running(settings, world, create_app(world=world), listener, files)
+        gateway.start()
+        try:
+            yield gateway
+        finally:
+            gateway.stop()

@@ -14,6 +14,8 @@ from understudy_mock.catalog.load import SpecError
 from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.conditions import Violation
 from understudy_mock.domain.model import (
+    KEPT_OF_A_REMARK,
+    MOST_REMARKS,
     BodyCheck,
     Credential,
     MediaRule,
@@ -28,14 +30,8 @@ from understudy_mock.domain.timeline import State
 
 _JSON = "application/json"
 
-_MOST_TOLD = 100
-"""Things that are wrong with one body that are told: who has more of them reads no list."""
-
 _MOST_ERRORS = 1000
 """Errors of one body that are looked at; a list has one for each entry."""
-
-_LONGEST_NAME = 200
-"""Characters of a parameter's name that are told."""
 
 
 def compile_operations(joined: dict[str, Any], files: Mapping[str, str], *, strict: bool) -> list[Operation]:
@@ -173,51 +169,68 @@ def _body_check(
 
     def violations(body: Any) -> tuple[Violation, ...]:
         found: dict[str, Violation] = {}
+        more = 0
         for error in islice(validator.iter_errors(body), _MOST_ERRORS):
-            for violation in _explain(error, required, body):
-                if len(found) < _MOST_TOLD:
+            named, unnamed = _explain(error, required, body)
+            more += unnamed
+            for violation in named:
+                if len(found) < MOST_REMARKS:
                     found.setdefault(violation.name, violation)
-        return tuple(sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1))
+                elif violation.name not in found:
+                    more += 1
+        told = sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1)
+        if more:
+            told.append(Violation(f"({more} more)", missing=False, reason="each has a mistake of its own"))
+        return tuple(told)
 
     known = frozenset(properties)
 
     def advice(body: Mapping[str, Any]) -> list[str]:
-        said = []
+        said: list[str] = []
         if not known.issuperset(body):
-            unknown = [name for name in body if name not in known]
-            said += [f"undocumented parameter: {name[:_LONGEST_NAME]}" for name in unknown[:_MOST_TOLD]]
-            if len(unknown) > _MOST_TOLD:
-                said.append(f"and {len(unknown) - _MOST_TOLD} more undocumented parameters")
+            unknown = (name for name in body if name not in known)
+            said += [f"undocumented parameter: {_cut(name)}" for name in islice(unknown, MOST_REMARKS)]
+            more = len(body) - sum(name in body for name in known) - MOST_REMARKS
+            if more > 0:
+                said.append(f"{more} more undocumented parameters")
         for name, check in documented.items():
             if name in body and not check.is_valid(body[name]):
-                errors = islice(check.iter_errors(body[name]), _MOST_TOLD)
-                said += [f"{name} is documented otherwise: {_shortly(e.message)}" for e in errors]
+                errors = islice(check.iter_errors(body[name]), MOST_REMARKS)
+                said += [f"{name} is documented otherwise: {_short(error.message)}" for error in errors]
         return said
 
     return BodyCheck(names=known, allows=validator.is_valid, violations=violations, advice=advice)
 
 
-def _explain(error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any) -> list[Violation]:
+def _explain(
+    error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any
+) -> tuple[list[Violation], int]:
+    """Give what an error means, at most `MOST_REMARKS` mistakes, and how many more there are."""
     if not error.instance_path:
         match error.kind:
             case jsonschema_rs.ValidationErrorKind.Required(property=name):
-                return [Violation(str(name), missing=True, reason="is required")]
+                return [Violation(str(name), missing=True, reason="is required")], 0
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-                return [
-                    Violation(name[:_LONGEST_NAME], missing=False, reason="is not a known parameter")
-                    for name in names[:_MOST_TOLD]
+                told = [
+                    Violation(_cut(name), missing=False, reason="is not a known parameter")
+                    for name in names[:MOST_REMARKS]
                 ]
+                return told, len(names) - len(told)
             case _:
-                return [Violation("", missing=False, reason=_shortly(error.message))]
+                return [Violation("", missing=False, reason=_short(error.message))], 0
     name = str(error.instance_path[0])
     value = body[name]
     blank = value is None or (isinstance(value, str) and not value.strip())
-    return [Violation(name, missing=name in required and blank, reason=_shortly(error.message))]
+    return [Violation(name, missing=name in required and blank, reason=_short(error.message))], 0
 
 
-def _shortly(message: str) -> str:
+def _short(text: str) -> str:
     """Shorten a message: it quotes the value, which may be megabytes long."""
-    return textwrap.shorten(message[:1000], 200, placeholder=" …")
+    return textwrap.shorten(text[: 2 * KEPT_OF_A_REMARK], KEPT_OF_A_REMARK, placeholder=" …")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= KEPT_OF_A_REMARK else name[:KEPT_OF_A_REMARK] + "…"
 
 
 # -- models

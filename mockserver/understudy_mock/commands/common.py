@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +18,8 @@ from understudy_mock.catalog import SpecError
 from understudy_mock.gateway.book import BookError
 from understudy_mock.gateway.world import World
 from understudy_mock.options import read_settings
-from understudy_mock.web.server import bind
+from understudy_mock.printing import printable
+from understudy_mock.web.server import ONE_KEYSTROKE, bind
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
@@ -28,6 +30,10 @@ class CannotRun(click.ClickException):
 
     exit_code = 2
 
+    def format_message(self) -> str:
+        """Give the line; what it tells of a file may come from anywhere."""
+        return printable(self.message)
+
 
 def listen(host: str, port: int) -> socket.socket:
     """Listen at an address. Raises CannotRun."""
@@ -36,6 +42,17 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         hint = "; try --port 0" if error.errno == errno.EADDRINUSE else ""
         raise CannotRun(f"cannot listen on {host}:{port}: {error.strerror}{hint}") from None
+
+
+def warn_of_network(listener: socket.socket) -> list[str]:
+    """Tell in a line that others can come in, where they can."""
+    host, port = listener.getsockname()[:2]
+    if ip_address(host).is_loopback:
+        return []
+    return [
+        f"warning: open to the network: whoever reaches this machine can call port {port} "
+        "(--host 127.0.0.1 keeps it to this machine)"
+    ]
 
 
 def make_world(options: dict[str, Any]) -> World:
@@ -50,7 +67,7 @@ def hold_signals() -> Signals:
     """Keep signals for a child that is about to start: before any thread does."""
     from understudy_mock.intercept import Signals
 
-    return Signals()
+    return Signals(ONE_KEYSTROKE)
 
 
 _TOLD_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")

@@ -14,13 +14,20 @@ import click
 from click.core import ParameterSource
 
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
-from understudy_mock.commands.common import CannotRun, hold_signals, listen, open_standard_files
+from understudy_mock.commands.common import (
+    CannotRun,
+    hold_signals,
+    listen,
+    open_standard_files,
+    warn_of_network,
+)
 from understudy_mock.options import (
     check_webhook_ca,
-    environment,
+    environment_of_children,
     listening_options,
     recording_options,
 )
+from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.recording import RecordingError
 from understudy_mock.web.server import address_of, serving, signals
@@ -84,9 +91,11 @@ async def _record(
     from understudy_mock.recording.session import recording
 
     def tell(text: str) -> None:
-        click.echo(text, err=True)
+        click.echo(printable(text), err=True)
 
     held = hold_signals() if command else None
+    for warning in warn_of_network(listener):
+        tell(warning)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(recording(settings, catalog, tell))
         app, url = session.recorder, address_of(listener)
@@ -114,12 +123,12 @@ async def _record(
 async def _recorded_command(
     catalog: Catalog, app: Recorder, command: tuple[str, ...], held: Signals, tell: Callable[[str], None]
 ) -> int:
-    from understudy_mock.intercept import intercepting, run_child  # as in `run`: slow to import
+    from understudy_mock.intercept import intercepting, refusals, run_child  # as in `run`: slow to import
 
     async with AsyncExitStack() as stack:
         try:
             intercepted = await stack.enter_async_context(
-                intercepting(app, catalog.every_host, environment(), offline=False)
+                intercepting(app, catalog.every_host, environment_of_children(), offline=False)
             )
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
@@ -130,6 +139,9 @@ async def _recorded_command(
         if intercepted.left_out:
             tell(f"warning: NO_PROXY keeps these from the recorder: {', '.join(intercepted.left_out)}")
         try:
-            return (await run_child(command, intercepted.variables, held)).status
+            ended = await run_child(command, intercepted.variables, held)
         except OSError as error:
             raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
+        for line in refusals(intercepted.handshakes):
+            tell(line)
+        return ended.status

@@ -11,13 +11,14 @@ import click
 
 from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
-from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files
+from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
 from understudy_mock.commands.run import run_command
 from understudy_mock.options import (
     listening_options,
     read_settings,
     replay_options,
 )
+from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.recording.recording import RecordingError
 from understudy_mock.recording.replay import Replay
@@ -89,13 +90,13 @@ def replay(
     world, notes, told = _replay_world(files, options)
     if export_scenarios is not None:
         for note in notes:
-            click.echo(note, err=True)
+            click.echo(printable(note), err=True)
         _export(world, export_scenarios)
         return
-    click.echo("\n".join(told), err=True)
+    click.echo(printable("\n".join(told)), err=True)
     status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
     if ended := at_end(world):
-        click.echo("\n".join(ended), err=True)
+        click.echo(printable("\n".join(ended)), err=True)
     leave(status or (1 if world.misses else 0))
 
 
@@ -126,7 +127,7 @@ async def _serve_replay(world: Replay, host: str, port: int) -> int:
         await stack.enter_async_context(serving(create_app(world=world), listener))
         click.echo(address_of(listener))
         sys.stdout.flush()
-        click.echo("Ctrl-C ends it.", err=True)
+        click.echo("\n".join([*warn_of_network(listener), "Ctrl-C ends it."]), err=True)
         await asked.wait()
     return 0
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from understudy_mock.app import create_app
 from understudy_mock.commands.common import (
@@ -20,17 +19,19 @@ from understudy_mock.commands.common import (
     why_not_writable,
 )
 from understudy_mock.gateway.world import World
-from understudy_mock.options import environment, gateway_options
-from understudy_mock.recording.har import write_har
+from understudy_mock.options import environment_of_children, gateway_options
+from understudy_mock.printing import printable
+from understudy_mock.recording.har import har_bytes, known_keys, write_har
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
 
-Judge = Callable[[World, Path | None, Sequence[str]], int]
+Judge = Callable[[World, Path | None, Sequence[str], int], int]
 """Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
 
-Where a directory is given, it writes a report into it, which names the command.
+Where a directory is given, it writes a report into it, which names the command and the status (-n for the
+signal n) that it has ended with.
 """
 
 
@@ -86,12 +87,12 @@ def run(
     code = run_command(world, command, offline=offline)
     if journal_har is not None:
         try:
-            journal_har.write_bytes(msgspec.json.encode(write_har(world.journal.since(0))))
+            journal_har.write_bytes(har_bytes(write_har(world.journal.since(0), known_keys(world))))
         except OSError as error:
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # refused above
-        found = judge(world, report_dir, command)
+        found = judge(world, report_dir, command, code)
         code = code or found
     leave(code)
 
@@ -114,7 +115,7 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
     app = create_app(world=world)
     hosts = world.catalog.every_host
     try:
-        async with intercepting(app, hosts, environment(), offline=offline) as intercepted:
+        async with intercepting(app, hosts, environment_of_children(), offline=offline) as intercepted:
             for warning in intercepted.warnings:
                 click.echo(f"understudy: {warning}", err=True)
             try:
@@ -123,5 +124,5 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
                 raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
     except OSError as error:
         raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
-    click.echo(summarise(world, intercepted), err=True)
+    click.echo(printable(summarise(world, intercepted)), err=True)
     return ended.code

@@ -13,7 +13,13 @@ from starlette.types import ASGIApp
 
 from understudy_mock.app import create_app
 from understudy_mock.catalog.describe import example_request
-from understudy_mock.commands.common import CannotRun, listen, make_world, open_standard_files
+from understudy_mock.commands.common import (
+    CannotRun,
+    listen,
+    make_world,
+    open_standard_files,
+    warn_of_network,
+)
 from understudy_mock.gateway.world import World
 from understudy_mock.options import (
     environment,
@@ -59,7 +65,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
-            notes = [_banner(world, url)]
+            notes = [_banner(world, url), *warn_of_network(listener)]
             if intercept_port is not None or hosts:
                 notes.append(await _intercept(stack, world, app, intercept_port, hosts=hosts))
             click.echo(url)
@@ -75,7 +81,7 @@ async def _intercept(
 ) -> str:
     """Appear under the providers' names, and say how to lead a program here."""
     # As in `run`: slow to import, rarely needed.
-    from understudy_mock.intercept import JAVA_OPTIONS, intercepting, java_trust
+    from understudy_mock.intercept import intercepting
 
     tls_port = 443 if hosts else 0
     try:
@@ -99,9 +105,7 @@ async def _intercept(
         lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
         lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
         lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
-        trust = {name: str(file) for name, file in intercepted.trust.bundles.items()}
-        trust[JAVA_OPTIONS] = java_trust(intercepted.trust)
-        lines += [f"  export {name}={shlex.quote(value)}" for name, value in trust.items()]
+        lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.trusting.items()]
     return "\n".join(lines)
 
 

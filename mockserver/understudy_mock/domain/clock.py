@@ -2,18 +2,24 @@
 
 Instants are whole milliseconds since the Unix epoch; durations are whole milliseconds. Floats made
 correct programs fail at their boundaries, so none are kept.
+
+Lives, limits and waits go by `now()`, which never jumps. What another program compares to its own clock (a
+signature's stamp, an HTTP date) goes by `wall()`: the two part when a machine sleeps or its clock is set.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from time import monotonic_ns
 from typing import Any, Protocol, TypeVar
 
 Result = TypeVar("Result")
+
+_NOTICED = 1000
+"""ms of drift from which stamps follow the wall clock; below, clocks of two machines differ anyway."""
 
 
 LAST = 253_086_768_000_000
@@ -28,7 +34,13 @@ class Clock(Protocol):
     """What the gateway knows of time."""
 
     def now(self) -> int:
-        """Tell the instant, in ms since the epoch. Never goes back."""
+        """Tell the instant, in ms since the epoch. Never goes back, never jumps."""
+
+    def drift(self) -> int:
+        """Tell how far everybody else's clock is ahead of `now()`, in ms; 0 where it is below a second."""
+
+    def wall(self) -> int:
+        """Tell the instant that others have, in ms since the epoch: `now()` and the drift."""
 
     async def sleep_until(self, instant: int) -> None:
         """Return when `now()` has reached `instant` (ms since the epoch).
@@ -44,14 +56,30 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """Real time, made monotonic: a correction of the machine's clock does not reach the jobs."""
+    """Real time, made monotonic: neither a correction of the machine's clock nor its sleep reaches the jobs.
 
-    def __init__(self) -> None:
-        self._offset = time.time_ns() - monotonic_ns()
+    `wall` and `steady` tell ns, as time.time_ns and time.monotonic_ns do.
+    """
+
+    def __init__(
+        self, wall: Callable[[], int] = time.time_ns, steady: Callable[[], int] = monotonic_ns
+    ) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._offset = wall() - steady()
 
     def now(self) -> int:
         """Tell the instant, in ms since the epoch."""
-        return (self._offset + monotonic_ns()) // 1_000_000
+        return (self._offset + self._steady()) // 1_000_000
+
+    def drift(self) -> int:
+        """Tell how far the machine's clock is ahead of `now()`, in ms; 0 where it is below a second."""
+        drift = (self._wall() - self._offset - self._steady()) // 1_000_000
+        return drift if abs(drift) >= _NOTICED else 0
+
+    def wall(self) -> int:
+        """Tell the instant that others have, in ms since the epoch."""
+        return self.now() + self.drift()
 
     async def sleep_until(self, instant: int) -> None:
         """Sleep in real time until `instant`."""
@@ -77,6 +105,14 @@ class ManualClock:
         self._moved = asyncio.Event()
 
     def now(self) -> int:
+        """Tell the instant, in ms since the epoch."""
+        return self._now
+
+    def drift(self) -> int:
+        """Tell 0: who moves time by hand moves it for all."""
+        return 0
+
+    def wall(self) -> int:
         """Tell the instant, in ms since the epoch."""
         return self._now
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -32,11 +32,17 @@ def json_answer(status: int, value: Any, *headers: tuple[bytes, bytes]) -> Answe
     return Answer(status, _encode(value), [JSON, *headers])
 
 
+def _always() -> bool:
+    return True
+
+
 class Call(msgspec.Struct):
     """One request to a documented operation.
 
     `headers` holds the last value of each name, in lower case. `params` are the path parameters.
-    `oversize` tells that the body was too large to be read; `body` is then empty.
+    `oversize` tells that the body was too large to be read; `body` is then empty. `size` is that of the
+    body as it came, in bytes: once it was read, `body` may be cut.
+    `is_heard` tells, in any thread, whether the caller still waits for its answer.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
     decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
     `quirks` are those of the account and the scenario, `price` is in micro-USD.
@@ -51,6 +57,8 @@ class Call(msgspec.Struct):
     media_origin: str
     params: Mapping[str, str]
     oversize: bool = False
+    size: int = 0
+    is_heard: Callable[[], bool] = _always
     key: str = ""
     account: str = ""
     job: str = ""

@@ -15,6 +15,13 @@ from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
 from understudy_mock.domain.webhook import Receiver
 
 _decode = msgspec.json.decode
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+LARGE = 4096
+"""Bytes from which a value that was asked is a part of its own, and a job's input is counted."""
+
+_HOLE = b"\0"
+"""Stands where a part of its own goes; JSON escapes it everywhere else."""
 
 
 class Event(NamedTuple):
@@ -24,20 +31,43 @@ class Event(NamedTuple):
     event: str
 
 
+def canonical(asked: dict[str, Any]) -> tuple[bytes, ...]:
+    """Write what was asked as canonical JSON, in parts: each large value is one of its own.
+
+    An image that many jobs were asked for beside different prompts is then the same part of all of them.
+    """
+    large = {name: _encode(value) for name, value in asked.items() if _is_large(value)}
+    if not large:
+        return (_encode(asked),)
+    holes = dict.fromkeys(large, msgspec.Raw(_HOLE))
+    first, *rest = _encode({**asked, **holes}).split(_HOLE)
+    parts = [first]
+    for name, between in zip(sorted(large), rest, strict=True):
+        parts += (large[name], between)
+    return tuple(parts)
+
+
+def _is_large(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(one, str) and len(one) >= LARGE for one in value)
+    return isinstance(value, str) and len(value) >= LARGE
+
+
 class Job(msgspec.Struct, frozen=True, gc=False):
     """One accepted submit.
 
-    `body` is the canonical JSON of what was asked, `root` the root of the job's generator, `created` an
-    instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the absolute
-    addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether the
-    submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
-    `inline` whether answers hold the files themselves instead of their addresses.
+    `asked` is the canonical JSON of what was asked, in parts, `root` the root of the job's generator,
+    `created` an instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the
+    absolute addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether
+    the submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
+    `inline` whether answers hold the files themselves instead of their addresses. `drift` is how many ms the
+    wall clock was ahead of `created`.
     """
 
     id: str
     account: str
     model: Model
-    body: bytes
+    asked: tuple[bytes, ...]
     root: bytes
     created: int
     timeline: Timeline
@@ -53,6 +83,22 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     waits: bool = False
     by_polls: bool = False
     inline: bool = False
+    drift: int = 0
+
+    def told_at(self, offset: int) -> int:
+        """The instant `offset` ms after the submit as it is told, by the wall clock of the submit."""
+        return self.created + self.drift + offset
+
+    @property
+    def body(self) -> bytes:
+        """The canonical JSON of what was asked."""
+        return b"".join(self.asked)
+
+    @property
+    def weight(self) -> int:
+        """Bytes of what the caller gave for the job: what was asked, and where to call back."""
+        size = len(self.asked[0]) if len(self.asked) == 1 else sum(map(len, self.asked))
+        return size if self.receiver is None else size + len(self.receiver.url)
 
     @property
     def values(self) -> dict[str, Any]:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import deque
+from array import array
 from dataclasses import dataclass
+
+EXACT = 1000
+"""Calls of which a window keeps the instant of each.
+
+Of a limit with more, those of a thousandth of its length count as one group that came when its last one did:
+none passes early, and Retry-After stays true.
+"""
 
 _TEXT = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,6})")
 
@@ -31,11 +38,18 @@ class Limit:
 class Window:
     """The sliding window of one account. Instants in ms since the epoch."""
 
-    __slots__ = ("_calls", "_reopens", "limit")
+    __slots__ = ("_calls", "_first", "_grain", "_instants", "_reopens", "_sizes", "limit")
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._calls: deque[int] = deque()
+        self._grain = limit.seconds * 1000 // EXACT if limit.calls > EXACT else 0
+        """How long after the first call of a group others join it, in ms."""
+        self._instants = array("q")
+        """When the last call of each group came."""
+        self._sizes = array("q")
+        self._calls = 0
+        self._first = 0
+        """When the first call of the latest group came."""
         self._reopens = 0
 
     def enter(self, now: int) -> int:
@@ -43,13 +57,28 @@ class Window:
         if now < self._reopens:
             return -((now - self._reopens) // 1000)
         horizon = now - self.limit.seconds * 1000
-        while self._calls and self._calls[0] <= horizon:
-            self._calls.popleft()
-        if len(self._calls) < self.limit.calls:
-            self._calls.append(now)
+        while self._instants and self._instants[0] <= horizon:
+            self._calls -= self._sizes.pop(0)
+            self._instants.pop(0)
+        if self._calls < self.limit.calls:
+            self._count(now)
             return 0
         # Retry-After has whole seconds only, so the window stays shut for the whole of the last one:
         # a caller that waits less than it was told must not get through.
-        wait = -((horizon - self._calls[0]) // 1000)
+        wait = -((horizon - self._instants[0]) // 1000)
         self._reopens = now + wait * 1000
         return wait
+
+    def _count(self, now: int) -> None:
+        self._calls += 1
+        if self._grain and self._instants and now - self._first < self._grain:
+            self._instants[-1] = max(now, self._instants[-1])
+            self._sizes[-1] += 1
+        else:
+            self._first = now
+            self._instants.append(now)
+            self._sizes.append(1)
+
+    def __len__(self) -> int:
+        """Tell how many instants are kept."""
+        return len(self._instants)

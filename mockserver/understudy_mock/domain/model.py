@@ -5,10 +5,10 @@ These are values. The catalog makes them from the specs; nothing else knows what
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, Literal
 
 from understudy_mock.domain.conditions import Violation
@@ -19,10 +19,16 @@ from understudy_mock.domain.rendition import FORMATS, Format, Rendition
 FPS = 24
 """Frames a second of every video (Hunyuan Video, num_frames: 129 frames at 24 a second)."""
 
-_PIXELS = re.compile(r"^([1-9][0-9]{0,5})[x*]([1-9][0-9]{0,5})$")
-_LONGEST_PROMPT = 1000
-"""Characters of a prompt that a rendition holds; of a longer one it also holds a hash."""
+KEPT_OF_A_PROMPT = 256
+"""Characters of a prompt that stand in a rendition as they are; a longer one is there by its digest."""
 
+MOST_REMARKS = 20
+"""Mistakes, or warnings, that are named of one body; beyond them it is told how many more there are."""
+
+KEPT_OF_A_REMARK = 200
+"""Characters of a mistake or a warning, which quote what the caller sent."""
+
+_PIXELS = re.compile(r"^([1-9][0-9]{0,5})[x*]([1-9][0-9]{0,5})$")
 _DEFAULT_SIZE = (1280, 720)
 
 
@@ -108,17 +114,17 @@ class MediaRule:
             fps=FPS,
             faces=int(values.get(self.faces) or 0) if self.faces else 0,
             seed=seed,
-            prompt=_brief(str(values.get(self.prompt, ""))),
+            prompt=_short(str(values.get(self.prompt, ""))),
             index=index,
         ).bounded()
 
 
-def _brief(prompt: str) -> str:
-    """Give a prompt, or what stands for a long one: a rendition is a key, and is compared and hashed."""
-    if len(prompt) <= _LONGEST_PROMPT:
+def _short(prompt: str) -> str:
+    """Give a long prompt by its digest: a rendition is a key that is kept as long as its file."""
+    if len(prompt) <= KEPT_OF_A_PROMPT:
         return prompt
-    digest = blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=16)
-    return f"{prompt[:_LONGEST_PROMPT]}{digest.hexdigest()}"
+    text = prompt.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, digest_size=16, usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +163,9 @@ class BodyCheck:
     """What the spec says of a request body. The three functions take a decoded JSON object.
 
     `names` are the documented parameters.
-    `allows` is the quick yes or no; `violations` lists everything that is wrong, in the order of the
-    documented parameters; `advice` lists what is accepted although the documentation says otherwise.
+    `allows` is the quick yes or no; `violations` lists what is wrong, in the order of the documented
+    parameters; `advice` lists what is accepted although the documentation says otherwise. Either list names
+    the first `MOST_REMARKS`, and then says how many more there are.
     """
 
     names: frozenset[str]

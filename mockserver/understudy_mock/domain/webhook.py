@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -16,6 +15,10 @@ TICK = 15
 
 _LATE = 1
 """How long after the end a late progress callback comes, in provider seconds (assumed)."""
+
+MAX_PROGRESS = 1_000
+"""Most progress callbacks of one job: four hours of provider time (assumed). One that never ends, and a clock
+moved by a year, would owe a billion."""
 
 Mode = Literal["terminal", "sync"]
 
@@ -45,7 +48,7 @@ class Callback(NamedTuple):
 
 
 def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> Iterator[Callback]:
-    """Plan the callbacks of a life, in the order they are sent; endless for a job that never ends.
+    """Plan the callbacks of a life, in the order they are sent; progress at most `MAX_PROGRESS` times.
 
     Only a step that the job has reached is ever told, whatever the scenario wishes.
     """
@@ -71,7 +74,7 @@ def _tick(speed: float) -> int:
 def _plain(timeline: Timeline, mode: Mode, tick: int) -> Iterator[Callback]:
     end = timeline.end
     if mode == "sync":
-        for number in count(1):
+        for number in range(1, MAX_PROGRESS + 1):
             at = number * tick
             if end is not None and at >= end.at:
                 break
@@ -80,21 +83,21 @@ def _plain(timeline: Timeline, mode: Mode, tick: int) -> Iterator[Callback]:
         yield Callback(end.at, "end", "terminal", end)
 
 
-def _length(timeline: Timeline, mode: Mode, speed: float) -> int | None:
-    """Count the plain callbacks; None where they are endless."""
+def _length(timeline: Timeline, mode: Mode, speed: float) -> int:
+    """Count the plain callbacks."""
     end = timeline.end
-    if end is None:
-        return None if mode == "sync" else 0
-    tick = _tick(speed)
-    return 1 + (max(0, -(-end.at // tick) - 1) if mode == "sync" else 0)
+    progress = 0
+    if mode == "sync":
+        progress = MAX_PROGRESS if end is None else min(MAX_PROGRESS, max(0, -(-end.at // _tick(speed)) - 1))
+    return progress + (end is not None)
 
 
-def _swapped(planned: Iterator[Callback], length: int | None) -> Iterator[Callback]:
+def _swapped(planned: Iterator[Callback], length: int) -> Iterator[Callback]:
     """Let two neighbours change places: the earlier one waits and is sent right after the later one.
 
     The final one always has a partner where there is any progress to tell.
     """
-    if length is not None and length % 2:
+    if length % 2:
         yield from (callback for callback in (next(planned, None),) if callback is not None)
     for earlier in planned:
         later = next(planned, None)

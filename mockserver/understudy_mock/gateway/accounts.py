@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from understudy_mock.domain.draw import account_name
@@ -11,7 +12,11 @@ from understudy_mock.domain.money import Wallet, micro_usd
 from understudy_mock.domain.scenario import Scenario
 from understudy_mock.settings import MAX_ACCOUNTS
 
-_MAX_BODIES = 10_000
+KEPT_BODIES = 100_000
+"""Bodies, of all keys, of which it is known how often they were submitted; the least recent go first."""
+
+KEPT_OF_KEYS = 16 * 1024 * 1024
+"""Characters kept of keys; when there are more, the least recently used account is forgotten first."""
 
 UNKEPT_BALANCE = micro_usd(100)
 """What a key without a wallet is told that it has left (assumed): enough for anything. In micro-USD."""
@@ -26,12 +31,37 @@ class Meeting:
     lookups: int = 0
 
 
+class Recurrences:
+    """How often each key has submitted each body, at most `keep` in all: the least recent go first."""
+
+    def __init__(self, keep: int = KEPT_BODIES) -> None:
+        self._keep = keep
+        self._counts: OrderedDict[int, int] = OrderedDict()
+
+    def nth(self, name: int) -> int:
+        """Tell how often this was counted before, and count it. `name` is a hash of key and body."""
+        nth = self._counts.get(name, 0)
+        self._counts[name] = nth + 1
+        if nth:
+            self._counts.move_to_end(name)
+        elif len(self._counts) > self._keep:
+            self._counts.popitem(last=False)
+        return nth
+
+    def __len__(self) -> int:
+        """Tell how many bodies are known."""
+        return len(self._counts)
+
+
 @dataclass(slots=True, eq=False)
 class Account:
     """What belongs to one key. A missing wallet or window means that there is no such limit."""
 
     key: str
     name: str
+    number: int
+    """Tells it from an account that the same key had before it was forgotten."""
+    recurrences: Recurrences
     wallet: Wallet | None = None
     window: Window | None = None
     disabled_models: frozenset[str] = frozenset()
@@ -39,15 +69,10 @@ class Account:
     quirks: frozenset[str] = frozenset()
     meetings: dict[str, Meeting] = field(default_factory=dict)
     """The scenarios that its calls have met, by name."""
-    _bodies: OrderedDict[int, int] = field(default_factory=OrderedDict)
 
     def nth(self, body: int) -> int:
         """Tell which job (from 0) with this body comes next, and count it. `body` is a hash."""
-        nth = self._bodies.get(body, 0)
-        if len(self._bodies) >= _MAX_BODIES and body not in self._bodies:
-            self._bodies.popitem(last=False)
-        self._bodies[body] = nth + 1
-        return nth
+        return self.recurrences.nth(hash((self.number, body)))
 
     def limit(self, text: str | None) -> None:
         """Set the rate limit, `N/SECONDS`; None lifts it. Raises ValueError."""
@@ -63,13 +88,16 @@ class Account:
 
 
 class Accounts:
-    """Every account in use, at most 10,000: the least recently used one is forgotten first."""
+    """Every account in use, bounded in number and in length: the least recently used is forgotten first."""
 
     def __init__(self, balance: float | None, rate_limit: str | None) -> None:
         self._balance = balance
         self._rate_limit = rate_limit
         self._accounts: OrderedDict[str, Account] = OrderedDict()
         self._by_name: dict[str, Account] = {}
+        self._recurrences = Recurrences()
+        self._made = 0
+        self._characters = 0
 
     def of(self, key: str) -> Account:
         """The account of a key, made at the first call."""
@@ -77,9 +105,9 @@ class Accounts:
         if account is None:
             account = self._accounts[key] = self._make(key)
             self._by_name[account.name] = account
-            if len(self._accounts) > MAX_ACCOUNTS:
-                _, oldest = self._accounts.popitem(last=False)
-                self._by_name.pop(oldest.name, None)
+            self._characters += len(key)
+            while len(self._accounts) > MAX_ACCOUNTS or self._characters > KEPT_OF_KEYS:
+                self._forget(next(iter(self._accounts.values())))
         else:
             self._accounts.move_to_end(key)
         return account
@@ -93,22 +121,33 @@ class Accounts:
         """The account with this `acct_` name, if it is in use."""
         return self._by_name.get(name)
 
-    def _make(self, key: str) -> Account:
-        name = account_name(key)
-        if name in self._by_name:  # another key's; two accounts must not become one
-            name = account_name(key, digits=32)
-        account = Account(key, name)
-        account.fund(self._balance)
-        account.limit(self._rate_limit)
-        return account
+    def latest_keys(self) -> Iterator[str]:
+        """Walk the keys in use, the one used last first."""
+        return reversed(self._accounts)
 
     def clear(self, name: str | None) -> list[Account]:
         """Forget one account, or all, and give them to be let go of."""
         if name is None:
             gone = list(self._accounts.values())
             self._accounts, self._by_name = OrderedDict(), {}
+            self._characters = 0
             return gone
-        if (account := self._by_name.pop(name, None)) is not None:
-            self._accounts.pop(account.key, None)
-            return [account]
-        return []
+        if (account := self._by_name.get(name)) is None:
+            return []
+        self._forget(account)
+        return [account]
+
+    def _make(self, key: str) -> Account:
+        name = account_name(key)
+        if name in self._by_name:  # another key's; two accounts must not become one
+            name = account_name(key, digits=32)
+        self._made += 1
+        account = Account(key, name, self._made, self._recurrences)
+        account.fund(self._balance)
+        account.limit(self._rate_limit)
+        return account
+
+    def _forget(self, account: Account) -> None:
+        del self._accounts[account.key]
+        del self._by_name[account.name]
+        self._characters -= len(account.key)

@@ -9,26 +9,26 @@ from understudy_mock.domain.rendition import Rendition
 from understudy_mock.domain.timeline import Step
 from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
+from understudy_mock.media import Wanted, always
 
 
-async def urls_of(world: World, job: Job, step: Step) -> list[str]:
+async def urls_of(world: World, job: Job, step: Step, wanted: Wanted = always) -> list[str]:
     """Tell where the files are, or give the files themselves where the job was asked to.
 
-    Under the quirk `data-uri` with sync_mode they are inside their addresses.
+    Under the quirk `data-uri` with sync_mode they are inside their addresses. `wanted` tells whether whoever
+    is to be told still waits.
     """
     urls = job.media_urls(step)
-    if not urls or not (
-        job.inline or ("data-uri" in job.quirks and await apart(len(job.body), _waited, job))
-    ):
+    if not urls or not (job.inline or ("data-uri" in job.quirks and await apart(job.weight, _waited, job))):
         return urls
-    files = [await world.files.file(await rendition_of(job, index)) for index in range(job.outputs)]
+    files = [await world.files.file(await rendition_of(job, index), wanted) for index in range(job.outputs)]
     begins = "" if job.inline else f"data:{job.media_type};base64,"
     return [begins + await apart(len(file), _in_base64, file) for file in files]
 
 
 async def rendition_of(job: Job, index: int) -> Rendition:
     """Tell what output number `index` (from 0) of a job is, however large its body."""
-    return await apart(len(job.body), job.rendition, index)
+    return await apart(job.weight, job.rendition, index)
 
 
 def _waited(job: Job) -> bool:

@@ -14,7 +14,13 @@ KEPT_OF_A_BODY = 64 * 1024
 """Bytes kept of one request or response body."""
 
 KEPT_IN_ALL = 256 * 1024 * 1024
-"""Bytes kept in all, of heads and bodies together."""
+"""Bytes kept in all, of heads, bodies and warnings together."""
+
+A_HEADER = 200
+"""Bytes that a header takes in memory beside its text: a pair and two strings of bytes."""
+
+AN_ENTRY = 1024
+"""Bytes that an entry takes in memory beside its headers, bodies and warnings."""
 
 HUNG_UP = "the client hung up"
 """How `error` begins where the caller left before it had the whole answer."""
@@ -26,7 +32,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     `key` is what the caller showed; it never leaves the process and is there so that writers can remove
     it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
     the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
-    answer began, None where that is not known.
+    answer began, None where that is not known. `drift` is how many ms the wall clock, which dates in answers
+    follow, was ahead of `at`.
     """
 
     number: int
@@ -54,6 +61,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     error: str = ""
     warnings: tuple[str, ...] = ()
     waited: float | None = None
+    drift: int = 0
 
 
 class Journal:
@@ -95,6 +103,12 @@ class Journal:
     def __len__(self) -> int:
         """Tell how many entries are kept."""
         return len(self._entries)
+
+
+def size_of(*heads: Headers) -> int:
+    """Tell the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
+    pairs = [pair for head in heads for pair in head]
+    return AN_ENTRY + A_HEADER * len(pairs) + sum(len(name) + len(value) for name, value in pairs)
 
 
 def cut(body: bytes) -> bytes:

@@ -62,7 +62,8 @@ async def listing(world: World, operation: Operation, call: Call) -> Answer:
             continue
         if model is not None and job.model.id != model:
             continue
-        if (after is not None and job.created < after) or (before is not None and job.created > before):
+        created = job.told_at(0)
+        if (after is not None and created < after) or (before is not None and created > before):
             continue
         if status is None or provider.called(job, await world.step(job)) == status:
             found.append(job)

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
-
 from understudy_mock.domain.draw import Draw
-
-if TYPE_CHECKING:
-    from faker import Faker
 
 # Each with the code that WaveSpeed has for it (https://wavespeed.ai/docs/error-codes); others show none.
 _FAILED = (
@@ -22,7 +16,7 @@ _ERROR = (
     (5000, "Worker {host} ran out of GPU memory"),
     (5000, "Lost the connection to worker {host}"),
     (5004, "Upstream {address} did not answer within {seconds} seconds"),
-    (5003, "Storage upload failed: bucket {word} is not available"),
+    (5003, "Storage upload failed: bucket {bucket} is not available"),
     (5000, "Internal queue error {code}"),
 )
 
@@ -38,23 +32,15 @@ def system_error(draw: Draw) -> tuple[int, str]:
 
 
 def _word(templates: tuple[tuple[int, str], ...], draw: Draw) -> tuple[int, str]:
-    fake = _faker()
-    fake.seed_instance(draw.bits("message", 32))
     code, template = templates[draw.bits("template", 16) % len(templates)]
+    number = draw.bits("message", 32)
     return code, template.format(
-        url=f"https://{fake.domain_name()}/{fake.file_name(category='image')}",
-        host=fake.hostname(levels=1),
-        address=fake.ipv4_private(),
-        seconds=fake.random_int(30, 300),
-        step=fake.random_int(1, 50),
-        word=fake.domain_word(),
-        code=f"Q-{fake.random_int(1000, 9999)}",
+        # Reserved for examples (RFC 2606), so that no stranger's host is named.
+        url=f"https://assets.example.com/{number:08x}.png",
+        host=f"gpu-{number % 512}",
+        address=f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number % 254 + 1}",
+        seconds=30 + number % 271,
+        step=1 + number % 50,
+        bucket=f"results-{number % 64}",
+        code=f"Q-{1000 + number % 9000}",
     )
-
-
-@lru_cache(maxsize=1)
-def _faker() -> Faker:
-    # Imported here because it takes longer than the rest of the start together and few runs draw failures.
-    from faker import Faker
-
-    return Faker("en_US")

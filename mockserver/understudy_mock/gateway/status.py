@@ -26,7 +26,7 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
     entry = await meet(world, job, "poll") if job.scenario is not None else None
     if entry is not None and entry.fault is None:
         raise Struck(entry)
-    answer = await _tell(world, operation, job)
+    answer = await _tell(world, operation, call, job)
     answer.fault = entry
     if entry is None and job.by_polls:
         await world.polled(job)
@@ -110,11 +110,12 @@ async def _find(world: World, operation: Operation, call: Call, account: Account
     return job
 
 
-async def _tell(world: World, operation: Operation, job: Job) -> Answer:
+async def _tell(world: World, operation: Operation, call: Call, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
-    urls = await urls_of(world, job, step) if step.state is State.COMPLETED else []
+    urls = await urls_of(world, job, step, call.is_heard) if step.state is State.COMPLETED else []
     if operation.role == "status":
         return provider.status(job, step, urls)
-    file = await world.files.file(await rendition_of(job, 0)) if step.state is State.COMPLETED else b""
+    done = step.state is State.COMPLETED
+    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if done else b""
     return provider.result(job, step, urls, len(file), world.balance_of(job))

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import Protocol
+from typing import Any, Protocol
 
-from understudy_mock.domain.job import Job
+from understudy_mock.domain.job import LARGE, Job
 from understudy_mock.gateway.turns import in_turns, let_go
+
+KEPT_INPUTS = 256 * 1024 * 1024
+"""Bytes kept of the inputs of jobs that weigh `LARGE` and more; smaller ones are bounded by their number.
+
+When there are more, the oldest finished one of these jobs goes first, then the oldest unfinished one: large
+inputs never push out small ones.
+"""
 
 _SLACK = 1000
 """Entries beyond twice the jobs kept that are worth no clean-up."""
@@ -22,6 +29,9 @@ class Store(Protocol):
 
     async def put(self, job: Job, now: int) -> list[Job]:
         """Keep a new job and tell which ones were forgotten for it."""
+
+    def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Give a job's input made of the large parts that are kept already, where they are equal."""
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
@@ -54,31 +64,126 @@ class Store(Protocol):
         """Tell how many jobs are kept."""
 
 
-class MemoryStore:
-    """Jobs in this process, at most `keep`: the oldest finished go first, then the oldest unfinished."""
+class _Inputs:
+    """The large inputs of jobs, in bytes. A part that several jobs have is kept, and counted, once."""
 
-    def __init__(self, keep: int) -> None:
-        self._keep = max(1, keep)
-        # Not a dict: finding the first key of one whose first keys were deleted walks over all the gaps.
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._of_account: dict[str, dict[str, Job]] = {}
+    def __init__(self) -> None:
+        self.held = 0
+        self._parts: dict[bytes, list[Any]] = {}
+        """Each large part, and how many times it is had: [part, times]."""
+
+    def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Put known parts in the place of equal ones."""
+        return tuple(self._parts[part][0] if part in self._parts else part for part in asked)
+
+    def add(self, job: Job) -> None:
+        """Count what a job holds."""
+        self.held += job.weight
+        for part in job.asked:
+            if len(part) >= LARGE:
+                had = self._parts.setdefault(part, [part, 0])
+                had[1] += 1
+                if had[1] > 1:
+                    self.held -= len(part)
+
+    def drop(self, job: Job) -> None:
+        """Count what a job holds no longer."""
+        self.held -= job.weight
+        for part in job.asked:
+            if len(part) >= LARGE:
+                had = self._parts[part]
+                had[1] -= 1
+                if had[1]:
+                    self.held += len(part)
+                else:
+                    del self._parts[part]
+
+
+class _Leaving:
+    """In which order jobs are forgotten: the oldest finished first, then the oldest unfinished."""
+
+    def __init__(self, jobs: OrderedDict[str, Job]) -> None:
+        self._jobs = jobs
         self._ending: list[tuple[int, str]] = []
         self._finished: deque[str] = deque()
+
+    @property
+    def planned(self) -> list[tuple[int, str]]:
+        """The instants at which jobs end, and those jobs: to be let go of with them."""
+        return self._ending
+
+    def plan(self, job: Job) -> None:
+        """Note when a job ends, where time ends it."""
+        end = job.timeline.end
+        if end is not None and not job.by_polls:
+            heappush(self._ending, (job.created + end.at, job.id))
+            if len(self._ending) > 2 * len(self._jobs) + _SLACK:
+                # Jobs forgotten before their end are still on the list; now they go.
+                self._ending = [entry for entry in self._ending if entry[1] in self._jobs]
+                heapify(self._ending)
+
+    def finish(self, job_id: str) -> None:
+        """Note that a job has ended."""
+        self._finished.append(job_id)
+        if len(self._finished) > 2 * len(self._jobs) + _SLACK:
+            self._finished = deque(job_id for job_id in self._finished if job_id in self._jobs)
+
+    def first(self, now: int) -> str:
+        """Tell which of the jobs, of which there is one, goes first."""
+        while True:
+            for _ in range(_LOOKED_AT):
+                if self._ending and self._ending[0][0] <= now:
+                    self._finished.append(heappop(self._ending)[1])
+            if not self._finished:
+                return next(iter(self._jobs))
+            job_id = self._finished.popleft()
+            if job_id in self._jobs:
+                return job_id
+
+
+class MemoryStore:
+    """Jobs in this process, at most `keep`, and `keep_inputs` bytes of large inputs.
+
+    The oldest finished jobs go first, then the oldest unfinished.
+    """
+
+    def __init__(self, keep: int, keep_inputs: int = KEPT_INPUTS) -> None:
+        self._keep = max(1, keep)
+        self._keep_inputs = keep_inputs
+        self._empty()
+
+    def _empty(self) -> None:
+        # Not dicts: finding the first key of one whose first keys were deleted walks over all the gaps.
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._large: OrderedDict[str, Job] = OrderedDict()
+        self._of_account: dict[str, dict[str, Job]] = {}
+        self._inputs = _Inputs()
+        self._leaving = _Leaving(self._jobs)
+        self._leaving_large = _Leaving(self._large)
         self._cursors: dict[str, int] = {}
         self._counts: dict[tuple[str, str], int] = {}
 
     async def put(self, job: Job, now: int) -> list[Job]:
         """Keep a new job and tell which ones were forgotten for it."""
         self._jobs[job.id] = job
+        self._leaving.plan(job)
         self._of_account.setdefault(job.account, {})[job.id] = job
-        end = job.timeline.end
-        if end is not None and not job.by_polls:
-            heappush(self._ending, (job.created + end.at, job.id))
-            if len(self._ending) > 2 * self._keep + _SLACK:
-                # Jobs forgotten before their end are still on the list; now they go.
-                self._ending = [entry for entry in self._ending if entry[1] in self._jobs]
-                heapify(self._ending)
-        return self._trim(now) if len(self._jobs) > self._keep else []
+        if job.weight >= LARGE:
+            self._large[job.id] = job
+            self._leaving_large.plan(job)
+            self._inputs.add(job)
+        if len(self._jobs) > self._keep or self._inputs.held > self._keep_inputs:
+            return self._trim(now)
+        return []
+
+    def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Give a job's input made of the large parts that are kept already, where they are equal."""
+        return self._inputs.shared(asked)
+
+    @property
+    def held(self) -> int:
+        """Bytes of large inputs kept now."""
+        return self._inputs.held
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
@@ -86,13 +191,18 @@ class MemoryStore:
 
     async def replace(self, job: Job) -> None:
         """Put a job that has ended by hand in the place of the one with its id."""
-        if job.id in self._jobs:
-            self._jobs[job.id] = self._of_account[job.account][job.id] = job
-            end = job.timeline.end
-            if end is not None and not job.by_polls:
-                heappush(self._ending, (job.created + end.at, job.id))
+        if job.id not in self._jobs:
+            return
+        self._jobs[job.id] = self._of_account[job.account][job.id] = job
+        leaving = [self._leaving]
+        if job.id in self._large:
+            self._large[job.id] = job
+            leaving.append(self._leaving_large)
+        for one in leaving:
+            if job.timeline.end is not None and not job.by_polls:
+                one.plan(job)
             else:
-                self._finished.append(job.id)
+                one.finish(job.id)
 
     async def age(self, job: Job, now: int) -> int:
         """Tell how old the job is, in ms of its timeline."""
@@ -105,7 +215,9 @@ class MemoryStore:
             self._cursors[job.id] = following
             end = job.timeline.end
             if end is not None and following >= end.at:
-                self._finished.append(job.id)
+                self._leaving.finish(job.id)
+                if job.id in self._large:
+                    self._leaving_large.finish(job.id)
 
     async def count(self, job_id: str, surface: str) -> int:
         """Tell which call (from 0) to this surface of the job comes next."""
@@ -121,15 +233,15 @@ class MemoryStore:
             gone = list(self._of_account.get(account, {}).values())
             forgotten = len(gone)
             async for job in in_turns(gone):
-                self._forget(job.id)
+                if job.id in self._jobs:  # it may have made room for others meanwhile
+                    self._forget(job.id)
             await let_go(gone)
             return forgotten
-        gone, ending = list(self._jobs.values()), self._ending
+        gone = list(self._jobs.values())
+        planned = [*self._leaving.planned, *self._leaving_large.planned]
         forgotten = len(gone)
-        self._jobs, self._of_account = OrderedDict(), {}
-        self._ending, self._finished = [], deque()
-        self._cursors, self._counts = {}, {}
-        await let_go(gone, ending)
+        self._empty()
+        await let_go(gone, planned)
         return forgotten
 
     def of_account(self, account: str) -> Iterator[Job]:
@@ -147,23 +259,21 @@ class MemoryStore:
     def _trim(self, now: int) -> list[Job]:
         forgotten = []
         while len(self._jobs) > self._keep:
-            for _ in range(_LOOKED_AT):
-                if self._ending and self._ending[0][0] <= now:
-                    self._finished.append(heappop(self._ending)[1])
-            oldest = self._finished.popleft() if self._finished else next(iter(self._jobs))
-            job = self._forget(oldest)
-            if job is not None:
-                forgotten.append(job)
+            forgotten.append(self._forget(self._leaving.first(now)))
+        while self._inputs.held > self._keep_inputs:
+            forgotten.append(self._forget(self._leaving_large.first(now)))
         return forgotten
 
-    def _forget(self, job_id: str) -> Job | None:
+    def _forget(self, job_id: str) -> Job:
         self._cursors.pop(job_id, None)
         for surface in ("poll", "media"):
             self._counts.pop((job_id, surface), None)
-        job = self._jobs.pop(job_id, None)
-        if job is not None:
-            mine = self._of_account[job.account]
-            del mine[job_id]
-            if not mine:
-                del self._of_account[job.account]
+        large = self._large.pop(job_id, None)
+        if large is not None:
+            self._inputs.drop(large)
+        job = self._jobs.pop(job_id)
+        mine = self._of_account[job.account]
+        del mine[job_id]
+        if not mine:
+            del self._of_account[job.account]
         return job

@@ -108,7 +108,7 @@ def _worded(
     model: str,
     price: int,
 ) -> Answer:
-    now = world.clock.now()
+    now = world.clock.wall()
     wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
     if isinstance(entry.retry_after, int):
         wait = entry.retry_after
@@ -147,7 +147,7 @@ def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
     if entry.retry_after in (None, "none"):
         return []
     if entry.retry_after == "http-date":
-        return [(b"retry-after", formatdate(_date(world.clock.now()), usegmt=True).encode())]
+        return [(b"retry-after", formatdate(_date(world.clock.wall()), usegmt=True).encode())]
     return [(b"retry-after", str(entry.retry_after).encode())]
 
 

@@ -15,7 +15,8 @@ import msgspec
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.exchange import Answer, Call
-from understudy_mock.domain.job import Job
+from understudy_mock.domain.job import LARGE as LARGE_PART
+from understudy_mock.domain.job import Job, canonical
 from understudy_mock.domain.model import Model, Operation
 from understudy_mock.domain.planning import COMPLETES, Course, Ending, plan, plan_documented
 from understudy_mock.domain.quirks import quirks_of
@@ -26,6 +27,7 @@ from understudy_mock.domain.webhook import Receiver
 from understudy_mock.gateway import messages
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.addresses import rendition_of, urls_of
+from understudy_mock.gateway.journal import cut
 from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.play import Play, open_play
 from understudy_mock.gateway.receivers import read_receiver
@@ -34,7 +36,7 @@ from understudy_mock.gateway.world import World
 from understudy_mock.providers import Provider
 
 _decode = msgspec.json.decode
-_encode_canonical = msgspec.json.Encoder(order="sorted").encode
+_encode = msgspec.json.Encoder(order="sorted").encode
 _AS_DOCUMENTED = Wish()
 
 _EARLY = 2.0
@@ -65,6 +67,10 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
     play.strike("balance")
     play.strike("end")
     job = plan_job(world, operation, call, account, asked, play.scenario, receiver)
+    if job.waits:
+        # What was asked is in the job by now, where it is counted; nothing else holds it for minutes.
+        del asked
+        call.body = cut(call.body)
     return await accept(world, operation, call, account, job, play)
 
 
@@ -75,20 +81,21 @@ def limit(world: World, account: Account) -> None:
     now = world.clock.now()
     wait = account.window.enter(now)
     if wait:
-        raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=now + wait * 1000))
+        resets_at = now + world.clock.drift() + wait * 1000
+        raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=resets_at))
 
 
 @dataclass(slots=True)
 class Asked:
     """What a body asks for, as far as anything depends on it, or why it is refused.
 
-    `canonical` is its canonical JSON, `name` what stands for it where equal bodies are counted, `values` the
-    parameters that the spec knows over their documented defaults.
+    `parts` are its canonical JSON in parts, `name` what stands for it where equal bodies are counted,
+    `values` the parameters that the spec knows over their documented defaults.
     """
 
     refusal: Refusal | None = None
     advice: tuple[str, ...] = ()
-    canonical: bytes = b""
+    parts: tuple[bytes, ...] = ()
     name: bytes = b""
     values: dict[str, Any] = field(default_factory=dict)
     waits: bool = False
@@ -103,17 +110,28 @@ def understand(operation: Operation, call: Call) -> Asked:
         body = asked_of(operation, call)
     except Refusal as refusal:
         return Asked(refusal)
-    canonical = _encode_canonical(body)
+    parts = (_encode(body),) if len(call.body) < LARGE_PART else canonical(body)
     return Asked(
         advice=tuple(check.advice(body)) if check is not None else (),
-        canonical=canonical,
-        name=canonical if len(canonical) < LARGE else blake2b(canonical, digest_size=32).digest(),
+        parts=parts,
+        name=_name(parts),
         values=operation.model.values(
             body if check is None or check.names.issuperset(body) else check.known(body)
         ),
         waits=operation.wait != "" and body.get(operation.wait) is True,
         inline=operation.inline != "" and body.get(operation.inline) is True,
     )
+
+
+def _name(parts: tuple[bytes, ...]) -> bytes:
+    """Give what stands for a body: itself, or a hash of a large one."""
+    if sum(map(len, parts)) < LARGE:
+        return b"".join(parts)
+    hash(parts)  # a part keeps its hash: the store looks for equal ones by it, and not in this thread
+    digest = blake2b(digest_size=32, usedforsecurity=False)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
 
 
 def asked_of(operation: Operation, call: Call) -> dict[str, Any]:
@@ -186,7 +204,7 @@ def plan_job(
     provider = world.provider(operation.provider)
     nth = account.nth(hash((operation.id, asked.name)))
     draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked.name, nth)
-    created = world.clock.now()
+    created, drift = world.clock.now(), world.clock.drift()
     wish = scenario.job if scenario is not None else _AS_DOCUMENTED
     ending = _ending(world, wish, provider, draw)
     quirks = world.quirks | account.quirks
@@ -197,10 +215,10 @@ def plan_job(
     waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
     waits = waits or asked.waits
     return Job(
-        id=provider.mint_id(model, created, draw, quirks),
+        id=provider.mint_id(model, created + drift, draw, quirks),
         account=account.name,
         model=model,
-        body=asked.canonical,
+        asked=world.store.shared(asked.parts) if len(asked.parts) > 1 else asked.parts,
         root=draw.root,
         created=created,
         timeline=_timeline(model.course, wish, ending, world.settings.speed),
@@ -216,6 +234,7 @@ def plan_job(
         waits=waits,
         by_polls=world.settings.pace == "polls" and receiver is None and not waits,
         inline=asked.inline,
+        drift=drift,
     )
 
 
@@ -269,27 +288,33 @@ async def accept(
     if not job.waits:
         answer = provider.accepted(job)
     else:
-        answer = await _wait_for(world, operation, job) if play.keeps_job else await _finished(world, job)
+        answer = (
+            await _wait_for(world, operation, call, job)
+            if play.keeps_job
+            else await _finished(world, call, job)
+        )
     return play.deface(answer)
 
 
-async def _wait_for(world: World, operation: Operation, job: Job) -> Answer:
+async def _wait_for(world: World, operation: Operation, call: Call, job: Job) -> Answer:
     """Answer a synchronous submit when its job has ended, or when it has waited as long as it may."""
     end = job.timeline.end
     if end is not None and end.state is State.COMPLETED:
-        await world.files.file(await rendition_of(job, 0))  # made while the caller waits anyway
+        # Made while the caller waits anyway.
+        await world.files.file(await rendition_of(job, 0), call.is_heard)
     seconds = operation.wait_seconds
     job = await world.ended(job, seconds)
     if seconds is not None and (step := await world.step(job)).state not in TERMINAL:
         facts = {"job": job, "step": step, "seconds": seconds}
         return world.provider(operation.provider).tell("wait", facts)
-    return await _finished(world, job)
+    return await _finished(world, call, job)
 
 
-async def _finished(world: World, job: Job) -> Answer:
+async def _finished(world: World, call: Call, job: Job) -> Answer:
     step = job.timeline.steps[-1]
-    urls = await urls_of(world, job, step)
-    file = await world.files.file(await rendition_of(job, 0)) if step.state is State.COMPLETED else b""
+    urls = await urls_of(world, job, step, call.is_heard)
+    done = step.state is State.COMPLETED
+    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if done else b""
     provider, balance = world.provider(job.model.provider), world.balance_of(job)
-    size = len(job.body) + sum(map(len, urls))
+    size = job.weight + sum(map(len, urls))
     return await apart(size, provider.finished, job, step, urls, file, balance)

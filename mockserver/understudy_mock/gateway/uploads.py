@@ -34,9 +34,12 @@ _ANY_TYPE = "application/octet-stream"
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _ODD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LONGEST_NAME = 200
-_MOST_PARTS = 100
-_MOST_FILES = 1000
+MOST_FILES = 100
 """Files of one upload."""
+
+_MOST_PARTS = 100
+_MOST_HEADERS = 20
+"""Headers of a part of a form; a real one has three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,8 @@ def _parts(call: Call) -> list[_Part]:
         parts.append(_Part())
 
     def end_header() -> None:
+        if len(parts[-1].headers) == _MOST_HEADERS:
+            raise FormParserError("too many headers")
         parts[-1].headers[bytes(name).lower()] = bytes(value)
         name.clear()
         value.clear()
@@ -223,8 +228,9 @@ def _parts(call: Call) -> list[_Part]:
 def _of_data_urls(operation: Operation, call: Call) -> list[_Brought]:
     """Read the files that a JSON body holds as data URLs; they have no names of their own."""
     asked = asked_of(operation, call)
-    if len(asked[operation.file]) > _MOST_FILES:
-        raise _wrong(Violation(operation.file, missing=False, reason=f"has more than {_MOST_FILES} entries"))
+    if len(asked[operation.file]) > MOST_FILES:
+        reason = f"has {len(asked[operation.file])} files; no more than {MOST_FILES} are taken at once"
+        raise _wrong(Violation(operation.file, missing=False, reason=reason))
     return [_of_data_url(operation, index, text) for index, text in enumerate(asked[operation.file])]
 
 

@@ -22,6 +22,7 @@ from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.shelf import Shelf
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
+from understudy_mock.media import Wanted, always
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings
 
@@ -32,8 +33,8 @@ _PATIENCE = 600
 class Files(Protocol):
     """What makes result files."""
 
-    async def file(self, rendition: Rendition) -> bytes:
-        """Make the file, or fetch it from the cache."""
+    async def file(self, rendition: Rendition, wanted: Wanted = always) -> bytes:
+        """Make the file, or fetch it from the cache. It is given up when nobody who asked wants it."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -47,6 +48,9 @@ class Announcer(Protocol):
 
     async def first_attempt(self, job: Job, seconds: float) -> None:
         """Return when a callback of the job has been tried, or after `seconds` of real time."""
+
+    def forget(self, job_id: str) -> None:
+        """Send nothing more of a job that is kept no longer, and drop what the log holds of it."""
 
     async def clear(self, account: str | None) -> None:
         """Forget what is planned for an account, or all, and the log of it."""
@@ -62,6 +66,9 @@ class Silence:
         """Do nothing."""
 
     async def first_attempt(self, job: Job, seconds: float) -> None:
+        """Do nothing."""
+
+    def forget(self, job_id: str) -> None:
         """Do nothing."""
 
     async def clear(self, account: str | None) -> None:
@@ -124,12 +131,20 @@ class World:
             end = job.timeline.end
             assert end is not None  # refunded tells that it ends
             wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
-        for forgotten in await self.store.put(job, self.clock.now()):
-            # Nobody can move a forgotten job to its end any more, so what it would give back comes now.
-            if forgotten.by_polls and forgotten.held and (wallet := self.wallet_of(forgotten)) is not None:
-                wallet.refund(forgotten.id)
+        forgotten = await self.store.put(job, self.clock.now())
         if job.receiver is not None:
             self.announcer.plan(job)
+        for gone in forgotten:
+            self._let_go(gone)
+
+    def _let_go(self, job: Job) -> None:
+        """Drop what is due of a job that was forgotten for others."""
+        # Nobody can move it to its end any more, so what it would give back comes now.
+        if job.by_polls and job.held and (wallet := self.wallet_of(job)) is not None:
+            wallet.refund(job.id)
+        self.announcer.forget(job.id)
+        if job.id in self._ended_by_hand:
+            self._ended_by_hand[job.id].set()
 
     def wallet_of(self, job: Job) -> Wallet | None:
         """The wallet that paid for the job, if its account is still in use."""
@@ -161,7 +176,8 @@ class World:
         """Wait until the job has ended, by plan or by hand, and give it as it then is.
 
         After `seconds` of provider time it is given as it is, ended or not. Without them, one that never
-        ends is given up after ten provider minutes (assumed): Refusal, timeout.
+        ends is given up after ten provider minutes (assumed): Refusal, timeout. One that is forgotten for
+        others before it has ended cannot be told of any more: Refusal, unavailable.
         """
         end = job.timeline.end
         patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
@@ -175,7 +191,10 @@ class World:
             by_plan.cancel()
             by_hand.cancel()
             self._ended_by_hand.pop(job.id, None)
-        job = await self.store.get(job.id) or job
+        kept = await self.store.get(job.id)
+        if kept is None and self.clock.now() < job.created + wait:
+            raise Refusal(Condition.UNAVAILABLE)
+        job = kept or job
         if job.timeline.end is None and seconds is None:
             # Nobody can ask for it any more, so it is over, and its price comes back.
             await self.end(job, State.ERROR, "timed out")

@@ -7,16 +7,14 @@ before, `variables` tells a child process of it all, `child` runs it, `session` 
 
 from understudy_mock.intercept.child import Ended, Signals, run_child
 from understudy_mock.intercept.session import Intercepted, intercepting
-from understudy_mock.intercept.summary import summarise
-from understudy_mock.intercept.variables import JAVA_OPTIONS, java_trust
+from understudy_mock.intercept.summary import refusals, summarise
 
 __all__ = [
-    "JAVA_OPTIONS",
     "Ended",
     "Intercepted",
     "Signals",
     "intercepting",
-    "java_trust",
+    "refusals",
     "run_child",
     "summarise",
 ]

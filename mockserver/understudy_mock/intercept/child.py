@@ -1,4 +1,7 @@
-"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own."""
+"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own.
+
+Where this process is killed, a watchdog ends the child, too.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock, Thread
+
+from understudy_mock.watchdog import Watchdog
 
 _FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _FORWARDED = frozenset((*_FROM_A_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
@@ -36,10 +42,14 @@ class Signals:
     """Takes this process's signals, from its making to the end of the process, and hands them to a child.
 
     Before the child starts they wait, after its end they vanish: none of them ends this process, which has
-    to clean up behind the child. Make it before any other thread: threads take over who blocks what.
+    to clean up behind the child. But a second SIGINT or SIGTERM without a child ends it at once: it is stuck.
+    Signals within `one_keystroke` seconds are one. Make it before any other thread: threads take over who
+    blocks what.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, one_keystroke: float) -> None:
+        self._one_keystroke = one_keystroke
+        self._first: float | None = None
         self._lock = Lock()
         self._child: int | None = None
         self._early: list[int] | None = []
@@ -52,7 +62,7 @@ class Signals:
     def begin(self, child: int) -> None:
         """Hand on to this process what came, and what comes."""
         with self._lock:
-            early, self._child, self._early = self._early or [], child, None
+            early, self._child, self._early, self._first = self._early or [], child, None, None
             for number in early:
                 os.kill(child, number)
 
@@ -69,8 +79,21 @@ class Signals:
                     # A terminal sends to all of its foreground group. The child decides what it means.
                     if not (by_terminal and os.getpgid(self._child) == os.getpgrp()):
                         os.kill(self._child, number)
-                elif self._early is not None:
+                    continue
+                if self._early is not None:
                     self._early.append(number)
+                self._give_up(number)
+
+    def _give_up(self, number: int) -> None:
+        """End this process at the second signal that there is no child for."""
+        if number not in (signal.SIGINT, signal.SIGTERM):
+            return
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+        elif now - self._first > self._one_keystroke:
+            os.write(2, b"understudy: ended at once by a second signal\n")
+            os._exit(128 + number)
 
 
 async def run_child(command: Sequence[str], variables: Mapping[str, str], signals: Signals) -> Ended:
@@ -79,11 +102,18 @@ async def run_child(command: Sequence[str], variables: Mapping[str, str], signal
 
 
 def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> int:
-    # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
-    child = os.posix_spawnp(command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN)
-    signals.begin(child)
-    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
-    signals.end()
+    watchdog = Watchdog()
+    try:
+        # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
+        child = os.posix_spawnp(
+            command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN
+        )
+        watchdog.watch(child)
+        signals.begin(child)
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        signals.end()
+    finally:
+        watchdog.close()
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

@@ -16,14 +16,19 @@ from tempfile import TemporaryDirectory, gettempdir
 from starlette.types import ASGIApp
 
 from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.handshakes import Handshakes, watch
 from understudy_mock.intercept.outer import WayOut
 from understudy_mock.intercept.proxy import Proxy, Tally
 from understudy_mock.intercept.variables import (
     Trust,
     child_variables,
     hosts_to_intercept,
+    php_ini,
+    trust_variables,
     trusted_before,
+    trusted_by_wget,
     unusable_bundles,
+    wgetrc,
 )
 from understudy_mock.web.server import Listening, bind, serving
 
@@ -43,7 +48,9 @@ class Intercepted:
     variables: dict[str, str]
     added: dict[str, str]
     tally: Tally
-    trust: Trust
+    handshakes: Handshakes
+    trusting: dict[str, str]
+    """The variables that say whom to trust, for a program that comes by the hosts file."""
     left_out: tuple[str, ...]
     nothing: bool
     warnings: tuple[str, ...] = ()
@@ -79,10 +86,10 @@ async def intercepting(
         offline=offline,
     )
     with own_folder(Path(gettempdir())) as folder:
-        trust = _write_trust(folder, authority, environment)
+        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
+        trust = _write_trust(folder, authority, environment, address)
         notes = folder / "notes"
         notes.touch()
-        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
         variables = child_variables(
             environment,
             address,
@@ -94,12 +101,34 @@ async def intercepting(
             notes=notes,
         )
         added = {name: value for name, value in variables.items() if environment.get(name) != value}
-        async with serving(app, plain, Listening(tls, authority.server_context())):
-            server = await asyncio.start_server(proxy, sock=front)
+        context = authority.server_context()
+        handshakes = watch(context, hosts)
+        async with serving(app, plain, Listening(tls, context)):
+            connections: set[asyncio.Task[None]] = set()
+
+            def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                connection = asyncio.ensure_future(proxy(reader, writer))
+                connections.add(connection)
+                connection.add_done_callback(connections.discard)
+
+            # The tasks are ours to end: those that asyncio makes itself tell of it on stderr.
+            server = await asyncio.start_server(take, sock=front)
             try:
-                yield Intercepted(variables, added, proxy.tally, trust, tuple(left_out), not inside, warnings)
+                yield Intercepted(
+                    variables,
+                    added,
+                    proxy.tally,
+                    handshakes,
+                    trust_variables(environment, trust),
+                    tuple(left_out),
+                    not inside,
+                    warnings,
+                )
             finally:
                 server.close()
+                for connection in connections:
+                    connection.cancel()
+                await asyncio.gather(*connections, return_exceptions=True)
                 proxy.tally.read_notes(notes)
 
 
@@ -130,11 +159,22 @@ def _sweep(place: Path) -> None:
                 os.close(folder)
 
 
-def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str]) -> Trust:
+def _write_trust(folder: Path, authority: Authority, environment: Mapping[str, str], proxy: str) -> Trust:
     before = trusted_before(environment)
     bundles = {name: folder / f"{name.lower()}.pem" for name in before}
     for name, file in bundles.items():
         file.write_bytes(before[name] + authority.certificate)
-    trust = Trust(bundles, extra=bundles["NODE_EXTRA_CA_CERTS"], java=folder / "trust.p12")
+    trust = Trust(
+        bundles,
+        extra=bundles["NODE_EXTRA_CA_CERTS"],
+        java=folder / "trust.p12",
+        php=folder / "php",
+        wget=folder / "wgetrc",
+    )
     authority.write_java_truststore(trust.java, b"".join(before.values()))
+    trust.php.mkdir()
+    (trust.php / "understudy.ini").write_text(php_ini(bundles), encoding="utf-8")
+    by_wget = folder / "wget.pem"
+    by_wget.write_bytes(trusted_by_wget(environment) + authority.certificate)
+    trust.wget.write_bytes(wgetrc(environment, proxy, by_wget))
     return trust

@@ -6,9 +6,10 @@ from collections import Counter
 
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
+from understudy_mock.intercept.handshakes import Handshakes
 from understudy_mock.intercept.proxy import Tally
 from understudy_mock.intercept.session import Intercepted
-from understudy_mock.recording.redact import SHORTEST, Redactor, secrets_of
+from understudy_mock.redaction import Redactor, redactor_of
 
 
 def summarise(world: World, intercepted: Intercepted) -> str:
@@ -16,7 +17,8 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     entries = list(world.journal.since(0))
     calls = [entry for entry in entries if entry.kind == "call"]
     jobs = Counter(job.model.provider for job in world.store)
-    clean = _redactor(world, calls)
+    # Know every key that was shown: where no operation is, nobody has read the one that stands there.
+    clean = redactor_of(calls, world.settings.api_keys)
     errors = Counter(f"{entry.status} {_called(entry, clean)}" for entry in calls if entry.status >= 400)
     faults = Counter(f"{entry.fault} {_called(entry, clean)}" for entry in calls if entry.fault)
     sent = [entry for entry in entries if entry.kind == "delivery"]
@@ -27,6 +29,12 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     ]
     lines += _listed("errors met", errors)
     lines += _listed("faults played", faults)
+    lines += refusals(intercepted.handshakes)
+    # Where calls came too, a connection that was opened and not used says nothing.
+    called = {_address(entry).partition("//")[2].partition("/")[0].partition(":")[0] for entry in calls}
+    opened = intercepted.handshakes.unused
+    unused = Counter({host: count for host, count in opened.items() if count > 0 and host not in called})
+    lines += _listed("connected and not used, as by a program that does not trust its certificate", unused)
     lines += _elsewhere(intercepted.tally)
     lines += _listed("could not be reached", intercepted.tally.unreached)
     lines += _listed("calls refused (--offline)", intercepted.tally.refused)
@@ -35,6 +43,13 @@ def summarise(world: World, intercepted: Intercepted) -> str:
     elif intercepted.left_out:
         lines.append(f"  NO_PROXY kept these from the gateway: {', '.join(intercepted.left_out)}")
     return "\n".join(lines)
+
+
+def refusals(handshakes: Handshakes) -> list[str]:
+    """Tell whose certificate the program does not trust, in a line at most."""
+    hosts = ", ".join(f"{host} ×{count}" for host, count in handshakes.refused.most_common())
+    why = "the program does not trust the file that SSL_CERT_FILE names, nor any of the like variables"
+    return [f"  refused the certificate: {hosts} ({why})"] if hosts else []
 
 
 def _elsewhere(tally: Tally) -> list[str]:
@@ -52,17 +67,9 @@ def _address(entry: JournalEntry) -> str:
     return f"http://{host}{entry.url}" if host else entry.url
 
 
-def _redactor(world: World, calls: list[JournalEntry]) -> Redactor:
-    """Know every key that was shown: where no operation is, nobody has read the one that stands there."""
-    found = set(world.settings.api_keys)
-    for entry in calls:
-        found.update(secrets_of(entry.key, entry.request_headers, entry.url.partition("?")[2]))
-    return Redactor(frozenset(secret for secret in found if len(secret) >= SHORTEST))
-
-
 def _called(entry: JournalEntry, clean: Redactor) -> str:
     # What follows ? is left out: there may be a key in it.
-    return entry.operation or clean.url(_address(entry).partition("?")[0])
+    return entry.operation or clean.suspicious_url(_address(entry).partition("?")[0])
 
 
 def _count(number: int, noun: str) -> str:

@@ -37,6 +37,12 @@ _EXTRA = "NODE_EXTRA_CA_CERTS"
 JAVA_OPTIONS = "JAVA_TOOL_OPTIONS"
 """What every JVM reads before its command line. A user's _JAVA_OPTIONS come after it, and stay."""
 
+PHP_FOLDERS = "PHP_INI_SCAN_DIR"
+"""Folders of PHP's .ini files. An empty one is the folder that PHP was built with."""
+
+_WGETRC = "WGETRC"
+_WGETS_CERTIFICATES = re.compile(rb"^[ \t]*ca[-_]?certificate[ \t]*=(.*)$", re.IGNORECASE | re.MULTILINE)
+
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 """What `openssl rehash` calls certificates in a folder."""
 
@@ -55,6 +61,10 @@ class Trust:
     """By the variable that names them; `extra` is among them."""
     extra: Path
     java: Path
+    php: Path
+    """A folder with an .ini file."""
+    wget: Path
+    """A .wgetrc."""
 
 
 def child_variables(
@@ -80,8 +90,8 @@ def child_variables(
     exceptions = read_exceptions(environment)
     if EVERYTHING not in exceptions:
         told["NO_PROXY"] = told["no_proxy"] = ",".join([*exceptions, *_LOOPBACK])
-    for name, file in trust.bundles.items():
-        told[name] = str(file)
+    trusting = trust_variables(environment, trust)
+    told |= trusting
     told["NODE_USE_ENV_PROXY"] = "1"  # Node 24 and later
     preload = Path(str(resources.files("understudy_mock.intercept").joinpath("preload")))
     told["NODE_OPTIONS"] = _joined(environment.get("NODE_OPTIONS"), f'--require "{preload / "preload.cjs"}"')
@@ -100,14 +110,52 @@ def child_variables(
         "https.proxyPort": port,
     }
     leading = " ".join(f"-D{name}={value}" for name, value in java.items())
-    told[JAVA_OPTIONS] = _joined(environment.get(JAVA_OPTIONS), f"{leading} {java_trust(trust)}")
+    told[JAVA_OPTIONS] = _joined(environment.get(JAVA_OPTIONS), f"{leading} {trusting[JAVA_OPTIONS]}")
     return told
 
 
-def java_trust(trust: Trust) -> str:
-    """The JVM's options for whom to trust, as JAVA_TOOL_OPTIONS takes them."""
-    told = {"javax.net.ssl.trustStore": trust.java, "javax.net.ssl.trustStorePassword": JAVA_PASSWORD}
-    return " ".join(_quoted(f"-D{name}={value}") for name, value in told.items())
+def trust_variables(environment: Mapping[str, str], trust: Trust) -> dict[str, str]:
+    """Give the variables that say whom to trust; of Java's options, those that do."""
+    told = {name: str(file) for name, file in trust.bundles.items()}
+    java = {"javax.net.ssl.trustStore": trust.java, "javax.net.ssl.trustStorePassword": JAVA_PASSWORD}
+    told[JAVA_OPTIONS] = " ".join(_quoted(f"-D{name}={value}") for name, value in java.items())
+    before = environment.get(PHP_FOLDERS)
+    # Not set, it stands for the folder that PHP was built with; empty, for none.
+    told[PHP_FOLDERS] = str(trust.php) if before == "" else f"{before or ''}{os.pathsep}{trust.php}"
+    told[_WGETRC] = str(trust.wget)
+    return told
+
+
+def php_ini(bundles: Mapping[str, Path]) -> str:
+    """Write what PHP's curl and OpenSSL read: the one knows no variable, the other not all versions."""
+    return f"curl.cainfo='{bundles['CURL_CA_BUNDLE']}'\nopenssl.cafile='{bundles['SSL_CERT_FILE']}'\n"
+
+
+def wgetrc(environment: Mapping[str, str], proxy: str, bundle: Path) -> bytes:
+    """Write a .wgetrc: the lines of the user's, which wget no longer reads, and ours, which win."""
+    ours = {"ca_certificate": bundle, "use_proxy": "on", "https_proxy": proxy, "http_proxy": proxy}
+    lines = "".join(f"{name} = {value}\n" for name, value in ours.items())
+    return _own_wgetrc(environment) + b"\n" + lines.encode()
+
+
+def trusted_by_wget(environment: Mapping[str, str]) -> bytes:
+    """Give the certificates that the user's .wgetrc adds to the system's."""
+    named = _WGETS_CERTIFICATES.findall(_own_wgetrc(environment))
+    if not named:
+        return b""
+    place = os.fsdecode(named[-1].strip())
+    return _certificates(str(_home(environment) / place[2:]) if place.startswith("~/") else place)
+
+
+def _own_wgetrc(environment: Mapping[str, str]) -> bytes:
+    try:
+        return Path(environment.get(_WGETRC) or _home(environment) / ".wgetrc").read_bytes()
+    except OSError:
+        return b""  # there is none
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME", "/"))
 
 
 def hosts_to_intercept(environment: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -4,6 +4,14 @@ It knows renditions (`domain.rendition`) and nothing of jobs, providers or HTTP.
 cheap: PyAV, numpy, Pillow and trimesh are loaded by the first file that needs them.
 """
 
-from understudy_mock.media.studio import RenderError, Studio, StudioClosed
+from understudy_mock.media.studio import (
+    RenderError,
+    Studio,
+    StudioBusy,
+    StudioClosed,
+    Unwanted,
+    Wanted,
+    always,
+)
 
-__all__ = ["RenderError", "Studio", "StudioClosed"]
+__all__ = ["RenderError", "Studio", "StudioBusy", "StudioClosed", "Unwanted", "Wanted", "always"]

@@ -101,8 +101,8 @@ class Pixazo(Provider):
         if done and not urls and "bare-failures" in quirks:
             return told
         as_sql = "iso-timestamps" not in quirks if callback else "sql-timestamps" in quirks
-        updated = (sql_stamp if as_sql else iso_ms)(job.created + step.at)
-        told["created_at"] = iso_ms(job.created)
+        updated = (sql_stamp if as_sql else iso_ms)(job.told_at(step.at))
+        told["created_at"] = iso_ms(job.told_at(0))
         told["updated_at"] = updated
         told["completed_at"] = updated if done else None
         return told

@@ -128,7 +128,7 @@ class WaveSpeed(Provider):
             "urls": {"get": f"{job.origin}/api/v3/predictions/{job.id}/result"},
             "has_nsfw_contents": [job.timeline.nsfw] * len(urls),
             "status": self.called(job, step),
-            "created_at": iso_ms(job.created),
+            "created_at": iso_ms(job.told_at(0)),
             "error": "",
             "executionTime": worked,
             "timings": {"inference": worked},
@@ -152,7 +152,7 @@ class WaveSpeed(Provider):
         told = self.prediction(job, step, urls)
         if not urls:
             del told["outputs"]
-        return msgspec.json.encode({**told, "input": msgspec.json.decode(job.body)})
+        return msgspec.json.encode({**told, "input": msgspec.Raw(job.body)})
 
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
         """Sign with HMAC-SHA256 over `{id}.{timestamp}.{raw body}`; the secret counts without its prefix.

@@ -109,17 +109,20 @@ class Callbacks:
 
     async def receive(self, scope: Scope, receive: Receive, wire: Wire) -> None:
         """Receive a callback, pass it on, record it, and give its sender what the client said."""
-        at, began = wire.clock.now(), perf_counter()
+        at, began = wire.clock.wall(), perf_counter()
         callback = self._asked.get(scope["path"].removeprefix(CALLBACK))
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        body = b""
-        async for part in parts_of(receive, gone):
-            body += part
-            if len(body) > INLINE:
-                callback = None
         if callback is None:
             await wire.send(Answer(404, b"", []))
             return
+        parts, size = [], 0
+        async for part in parts_of(receive, gone):
+            parts.append(part)
+            size += len(part)
+            if size > INLINE:
+                await wire.send(Answer(413, b"", []))
+                return
+        body = b"".join(parts)
         came = [(name.lower(), value) for name, value in scope["headers"]]
         headers = [pair for pair in came if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
         passed_on = body

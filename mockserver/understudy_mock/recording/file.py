@@ -63,7 +63,7 @@ class RecordingFile:
         aside = self.path.with_name(self.path.name + ".new")
         before = self._fd, self._end, self._count
         try:
-            self._fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+            self._fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._begin()
             for _, line in found:
@@ -99,7 +99,7 @@ class RecordingFile:
 
     def _open(self, path: Path) -> int:
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except IsADirectoryError:
             raise RecordingError(f"{path}: is a directory; give the name of a file") from None
         except OSError as error:

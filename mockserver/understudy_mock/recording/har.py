@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
+
+import msgspec
 
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.exchange import Headers
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.recording.redact import REDACTED, SECRET_HEADERS, redactor
+from understudy_mock.gateway.world import World
+from understudy_mock.redaction import redactor
 from understudy_mock.version import __version__
+
+MOST_KEYS = 16
+"""Keys of other calls that are looked for in each entry of a document: those that were shown last."""
+
+_LOST = frozenset({401, 403, 404, 405})
+"""Statuses of a call whose address leads nowhere."""
+
+
+def known_keys(world: World) -> list[str]:
+    """List the keys that a world knows, as far as they are looked for."""
+    return list(islice(chain(world.settings.api_keys, world.accounts.latest_keys()), MOST_KEYS))
 
 
 class Cleaner(Protocol):
@@ -26,8 +42,11 @@ class Cleaner(Protocol):
     def url(self, url: str) -> str:
         """Give a URL without secrets."""
 
-    def headers(self, headers: Headers) -> list[tuple[str, str]]:
-        """Give headers as text, without secrets."""
+    def suspicious_url(self, url: str) -> str:
+        """Give a URL without secrets, and without what looks like one."""
+
+    def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
+        """Give headers as text, without secrets; `are_ours` where this process has made them."""
 
 
 class _Clean:
@@ -36,25 +55,48 @@ class _Clean:
     def text(self, text: str) -> str:
         return text
 
-    cut_text = url = text
+    cut_text = url = suspicious_url = text
 
-    def headers(self, headers: Headers) -> list[tuple[str, str]]:
+    def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
 
 _CLEAN = _Clean()
 
 
-def write_har(entries: Iterable[JournalEntry]) -> dict[str, Any]:
-    """Make a HAR document of journal entries. What HAR has no field for is in `_understudy` keys."""
-    return {
+def write_har(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> dict[str, Any]:
+    """Make a HAR document of journal entries. What HAR has no field for is in `_understudy` keys.
+
+    `keys` are known besides those that stand in an entry where keys stand; none of either is in it.
+    """
+    document, made = har_in_parts(entries, keys)
+    document["log"]["entries"] = list(made)
+    return document
+
+
+def har_in_parts(
+    entries: Iterable[JournalEntry], keys: Iterable[str] = ()
+) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
+    """Make the document of `write_har` without its entries, and each of these when it is asked for."""
+    entries, keys = list(entries), tuple(keys)
+    keys = tuple(islice(dict.fromkeys((*(entry.key for entry in reversed(entries)), *keys)), MOST_KEYS))
+    document = {
         "log": {
             "version": "1.2",
             "creator": {"name": "understudy", "version": __version__},
             "pages": [],
-            "entries": [_entry(entry, _redactor(entry)) for entry in entries],
+            "entries": [],
         }
     }
+    return document, (_entry(entry, redactor(entry, keys)) for entry in entries)
+
+
+def har_bytes(document: Any) -> bytes:
+    """Encode HAR, also where a text in it has half a character, as what other programs have recorded may."""
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return json.dumps(document, separators=(",", ":")).encode()
 
 
 def write_clean_entry(
@@ -75,10 +117,6 @@ def write_clean_entry(
     return made
 
 
-def _redactor(entry: JournalEntry) -> Cleaner:
-    return redactor(entry.key, entry.request_headers, entry.url.partition("?")[2])
-
-
 def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     own = {
         "number": entry.number,
@@ -93,7 +131,7 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "warnings": [clean.text(warning) for warning in entry.warnings],
     }
     return {
-        "startedDateTime": iso_ms(entry.at),
+        "startedDateTime": iso_ms(entry.at + entry.drift),
         "time": round(entry.duration, 3),
         "request": _request(entry, clean),
         "response": _response(entry, clean),
@@ -111,7 +149,9 @@ def _timings(entry: JournalEntry) -> dict[str, float]:
 
 
 def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
-    url = clean.url(_absolute(entry))
+    # A call that is for nothing here may have anything in its address; a callback's is often a secret itself.
+    is_lost = entry.kind == "delivery" or (not entry.operation and entry.status in _LOST)
+    url = (clean.suspicious_url if is_lost else clean.url)(_absolute(entry))
     pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
     query = [(clean.text(name), clean.text(value)) for name, value in pairs]
     request: dict[str, Any] = {
@@ -119,7 +159,7 @@ def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "url": url,
         "httpVersion": f"HTTP/{entry.http_version}",
         "cookies": [],
-        "headers": _pairs(clean.headers(entry.request_headers)),
+        "headers": _pairs(clean.headers(entry.request_headers, are_ours=entry.kind == "delivery")),
         "queryString": _pairs(query),
         "headersSize": -1,
         "bodySize": entry.request_size,
@@ -137,7 +177,7 @@ def _response(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     text, encoding = _text(entry.response_body, entry.response_size, clean)
     content: dict[str, Any] = {
         "size": entry.response_size,
-        "mimeType": _header(entry.response_headers, b"content-type", ""),
+        "mimeType": clean.text(_header(entry.response_headers, b"content-type", "")),
     }
     if entry.response_body:
         content["text"] = text
@@ -148,9 +188,9 @@ def _response(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "statusText": "",
         "httpVersion": f"HTTP/{entry.http_version}",
         "cookies": [],
-        "headers": _pairs(clean.headers(entry.response_headers)),
+        "headers": _pairs(clean.headers(entry.response_headers, are_ours=entry.kind == "call")),
         "content": content,
-        "redirectURL": _header(entry.response_headers, b"location", ""),
+        "redirectURL": clean.url(_header(entry.response_headers, b"location", "")),
         "headersSize": -1,
         "bodySize": entry.response_size,
     }
@@ -163,8 +203,6 @@ def _absolute(entry: JournalEntry) -> str:
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes, default: str) -> str:
-    if name in SECRET_HEADERS:
-        return REDACTED
     return next((value.decode("latin-1") for key, value in headers if key == name), default)
 
 

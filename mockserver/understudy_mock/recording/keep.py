@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from understudy_mock.recording.plain import as_utf8, uncoded
 from understudy_mock.recording.recording import RecordingError
+from understudy_mock.redaction import as_utf8, uncoded
 
 INLINE = 10 * 1024 * 1024
 """Bytes of text that are kept inside the HAR; what is larger is kept beside it."""
@@ -57,7 +57,7 @@ class MediaFolder:
 
     def begin(self) -> Path:
         """Name a new temporary file. Raises OSError."""
-        self.path.mkdir(exist_ok=True)
+        self.path.mkdir(0o700, exist_ok=True)
         self._begun += 1
         return self.path / f".part-{os.getpid()}-{self._begun}"
 
@@ -172,7 +172,7 @@ class Kept:
         try:
             if self._aside is None:
                 self._aside = self._folder.begin()
-                self._fd = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+                self._fd = os.open(self._aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             if not self.secret:
                 self.secret = self._cleaner.found_in_file(self._last + part) or ""
                 self._last = (self._last + part)[-_OVERLAP:]

@@ -12,7 +12,7 @@ import msgspec
 from understudy_mock.domain.exchange import Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.recording.distil import Repertoire, Take
-from understudy_mock.recording.redact import redactor
+from understudy_mock.redaction import Redactor, secrets_of
 
 _COMPARED = 1000
 """Recorded submits that are compared with; more would take seconds."""
@@ -40,7 +40,14 @@ def explain(
         text += " (no job has this id; ids of a replay begin with its submits)"
     else:
         text += _of_paths(repertoire, call, provider)
-    return redactor(call.key, list(call.headers.items()), call.query.decode("latin-1")).text(text)
+    return without_keys(call, text)
+
+
+def without_keys(call: Call, text: str) -> str:
+    """Give a text about a call without the secrets that stand in the call."""
+    query = "?" + call.query.decode("latin-1")
+    found = dict(secrets_of(call.key, query, list(call.headers.items()), [call.body]))
+    return Redactor([one for one, is_key in found.items() if is_key], found).text(text)
 
 
 def differences(recorded: Any, sent: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Read recordings: any HAR 1.2, ours, a browser's, mitmproxy's or Charles's, plain or gzipped.
+"""Read recordings: any HAR 1.2, ours, a browser's, mitmproxy's or Polly.JS's, plain or compressed.
 
 A file is mapped, not copied, and its entries are decoded one at a time: what a browser said to other
 hosts costs nothing. Our own files may have been cut off in the middle of a write and are read up to there.
@@ -11,7 +11,7 @@ import binascii
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
@@ -24,14 +24,31 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.exchange import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from understudy_mock.recording.keep import INLINE
-from understudy_mock.recording.recognise import Match, Recogniser, split
+from understudy_mock.recording.recognise import Match, Recogniser, key_of, split
 from understudy_mock.recording.recording import NO_BODY, Recording, RecordingError, cut_off
-from understudy_mock.recording.secrets import Secrets
 from understudy_mock.recording.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from understudy_mock.recording.source import load, told_of
+from understudy_mock.redaction import Secrets, uncoded
+
+_BESIDE = re.compile(r"[^/\\\0]+\.har\.media/[^/\\\0.][^/\\\0]*|[0-9a-f]{40}(?:\.[A-Za-z0-9]{1,16})?")
+"""Where recorders keep bodies beside the HAR: ours in `FILE.har.media/`, Playwright under hashes as names.
+Any other file there is none of the recording's business."""
+
+_LONGEST = 86_400_000
+"""Ms that an exchange can have taken: a day. What took longer would be replayed without end."""
+
+_LARGEST = 2**53
+"""Bytes up to which a size can be one: larger numbers are not exact in JSON."""
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header can hold (RFC 9110, section 5.5); it would end the header."""
 
 MOST_KEPT = 512 * 1024**2
 """Bytes of bodies to and from providers that are held in memory at once, all files together."""
+
+MOST_UNCODED = 64 * 1024**2
+"""Bytes that one compressed body may become; a larger one counts as not kept."""
 
 
 class _Found(msgspec.Struct):
@@ -67,11 +84,11 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
 
     def keep(one: _Found) -> None:
         nonlocal size
-        entry, file = _entry(one)
+        entry, file = _entry(one, notes)
         entry = recogniser.complete(entry)
         if not one.ours:  # others leave keys where they were
             operation = recogniser.operation(entry.provider, entry.operation)
-            secrets.learn(entry, operation.credentials if operation is not None else ())
+            secrets.learn(entry, key_of(operation, entry))
             entry = secrets.clean(entry)
         size += len(entry.request_body) + len(entry.response_body)
         _refuse_too_much(size, paths)
@@ -226,16 +243,27 @@ def _instant(text: str, path: Path, pointer: str) -> float:
         ) from None
 
 
-def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
-    """Decode an entry, and find the file that holds its body, where that is kept beside the HAR."""
+def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
+    """Decode an entry, and find the file that holds its body, where that is kept beside the HAR.
+
+    What is odd about it goes to the `notes`. Raises RecordingError for what cannot have happened.
+    """
     told: Entry = _decode(one.raw, Entry, one.path, one.pointer)
     own = told.own or Own()
     request, response = told.request, told.response or Response()
     content = response.content or Content()
     asked = _asked_body(request, one)
-    answered, file = _answered_body(content, one)
+    answered, file = _answered_body(response, content, one, notes)
     error = own.error or response.failure or response.error or ""
+    is_lost = _has_lost_its_body(response, answered, file)
     status = max(0, response.status or 0)
+    if status and not 100 <= status <= 599:
+        raise _impossible(one, "/response/status", f"{status} is no status of HTTP (100 to 599)")
+    duration = _duration(told)
+    if duration > _LONGEST:
+        raise _impossible(one, "/time", f"{duration:g} ms is more than a day")
+    if split(request.url) is None:
+        raise _impossible(one, "/request/url", f"{request.url[:80]!r} is no address")
     fault = own.fault
     if told.own is None and status == 0:
         fault = "reset"  # nothing came; HAR has no word for how
@@ -248,13 +276,13 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         number=0,
         kind=own.kind,
         at=int(one.at),
-        duration=_duration(told),
+        duration=duration,
         key="",
-        account=own.account,
-        provider=own.provider,
-        operation=own.operation,
-        method=request.method.upper(),
-        url=request.url,
+        account=_whole(own.account),
+        provider=_whole(own.provider),
+        operation=_whole(own.operation),
+        method=_whole(request.method).upper(),
+        url=_whole(request.url),
         http_version=_version(request.version or ""),
         request_headers=_headers(request.headers),
         request_body=asked,
@@ -264,13 +292,18 @@ def _entry(one: _Found) -> tuple[JournalEntry, Path | None]:
         response_body=answered,
         response_size=_size(answered, content.size, one),
         kept=0,
-        job=own.job,
-        scenario=own.scenario,
-        fault=fault,
-        error=error,
-        warnings=(*own.warnings, *([NO_BODY] if _has_lost_its_body(response, file) else [])),
+        job=_whole(own.job),
+        scenario=_whole(own.scenario),
+        fault=_whole(fault),
+        error=_whole(error),
+        warnings=(*map(_whole, own.warnings), *([NO_BODY] if is_lost else [])),
     )
     return entry, file
+
+
+def _whole(text: str) -> str:
+    """Give a text without halves of characters, which nothing can write."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _lacks_its_body(request: Request, response: Response, content: Content) -> bool:
@@ -287,24 +320,28 @@ def _lacks_its_body(request: Request, response: Response, content: Content) -> b
         and status != 204
         and not 300 <= status < 400
         and length.isdigit()
-        and int(length) > 0
+        and length.strip(b"0") != b""
         and b"content-encoding" not in headers
         and content.file is None
         and content.size == 0
     )
 
 
-def _has_lost_its_body(response: Response, file: Path | None) -> bool:
+def _has_lost_its_body(response: Response, body: bytes, file: Path | None) -> bool:
     """Tell whether an answer's body was not kept. A size of 0 says that there was none."""
     content = response.content
-    if content is None or content.size is None or content.size < 0:
-        return content is None or not (content.text or content.file)
-    return not content.text and content.size > 0 and file is None and not content.file
+    if body or content is None:
+        return not body
+    if content.text:
+        return True  # it is there, and cannot be read
+    if content.size is None or content.size < 0:
+        return not content.file
+    return content.size > 0 and file is None
 
 
 def _size(body: bytes, declared: float | None, one: _Found) -> int:
     """Tell how large a body was. Only a journal keeps less of one than there was."""
-    told = int(declared or 0)
+    told = int(declared or 0) if abs(declared or 0) <= _LARGEST else 0
     if not body:
         return max(0, told)
     return max(told, len(body)) if one.ours and told > KEPT_OF_A_BODY else len(body)
@@ -329,12 +366,16 @@ def _version(text: str) -> str:
 
 
 def _headers(pairs: list[Pair]) -> Headers:
-    """Give headers in lower case, without the pseudo-headers of HTTP/2 (RFC 9113, section 8.3)."""
-    return [
-        (_octets(pair.name).lower(), _octets(pair.value or ""))
-        for pair in pairs
-        if not pair.name.startswith(":")
-    ]
+    """Give headers in lower case, without the pseudo-headers of HTTP/2 (RFC 9113, section 8.3).
+
+    And without what cannot have been in one: names that are none, and control characters.
+    """
+    given = ((_octets(pair.name).lower(), _octets(pair.value or "")) for pair in pairs)
+    return [(name, _CONTROLS.sub(b" ", value)) for name, value in given if _NAME.fullmatch(name)]
+
+
+def _impossible(one: _Found, place: str, reason: str) -> RecordingError:
+    return RecordingError(f"{one.path}: {one.pointer}{place}: {reason}")
 
 
 def _octets(text: str) -> bytes:
@@ -376,20 +417,69 @@ def _form(kind: str, params: list[Param]) -> bytes:
     return _utf8("\r\n".join([*lines, f"--{boundary[1]}--", ""]))
 
 
-def _answered_body(content: Content, one: _Found) -> tuple[bytes, Path | None]:
+def _answered_body(
+    response: Response, content: Content, one: _Found, notes: list[str]
+) -> tuple[bytes, Path | None]:
     if content.text:
-        return _body(content.text, content.encoding, one, "/response/content/text"), None
+        body = _body(content.text, content.encoding, one, "/response/content/text")
+        return _uncoded(body, dict(_headers(response.headers)), content.kind or ""), None
     if not content.file:
         return b"", None
-    folder = one.path.parent.resolve()
-    file = (folder / content.file).resolve()
-    if not file.is_relative_to(folder):
-        place = f"{one.pointer}/response/content/_file"
-        raise RecordingError(f"{one.path}: {place}: {content.file!r} leads out of the HAR's folder")
+    file = _beside(one.path, content.file)
+    if file is None:
+        note = f"{one.path}: not read, since no recorder keeps bodies there: "
+        if not any(known.startswith(note) for known in notes):
+            notes.append(f"{note}{content.file[:80]!r} ({one.pointer}/response/content/_file)")
+        return b"", None
     if not file.is_file():
         return b"", None
     is_text = (content.kind or "").partition(";")[0].endswith(("json", "html", "text/plain"))
     return (file.read_bytes(), None) if is_text and file.stat().st_size <= INLINE else (b"", file)
+
+
+def _uncoded(body: bytes, headers: Mapping[bytes, bytes], kind: str) -> bytes:
+    """Undo a Content-Encoding that the recorder has left; HAR wants bodies without. b"" for what stays coded.
+
+    Most recorders undo it and keep the header, so a body that reads as text is taken as it is.
+    """
+    coding = headers.get(b"content-encoding", b"")
+    if not coding or _is_utf8(body):
+        return body
+    made = uncoded(body, coding, MOST_UNCODED)
+    if made is not None:
+        return made
+    told = headers.get(b"content-type", b"").decode("latin-1") or kind
+    is_text = told.partition(";")[0].strip().lower().endswith(("json", "xml", "javascript"))
+    return b"" if is_text or told.lower().startswith("text/") else body
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _chunks(text: str) -> list[str]:
+    """Give the chunks of a body that Polly.JS keeps as a JSON list of them; [] for any other text."""
+    if not text.startswith('["'):  # neither base64 nor hexadecimal has such signs
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.MsgspecError:
+        return []
+
+
+def _beside(har: Path, name: str) -> Path | None:
+    """Find a body that is kept beside a HAR; None where no recorder would keep one."""
+    if not _BESIDE.fullmatch(name):
+        return None
+    file = har.parent.resolve() / name
+    try:
+        return file if file.resolve() == file and (file.is_file() or not file.exists()) else None
+    except (OSError, UnicodeError):  # no file system has such a name
+        return None
 
 
 def _body(text: str, encoding: str | None, one: _Found, place: str) -> bytes:
@@ -398,6 +488,6 @@ def _body(text: str, encoding: str | None, one: _Found, place: str) -> bytes:
     if encoding.lower() != "base64":
         raise RecordingError(f"{one.path}: {one.pointer}{place}: has the unknown encoding {encoding!r}")
     try:
-        return base64.b64decode(text)
+        return b"".join(map(base64.b64decode, _chunks(text) or [text]))
     except (binascii.Error, ValueError):
         raise RecordingError(f"{one.path}: {one.pointer}{place}: is not base64") from None

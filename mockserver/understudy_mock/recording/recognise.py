@@ -21,8 +21,8 @@ from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.keys import presented
-from understudy_mock.recording.redact import SECRET_HEADERS
 from understudy_mock.recording.told import read_told
+from understudy_mock.redaction import SECRET_HEADERS
 from understudy_mock.web.routes import Found, Routes
 
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
@@ -35,6 +35,13 @@ class Owner(NamedTuple):
     account: str
     job: str
     operation: str = ""
+
+
+def key_of(operation: Operation | None, entry: JournalEntry) -> str:
+    """Give the key that a call shows where the documents of its operation have it, "" for none."""
+    query = entry.url.partition("?")[2].partition("#")[0].encode("utf-8", "surrogateescape")
+    credentials = operation.credentials if operation is not None else ()
+    return presented(credentials, dict(entry.request_headers), query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +133,7 @@ class Recogniser:
     def _key(self, operation: Operation | None, headers: Mapping[bytes, bytes], entry: JournalEntry) -> str:
         if entry.kind == "delivery":
             return ""
-        query = entry.url.partition("?")[2].partition("#")[0]
-        key = presented(
-            operation.credentials if operation is not None else (),
-            headers,
-            query.encode("utf-8", "surrogateescape"),
-        )
-        if key:
+        if key := key_of(operation, entry):
             return key
         value = next((headers[name] for name in SECRET_HEADERS if headers.get(name)), b"").decode("latin-1")
         return value.rpartition(" ")[2]

@@ -35,7 +35,7 @@ from understudy_mock.recording.tape import Tape
 from understudy_mock.recording.told import read_told
 from understudy_mock.recording.upstream import Target, Upstreams
 from understudy_mock.web.faults.wire import Wire
-from understudy_mock.web.protocol import BODILESS, transport_of
+from understudy_mock.web.protocol import BODILESS, connection_of
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
@@ -133,7 +133,7 @@ class Recorder:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        wire = Wire(send, receive, transport_of(scope), scope["method"], self._clock)
+        wire = Wire(send, receive, connection_of(scope), scope["method"], self._clock)
         if self._closed:
             text = f"understudy record: {self._closed}; nothing was sent upstream"
             told = json.dumps({"error": text}).encode() + b"\n"
@@ -247,17 +247,16 @@ class Recorder:
         owner = self._tape.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
             operation = self._tape.recogniser.operation(owner.provider, owner.operation)
-        netloc = urlsplit(target.url).netloc.encode()
         is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
             target=target,
             operation=operation,
-            at=self._clock.now(),
+            at=self._clock.wall(),
             began=perf_counter(),
             method=method,
             url=target.url,
             version=scope["http_version"],
-            headers=[(name, netloc if name == b"host" else value) for name, value in headers],
+            headers=headers,
             asked=self._tape.body(headers),
             # What no document claims may cost: a model without a spec, or a spelling that only the
             # provider understands.
@@ -289,7 +288,10 @@ class Recorder:
     ) -> tuple[httpx.Request, asyncio.Future[None]]:
         """Make the request as it goes upstream, and something that ends when the client is gone."""
         url = one.url
-        headers = [(name, value) for name, value in one.headers if name not in HOP_BY_HOP]
+        # The file keeps the Host that the client has called: it tells what was one origin to the client.
+        host = urlsplit(url).netloc.encode()
+        sent = [(name, host if name == b"host" else value) for name, value in one.headers]
+        headers = [(name, value) for name, value in sent if name not in HOP_BY_HOP]
         given = dict(headers)
         length = given.get(b"content-length", b"0")
         is_short = length.isdigit() and int(length) <= INLINE

@@ -38,13 +38,15 @@ from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.receivers import asked_address, read_receiver
 from understudy_mock.gateway.submit import read_body
 from understudy_mock.gateway.world import World
+from understudy_mock.printing import printable
 from understudy_mock.providers.base import Place
 from understudy_mock.recording.distil import Kept, Repertoire, Scene, Take, addresses, canonical, lookup_key
-from understudy_mock.recording.miss import explain
+from understudy_mock.recording.miss import explain, without_keys
 from understudy_mock.recording.recognise import is_this_machine
 from understudy_mock.recording.scenarios import scenario_of
 from understudy_mock.recording.translate import Translation, mint_like, words
 from understudy_mock.web.files import answer_file
+from understudy_mock.web.protocol import BODILESS
 from understudy_mock.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -82,6 +84,7 @@ class Played:
     origin: str
     media_origin: str
     asked: frozenset[str]
+    drift: int
     told: int = -1
     """The latest scene that a poll was told, by its offset."""
 
@@ -164,7 +167,7 @@ class Replay(World):
             try:
                 receiver = read_receiver(self, operation, call, allow_http=_may_be_http(take, call))
             except Refusal as refusal:
-                return self._miss(found, call, _of_webhook(refusal, call))
+                return self._miss(found, call, without_keys(call, _of_webhook(refusal, call)))
         # Not the gateway's own draw: a recording of that one must not meet its own names again.
         draw = Draw.of_job(self.settings.seed, account.name, f"replay {operation.id}", body, nth)
         if not take.waits:
@@ -191,10 +194,10 @@ class Replay(World):
         provider = self.provider(take.operation.provider)
         model = take.operation.model
         assert model is not None  # the catalog compiles no submit without one
-        now = self.clock.now()
-        minted = mint_like(take.job, provider.mint_id(model, now, draw, frozenset()), draw)
+        now, drift = self.clock.now(), self.clock.drift()
+        minted = mint_like(take.job, provider.mint_id(model, now + drift, draw, frozenset()), draw)
         asked = frozenset(addresses(take.asked))
-        played = Played(take, minted, account.name, now, call.origin, call.media_origin, asked)
+        played = Played(take, minted, account.name, now, call.origin, call.media_origin, asked, drift)
         self._played[minted] = played
         self._latest[account.name, take.job] = minted
         if len(self._played) > self.settings.keep_jobs:
@@ -212,7 +215,7 @@ class Replay(World):
             id=played.id,
             account=account.name,
             model=model,
-            body=take.body if isinstance(take.asked, dict) else b"{}",
+            asked=(take.body if isinstance(take.asked, dict) else b"{}",),
             root=draw.root,
             created=played.created,
             timeline=Timeline(
@@ -232,6 +235,7 @@ class Replay(World):
             receiver=receiver,
             waits=take.waits,
             by_polls=self.settings.pace == "polls" and receiver is None and not take.waits,
+            drift=played.drift,
         )
 
     def _warn_of_rings(self, take: Take, call: Call) -> None:
@@ -447,7 +451,9 @@ class Replay(World):
         answer = Answer(entry.status, translation.body(entry.response_body), headers)
         if not fault:
             return answer
-        broken = entry.fault or ("" if entry.status else "reset")
+        if entry.status in BODILESS:
+            answer.body = b""  # HTTP has no room for one there (RFC 9110, sections 15.3.5 and 15.4.5)
+        broken = entry.fault or ("" if entry.status >= 200 else "reset")
         seconds = min(3600, entry.duration / 1000)
         whole, body = answer.body, answer.body
         match broken:
@@ -466,14 +472,14 @@ class Replay(World):
             case "html":
                 return answer
             case _:
-                if not entry.status:
+                if entry.status < 200:
                     answer.fault = Entry(fault="reset", where="before")
                 elif _is_whole(whole):
                     answer.fault = Entry(fault="reset", where="after")
                 else:
                     answer.body = body + (b" " * len(body) or b" ")
                     answer.fault = Entry(fault="reset", where="middle")
-        if not answer.status:
+        if answer.status < 200:  # nothing ends with an interim answer
             answer.status = 200
         return answer
 
@@ -481,7 +487,7 @@ class Replay(World):
         self, call: Call | None, account: str, played: Played | None, entry: JournalEntry
     ) -> Translation:
         """Tell how to say now what was said in an entry. Without a call, as the job's submit was called."""
-        shift = _by(self.clock.now() - entry.at - round(entry.duration))
+        shift = _by(self.clock.wall() - entry.at - round(entry.duration))
         if call is not None:
             origin, media_origin = call.origin, call.media_origin
         else:
@@ -499,9 +505,8 @@ class Replay(World):
         if played is None:
             return told
         take = played.take
-        life = partial(
-            _move, take.submit.at, take.zero, take.zero + take.last, played.created, self.settings.speed
-        )
+        began = played.created + played.drift
+        life = partial(_move, take.submit.at, take.zero, take.zero + take.last, began, self.settings.speed)
         return replace(told, move=life, job=(take.job, played.id), asked=played.asked)
 
     def _miss(self, found: Found, call: Call, text: str, what: Condition | None = None) -> Answer:
@@ -523,13 +528,13 @@ class Replay(World):
     def _not_kept(self, call: Call) -> Answer:
         """Refuse a file whose content is not in the recording."""
         text = "this file was not recorded; record again with media, or replay with --media small"
-        self._note(call, f"not in the recording: {call.method} {call.path}: {text}")
+        self._note(call, without_keys(call, f"not in the recording: {call.method} {call.path}: {text}"))
         return json_answer(404, {"error": text}, (MISS, b"the file was not recorded"))
 
     def _note(self, call: Call, text: str) -> None:
         """Count a miss, and say it the first time."""
         if text not in self.misses and len(self.misses) < _KEPT_MISSES:
-            _log.warning("%s", text)
+            _log.warning("%s", printable(text))
         if text in self.misses or len(self.misses) < _KEPT_MISSES:
             self.misses[text] += 1
         call.warnings.append(text)

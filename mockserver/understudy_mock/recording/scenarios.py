@@ -25,6 +25,7 @@ from understudy_mock.domain.scenario import (
 from understudy_mock.domain.scenario import Job as Course
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.providers.base import Place
 from understudy_mock.recording.distil import Repertoire, Take, path_of
@@ -101,9 +102,9 @@ def export(repertoire: Repertoire, folder: Path) -> list[Path]:
             said.append(f"Its faults and callbacks are left out: {problem}")
             scenario = msgspec.structs.replace(scenario, submit=(), poll=(), media=(), webhook=Webhook())
         data = write_scenario(scenario)
-        text = "".join(f"# {line}\n" for line in said)
+        text = "".join(f"# {printable(' '.join(line.split()))}\n" for line in said)
         file = folder / f"{scenario.name}.yaml"
-        file.write_text(text + write_yaml(data), "utf-8")
+        file.write_text(text + write_yaml(data), "utf-8", "backslashreplace")
         written.append(file)
     return written
 

@@ -1,4 +1,4 @@
-"""Get at the entries of a HAR file, however it is kept: plain, gzipped, with a byte-order mark, cut off.
+"""Get at the entries of a HAR file, however it is kept: plain, compressed, with a byte-order mark, cut off.
 
 A large file is mapped, not copied, and its entries are left undecoded until somebody wants one.
 """
@@ -12,6 +12,7 @@ import re
 import stat
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -38,6 +39,10 @@ _CHUNK = 1024**2
 _OPEN_ALREADY = ("/dev/stdin", "/dev/fd/", "/proc/")
 """Where a shell hands over what it reads from."""
 _ZIP = b"PK\x03\x04"
+_GZIP = b"\x1f\x8b"
+_ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
+"""How a zlib stream begins (RFC 1950, section 2.2): mitmproxy's `.zhar` is one."""
+
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
@@ -104,7 +109,7 @@ def _bytes(path: Path) -> Any:
     """Give a file's text as bytes, decompressed, without a byte-order mark. Raises RecordingError."""
     try:
         if path.is_dir():
-            inside = sorted(one.name for one in path.glob("*.har*") if one.is_file())
+            inside = sorted(one.name for one in path.glob("*.*har*") if one.is_file())
             hint = f"; in it are {', '.join(inside[:5])}" if inside else ""
             raise RecordingError(f"{path}: is a directory; a recording is a HAR file{hint}")
         mode = path.stat().st_mode
@@ -112,8 +117,11 @@ def _bytes(path: Path) -> Any:
             what = "a named pipe" if stat.S_ISFIFO(mode) else "no regular file"
             raise RecordingError(f"{path}: is {what}; give a file, or /dev/stdin")
         with path.open("rb") as file:
-            if file.peek(2)[:2] == b"\x1f\x8b":
-                return _decoded(_unzipped(path, file))
+            match file.peek(2)[:2]:
+                case begins if begins == _GZIP:
+                    return _decoded(_aside(path, _gunzipped(file), "gzip"))
+                case begins if begins in _ZLIB:
+                    return _decoded(_aside(path, _inflated(file), "zlib"))
             return _decoded(_contents(path, file))
     except FileNotFoundError:
         raise RecordingError(f"{path}: there is no such file") from None
@@ -133,20 +141,34 @@ def _contents(path: Path, file: IO[bytes]) -> Any:
     return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _unzipped(path: Path, file: IO[bytes]) -> Any:
+def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    with gzip.open(file) as unzipped:
+        while chunk := unzipped.read(_CHUNK):
+            yield chunk
+
+
+def _inflated(file: IO[bytes]) -> Iterator[bytes]:
+    machine = zlib.decompressobj()
+    while not machine.eof:
+        part = machine.unconsumed_tail or file.read(_CHUNK)
+        if not part:
+            raise EOFError
+        yield machine.decompress(part, _CHUNK)
+
+
+def _aside(path: Path, chunks: Iterator[bytes], form: str) -> Any:
     """Decompress aside, not into memory: a small file may hold a large text."""
     with tempfile.TemporaryFile() as aside:
         size = 0
         try:
-            with gzip.open(file) as unzipped:
-                while chunk := unzipped.read(_CHUNK):
-                    size += len(chunk)
-                    _refuse_too_large(path, size)
-                    aside.write(chunk)
+            for chunk in chunks:
+                size += len(chunk)
+                _refuse_too_large(path, size)
+                aside.write(chunk)
         except EOFError:
-            raise RecordingError(f"{path}: is a gzip file that ends in the middle; save it again") from None
+            raise RecordingError(f"{path}: is a {form} file that ends in the middle; save it again") from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise RecordingError(f"{path}: is a damaged gzip file: {error}") from None
+            raise RecordingError(f"{path}: is a damaged {form} file: {error}") from None
         aside.flush()
         if size < _MAPPED:
             aside.seek(0)

@@ -16,9 +16,8 @@ from understudy_mock.recording.file import RecordingFile
 from understudy_mock.recording.har import write_clean_entry
 from understudy_mock.recording.keep import INLINE, Kept, MediaFolder
 from understudy_mock.recording.passing import header_value
-from understudy_mock.recording.plain import uncoded
-from understudy_mock.recording.recognise import Recogniser
-from understudy_mock.recording.secrets import Secrets
+from understudy_mock.recording.recognise import Recogniser, key_of
+from understudy_mock.redaction import Secrets, uncoded
 
 UNSEARCHABLE = "[not kept: it cannot be searched for keys]"
 """What an exchange tells of a body that could not be read here."""
@@ -66,7 +65,7 @@ class Tape:
     def learn(self, entry: JournalEntry) -> None:
         """Find the secrets of an exchange, or of as much as has come of it. Raises RecordingError."""
         operation = self.recogniser.operation(entry.provider, entry.operation)
-        if self.secrets.learn(entry, operation.credentials if operation is not None else ()):
+        if self.secrets.learn(entry, key_of(operation, entry)):
             self._scrub()
 
     def keep(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.exchange import Headers
-from understudy_mock.recording.redact import REDACTED
 from understudy_mock.recording.stamps import move_in_json, move_text
+from understudy_mock.redaction import REDACTED
 
 _WORD = re.compile(rb"[A-Za-z0-9_-]{6,}")
 _ADDRESS = re.compile(rb"(https?):(\\?/\\?/)([A-Za-z0-9.\-_:\[\]]+)")

@@ -6,7 +6,7 @@ For loopback peers only, unless an admin token is set; then for whoever shows it
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,12 +31,14 @@ from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
+from understudy_mock.redaction import Redactor
 from understudy_mock.version import __version__
 from understudy_mock.webhooks import Delivery, Sender
 
 _encode = msgspec.json.encode
 
-HarWriter = Callable[[Iterable[JournalEntry]], dict[str, Any]]
+HarWriter = Callable[[Iterable[JournalEntry]], tuple[dict[str, Any], Iterator[dict[str, Any]]]]
+"""Writes a HAR document that has no entries yet, and its entries one by one."""
 
 _PAGE = 100
 _LARGEST_PAGE = 10_000
@@ -262,10 +264,8 @@ class _Admin:
             "status": (await self._world.step(job)).state,
             "scenario": job.scenario.name if job.scenario is not None else None,
             "price_usd": usd(job.price),
-            "created_at": iso_ms(job.created),
-            "events": [
-                {"at": iso_ms(job.created + event.at), "event": event.event} for event in job.events()
-            ],
+            "created_at": iso_ms(job.told_at(0)),
+            "events": [{"at": iso_ms(job.told_at(event.at)), "event": event.event} for event in job.events()],
         }
 
     # -- webhooks
@@ -277,7 +277,7 @@ class _Admin:
             for deliveries in (self._sender.log, self._sender.upcoming()):
                 async for delivery in in_turns(deliveries):
                     if wanted in (None, delivery.job.id):
-                        yield _encode(_tell_delivery(delivery))
+                        yield _encode(self._tell_delivery(delivery))
 
         return _stream({"deliveries": []}, parts())
 
@@ -286,7 +286,11 @@ class _Admin:
         if delivery is None:
             raise AdminError(404, "there is no such delivery, or it is not due yet")
         await self._sender.redeliver(delivery)
-        return _json(_tell_delivery(delivery))
+        return _json(self._tell_delivery(delivery))
+
+    def _tell_delivery(self, delivery: Delivery) -> dict[str, Any]:
+        account = self._world.accounts.named(delivery.job.account)
+        return _tell_delivery(delivery, Redactor([account.key] if account is not None else []))
 
     # -- journal
 
@@ -295,16 +299,22 @@ class _Admin:
         entries = await self._entries(request)
         page = entries[:limit]
         following = page[-1].number + 1 if len(entries) > limit else None
-        return _stream({"entries": []}, self._write_all(page, with_id=True), {"next": following})
+        _, made = self._write_har(page)
+
+        async def parts() -> AsyncIterator[bytes]:
+            async for entry, one in in_turns(zip(page, made, strict=True)):
+                yield _encode({"id": entry.number, **one})
+
+        return _stream({"entries": []}, parts(), {"next": following})
 
     async def journal_har(self, request: Request) -> Response:
-        entries = await self._entries(request)
-        return _stream(self._write_har([]), self._write_all(entries, with_id=False))
+        document, made = self._write_har(await self._entries(request))
 
-    async def _write_all(self, entries: list[JournalEntry], *, with_id: bool) -> AsyncIterator[bytes]:
-        async for entry in in_turns(entries):
-            [made] = self._write_har([entry])["log"]["entries"]
-            yield _encode({"id": entry.number, **made} if with_id else made)
+        async def parts() -> AsyncIterator[bytes]:
+            async for one in in_turns(made):
+                yield _encode(one)
+
+        return _stream(document, parts())
 
     async def _entries(self, request: Request) -> list[JournalEntry]:
         wanted = request.query_params
@@ -458,11 +468,11 @@ class _Admin:
         return _json(document)
 
 
-def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
+def _tell_delivery(delivery: Delivery, clean: Redactor) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "job_id": delivery.job.id,
-        "url": delivery.url,
+        "url": clean.suspicious_url(delivery.url),
         "event": delivery.callback.event,
         "due_at": iso_ms(delivery.due),
         "state": delivery.state,
@@ -471,7 +481,7 @@ def _tell_delivery(delivery: Delivery) -> dict[str, Any]:
                 "at": iso_ms(attempt.at),
                 "status": attempt.status,
                 "latency_ms": round(attempt.latency, 3),
-                "error": attempt.error or None,
+                "error": clean.text(attempt.error) or None,
             }
             for attempt in delivery.attempts
         ],

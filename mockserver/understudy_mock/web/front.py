@@ -6,11 +6,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from itertools import chain
 from time import perf_counter
 from types import MappingProxyType
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
@@ -19,18 +21,20 @@ from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
 from understudy_mock.gateway.addresses import rendition_of
-from understudy_mock.gateway.journal import HUNG_UP, JournalEntry, cut
+from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import Struck
 from understudy_mock.gateway.status import fetch, status
 from understudy_mock.gateway.strike import refuse_file, strike, strike_file
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
+from understudy_mock.media import StudioBusy, Unwanted
 from understudy_mock.providers.base import Place
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS
+from understudy_mock.web.cors import Cors
 from understudy_mock.web.extras import add_fields
 from understudy_mock.web.faults import FAULTS, Wire
 from understudy_mock.web.files import answer_file
-from understudy_mock.web.protocol import BODILESS, connection_of, transport_of
+from understudy_mock.web.protocol import BODILESS, connection_of
 from understudy_mock.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -40,6 +44,17 @@ _AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-polic
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9.\-_]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _ORIGINS_KEPT = 1000
+"""Callers' hosts of which it is known how addresses begin."""
+
+_ORIGIN_KEPT = 1000
+"""Bytes of the headers that name such a host; with longer ones it is worked out at each call."""
+
+MAX_BODIES = 128 * 1024 * 1024
+"""Most bytes of request bodies held at once, by all calls that are not answered yet; more is 503."""
+
+_SMALL_BODY = 64 * 1024
+"""Bytes of a body that is taken however many others are held."""
+
 _HUNG_UP = f"{HUNG_UP} before the whole answer was there"
 
 _ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = MappingProxyType(
@@ -63,7 +78,7 @@ Decide = Callable[[Found, Call], Awaitable[Answer]]
 
 
 class Front:
-    """The gateway as an ASGI app. `admin` serves what is below `/_mock`.
+    """The gateway as an ASGI app. `admin` serves what is below `/_mock`, which pages elsewhere may not read.
 
     `decide` answers calls in the place of the gateway's own decisions.
     """
@@ -75,6 +90,8 @@ class Front:
         self._by_hand = isinstance(world.clock, ManualClock)
         self._routes = Routes(world.catalog)
         self._origins: dict[tuple[str, bytes | None, bytes | None, bytes | None], tuple[str, str, str]] = {}
+        self._cors = Cors(world.settings.cors) if world.settings.cors is not None else None
+        self._bodies = 0
         public = world.settings.public_url
         self._prefix = "/" + "/".join(public.split("/")[3:]).strip("/") if public else "/"
 
@@ -96,11 +113,11 @@ class Front:
 
     async def _hang_up(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End a call that still waits when the server ends: its connection breaks, as it would in life."""
-        transport = transport_of(scope)
-        if transport is None:
+        connection = connection_of(scope)
+        if connection is None:
             raise asyncio.CancelledError
-        transport.abort()
-        await Wire(send, receive, transport, scope["method"], self.world.clock).gone()
+        connection.transport.abort()
+        await Wire(send, receive, connection, scope["method"], self.world.clock).gone()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -131,26 +148,32 @@ class Front:
         method = scope["method"]
         found = self._routes.find(method, path, host)
         call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
-        if head_size > MAX_HEADERS:
-            answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
-        else:
-            if method in ("POST", "PUT") and found.operation is not None:
-                body = await _read(receive, headers)
-                if body is None:
-                    call.oversize = True
-                else:
-                    call.body = body
-            answer = await self._decide(found, call, host)
-        if call.quirks or self.world.quirks:
-            answer = self._bend(answer, call)
-        # A caller that has had enough before the answer was there has not heard it.
+        if self._cors is not None and (allowed := self._cors.preflight(method, headers)) is not None:
+            await _send(allowed, method, send)  # the browser's own question, not the caller's: not kept
+            return
         connection = connection_of(scope)
         cycle = connection.cycle if connection is not None else None
+        if cycle is not None:
+            call.is_heard = partial(_is_heard, cycle)
+        try:
+            if head_size > MAX_HEADERS:
+                answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
+            else:
+                answer = await self._decide(found, call, host, receive)
+        finally:
+            self._bodies -= call.size
+            call.body = cut(call.body)  # an answer may take its time, and the journal keeps no more
+        if call.quirks or self.world.quirks:
+            answer = self._bend(answer, call)
+        if self._cors is not None:
+            allowing = [*answer.headers, *self._cors.headers(headers)]
+            answer = Answer(answer.status, answer.body, allowing, answer.fault)
+        # A caller that has had enough before the answer was there has not heard it.
         error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
         try:
             if answer.fault is None:
-                if connection is None or method == "HEAD" or not connection.send(answer):
-                    await _send(answer, method, send)
+                if connection is None or call.method == "HEAD" or not connection.send(answer):
+                    await _send(answer, call.method, send)
             else:
                 slow = answer.fault.fault == "slow"
                 answer = await self._play(answer, scope, receive, send)
@@ -161,20 +184,55 @@ class Front:
             took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
             self._write(scope, found, call, answer, at, took, head_size, error)
 
+    async def _read(self, receive: Receive, call: Call) -> None:
+        """Read the request's body, or note that it is too large: before it is read, where that is told.
+
+        What the call then holds counts in `_bodies`. Raises Refusal where too much is held already.
+        """
+        declared = call.headers.get(b"content-length", b"")
+        if declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY):
+            call.oversize = True
+            return
+        parts: list[bytes] = []
+        size, more = 0, True
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return  # half of a body is none, even if it could be read
+                part = message.get("body", b"")
+                more = message.get("more_body", False)
+                size += len(part)
+                self._bodies += len(part)
+                if size > MAX_BODY:
+                    call.oversize = True
+                    return
+                if size > _SMALL_BODY and self._bodies > MAX_BODIES:
+                    raise Refusal(Condition.UNAVAILABLE)
+                parts.append(part)
+            call.body = parts[0] if len(parts) == 1 else b"".join(parts)
+            call.size = size
+        finally:
+            self._bodies -= size - call.size
+
     async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
         """Send an answer with its fault done to it, and tell what went out."""
         entry = answer.fault
         assert entry is not None  # else there is nothing to play
-        wire = Wire(send, receive, transport_of(scope), scope["method"], self.world.clock)
+        wire = Wire(send, receive, connection_of(scope), scope["method"], self.world.clock)
         return await FAULTS[entry.fault](wire, answer, entry)
 
-    async def _decide(self, found: Found, call: Call, host: str) -> Answer:
+    async def _decide(self, found: Found, call: Call, host: str, receive: Receive) -> Answer:
         try:
+            if call.method in ("POST", "PUT") and found.operation is not None:
+                await self._read(receive, call)
             return await self._answer(found, call)
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
         except Struck as struck:
             return await self._strike(struck.entry, found, call, host)
+        except (StudioBusy, Unwanted):  # what nobody waits for is not heard either
+            return self._refuse(Refusal(Condition.UNAVAILABLE), found, call, host)
         except Exception:
             # A bug of ours must not look like a dead server; the traceback is for its maintainer.
             _log.exception("the gateway failed at %s %s", call.method, call.path)
@@ -186,7 +244,8 @@ class Front:
         if found.file is not None and call.method in found.allowed:
             job, index, fault = await fetch(self.world, *found.file, call)
             rendition = await rendition_of(job, index)
-            answer = answer_file(await self.world.files.file(rendition), rendition, job.media_type, call)
+            file = await self.world.files.file(rendition, call.is_heard)
+            answer = answer_file(file, rendition, job.media_type, call)
             answer.fault = fault
             return answer
         if found.kept is not None and call.method in found.allowed:
@@ -231,7 +290,8 @@ class Front:
             known = self._make_origin(scope, *asked)
             if len(self._origins) >= _ORIGINS_KEPT:
                 self._origins.clear()
-            self._origins[asked] = known
+            if sum(len(value) for value in asked[1:] if value) <= _ORIGIN_KEPT:
+                self._origins[asked] = known
         return known
 
     def _make_origin(
@@ -266,7 +326,11 @@ class Front:
     ) -> None:
         journal = self.world.journal
         query = scope["query_string"]
-        request_body, response_body = cut(call.body), cut(answer.body) if _is_text(answer) else b""
+        response_body = cut(answer.body) if _is_text(answer) else b""
+        kept = AN_ENTRY + head_size + len(call.body) + len(response_body)
+        kept += A_HEADER * (len(scope["headers"]) + len(answer.headers))
+        if call.warnings:
+            kept += sum(map(len, call.warnings))
         target = scope.get("raw_path") or scope["path"].encode()
         if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
             target = b"https://" + call.headers.get(b"host", b"localhost") + target
@@ -285,20 +349,25 @@ class Front:
                 (target + b"?" + query if query else target).decode("latin-1"),
                 scope["http_version"],
                 scope["headers"],
-                request_body,
-                len(call.body),
+                call.body,
+                call.size,
                 answer.status,
                 answer.headers,
                 response_body,
                 len(answer.body),
-                head_size + len(request_body) + len(response_body),
+                kept,
                 call.job,
                 call.scenario,
                 str(answer.fault.fault) if answer.fault is not None else "",
                 error,
                 tuple(call.warnings) if call.warnings else (),
+                drift=self.world.clock.drift(),
             )
         )
+
+
+def _is_heard(cycle: RequestResponseCycle) -> bool:
+    return not cycle.disconnected
 
 
 def _is_text(answer: Answer) -> bool:
@@ -307,28 +376,6 @@ def _is_text(answer: Answer) -> bool:
         return True  # nearly all of them
     kind = next((value for name, value in answer.headers if name == b"content-type"), b"")
     return kind.startswith((b"application/json", b"text/"))
-
-
-async def _read(receive: Receive, headers: dict[bytes, bytes]) -> bytes | None:
-    """Read a request body; None when it is too large, which is told before it is read where possible."""
-    declared = headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 18 or int(declared) > MAX_BODY):
-        return None
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body if len(body) <= MAX_BODY else None
-    parts, size = [body], len(body)
-    while message.get("more_body", False):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b""  # half of a body is none, even if it could be read
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY:
-            return None
-        parts.append(part)
-    return b"".join(parts)
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:

@@ -1,7 +1,13 @@
-"""uvicorn's HTTP protocol with bounded heads, wire faults in reach of the transport, one write an answer.
+"""uvicorn's HTTP protocol with bounds, wire faults in reach of the transport, one write an answer.
 
 uvicorn writes a head and a body separately, each a system call that wakes the peer. Here an answer is one
 piece, and the pieces of one turn of the event loop leave together at its end: that is half of a poll.
+
+uvicorn trusts its peers. Here trailers are dropped, heads, header counts and queued calls are bounded, a peer
+that says nothing or reads nothing is given up, and large answers leave no faster than they are read.
+
+This leans on the inside of uvicorn's HttpToolsProtocol and RequestResponseCycle: after an upgrade of uvicorn,
+tests/web/test_raw.py and tests/web/test_bounds.py tell whether it still holds.
 """
 
 from __future__ import annotations
@@ -9,10 +15,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
 from typing import Any
-from weakref import WeakKeyDictionary
 
+import httptools
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
 from understudy_mock.domain.exchange import Answer
 from understudy_mock.settings import MAX_HEADERS
@@ -20,9 +31,36 @@ from understudy_mock.settings import MAX_HEADERS
 EXTENSION = "understudy.connection"
 """The scope extension that holds the request's connection."""
 
-_HARD_LIMIT = 4 * MAX_HEADERS
+_HARD_LIMIT = 2 * MAX_HEADERS
 """The parser collects a head without bound. Past this the connection is cut; up to it the app answers 431."""
 
+MAX_FIELDS = 100
+"""Most header lines of a request (Apache's LimitRequestFields has the same); more is 431."""
+
+MAX_CONNECTIONS = 1_000
+"""Most connections at once. Beyond, the one that has kept us waiting longest goes, else the new one (503)."""
+
+HEAD_WAIT = 30
+"""Seconds that a head may take from its first byte to its last (408)."""
+
+BODY_WAIT = 300
+"""Seconds that a body may take in all, but for those in which nobody here reads it (408)."""
+
+SILENCE = 30
+"""Seconds without a byte in the middle of a body after which it is given up (408)."""
+
+IDLE_WAIT = 75
+"""Seconds that a connection may stay open between two calls, or before the first."""
+
+UNREAD_WAIT = 60
+"""Seconds in which a peer reads nothing of what is waiting for it, after which the connection is cut."""
+
+PIECE = 64 * 1024
+"""Bytes of a body that are written at once; the next go when the peer has read nearly all of them."""
+
+_SLICE = 1024
+"""Bytes that the parser gets at once outside a body. Calls that wait behind another weigh 4 KB each, and a
+client may send them 18 bytes apiece: no more than one slice holds are ever queued."""
 
 _HTTP_2 = b"PRI * HTTP/2.0"
 """How a client begins that speaks HTTP/2 without having been offered it (RFC 9113, section 3.4)."""
@@ -59,7 +97,13 @@ class Outbox:
             transport.write(data)
 
 
-_outboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()
+class Shared(ServerState):
+    """What all connections of one server share. `room` is how many there may be."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, room: int) -> None:
+        super().__init__()
+        self.outbox = Outbox(loop)
+        self.room = room
 
 
 @dataclass(slots=True, eq=False)
@@ -68,18 +112,18 @@ class Connection:
 
     transport: asyncio.Transport
     outbox: Outbox
-    cycle: RequestResponseCycle | None = None
+    cycle: RequestResponseCycle
 
     def send(self, answer: Answer) -> bool:
         """Send a whole answer in one piece; False, and nothing is sent, where uvicorn has to do it."""
         cycle = self.cycle
         if (
-            cycle is None
-            or cycle.response_started
+            cycle.response_started
             or cycle.disconnected
             or not cycle.keep_alive
             or cycle.waiting_for_100_continue
             or cycle.flow.write_paused
+            or len(answer.body) > PIECE
             or answer.status in BODILESS
         ):
             return False
@@ -96,22 +140,94 @@ class Connection:
         cycle.on_response()
         return True
 
+    async def write(self, data: bytes) -> None:
+        """Write bytes past the server's own checks, as fast as the peer reads them, and while it is there."""
+        for start in range(0, len(data), PIECE):
+            if self.cycle.flow.write_paused:
+                await self.cycle.flow.drain()
+            if self.cycle.disconnected:
+                return
+            self.transport.write(data[start : start + PIECE])
+
+
+class InPieces:
+    """An app whose large bodies leave in pieces, each when the peer has read nearly all of the one before."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection event."""
+
+        async def send_in_pieces(message: Message) -> None:
+            body = message.get("body", b"")
+            if len(body) <= PIECE:
+                await send(message)
+                return
+            more = message.get("more_body", False)
+            for start in range(0, len(body), PIECE):
+                end = start + PIECE
+                following = more or end < len(body)
+                await send(
+                    {"type": "http.response.body", "body": bytes(body[start:end]), "more_body": following}
+                )
+
+        try:
+            await self._app(scope, receive, send_in_pieces)
+        finally:
+            # Scope, connection and cycle lead to each other; together they would wait for the collector.
+            scope.get("extensions", {}).pop(EXTENSION, None)
+
+
+class Phase(Enum):
+    """What of a request is coming in."""
+
+    NOTHING = 0
+    HEAD = 1
+    BODY = 2
+
 
 class GatewayProtocol(HttpToolsProtocol):
     """One connection."""
 
-    _head = 0
-    _in_head = False
+    server_state: Shared
+    _phase = Phase.NOTHING
     _begun = False
-    _outbox: Outbox
+    _head = 0
+    """Bytes of this head, but for the slice that ends it."""
+    _beside = 0
+    """Bytes that came since the last of the body and are none: trailers, and what frames chunks."""
+    _received = 0
+    """Bytes of this body."""
+    _announced = -1
+    """What Content-Length says of it, once anybody has asked; 0 where it says nothing."""
+    _trailers = 0
+    _unparsed = b""
+    _running: RequestResponseCycle | None = None
+    """The call that is being answered. `cycle` is the one that came last."""
+    _upgrading = False
+    _refusal = HTTPStatus.BAD_REQUEST
+    _lasted = 0
+    """Seconds that the phase has lasted, in which nobody but the peer could end it."""
+    _silent = 0
+    """Seconds of them since the last byte."""
+    _stuck = 0
+    """Seconds in which the peer has read nothing of what waits for it."""
+    _unsent = 0
+
+    # -- what the transport calls
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin a connection."""
+        """Begin a connection, if there is room or somebody to make it."""
+        full = len(self.connections) >= self.server_state.room
         super().connection_made(transport)
-        outbox = _outboxes.get(self.loop)
-        if outbox is None:
-            outbox = _outboxes[self.loop] = Outbox(self.loop)
-        self._outbox = outbox
+        self._outbox = self.server_state.outbox
+        if full:
+            waiting = [one for one in self.connections if isinstance(one, GatewayProtocol) and one.lasted]
+            if waiting:
+                max(waiting, key=lambda one: one.lasted).transport.abort()
+            else:
+                self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the wire."""
@@ -120,41 +236,218 @@ class GatewayProtocol(HttpToolsProtocol):
             self.transport.write(_HTTP_1_REQUIRED)
             self.transport.close()
             return
-        super().data_received(data)
-        if self._in_head:
-            self._head += len(data)
-            if self._head > _HARD_LIMIT and not self.transport.is_closing():
-                self.transport.write(
-                    STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n",
-                )
+        self._silent = 0
+        if self._unparsed or self.pipeline:
+            # An app that waits for its peer to leave has made the transport read on.
+            self._unparsed += data
+            self.flow.pause_reading()
+        else:
+            self._parse(data)
+
+    def resume_writing(self) -> None:
+        """Note that the peer has read nearly all that waited for it."""
+        self._stuck = 0
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection. Calls behind the last one are told by uvicorn, the running one here."""
+        super().connection_lost(exc)
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+        self.pipeline.clear()
+        self._unparsed = b""
+
+    # -- what the server calls
+
+    @property
+    def lasted(self) -> int:
+        """Whole seconds that the peer has kept this connection waiting; 0 while a call is at work."""
+        return 0 if self.transport.is_closing() else self._lasted
+
+    def tick(self) -> None:
+        """Count a second, and end the connection when its peer has kept it waiting for too many."""
+        unsent = self.transport.get_write_buffer_size()
+        self._stuck = self._stuck + 1 if unsent and unsent >= self._unsent else 0
+        self._unsent = unsent
+        if self._stuck > UNREAD_WAIT:
+            self.transport.abort()
+        if unsent or self.flow.read_paused or self.transport.is_closing():
+            return
+        if self._phase is Phase.NOTHING and self._is_answering:
+            return
+        self._lasted += 1
+        self._silent += 1
+        if self._phase is Phase.NOTHING:
+            if self._lasted > IDLE_WAIT:
                 self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        super().on_message_begin()
-        self._head, self._in_head = 0, True
-
-    def on_headers_complete(self) -> None:
-        """End a head: what comes now is body."""
-        self._in_head = False
-        connection = Connection(self.transport, self._outbox)
-        self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
-        super().on_headers_complete()
-        connection.cycle = self.cycle
+        elif self._phase is Phase.HEAD:
+            if self._lasted > HEAD_WAIT:
+                self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        elif self._lasted > BODY_WAIT or self._silent > SILENCE:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def shutdown(self) -> None:
         """End the connection when the server ends, with all that was answered on its way."""
         self._outbox.flush()
         super().shutdown()
 
+    # -- parsing
+
+    def _parse(self, data: bytes) -> None:
+        """Give bytes to the parser, a slice at a time, until a call has to wait behind another one."""
+        at = 0
+        while at < len(data):
+            if self.pipeline:
+                self._unparsed = data[at:]
+                self.flow.pause_reading()
+                return
+            piece = data
+            if at or len(data) > _SLICE:
+                piece = data[at : at + max(_SLICE, self._sure_body())]
+            at += len(piece)
+            received = self._received
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as upgrade:
+                at -= len(piece) - upgrade.args[0]
+                if not self._stay():
+                    return
+            except httptools.HttpParserError:
+                self._refuse(self._refusal)
+                return
+            if self._phase is Phase.HEAD:
+                self._head += len(piece)
+                if self._head > _HARD_LIMIT:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                    return
+            elif self._phase is Phase.BODY:
+                self._beside = self._beside + len(piece) if self._received == received else 0
+                if self._beside > MAX_HEADERS:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+                    return
+
+    def _sure_body(self) -> int:
+        """How many of the coming bytes are body for sure."""
+        if self._phase is not Phase.BODY:
+            return 0
+        if self._announced < 0:
+            length = next((value for name, value in self.headers if name == b"content-length"), b"")
+            self._announced = int(length or 0)  # the parser has refused what is no number
+        return self._announced - self._received
+
+    def _stay(self) -> bool:
+        """Decline an upgrade: read the same request without it (RFC 9110, section 7.8).
+
+        The parser ends at an upgrade and takes the body for another protocol's, or for the next request.
+        """
+        if not self._upgrading:  # CONNECT, which is answered, and after which comes no HTTP
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
+            return False
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+        self._upgrading = False
+        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+        return True
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """End the connection with a plain answer, where it cannot be taken for another call's."""
+        self._outbox.flush()
+        if self.transport.is_closing():
+            return
+        if self._phase is not Phase.BODY and self._is_answering:
+            self.cycle.keep_alive = False  # the calls before this one are answered first; then it closes
+            self._unparsed = b""
+            self.flow.pause_reading()
+            return
+        if self._phase is not Phase.BODY or (self.cycle is self._running and not self.cycle.response_started):
+            body = status.phrase.encode()
+            head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+    # -- what the parser calls
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._phase = Phase.HEAD
+        self._head = self._received = self._beside = self._trailers = self._lasted = 0
+        self._announced = -1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. After the body it is a trailer, which may not count as one (RFC 9110, 6.5.1)."""
+        if self._phase is not Phase.HEAD:
+            self._trailers += len(name) + len(value)
+            if self._trailers > MAX_HEADERS:
+                self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                raise ValueError("too many trailers")
+            return
+        if len(self.headers) >= MAX_FIELDS:
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError("too many headers")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """End a head: what comes now is body."""
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self._upgrading = True
+            return
+        self._phase = Phase.BODY
+        self._lasted = 0
+        super().on_headers_complete()
+        self.scope["extensions"] = {EXTENSION: Connection(self.transport, self._outbox, self.cycle)}  # type: ignore[dict-item]
+
+    def on_body(self, body: bytes) -> None:
+        """Take some of a body."""
+        self._received += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        if not self._upgrading:
+            self._phase = Phase.NOTHING
+            self._lasted = 0
+            super().on_message_complete()
+
+    # -- answering
+
+    @property
+    def _is_answering(self) -> bool:
+        return self._running is not None and not self._running.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Go on with the next call: one that waits, one that is to be parsed, or one that is to come."""
+        if self.transport.is_closing():
+            return
+        self._lasted = 0
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        if not self.pipeline:
+            if self._unparsed:
+                self.loop.call_soon(self._parse_on)
+            else:
+                self.flow.resume_reading()
+
+    def _parse_on(self) -> None:
+        data, self._unparsed = self._unparsed, b""
+        if self.transport.is_closing():
+            return
+        self._parse(data)
+        if not self._unparsed and not self.pipeline:
+            self.flow.resume_reading()
+
 
 def connection_of(scope: MutableMapping[str, Any]) -> Connection | None:
     """Give the connection below a request; None where there is none, as in tests over ASGI."""
     found: Connection | None = scope.get("extensions", {}).get(EXTENSION)
     return found
-
-
-def transport_of(scope: MutableMapping[str, Any]) -> asyncio.Transport | None:
-    """Give the transport below a request, if there is one."""
-    connection = connection_of(scope)
-    return connection.transport if connection is not None else None

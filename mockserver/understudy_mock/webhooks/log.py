@@ -10,7 +10,14 @@ from enum import StrEnum
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.webhook import Callback
 
-_KEPT = 10_000
+KEPT_DELIVERIES = 10_000
+"""Deliveries kept in the log; the oldest go first."""
+
+KEPT_ATTEMPTS = 20
+"""Attempts kept of one delivery, the latest: three are planned, any more were asked for by hand."""
+
+KEPT_OF_AN_ERROR = 300
+"""Characters kept of what went wrong: others write it, at any length."""
 
 
 class DeliveryState(StrEnum):
@@ -55,33 +62,46 @@ class Delivery:
         """Its name, unique in the gateway."""
         return f"{self.job.id}.{self.callback.key}"
 
+    def note(self, attempt: Attempt) -> None:
+        """Keep an attempt, and drop the oldest for it."""
+        self.attempts.append(attempt)
+        del self.attempts[:-KEPT_ATTEMPTS]
+
 
 class DeliveryLog:
-    """The latest deliveries, oldest first."""
+    """The latest deliveries of jobs that are still kept, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = KEPT_DELIVERIES) -> None:
+        self._keep = keep
         self._deliveries: OrderedDict[str, Delivery] = OrderedDict()
+        self._of_job: dict[str, dict[str, None]] = {}
+        """The ids of each job's deliveries, in order."""
 
     def add(self, delivery: Delivery) -> None:
         """Keep a delivery, and drop the oldest for it."""
         self._deliveries[delivery.id] = delivery
-        if len(self._deliveries) > _KEPT:
-            self._deliveries.popitem(last=False)
+        self._of_job.setdefault(delivery.job.id, {})[delivery.id] = None
+        if len(self._deliveries) > self._keep:
+            delivery_id, oldest = self._deliveries.popitem(last=False)
+            others = self._of_job[oldest.job.id]
+            del others[delivery_id]
+            if not others:
+                del self._of_job[oldest.job.id]
 
     def get(self, delivery_id: str) -> Delivery | None:
         """Find a delivery."""
         return self._deliveries.get(delivery_id)
 
+    def forget(self, job_id: str) -> None:
+        """Forget the deliveries of a job, and the job with them."""
+        for delivery_id in self._of_job.pop(job_id, ()):
+            del self._deliveries[delivery_id]
+
     def clear(self, account: str | None) -> list[Delivery]:
         """Forget the deliveries of an account, or all, and give them to be let go of."""
-        kept: OrderedDict[str, Delivery] = OrderedDict()
-        gone = []
-        for name, delivery in self._deliveries.items():
-            if account in (None, delivery.job.account):
-                gone.append(delivery)
-            else:
-                kept[name] = delivery
-        self._deliveries = kept
+        gone = [one for one in self._deliveries.values() if account in (None, one.job.account)]
+        for delivery in gone:
+            self.forget(delivery.job.id)
         return gone
 
     def __iter__(self) -> Iterator[Delivery]:

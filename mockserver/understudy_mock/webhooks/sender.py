@@ -1,7 +1,8 @@
 """The one loop that sends callbacks: what is due goes to the lane of its job.
 
 A lane sends the callbacks of one job one after another, so that they arrive in order. A receiver, an
-exact URL, has a number of places; a slow one fills its own and delays nobody else.
+exact URL, has a number of places; a slow one fills its own and delays nobody else. What is tried again
+gets a place before what was not tried yet, so a receiver that takes nothing is soon known and paused.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
@@ -19,14 +21,23 @@ from urllib.parse import urlsplit
 from understudy_mock.domain.clock import Clock
 from understudy_mock.domain.draw import Draw, webhook_secret
 from understudy_mock.domain.exchange import Headers
-from understudy_mock.domain.job import Job
+from understudy_mock.domain.job import LARGE, Job
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.webhook import Callback, callbacks
 from understudy_mock.gateway.addresses import urls_of
-from understudy_mock.gateway.journal import JournalEntry, cut
+from understudy_mock.gateway.journal import JournalEntry, cut, size_of
 from understudy_mock.gateway.turns import apart, in_turns, let_go
 from understudy_mock.gateway.world import World
-from understudy_mock.webhooks.log import Attempt, Delivery, DeliveryLog, DeliveryState
+from understudy_mock.media import RenderError, StudioBusy
+from understudy_mock.printing import printable
+from understudy_mock.redaction import Redactor
+from understudy_mock.webhooks.log import (
+    KEPT_OF_AN_ERROR,
+    Attempt,
+    Delivery,
+    DeliveryLog,
+    DeliveryState,
+)
 from understudy_mock.webhooks.post import Forbidden, Poster
 
 _log = logging.getLogger("understudy")
@@ -43,14 +54,27 @@ PAUSE_AFTER = 5
 STALE = 600_000
 """How old a stale signature is, in ms; WaveSpeed tells receivers to refuse what is older than 300 s."""
 
+PLACES = 32
+"""Deliveries to one receiver that are under way at a time."""
+
+_RECEIVERS = 10_000
+"""Receivers of which it is known how often they failed; the least recently used one is forgotten first."""
+
+TICKS_KEPT = 8
+"""Ticks of which a lane knows at least what it has sent: ended by hand, a job may bring some of them again.
+
+Wherever two neighbours change places, one of them is due a tick later than it was.
+"""
+
+LARGE_AT_ONCE = 8
+"""Deliveries under way at a time whose bodies may have megabytes, to all receivers together."""
+
 _SLACK = 1000
 """Entries of the agenda beyond twice the lanes that are worth no clean-up."""
 
 _BEGUN = 200
 """Lanes that are begun in one turn of the event loop."""
 
-_PLACES = 32
-_RECEIVERS = 10_000
 _GRACE = 2.0
 """Real seconds that deliveries in progress get at shutdown."""
 
@@ -60,23 +84,69 @@ _TOLD = 10
 _AS_DOCUMENTED = Webhook()
 
 
+class _Places:
+    """The places of one receiver. What has been tried most often gets the next one that is free.
+
+    Were it first come, first served, a silent receiver with thousands of callbacks would see all of them for
+    the first time before any was given up.
+    """
+
+    __slots__ = ("_free", "_turns", "_waiting")
+
+    def __init__(self) -> None:
+        self._free = PLACES
+        self._turns = 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    async def take(self, tried: int) -> None:
+        """Wait for a place, for a delivery that was tried so often."""
+        if self._free:
+            self._free -= 1
+            return
+        self._turns += 1
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (-tried, self._turns, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the place came, and nobody is there any more
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Free a place for the next one."""
+        while self._waiting:
+            _, _, turn = heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
 @dataclass(slots=True, eq=False)
 class _Receiver:
-    """One URL: how many deliveries were given up in a row, and the places for those in progress."""
+    """One URL: how many deliveries were given up in a row, and the places for those in progress.
+
+    `pauses` counts how often it was paused.
+    """
 
     given_up: int = 0
     paused: bool = False
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PLACES))
+    pauses: int = 0
+    places: _Places = field(default_factory=_Places)
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """The callbacks of one job: those planned, the next one, and the keys of those taken to be sent."""
+    """The callbacks of one job: those planned, the next one, and which were taken to be sent."""
 
     job: Job
     planned: Iterator[Callback]
     following: Callback | None = None
-    sent: set[str] = field(default_factory=set)
+    taken: dict[str, int] = field(default_factory=dict)
+    """The latest that were taken, in order: their keys, and when they were due."""
+    floor: int = -1
+    """What was due by then, in ms after the submit, has been taken, though it is not named any more."""
     task: asyncio.Task[None] | None = None
     tried: asyncio.Event = field(default_factory=asyncio.Event)
     turn: int = 0
@@ -86,6 +156,26 @@ class _Lane:
     """Whether nothing but time moves it on: it waits to try again."""
     hangs: bool = False
     """Whether somebody has waited in vain for what it does now."""
+
+    def take(self, callback: Callback) -> None:
+        """Note that a callback is being sent, and forget those that no other plan could bring again."""
+        self.taken[callback.key] = callback.at
+        wish = self.job.scenario.webhook if self.job.scenario is not None else _AS_DOCUMENTED
+        least = TICKS_KEPT * wish.copies
+        if len(self.taken) > 2 * least:
+            kept = list(self.taken.items())[-least:]
+            self.taken = dict(kept)
+            self.floor = kept[least // 2][1]
+
+    def was_taken(self, callback: Callback) -> bool:
+        """Whether it is being sent, or was."""
+        return callback.at <= self.floor or callback.key in self.taken
+
+    def end(self) -> None:
+        """Send nothing more, and let nobody wait for it."""
+        if self.task is not None:
+            self.task.cancel()
+        self.tried.set()
 
     @property
     def url(self) -> str:
@@ -122,7 +212,7 @@ class AsDocumented:
         step = callback.step
         provider = self._world.provider(job.model.provider)
         urls = await urls_of(self._world, job, step)
-        return await apart(len(job.body), provider.callback, job, step, urls)
+        return await apart(job.weight, provider.callback, job, step, urls)
 
 
 class Sender:
@@ -136,10 +226,12 @@ class Sender:
         self._lanes: dict[str, _Lane] = {}
         self._agenda: list[tuple[int, int, str]] = []
         self._turns = 0
-        self._receivers: OrderedDict[str, _Receiver] = OrderedDict()
+        self._receivers: OrderedDict[int, _Receiver] = OrderedDict()
+        """By the hash of the URL, which may be long."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
 
     # -- what the gateway calls
 
@@ -179,12 +271,19 @@ class Sender:
             for lane in gone:
                 del self._lanes[lane.job.id]
         if len(self._agenda) > 2 * len(self._lanes) + _SLACK:
-            self._agenda = [entry for entry in self._agenda if entry[2] in self._lanes]
-            heapify(self._agenda)
+            self._tidy_agenda()
+        self._changed.set()
         async for lane in in_turns(gone):
-            if lane.task is not None:
-                lane.task.cancel()
+            lane.end()
         await let_go(gone, held)
+
+    def forget(self, job_id: str) -> None:
+        """Send nothing more of a job that is kept no longer, and drop what the log holds of it."""
+        lane = self._lanes.pop(job_id, None)
+        if lane is not None:
+            lane.end()
+            self._changed.set()
+        self.log.forget(job_id)
 
     async def close(self) -> None:
         """Give deliveries in progress a moment to end, and say what was not sent."""
@@ -209,7 +308,8 @@ class Sender:
     def _tell_unsent(self, lane: _Lane) -> str:
         receiver = lane.job.receiver
         event = lane.following.event if lane.following is not None else "in progress"
-        return f"{lane.job.id}: {event}, to {urlsplit(receiver.url).netloc if receiver is not None else ''}"
+        netloc = urlsplit(receiver.url).netloc if receiver is not None else ""
+        return f"{lane.job.id}: {event}, to {netloc.rpartition('@')[2]}"
 
     # -- what the admin API calls
 
@@ -221,9 +321,11 @@ class Sender:
 
     async def redeliver(self, delivery: Delivery) -> None:
         """Send a delivery once more, now. One that is received un-pauses its receiver."""
+        receiver = self._receiver(delivery.url)
+        pauses = receiver.pauses
         attempt = await self._attempt(delivery)
         if attempt is not None and attempt.received:
-            self._received(delivery)
+            _received(delivery, receiver, pauses)
 
     # -- what tests on a manual clock call
 
@@ -288,14 +390,16 @@ class Sender:
 
     def _look_ahead(self, lane: _Lane) -> None:
         """Find the lane's next callback; those taken already are not sent again."""
-        lane.following = next((c for c in lane.planned if c.key not in lane.sent), None)
+        lane.following = next((callback for callback in lane.planned if not lane.was_taken(callback)), None)
 
     def _take(self, lane: _Lane) -> Delivery | None:
         """Take the lane's next callback if it is due: one at a time, so that nothing piles up here."""
         following = lane.following
-        if following is None or lane.job.created + following.at > self._world.clock.now():
+        if following is None or self._lanes.get(lane.job.id) is not lane:
             return None
-        lane.sent.add(following.key)
+        if lane.job.created + following.at > self._world.clock.now():
+            return None
+        lane.take(following)
         delivery = self._delivery(lane, following)
         self.log.add(delivery)
         self._look_ahead(lane)
@@ -325,7 +429,18 @@ class Sender:
         self._turns += 1
         lane.turn = self._turns
         heappush(self._agenda, (lane.job.created + lane.following.at, lane.turn, lane.job.id))
+        if len(self._agenda) > 2 * len(self._lanes) + _SLACK:
+            self._tidy_agenda()
         self._wake.set()
+
+    def _tidy_agenda(self) -> None:
+        """Drop what is on the agenda of lanes that are gone, or were planned anew."""
+        self._agenda = [
+            entry
+            for entry in self._agenda
+            if (lane := self._lanes.get(entry[2])) is not None and lane.turn == entry[1]
+        ]
+        heapify(self._agenda)
 
     # -- one delivery
 
@@ -333,37 +448,39 @@ class Sender:
         """Try until it is received, refused or given up."""
         receiver = self._receiver(delivery.url)
         for number in range(1 + len(RETRIES)):
-            if receiver.paused:
-                delivery.state = DeliveryState.PAUSED
-                return
             if number:
                 delivery.state = DeliveryState.RETRYING
                 await self._wait_to_retry(delivery, number, lane)
                 if any(attempt.received for attempt in delivery.attempts):
                     return  # it was sent again by hand meanwhile
-            async with receiver.places:
+            await receiver.places.take(number)
+            try:
+                if receiver.paused:
+                    delivery.state = DeliveryState.PAUSED
+                    return
+                pauses = receiver.pauses
                 lane.wakes = self._world.clock.now() + TIMEOUT
                 attempt = await self._attempt(delivery)
+            finally:
+                receiver.places.give_back()
             lane.wakes, lane.hangs = None, False
             lane.tried.set()
             if attempt is None:
                 delivery.state = DeliveryState.REFUSED
                 return
             if attempt.received:
-                self._received(delivery)
+                _received(delivery, receiver, pauses)
                 return
         delivery.state = DeliveryState.GIVEN_UP
         receiver.given_up += 1
         if receiver.given_up >= PAUSE_AFTER and not receiver.paused:
             receiver.paused = True
+            receiver.pauses += 1
             _log.warning(
-                "webhooks to %s are paused: %d deliveries in a row failed", delivery.url, receiver.given_up
+                "webhooks to %s are paused: %d deliveries in a row failed",
+                printable(Redactor(()).suspicious_url(delivery.url)),
+                receiver.given_up,
             )
-
-    def _received(self, delivery: Delivery) -> None:
-        delivery.state = DeliveryState.DELIVERED
-        receiver = self._receiver(delivery.url)
-        receiver.given_up, receiver.paused = 0, False
 
     async def _wait_to_retry(self, delivery: Delivery, number: int, lane: _Lane) -> None:
         jitter = Draw(delivery.job.root).fraction(f"retry {delivery.callback.key} {number}")
@@ -375,8 +492,17 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
+        async with self._large if _is_large(delivery.job) else nullcontext():
+            return await self._post(delivery)
+
+    async def _post(self, delivery: Delivery) -> Attempt | None:
         at = self._world.clock.now()
-        headers, body = await self._request(delivery, at)
+        try:
+            headers, body = await self._request(delivery)
+        except (RenderError, StudioBusy) as problem:
+            attempt = Attempt(at, None, 0, f"its files could not be made: {problem}"[:KEPT_OF_AN_ERROR])
+            delivery.note(attempt)
+            return attempt
         began = perf_counter()
         status: int | None = None
         answer: tuple[int, Headers, bytes] = (0, [], b"")
@@ -390,19 +516,20 @@ class Sender:
             error = f"no answer within {TIMEOUT // 1000} seconds"
         except Exception as problem:  # a receiver can fail in any way; all of them are its failure
             error = f"{type(problem).__name__}: {problem}".rstrip(": ")
-        attempt = Attempt(at, status, (perf_counter() - began) * 1000, error)
-        delivery.attempts.append(attempt)
+        attempt = Attempt(at, status, (perf_counter() - began) * 1000, error[:KEPT_OF_AN_ERROR])
+        delivery.note(attempt)
         self._write(delivery, attempt, headers, body, answer)
         return None if refused else attempt
 
-    async def _request(self, delivery: Delivery, at: int) -> tuple[Headers, bytes]:
-        """Word and sign a callback as it is sent at the instant `at`."""
+    async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
+        """Word a callback, and sign it for the receiver's clock."""
         job = delivery.job
         provider = self._world.provider(job.model.provider)
         body = await self._script.word(job, delivery.callback)
         wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
+        at = self._world.clock.wall()
         signed: Headers = []
         if wish != "missing":
             shown = secret + "?" if wish == "bad" else secret
@@ -441,22 +568,37 @@ class Sender:
                 response_headers=[(name.lower(), value) for name, value in answer[1]],
                 response_body=got,
                 response_size=len(answer[2]),
-                kept=len(delivery.url) + len(sent) + len(got) + 256,
+                kept=size_of(headers, answer[1]) + len(delivery.url) + len(sent) + len(got),
                 job=job.id,
                 scenario=job.scenario.name if job.scenario is not None else "",
                 error=attempt.error,
+                drift=self._world.clock.drift(),
             )
         )
 
     def _receiver(self, url: str) -> _Receiver:
-        receiver = self._receivers.get(url)
+        name = hash(url)
+        receiver = self._receivers.get(name)
         if receiver is None:
-            receiver = self._receivers[url] = _Receiver()
+            receiver = self._receivers[name] = _Receiver()
             if len(self._receivers) > _RECEIVERS:
                 self._receivers.popitem(last=False)
         else:
-            self._receivers.move_to_end(url)
+            self._receivers.move_to_end(name)
         return receiver
+
+
+def _is_large(job: Job) -> bool:
+    """Whether its callbacks may have megabytes: they tell what was asked, and may hold the files."""
+    return job.weight >= LARGE or job.inline or "data-uri" in job.quirks
+
+
+def _received(delivery: Delivery, receiver: _Receiver, pauses: int) -> None:
+    """Note that a delivery arrived; when its attempt began, its receiver had been paused `pauses` times."""
+    delivery.state = DeliveryState.DELIVERED
+    if receiver.paused and pauses < receiver.pauses:
+        return  # it began before the pause, and says nothing of the time since
+    receiver.given_up, receiver.paused = 0, False
 
 
 async def _first(event: asyncio.Event, clock: Clock, instant: int | None) -> None:

@@ -9,6 +9,7 @@ from understudy_contracts.server.subject import Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange
 
 _AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
+_OTHERS = "assumed: OWASP API Security Top 10 (2023), API1, Broken Object Level Authorization"
 
 
 def submit_needs_key(subject: Subject) -> None:
@@ -65,6 +66,6 @@ def _nobodys(subject: Subject, key: str) -> Exchange:
 ACCESS = (
     Check("submit-needs-key", Severity.MUST, _AUTH, submit_needs_key, always),
     Check("poll-needs-key", Severity.MUST, _AUTH, poll_needs_key),
-    Check("foreign-job-unreadable", Severity.MUST, "Understudy's DESIGN, Accounts (assumed)", foreign_job),
-    Check("unknown-job", Severity.MUST, "Pixazo Hunyuan Video, 404 Not Found", unknown_job),
+    Check("foreign-job-unreadable", Severity.MUST, _OTHERS, foreign_job),
+    Check("unknown-job", Severity.MUST, "Pixazo Hunyuan Video, 404 Not Found", unknown_job, free=True),
 )

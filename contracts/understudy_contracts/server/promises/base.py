@@ -30,6 +30,7 @@ def calls_back(api: Api, operation: Operation) -> bool:
 class Check:
     """One promise. `slow` ones wait: where the clock is not manual, they run once a provider.
 
+    `free` ones make no submit but the one that all of them follow: they can be asked where each costs.
     `applies` tells by the document alone whether there is such a promise, `needs` whether it is asked here.
     """
 
@@ -39,6 +40,7 @@ class Check:
     run: Callable[[Subject], None]
     applies: Callable[[Api, Operation], bool] = queued
     slow: bool = False
+    free: bool = False
     needs: Callable[[Subject], bool] = lambda subject: True
 
     @property

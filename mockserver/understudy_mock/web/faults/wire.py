@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 
 from understudy_mock.domain.clock import Clock
 from understudy_mock.domain.exchange import Answer
+from understudy_mock.web.protocol import Connection
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 _FLUSH = 0.05
@@ -26,11 +27,12 @@ class Wire:
     """One response's way to its caller."""
 
     def __init__(
-        self, send: Send, receive: Receive, transport: asyncio.Transport | None, method: str, clock: Clock
+        self, send: Send, receive: Receive, connection: Connection | None, method: str, clock: Clock
     ) -> None:
         self._send = send
         self._receive = receive
-        self._transport = transport
+        self._connection = connection
+        self._transport = connection.transport if connection is not None else None
         self._head_only = method == "HEAD"
         self.clock = clock
 
@@ -51,7 +53,7 @@ class Wire:
 
     async def send_raw(self, answer: Answer, kept: int) -> None:
         """Send a head that promises the whole body, and `kept` bytes of it, past the server's own checks."""
-        if self._transport is None:
+        if self._connection is None:
             await self.begin(answer, len(answer.body))
             await self.part(answer.body[:kept], last=False)
             return
@@ -62,7 +64,7 @@ class Wire:
         lines = [f"HTTP/1.1 {answer.status} {phrase}".encode(), b"date: " + formatdate(usegmt=True).encode()]
         lines += [name + b": " + value for name, value in answer.headers]
         lines += [b"content-length: " + str(len(answer.body)).encode(), b"", b""]
-        self._transport.write(b"\r\n".join(lines) + (b"" if self._head_only else answer.body[:kept]))
+        await self._connection.write(b"\r\n".join(lines) + (b"" if self._head_only else answer.body[:kept]))
 
     async def close(self) -> None:
         """End the connection in good order, in the middle of whatever was being sent."""

@@ -1,0 +1,18 @@
+"""What only an extra brings: said in a line that names the extra, not as a missing module."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+_PACKAGES = ("hypothesis", "requests", "schemathesis")
+
+
+class MissingExtra(ImportError):
+    """A package that the plain install does not bring."""
+
+
+def require_check(what: str) -> None:
+    """Refuse `what` where the extra `check` is not installed. Raises MissingExtra."""
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"{what} needs {' and '.join(missing)}: pip install 'understudy-mock[check]'")

@@ -1,0 +1,806 @@
+"""Take secrets out of whatever is written: by where they stand, and by value wherever else they stand.
+
+A secret is found where secrets stand: in a header, a parameter, a cookie or a JSON member that is called like
+one, in front of the host of an address. What is found, and is long enough, is then removed by value, too.
+By value means in every form in which a text can hold it: as it is, percent-encoded, escaped as JSON does it,
+in base64, as UTF-8 or latin-1. A text is unescaped as a whole (`fold`) and searched then, so the work grows
+with the text and with nothing else: what counts as a secret is bounded in number and in length.
+
+`Redactor` is for journals and for what people are shown, `Secrets` for a recorder, which knows more and more
+of them. Nothing here knows what an exchange is for.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import hashlib
+import re
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from understudy_mock.domain.exchange import Headers
+from understudy_mock.gateway.journal import JournalEntry
+
+REDACTED = "[redacted]"
+
+SHORTEST = 8
+"""Characters of the shortest secret that is searched for by value. A shorter one would blot out innocent
+text: it is removed where secrets stand, and only there."""
+
+LONGEST = 4096
+"""Characters of the longest secret that is searched for by value. A longer one is no key."""
+
+MOST = 128
+"""Secrets that are searched for by value at once, keys first, then those that were found last."""
+
+MOST_NAMED = 10_000
+"""Secrets of one recording that get a placeholder of their own; further ones become `[redacted]`."""
+
+_SHORTEST_PART = 3
+"""Fewer characters of a secret's beginning, at the end of a text that was cut, give nothing away."""
+
+_NESTED = 3
+"""How often a text is unescaped: an address in an address in JSON is escaped that often."""
+
+_LONGEST_NAME = 64
+"""Characters of the longest name of a parameter or a JSON member that is looked at."""
+
+_LONGEST_USER = 1024
+"""Characters of the longest `user:password@` that is looked for."""
+
+_KEYLIKE = 16
+"""Letters and digits in a row, both among them, that look like a key."""
+
+SECRET_HEADERS = frozenset(
+    b"ocp-apim-subscription-key authorization proxy-authorization x-api-key api-key cookie set-cookie".split()
+)
+
+_KEPT_HEADERS = frozenset(
+    b"""accept accept-encoding accept-language accept-ranges access-control-allow-origin age allow
+    cache-control connection content-disposition content-encoding content-language content-length
+    content-range content-type date etag expect expires host idempotency-key if-match if-modified-since
+    if-none-match if-range if-unmodified-since keep-alive last-modified location prefer range retry-after
+    server te trailer transfer-encoding upgrade user-agent vary via warning webhook-id webhook-timestamp
+    www-authenticate x-cost x-generation-time x-output-metadata x-rate-limit-remaining
+    x-rate-limit-reset-at-utc x-remaining-credits x-request-id x-seed-value x-webhook-mode
+    x-webhook-url""".split()
+)
+"""Headers whose values are kept. Of others that came from outside only the name is."""
+
+_TELLING = re.compile(rb"(?:x-)?rate-?limit.*|deprecation|sunset")
+"""More headers whose values are kept: what a provider says of its limits and its plans."""
+
+_NO_SECRETS = frozenset({b"proxy-authenticate", b"access-control-request-headers", b"webhook-signature"})
+"""Headers that are only called like secrets: what they say is none, or is spent."""
+
+_SECRET_HEADER = re.compile(r"token|secret|auth|passw|signature|keys?(?:$|[-_\d])")
+_SECRET_MEMBER = re.compile(
+    r"(?i)\A(?:subscription-key|signature|x-amz-signature|x-amz-credential|awsaccesskeyid|x-goog-signature|"
+    r"x-goog-credential|googleaccessid|hmac)\Z|token\Z|secret|passw|api[-_]?key|authorization"
+)
+"""What JSON calls a secret: `token`, `db_password`, `refresh_token`, `apiKeyId`."""
+
+_SECRET_PARAMETER = re.compile(r"(?i)key|sig|key-pair-id|policy|hdnts|hdnea")
+"""What else a parameter of an address is called that is one, or signs the address."""
+
+_MEMBER = re.compile(rf'("([^"\\]{{1,{_LONGEST_NAME}}})"\s*+:\s*+")((?:[^"\\]++|\\.)++)', re.DOTALL)
+_PARAMETER = re.compile(
+    rf"""((?:[?&;]|\\u0026)([^=?&;#"'\s<>\\]{{1,{_LONGEST_NAME}}})=)([^&#"'\s<>\\]++)""", re.IGNORECASE
+)
+_NESTED_PARAMETER = re.compile(
+    rf"""(%(?:25)*+(?:3F|26)([\w.~-]{{1,{_LONGEST_NAME}}})%(?:25)*+3D)((?:(?!%(?:25)*+2[36])[^&#"'\s<>\\])++)""",
+    re.IGNORECASE,
+)
+"""A parameter of an address that stands escaped inside another one."""
+
+_FIELD = re.compile(rf"((?:^|&)([^=&\s]{{1,{_LONGEST_NAME}}})=)([^&\s]++)")
+_USER = re.compile(rf"""(://)()([^/\s?#"'<>\\@]{{1,{_LONGEST_USER}}}+)(?=@)""")
+_WHSEC = re.compile(r"()(whsec_)([A-Za-z0-9+/=_\-]++)")
+_MARK = re.compile(r"\[(?:redacted|[A-Za-z0-9_.\-]+-\d+)\]")
+"""What stands where a secret was."""
+
+_SEGMENT = re.compile(r"""[^/?&#=;,\s"'<>\\]++""")
+_RUN = re.compile(r"[A-Za-z0-9]++")
+_BRACKETS = re.compile(r"(?:[^@]*@)?\[[0-9A-Fa-f:.%]+\](?::\d+)?")
+_COOKIES = frozenset({b"cookie", b"set-cookie"})
+_SCHEMED = frozenset({b"authorization", b"proxy-authorization"})
+
+
+# -- one form for all
+
+_UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SLASHES = re.compile(r"\\+")
+_PERCENT = re.compile(r"%(?:25)*([0-9a-fA-F]{2})")
+_STEPS = (_UNICODE, _SLASHES, _PERCENT)
+"""What is unescaped, in this order. However often JSON stands inside JSON, only the number of backslashes
+differs, and of an escaped % only the number of 25s: so the one are dropped, the others read over."""
+
+_TRIED = 64
+"""Places at the end of a text that was cut where a secret may begin, as far as all of them are tried."""
+
+_LONGEST_TORN = 16
+"""Characters at the end of a text that was cut in which an escape may be that was cut."""
+
+_TORN = re.compile(
+    rf"(?:\\{{1,{_LONGEST_TORN}}}(?:u[0-9a-fA-F]{{0,3}})?|%(?:25){{0,{_LONGEST_TORN}}}[0-9a-fA-F]?)\Z"
+)
+
+_ALIKE = str.maketrans("+\b\f\n\r\t", " bfnrt")
+"""Forms have + for a space, and of `\\n` an n is left when backslashes are dropped."""
+
+
+def fold(text: str) -> str:
+    """Give a text as it reads without escapes, for searching: each way to write something folds alike."""
+    for _ in range(_NESTED):
+        before = text
+        if "\\" in text:
+            text = _UNICODE.sub(_character, text).replace("\\", "")
+        if "%" in text:
+            text = _PERCENT.sub(_character, text)
+        if text == before:
+            break
+    return text.translate(_ALIKE)
+
+
+def _character(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16))
+
+
+class _Step(NamedTuple):
+    """Where one step of folding found something: its place in the result, and the span it had before."""
+
+    places: list[int]
+    begins: list[int]
+    ends: list[int]
+    width: int
+
+    def span(self, begin: int, end: int) -> tuple[int, int]:
+        """Lead a span of the result back to the text before the step.
+
+        Backslashes belong to the character behind them: half an escape must not be left over.
+        """
+        at = bisect_right(self.places, begin) - 1
+        is_found = at >= 0 and self.places[at] == begin
+        first = self.begins[at] if is_found else self._plain(at, begin)
+        last = bisect_right(self.places, end - 1) - 1
+        if last >= 0 and self.width and self.places[last] == end - 1:
+            return first, self.ends[last]
+        return first, self._plain(last, end - 1) + 1
+
+    def _plain(self, at: int, place: int) -> int:
+        return place if at < 0 else self.ends[at] + place - self.places[at] - self.width
+
+
+def _steps(text: str) -> list[_Step]:
+    """Fold a text and keep the steps."""
+    steps: list[_Step] = []
+    for _ in range(_NESTED):
+        before = text
+        for pattern in _STEPS:
+            width = 0 if pattern is _SLASHES else 1
+            step = _Step([], [], [], width)
+            gone = 0
+            for found in pattern.finditer(text):
+                step.places.append(found.start() - gone)
+                step.begins.append(found.start())
+                step.ends.append(found.end())
+                gone += found.end() - found.start() - width
+            if step.places:
+                steps.append(step)
+                text = pattern.sub(_character if width else "", text)
+        if text == before:
+            break
+    return steps
+
+
+@lru_cache(maxsize=2 * MOST)
+def _forms(secret: str, *, is_key: bool) -> tuple[str, ...]:
+    """Give what a secret can be before anything is escaped: headers are bytes, and both readings count.
+
+    A key also as base64 has it inside a longer text, wherever that begins (RFC 4648, sections 4 and 5): three
+    bytes become four characters, so there are three ways to fall on them, and characters at the edges that
+    hold bits of what stands around are left out.
+    """
+    forms = [secret]
+    for written, read in (("latin-1", "utf-8"), ("utf-8", "latin-1")):
+        with suppress(UnicodeError):
+            forms.append(secret.encode(written).decode(read))
+    octets = secret.encode("utf-8", "surrogatepass")
+    for before in range(3) if is_key else ():
+        whole = base64.b64encode(b"\0" * before + octets).decode()
+        core = whole[(before * 8 + 5) // 6 : (before + len(octets)) * 8 // 6]
+        forms += [core, core.replace("+", "-").replace("/", "_")]
+    return tuple(dict.fromkeys(forms))
+
+
+class _Values:
+    """The secrets that are searched for by value, with what takes their place."""
+
+    def __init__(self) -> None:
+        self._placeholders: dict[str, tuple[str, bool]] = {}
+        self._needles: list[tuple[str, str]] | None = None
+
+    def add(self, secret: str, placeholder: str, *, is_key: bool) -> bool:
+        """Search for one more; tell whether there is room. The oldest that is no key makes room."""
+        if secret in self._placeholders or not SHORTEST <= len(secret) <= LONGEST:
+            return True
+        if len(self._placeholders) >= MOST:
+            oldest = next((one for one, (_, key) in self._placeholders.items() if not key), None)
+            if oldest is None:
+                return False
+            del self._placeholders[oldest]
+        self._placeholders[secret] = placeholder, is_key
+        self._needles = None
+        return True
+
+    def clean(self, text: str, *, is_cut: bool = False) -> str:
+        """Give a text without them; one that was cut also without the beginning of one at its end."""
+        needles = self._all()
+        if not needles or not text:
+            return text
+        folded = fold(text)
+        readings = [(text, False)] if folded == text else [(text, False), (folded, True)]
+        spans = []
+        for needle, placeholder in needles:
+            for reading, is_folded in readings:
+                at = reading.find(needle)
+                while at >= 0:
+                    spans.append((at, at + len(needle), placeholder, is_folded))
+                    at = reading.find(needle, at + len(needle))
+        if is_cut and (torn := self._torn(text, needles)) is not None:
+            spans.append(torn)
+        return _replaced(text, spans) if spans else text
+
+    def found_in(self, text: str) -> str | None:
+        """Name one that is in a text; None where none is."""
+        folded = fold(text)
+        return next((name for needle, name in self._all() if needle in folded or needle in text), None)
+
+    def found_in_file(self, part: bytes) -> str | None:
+        """Name one that is in some bytes, as it is, in base64, or in characters of two or four bytes."""
+        readings = [part, part.replace(b"\0", b"")] if b"\0" in part else [part]
+        for secret, (placeholder, is_key) in self._placeholders.items():
+            forms = (form.encode("latin-1", "replace") for form in _forms(secret, is_key=is_key))
+            if any(form in one for form in forms for one in readings):
+                return placeholder
+        return None
+
+    def _all(self) -> list[tuple[str, str]]:
+        """List what to look for. A longer secret may hold a shorter one, so it comes first."""
+        if self._needles is None:
+            pairs = {}
+            for secret, (placeholder, is_key) in self._placeholders.items():
+                for form in (secret, *map(fold, _forms(secret, is_key=is_key))):
+                    if len(form) >= SHORTEST:  # of one that is made of escapes too little may be left
+                        pairs[form] = placeholder
+            self._needles = sorted(pairs.items(), key=lambda pair: len(pair[0]), reverse=True)
+        return self._needles
+
+    def _torn(self, text: str, needles: list[tuple[str, str]]) -> tuple[int, int, str, bool] | None:
+        """Find the longest beginning of a secret at the end of a text, be it cut within an escape."""
+        torn = _TORN.search(text[-_LONGEST_TORN:])
+        whole = len(text) - (len(torn[0]) if torn is not None else 0)
+        best: tuple[int, int, str, bool] | None = None
+        for end in {len(text), whole}:
+            window = max(0, end - 2 * LONGEST)
+            folded = fold(text[window:end])
+            for needle, placeholder in needles:
+                at = max(-1, len(folded) - len(needle))
+                for _ in range(_TRIED):
+                    at = folded.find(needle[:_SHORTEST_PART], at + 1)
+                    if at < 0 or needle.startswith(folded[at:]):
+                        break
+                if at >= 0:
+                    begin, _ = _led_back(at, len(folded), _steps(text[window:end]))
+                    if best is None or window + begin < best[0]:
+                        best = (window + begin, len(text), placeholder, False)
+        return best
+
+
+def _led_back(begin: int, end: int, steps: list[_Step]) -> tuple[int, int]:
+    for step in reversed(steps):
+        begin, end = step.span(begin, end)
+    return begin, end
+
+
+def _replaced(text: str, spans: list[tuple[int, int, str, bool]]) -> str:
+    """Replace spans, some of which are of the folded text; where two overlap by the longest one's."""
+    steps = _steps(text) if any(is_folded for *_, is_folded in spans) else []
+    there = sorted(
+        (*(_led_back(begin, end, steps) if is_folded else (begin, end)), place)
+        for begin, end, place, is_folded in spans
+    )
+    parts: list[str] = []
+    done = 0
+    index = 0
+    while index < len(there):
+        begin, end, placeholder = there[index]
+        longest = end - begin
+        index += 1
+        while index < len(there) and there[index][0] < end:
+            other = there[index]
+            if other[1] - other[0] > longest:
+                longest, placeholder = other[1] - other[0], other[2]
+            end = max(end, other[1])
+            index += 1
+        parts += (text[done:begin], placeholder)
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+# -- where secrets stand
+
+
+def is_secret_header(name: bytes) -> bool:
+    """Tell by a header's name, in lower case, whether its value is a secret."""
+    if name in SECRET_HEADERS:
+        return True
+    if name in _KEPT_HEADERS | _NO_SECRETS or _TELLING.fullmatch(name):
+        return False
+    return _SECRET_HEADER.search(name.decode("latin-1")) is not None
+
+
+def _is_member(name: str) -> bool:
+    return _SECRET_MEMBER.search(name) is not None
+
+
+def _is_parameter(name: str) -> bool:
+    name = unquote(name)
+    return _is_member(name) or _SECRET_PARAMETER.fullmatch(name) is not None
+
+
+def _always(_: str) -> bool:
+    return True
+
+
+_Place = tuple[re.Pattern[str], Callable[[str], bool], str]
+"""A pattern of what stands before a secret, its name and the secret; whose names count; and characters
+without one of which there is nothing to look for."""
+
+_PLACES: tuple[_Place, ...] = (
+    (_MEMBER, _is_member, '"'),
+    (_PARAMETER, _is_parameter, "="),
+    (_NESTED_PARAMETER, _is_parameter, "%"),
+    (_USER, _always, "@"),
+    (_WHSEC, _always, "whsec_"),
+)
+_FORM: tuple[_Place, ...] = ((_FIELD, _is_parameter, "="),)
+
+
+def secrets_of(
+    key: str, url: str, headers: Headers, bodies: Iterable[bytes] = (), names: Collection[str] = ()
+) -> Iterator[tuple[str, bool]]:
+    """Name what is secret about an exchange, and whether it is a key. The same may come twice, and may be "".
+
+    `key` is what the caller showed where the documents say. `names` are headers, parameters and members that
+    hold secrets by somebody's word, in lower case.
+    """
+    yield key, True
+    for name, raw in headers:
+        text = raw.decode("latin-1").strip()
+        if name in _COOKIES:
+            pairs = islice(text.split(";", MOST), 1 if name == b"set-cookie" else MOST)
+            yield from ((pair.partition("=")[2].strip(), False) for pair in pairs)
+        elif name in SECRET_HEADERS:
+            yield from _credentials(name, text)
+        elif name.decode("latin-1") in names:
+            yield text, False
+        elif is_secret_header(name) and not text.isdigit():
+            yield text, False
+            yield text.partition(" ")[2].strip(), False
+    places = _PLACES + _FORM if _is_form(headers) else _PLACES
+    yield from _standing(url, _PLACES, names)
+    for _, value in headers:
+        yield from _standing(value.decode("latin-1"), _PLACES, names)
+    for body in bodies:
+        with suppress(UnicodeDecodeError):
+            yield from _standing(body.decode(), places, names)
+
+
+def _credentials(name: bytes, text: str) -> Iterator[tuple[str, bool]]:
+    """Name the secrets in a header of a key: the whole, what follows a scheme, and what Basic hides."""
+    scheme, space, rest = text.partition(" ")
+    if name not in _SCHEMED or not space:
+        yield text, True
+        return
+    yield rest.strip(), True
+    if scheme.lower() == "basic" and len(rest) <= LONGEST:
+        try:
+            user, _, password = base64.b64decode(rest, validate=True).decode("latin-1").partition(":")
+        except (binascii.Error, ValueError):
+            return
+        yield user, False
+        yield password, True
+
+
+def _standing(text: str, places: Iterable[_Place], names: Collection[str]) -> Iterator[tuple[str, bool]]:
+    for pattern, is_secret, mark in places:
+        if mark not in text:
+            continue
+        for found in pattern.finditer(text):
+            if (is_secret(found[2]) or found[2].lower() in names) and len(found[3]) <= LONGEST:
+                if pattern is _WHSEC:
+                    yield found[2] + found[3], False
+                for one in found[3].split(":", 1) if pattern is _USER else (found[3],):
+                    yield unquote(one), False
+
+
+def _is_form(headers: Headers) -> bool:
+    kind = next((value for name, value in headers if name == b"content-type"), b"")
+    return b"x-www-form-urlencoded" in kind.lower()
+
+
+class Redactor:
+    """Removes secrets: those it is given by value, and others by where they stand."""
+
+    def __init__(self, keys: Iterable[str], others: Iterable[str] = ()) -> None:
+        self.names: Collection[str] = ()
+        self._values = _Values()
+        for given, is_key in ((keys, True), (others, False)):
+            for secret in given:
+                self._values.add(secret, REDACTED, is_key=is_key)
+
+    def values(self, text: str) -> str:
+        """Give a text without the secrets that are known by value."""
+        return self._values.clean(text)
+
+    def text(self, text: str) -> str:
+        """Give a text without secrets."""
+        return self._by_place(self._values.clean(text), _PLACES)
+
+    def cut_text(self, text: str) -> str:
+        """Give the beginning of a longer text without secrets, nor the beginning of one at its end."""
+        return self._by_place(self._values.clean(text, is_cut=True), _PLACES)
+
+    def url(self, url: str) -> str:
+        """Give an address without secrets, one that can still be taken apart."""
+        scheme, slashes, rest = self.text(url).partition("://")
+        host, slash, path = rest.partition("/")
+        if slashes and "[" in host and not _BRACKETS.fullmatch(host):
+            host = host.replace("[", "").replace("]", "")  # brackets there are for IPv6
+        return f"{scheme}{slashes}{host}{slash}{path}"
+
+    def suspicious_url(self, url: str) -> str:
+        """Give an address without secrets, and without what looks like one in its path or its parameters.
+
+        For addresses that are secrets as a whole, as those of callbacks are, or that lead nowhere.
+        """
+        clean = self.url(url)
+        begin = clean.find("/", clean.find("://") + 3) if "://" in clean else 0
+        if begin < 0:
+            begin = len(clean)
+        return clean[:begin] + _SEGMENT.sub(_unlike_a_key, clean[begin:])
+
+    def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
+        """Give headers as text: all the names, and the values that cannot be secrets.
+
+        What came from outside keeps the values of an allowlist alone. Where they `are_ours` all are kept
+        that are not called like secrets.
+        """
+        return [
+            (self.text(name.decode("latin-1")), self._header(name, value, are_ours=are_ours))
+            for name, value in headers
+        ]
+
+    def octets(self, body: bytes, *, is_form: bool = False) -> bytes:
+        """Give a body without secrets."""
+        try:
+            text, encoding = body.decode(), "utf-8"
+        except UnicodeDecodeError:
+            return self._values.clean(body.decode("latin-1")).encode("latin-1")
+        text = self.text(text)
+        return (self._by_place(text, _FORM) if is_form else text).encode(encoding)
+
+    def _header(self, name: bytes, value: bytes, *, are_ours: bool) -> str:
+        text = value.decode("latin-1")
+        is_kept = name in _KEPT_HEADERS or _TELLING.fullmatch(name) is not None
+        if is_secret_header(name) or name.decode("latin-1") in self.names or not (is_kept or are_ours):
+            return REDACTED
+        if name == b"x-webhook-url":
+            return self.suspicious_url(text)
+        return self.url(text) if name == b"location" else self.text(text)
+
+    def _by_place(self, text: str, places: Iterable[_Place]) -> str:
+        """Take out what stands where secrets stand, also what is too short to be looked for by value."""
+        for pattern, is_secret, mark in places:
+            if mark in text:
+
+                def replaced(found: re.Match[str], is_secret: Callable[[str], bool] = is_secret) -> str:
+                    if not (is_secret(found[2]) or found[2].lower() in self.names):
+                        return found[0]
+                    left, marks = _MARK.subn("", found[3])
+                    return found[0] if marks and len(left) < SHORTEST else f"{found[1]}{REDACTED}"
+
+                text = pattern.sub(replaced, text)
+        return text
+
+
+def _unlike_a_key(found: re.Match[str]) -> str:
+    runs = (one for one in _RUN.findall(found[0]) if len(one) >= _KEYLIKE)
+    return REDACTED if any(not one.isalpha() and not one.isdigit() for one in runs) else found[0]
+
+
+def redactor(entry: JournalEntry, keys: Iterable[str] = ()) -> Redactor:
+    """Make the redactor of one exchange: of what is secret about it, and of other known `keys`."""
+    return redactor_of([entry], keys)
+
+
+def redactor_of(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> Redactor:
+    """Make one redactor of many exchanges."""
+    found = secrets_in(entries)
+    return Redactor([*keys, *(one for one, is_key in found.items() if is_key)], found)
+
+
+def secrets_in(entries: Iterable[JournalEntry], names: Collection[str] = ()) -> dict[str, bool]:
+    """Name what is secret about some exchanges, and whether it is a key."""
+    found: dict[str, bool] = {}
+    for entry in entries:
+        headers = [*entry.request_headers, *entry.response_headers]
+        bodies = entry.request_body, entry.response_body
+        for secret, is_key in secrets_of(entry.key, entry.url, headers, bodies, names):
+            found[secret] = is_key or found.get(secret, False)
+    return found
+
+
+# -- a recorder's secrets
+
+
+class Secrets(Redactor):
+    """All the secrets that a recorder has come across, and their placeholders.
+
+    Each is replaced by a placeholder of its own, `[key-1]`, `[secret-1]`, so two accounts stay two accounts
+    and a signed address stays the address that an answer named. So that a later run into the same file
+    gives the same value the same placeholder, the file keeps a salted print beside each, of so few bits
+    that it fits very many values and tells nobody which one it was.
+
+    `salt` belongs to the file. `known` are the placeholders that are in it already, each with its print.
+    `names` are headers and parameters whose values are secret by the user's word, in lower case; what is
+    `public` is no secret; `warn` is told, once for each, what cannot be removed by value.
+    """
+
+    def __init__(
+        self,
+        salt: bytes,
+        known: dict[str, str] | None = None,
+        *,
+        names: Collection[str] = (),
+        public: Callable[[str], bool] = lambda _: False,
+        warn: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(())
+        self.known = known if known is not None else {}
+        self.names = names
+        self._salt = salt
+        self._public = public
+        self._warn = warn
+        self._placeholders: dict[str, str] = {}
+        self._printed = {(_kind_of(name), held): name for name, held in reversed(self.known.items())}
+        self._numbers: dict[str, int] = {}
+        for name in self.known:
+            self._numbers[_kind_of(name)] = self._numbers.get(_kind_of(name), 0) + 1
+
+    def add(self, value: str, kind: str) -> str:
+        """Make a value a secret of a kind (`key`, `secret`, a name of the user's); give its placeholder.
+
+        One that is too short to be looked for everywhere gets a placeholder that is as good as any.
+        """
+        value = value.strip()
+        if not value or _MARK.fullmatch(value):
+            return value
+        if value in self._placeholders:
+            return self._placeholders[value]
+        placeholder = self._placeholder(value, kind)
+        is_key = kind != "secret"
+        self._placeholders[value] = placeholder
+        if len(self._placeholders) > MOST_NAMED:
+            del self._placeholders[next(iter(self._placeholders))]
+        if is_key and not SHORTEST <= len(value) <= LONGEST:
+            why = f"fewer than {SHORTEST}" if len(value) < SHORTEST else f"more than {LONGEST}"
+            self._warn(
+                f"{placeholder} has {why} characters: it is removed where keys stand, "
+                "but not looked for elsewhere"
+            )
+        is_room = True
+        for one in {value, value.removeprefix("whsec_")}:
+            if not self._public(one):
+                is_room &= self._values.add(one, placeholder, is_key=is_key)
+        if not is_room:
+            self._warn(
+                f"{placeholder} is one of more than {MOST} keys: it is removed where keys stand, "
+                "but not looked for elsewhere"
+            )
+        return placeholder
+
+    def _placeholder(self, value: str, kind: str) -> str:
+        held = self._print(value)
+        known = self._printed.get((kind, held))
+        if known is not None and known not in self._placeholders.values():
+            return known
+        number = self._numbers.get(kind, 0) + 1
+        if number > MOST_NAMED:
+            return REDACTED
+        self._numbers[kind] = number
+        placeholder = f"[{kind}-{number}]"
+        self.known[placeholder] = held
+        self._printed.setdefault((kind, held), placeholder)
+        return placeholder
+
+    def learn(self, entry: JournalEntry, key: str = "") -> bool:
+        """Find the secrets of an exchange by where they stand; tell whether there is a new key among them.
+
+        `key` is what the call shows where the provider's documents have its key.
+        """
+        is_new = False
+        for value, is_key in ((key, True), *secrets_in([entry], self.names).items()):
+            value = value.strip()
+            is_new |= is_key and len(value) >= SHORTEST and value not in self._placeholders
+            if is_key or len(value) >= SHORTEST:
+                self.add(value, "key" if is_key else "secret")
+        return is_new
+
+    def clean(self, entry: JournalEntry) -> JournalEntry:
+        """Give an exchange without secrets, and with allowlisted header values alone."""
+        request_body = self.octets(entry.request_body, is_form=_is_form(entry.request_headers))
+        response_body = self.octets(entry.response_body)
+        return msgspec.structs.replace(
+            entry,
+            key=self.add(entry.key, "key"),
+            method=self.text(entry.method),
+            url=self.url(entry.url),
+            job=self.text(entry.job),
+            scenario=self.text(entry.scenario),
+            request_headers=self.pairs(entry.request_headers),
+            request_body=request_body,
+            request_size=len(request_body) if entry.request_body else entry.request_size,
+            response_headers=self.pairs(entry.response_headers),
+            response_body=response_body,
+            response_size=len(response_body) if entry.response_body else entry.response_size,
+            error=self.text(entry.error),
+            warnings=tuple(self.text(warning) for warning in entry.warnings),
+        )
+
+    def pairs(self, headers: Headers) -> Headers:
+        """Give headers without secrets: all the names, and the values of an allowlist."""
+        return [
+            (self._values.clean(name.decode("latin-1")).encode("latin-1", "replace"), self._pair(name, value))
+            for name, value in headers
+        ]
+
+    def found_in_file(self, part: bytes) -> str | None:
+        """Name a secret that stands in a part of a file; None where none does."""
+        return self._values.found_in_file(part)
+
+    def found_in(self, data: bytes) -> str | None:
+        """Name a secret that is still in some bytes of text; None where none is."""
+        return self._values.found_in(data.decode("utf-8", "replace"))
+
+    def _pair(self, name: bytes, value: bytes) -> bytes:
+        text = value.decode("latin-1")
+        if name in SECRET_HEADERS and name not in _COOKIES:
+            scheme, space, rest = text.strip().partition(" ")
+            if name not in _SCHEMED or not space:
+                return self.add(text, "key").encode("latin-1")
+            return f"{self._values.clean(scheme)} {self.add(rest, 'key')}".encode("latin-1")
+        if name.decode("latin-1") in self.names:
+            return self.add(text, "secret").encode("latin-1")
+        return self._header(name, value, are_ours=False).encode("latin-1", "replace")
+
+    def _print(self, value: str) -> str:
+        octets = value.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(octets, digest_size=_PRINT, key=self._salt).hexdigest()
+
+
+_PRINT = 2
+"""Bytes of a print. A key of any worth has eight times as many and more: every 65,536th of all keys fits."""
+
+
+def _kind_of(placeholder: str) -> str:
+    return placeholder.strip("[]").rpartition("-")[0]
+
+
+# -- bodies that cannot be searched as they come
+
+_CHARSET = re.compile(r"(?i);\s*+charset\s*+=\s*+[\"']?([\w.:+-]{1,40})")
+_PLAIN_CHARSETS = re.compile(
+    r"(?i)utf-?8|(?:us-)?ascii|latin-?1|iso-8859-\d+|(?:windows-|cp)125\d|gb2312|gbk|gb18030|big5|shift_jis|"
+    r"euc-(?:jp|kr)|koi8-[ru]"
+)
+"""Charsets that hold ASCII as it is: a key can be seen in them."""
+
+_WIDE_CHARSETS = re.compile(r"(?i)utf-(?:16|32)(?:-?[bl]e)?")
+"""Charsets that are read here to be searched. No other name reaches a codec of Python: some take time that
+grows with the square of the text."""
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_WIDE = (
+    (re.compile(rb"(?:[\t\n\r -~]\0\0\0){2,8}\Z"), "utf-32-le"),
+    (re.compile(rb"(?:\0\0\0[\t\n\r -~]){2,8}\Z"), "utf-32-be"),
+    (re.compile(rb"(?:[\t\n\r -~]\0){2,8}\Z"), "utf-16-le"),
+    (re.compile(rb"(?:\0[\t\n\r -~]){2,8}\Z"), "utf-16-be"),
+)
+"""How a text of wide characters begins that does not say so (RFC 4627, section 3)."""
+
+
+def uncoded(body: bytes, encoding: bytes, most: int) -> bytes | None:
+    """Undo a Content-Encoding (RFC 9110, section 8.4.1). Of a body that was cut off, what there is.
+
+    None for a coding that is not known here, more than a few of them, damage, and more than `most` bytes.
+    """
+    codings = encoding.lower().split(b",", _CODINGS)
+    if len(codings) > _CODINGS:
+        return None
+    for coding in reversed(codings):
+        match coding.strip():
+            case b"" | b"identity":
+                continue
+            case b"gzip" | b"x-gzip":
+                made = _inflated(body, 31, most)
+            case b"deflate":  # many send it without the wrapper of zlib
+                made = _inflated(body, 15, most)
+                made = _inflated(body, -15, most) if made is None else made
+            case _:
+                return None
+        if made is None:
+            return None
+        body = made
+    return body
+
+
+_CODINGS = 4
+"""Content-Encodings one upon the other that are undone."""
+
+_MEMBERS = 1000
+"""Members of one gzip stream that are read: each costs, and may be empty."""
+
+
+def _inflated(body: bytes, bits: int, most: int) -> bytes | None:
+    parts: list[bytes] = []
+    size = 0
+    for _ in range(_MEMBERS):
+        machine = zlib.decompressobj(wbits=bits)
+        try:
+            parts.append(machine.decompress(body, most - size + 1))
+        except zlib.error:
+            return None
+        size += len(parts[-1])
+        if machine.unconsumed_tail or size > most:
+            return None
+        body = machine.unused_data  # gzip may have several members
+        if not body:
+            return b"".join(parts)
+    return None
+
+
+def as_utf8(body: bytes, kind: bytes) -> bytes | None:
+    """Give a text as UTF-8 if it is in a charset in which a key cannot be seen; others as they are.
+
+    None where it is not what its Content-Type `kind` says, or in a charset that is not known here.
+    """
+    charset = next((name for mark, name in _BOMS if body.startswith(mark)), "")
+    charset = charset or next((name for pattern, name in _WIDE if pattern.match(body[:16])), "")
+    if not charset:
+        found = _CHARSET.search(kind.decode("latin-1"))
+        if found is None or _PLAIN_CHARSETS.fullmatch(found[1]):
+            return body
+        if not _WIDE_CHARSETS.fullmatch(found[1]):
+            return None
+        charset = found[1]
+    try:
+        return body.decode(charset).encode()
+    except UnicodeError:
+        return None
