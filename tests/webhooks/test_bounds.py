@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import count
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from understudy_mock.domain.scenario import Job as Course
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import callbacks
+from understudy_mock.gateway import turns
 from understudy_mock.webhooks import DeliveryState
 from understudy_mock.webhooks.log import KEPT_ATTEMPTS, KEPT_OF_AN_ERROR
 from understudy_mock.webhooks.sender import LARGE_AT_ONCE, PLACES
@@ -267,3 +270,21 @@ async def test_the_address_of_a_receiver_is_counted_with_the_job(catalog: Catalo
         before = stage.gateway.world.store.held  # type: ignore[attr-defined]
         await stage.submit(url=f"{stage.receiver.url}/{'x' * 20_000}")
         assert stage.gateway.world.store.held - before > 20_000  # type: ignore[attr-defined]
+
+
+async def test_a_cleared_job_sends_and_logs_nothing_while_the_others_are_let_go(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have their turns between one job and the next; its own lane is not one of them."""
+    ticks = count()
+    monkeypatch.setattr(turns, "perf_counter", lambda: next(ticks))
+    async with staged(catalog) as stage:
+        held = _hold(stage)
+        held.gate.set()
+        for _ in range(20):
+            await stage.submit()
+        stage.clock.advance(600)
+        await stage.until(lambda: any(lane.task for lane in stage.sender._lanes.values()))
+        await stage.sender.clear(None)
+        await _turns()
+        assert (held.begun, stage.deliveries()) == (0, [])
