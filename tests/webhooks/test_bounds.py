@@ -17,7 +17,7 @@ from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import callbacks
 from understudy_mock.webhooks import DeliveryState
-from understudy_mock.webhooks.log import KEPT_ATTEMPTS, KEPT_OF_AN_ERROR
+from understudy_mock.webhooks.log import KEPT_ATTEMPTS, KEPT_OF_AN_ERROR, DeliveryLog
 from understudy_mock.webhooks.sender import LARGE_AT_ONCE, PLACES
 
 WHOLE = 3.7
@@ -267,3 +267,17 @@ async def test_the_address_of_a_receiver_is_counted_with_the_job(catalog: Catalo
         before = stage.gateway.world.store.held  # type: ignore[attr-defined]
         await stage.submit(url=f"{stage.receiver.url}/{'x' * 20_000}")
         assert stage.gateway.world.store.held - before > 20_000  # type: ignore[attr-defined]
+
+
+async def test_the_log_keeps_the_latest_deliveries_and_forgets_those_of_a_job(catalog: Catalog) -> None:
+    async with staged(catalog, journal=0) as stage:
+        stage.sender.log = log = DeliveryLog(keep=3)
+        _hold(stage).gate.set()
+        chatty, quiet = await stage.submit(mode="sync"), await stage.submit()
+        await stage.advance(WHOLE)
+        assert {one.job.id for one in log} == {chatty.id, quiet.id}
+        assert len(list(log)) == 3
+        log.forget(chatty.id)
+        assert [one.job.id for one in log] == [quiet.id]
+        log.clear(None)
+        assert (list(log), log._of_job) == ([], {})
