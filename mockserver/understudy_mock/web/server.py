@@ -17,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
+from understudy_mock.web.heap import keep_large_blocks_apart
 from understudy_mock.web.protocol import GatewayProtocol
 
 Result = TypeVar("Result")
@@ -83,6 +84,7 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECTIONS)
+        keep_large_blocks_apart()
         self._ready()
 
     def _protocol(self) -> GatewayProtocol:
