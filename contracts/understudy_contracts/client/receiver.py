@@ -161,7 +161,9 @@ class WebhookReceiver:
             told = self._provider.read_callback(read_object(body))
         except Unreadable:
             return 400, None
-        return 200, self._note(told, len(body))
+        ended = self._note(told)
+        self._weigh(told, len(body))
+        return 200, ended
 
     async def _read(self, receive: Receive) -> bytes | None:
         """Read the body; None as soon as it is too large."""
@@ -177,21 +179,26 @@ class WebhookReceiver:
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _note(self, told: Snapshot, size: int) -> Snapshot | None:
+    def _note(self, told: Snapshot) -> Snapshot | None:
         """Remember what was told; give it back when it is the first end of the job."""
         heard = self._heard(told.job_id)
         heard.deliveries += 1
         if heard.final is not None:
             return None  # a repeated or late callback: once final, a job stays final
         heard.latest = told
-        self._held += size - heard.size
-        heard.size = size
-        self._trim()
         if not told.final:
             return None  # progress, not failure
         heard.final = told
         heard.ended.set()
         return told
+
+    def _weigh(self, told: Snapshot, size: int) -> None:
+        """Count the bytes of what is remembered of a job."""
+        heard = self._jobs.get(told.job_id)
+        if heard is not None and heard.latest is told:
+            self._held += size - heard.size
+            heard.size = size
+            self._trim()
 
     def _heard(self, job_id: str) -> _Heard:
         heard = self._jobs.get(job_id)

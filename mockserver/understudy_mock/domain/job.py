@@ -36,15 +36,20 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, ...]:
 
     An image that many jobs were asked for beside different prompts is then the same part of all of them.
     """
-    large = {name: _encode(value) for name, value in asked.items() if _is_large(value)}
+    large = {name: _exact(_encode(value)) for name, value in asked.items() if _is_large(value)}
     if not large:
-        return (_encode(asked),)
+        return (_exact(_encode(asked)),)
     holes = dict.fromkeys(large, msgspec.Raw(_HOLE))
     first, *rest = _encode({**asked, **holes}).split(_HOLE)
     parts = [first]
     for name, between in zip(sorted(large), rest, strict=True):
         parts += (large[name], between)
     return tuple(parts)
+
+
+def _exact(encoded: bytes) -> bytes:
+    """Give the same bytes without the room to grow half as much again, that the encoder leaves."""
+    return memoryview(encoded).tobytes()
 
 
 def _is_large(value: Any) -> bool:

@@ -21,6 +21,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.loops.auto import auto_loop_factory
 
+from understudy_mock.web.heap import keep_large_blocks_apart
 from understudy_mock.web.protocol import MAX_CONNECTIONS, GatewayProtocol, InPieces, Shared
 
 Result = TypeVar("Result")
@@ -115,6 +116,7 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECTIONS)
+        keep_large_blocks_apart()
         self._ready()
 
     def _protocol(self) -> GatewayProtocol:
