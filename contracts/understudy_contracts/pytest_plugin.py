@@ -110,9 +110,9 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
 def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
     from understudy_mock.app import create_replay, create_world
     from understudy_mock.catalog import SpecError, open_catalog
-    from understudy_mock.gateway.book import BookError
-    from understudy_mock.recording.read import read_recording
-    from understudy_mock.recording.recording import RecordingError
+    from understudy_mock.gateway.scenario_files import BookError
+    from understudy_mock.har.read import read_recording
+    from understudy_mock.har.recording import RecordingError
 
     files: list[Path] = config.getoption("understudy_replay")
     if not files:

@@ -6,14 +6,14 @@ from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock, SystemClock
-from understudy_mock.gateway.book import find, read_book, refuse_unknown_models
+from understudy_mock.gateway.scenario_files import find, read_book, refuse_unknown_models
 from understudy_mock.gateway.world import Files, World
+from understudy_mock.har.recording import Recording
+from understudy_mock.har.write import har_in_parts, known_keys
 from understudy_mock.media import Studio
 from understudy_mock.providers import PROVIDERS
-from understudy_mock.recording.distil import distil
-from understudy_mock.recording.har import har_in_parts, known_keys
-from understudy_mock.recording.recording import Recording
-from understudy_mock.recording.replay import Replay
+from understudy_mock.replay.distil import distil
+from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
 from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front

@@ -28,7 +28,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import JournalEntry
 
 REDACTED = "[redacted]"

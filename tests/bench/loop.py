@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 
 from understudy_mock.app import create_app, create_world
-from understudy_mock.domain.exchange import Call
+from understudy_mock.domain.call import Call
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World

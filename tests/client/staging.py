@@ -14,10 +14,10 @@ import httpx
 
 from tests.support import Gateway, MakeGateway
 from understudy_contracts.client import Client, Job, Result, WebhookReceiver
+from understudy_mock.domain.call import Headers
 from understudy_mock.domain.clock import ManualClock
-from understudy_mock.domain.exchange import Headers
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.recording.replay import Replay
+from understudy_mock.replay.replay import Replay
 from understudy_mock.webhooks import Poster, Sender
 
 BASE = "http://gateway.test:8080"

@@ -13,7 +13,7 @@ from understudy_contracts.conformance.protocol import Hello, Mode, Timing
 from understudy_contracts.conformance.stage import budget_ms
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.book import read_book
+from understudy_mock.gateway.scenario_files import read_book
 
 INPUTS = "pixazo: {model: m, input: {prompt: a}}\n"
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import understudy_contracts
-from tests.sdks.installed import sdk
+from tests.adapters.installed import sdk
 from understudy_contracts.conformance.table import table
 from understudy_mock.cli import main
 

@@ -21,7 +21,7 @@ WHERE = """
 import json, understudy_contracts, understudy_mock
 from understudy_mock.catalog import open_catalog
 from understudy_mock.catalog.load import bundled_specs
-from understudy_mock.gateway.book import bundled_scenarios
+from understudy_mock.gateway.scenario_files import bundled_scenarios
 print(json.dumps([understudy_mock.__file__, understudy_contracts.__file__, str(bundled_specs()),
                   str(bundled_scenarios()), open_catalog().summary()]))
 """

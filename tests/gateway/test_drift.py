@@ -16,12 +16,12 @@ from tests.rules.story import Story
 from tests.support import Gateway
 from tests.webhooks.receiving import WAVESPEED
 from understudy_mock.catalog import Catalog
+from understudy_mock.domain.call import Headers
 from understudy_mock.domain.clock import ManualClock, SystemClock
-from understudy_mock.domain.exchange import Headers
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.scenario import Webhook, read_scenario
 from understudy_mock.domain.webhook import Receiver, callbacks
-from understudy_mock.recording.har import write_har
+from understudy_mock.har.write import write_har
 from understudy_mock.webhooks import Delivery, Poster, Sender
 
 _NIGHT = 8 * 3_600_000

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.adapters.installed import node, sdk
 from tests.intercept.running import PYTHON, stand_in, understudy_run
-from tests.sdks.installed import node, sdk
 
 pytestmark = pytest.mark.e2e
 

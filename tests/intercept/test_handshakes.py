@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.adapters.installed import node
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
 from tests.intercept.running import PYTHON, understudy_run
-from tests.sdks.installed import node
 
 pytestmark = pytest.mark.e2e
 

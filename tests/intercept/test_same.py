@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from _pytest.mark.structures import ParameterSet
 
+from tests.adapters.installed import sdk
 from tests.e2e.processes import PATIENCE, clean_environment
 from tests.intercept.running import PYTHON, understudy_run
-from tests.sdks.installed import sdk
 from understudy_mock.app import create_app, create_world
 from understudy_mock.intercept.authority import JAVA_PASSWORD, Authority
 from understudy_mock.settings import Settings

@@ -35,9 +35,9 @@ NOT_LITERAL = {
     "understudy_contracts/server/record.py": 1,
     "understudy_contracts/server/spec.py": 1,
     "understudy_contracts/server/target.py": 1,
-    "understudy_mock/recording/callbacks.py": 1,
+    "understudy_mock/record/callbacks.py": 1,
     # The text of a pattern beside it, for texts in the place of bytes.
-    "understudy_mock/recording/translate.py": 1,
+    "understudy_mock/replay/translate.py": 1,
 }
 """How many calls of `re` in a file have a pattern that is made when it is used."""
 

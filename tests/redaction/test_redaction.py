@@ -13,9 +13,9 @@ from tests.gateway.asking import BODIES, T2V, WAVESPEED, open_gateway
 from tests.web.wire import ask
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
-from understudy_mock.recording.har import write_har
+from understudy_mock.har.write import write_har
 from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, as_utf8, redactor, uncoded
 from understudy_mock.webhooks.sender import PAUSE_AFTER
 

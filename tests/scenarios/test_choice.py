@@ -29,7 +29,7 @@ from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.book import BookError, read_book
+from understudy_mock.gateway.scenario_files import BookError, read_book
 
 WAYS = ("prefer", "prompt", "key", "account", "server")
 """From the nearest to the farthest: the first that names a scenario holds."""
@@ -224,7 +224,7 @@ async def test_a_mistaken_choice_counts_as_a_submit_for_nobody(gateway: Gateway)
 
 
 def documented(catalog: Catalog, *roles: str) -> list[Operation]:
-    """The operations of these roles that the documentation has; tests/extras has the others."""
+    """The operations of these roles that the documentation has; tests/gateway has the others."""
     return [each for each in catalog.operations if each.role in roles and each.evidence == "documented"]
 
 

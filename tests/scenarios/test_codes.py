@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.catalog.answers import bundled, check_answer
 from tests.scenarios.test_choice import example_body
-from tests.specs.answers import bundled, check_answer
 from tests.support import Gateway, key_headers
 from understudy_mock.domain.model import Operation
 

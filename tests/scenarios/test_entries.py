@@ -38,7 +38,7 @@ from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.scenario import Entry, Job, Scenario, read_scenario, write_scenario
-from understudy_mock.gateway.book import read_file
+from understudy_mock.gateway.scenario_files import read_file
 from understudy_mock.settings import Settings
 from understudy_mock.web.faults.wire import Broken
 

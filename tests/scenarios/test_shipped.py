@@ -19,7 +19,7 @@ from tests.support import Gateway, MakeGateway
 from understudy_mock.cli import main
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.book import bundled_scenarios, read_book
+from understudy_mock.gateway.scenario_files import bundled_scenarios, read_book
 from understudy_mock.web.faults.wire import Broken
 
 BROKEN = 0

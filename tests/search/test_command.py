@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from understudy_mock.cli import main
-from understudy_mock.gateway.book import read_file
+from understudy_mock.gateway.scenario_files import read_file
 
 REFERENCE = (sys.executable, "-m", "understudy_contracts.adapters.reference")
 

@@ -18,7 +18,7 @@ from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import Target
 from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.exchange import Answer
+from understudy_mock.domain.call import Answer
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.rendition import Rendition

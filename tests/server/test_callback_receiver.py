@@ -8,7 +8,7 @@ from socket import create_connection
 
 import httpx
 
-from understudy_contracts.receiver import Receiver
+from understudy_contracts.callback_inbox import Receiver
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.server.gateway import gateway_settings
 from understudy_contracts.server.lifecycle import subjects
 from understudy_contracts.server.live import Purse, run_live

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.server.broken import SERVERS, start
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.server.dialect import View
 from understudy_contracts.server.gateway import gateway_settings, open_app
 from understudy_contracts.server.lifecycle import run_check, run_checks, subjects

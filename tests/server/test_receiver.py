@@ -12,10 +12,10 @@ from click.testing import Result
 from jsonschema_rs import Draft202012Validator
 
 from tests.server.test_command import listening, run
-from understudy_contracts.server import callbacks
-from understudy_contracts.server.callbacks import _posts, callbacks_of, check_receiver
+from understudy_contracts.receiver import checks as callbacks
+from understudy_contracts.receiver.checks import _posts, callbacks_of, check_receiver
+from understudy_contracts.receiver.posts import Wanted
 from understudy_contracts.server.dialect import DIALECTS
-from understudy_contracts.server.posts import Wanted
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import read_stamp
 from understudy_mock.catalog import Catalog

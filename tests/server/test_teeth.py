@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.server.broken import SERVERS, Server, start
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.lifecycle import run_check, run_checks, subjects
 from understudy_contracts.server.promises import CHECKS

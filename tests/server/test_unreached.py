@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.server import lifecycle
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.gateway import gateway_settings, open_app

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.support import key_headers
 from tests.webhooks.receiving import WAVESPEED, Stage, shared_catalog, staged
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.call import Headers
 from understudy_mock.domain.scenario import Job as Course
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import State

@@ -20,7 +20,7 @@ from understudy_contracts.conformance.protocol import CAPABILITIES, Kind, Mode, 
 from understudy_mock.catalog.notation import read_yaml
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario
-from understudy_mock.gateway.book import read_book
+from understudy_mock.gateway.scenario_files import read_book
 
 BUDGET_MS = 6000
 SPEED = 100.0

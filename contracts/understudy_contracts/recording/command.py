@@ -29,9 +29,9 @@ from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.catalog.source import read_sources
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.read import read_recording
+from understudy_mock.har.recording import RecordingError
 from understudy_mock.printing import printable
-from understudy_mock.recording.read import read_recording
-from understudy_mock.recording.recording import RecordingError
 
 _PATIENCE = 2.0
 """Seconds after which progress is told."""

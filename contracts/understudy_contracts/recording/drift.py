@@ -24,7 +24,7 @@ from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.recording.recording import NO_BODY
+from understudy_mock.har.recording import NO_BODY
 from understudy_mock.redaction import redactor
 from understudy_mock.web.routes import Routes
 

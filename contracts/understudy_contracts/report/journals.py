@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from understudy_contracts.findings import Report
-from understudy_mock.recording.har import har_bytes, write_har
+from understudy_mock.har.write import har_bytes, write_har
 
 FOLDER = "journals"
 

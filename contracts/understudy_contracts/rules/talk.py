@@ -21,7 +21,7 @@ from understudy_contracts.claim import Claim
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
-from understudy_mock.recording.told import Told, read_told
+from understudy_mock.har.view import Told, read_told
 from understudy_mock.redaction import SHORTEST, secrets_of
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 import click
 
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.extra import MissingExtra, require_check
 from understudy_contracts.findings import Case, Finding, Outcome, Report, Table, weighed
 from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import server_options
-from understudy_contracts.receiver import Receiver
+from understudy_contracts.receiver.checks import Absent, callbacks_of, check_receiver
 from understudy_contracts.report import lines, write_reports
-from understudy_contracts.server.callbacks import Absent, callbacks_of, check_receiver
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.gateway import open_fast_gateway, open_gateway
 from understudy_contracts.server.lifecycle import plan, run_checks, subjects

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Finding, Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.server.again import commands
 from understudy_contracts.server.promises import CHECKS, Check
 from understudy_contracts.server.spec import Api

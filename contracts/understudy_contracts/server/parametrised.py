@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Outcome
-from understudy_contracts.receiver import Receiver
 from understudy_contracts.report import lines
 from understudy_contracts.server.gateway import open_app, open_gateway
 from understudy_contracts.server.lifecycle import run_check, subjects

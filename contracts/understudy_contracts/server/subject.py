@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from understudy_contracts.receiver import Receiver
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
 from understudy_contracts.server.record import record
 from understudy_contracts.server.spec import Api

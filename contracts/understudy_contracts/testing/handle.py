@@ -15,9 +15,9 @@ from urllib.parse import quote, unquote
 import httpx
 import msgspec
 
+from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.conversation import as_text, tell
 from understudy_contracts.findings import Finding, Severity
-from understudy_contracts.receiver import Callback
 from understudy_contracts.report import lines
 from understudy_contracts.rules import judge
 from understudy_contracts.rules.ledger import read_ledger
@@ -26,11 +26,11 @@ from understudy_mock.app import create_replay
 from understudy_mock.domain.clock import LAST, ManualClock, iso_ms
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.domain.scenario import Scenario, write_scenario
-from understudy_mock.gateway.book import BookError, find, read_file, refuse_unknown_models
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.recording.read import read_recording
-from understudy_mock.recording.replay import MISS
+from understudy_mock.gateway.scenario_files import BookError, find, read_file, refuse_unknown_models
+from understudy_mock.har.read import read_recording
 from understudy_mock.redaction import redactor
+from understudy_mock.replay.replay import MISS
 from understudy_mock.webhooks import Sender
 
 _NOT_RECORDED = "not-recorded"

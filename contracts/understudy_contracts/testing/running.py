@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
-from understudy_contracts.receiver import Receiver
+from understudy_contracts.callback_inbox import Receiver
 from understudy_mock.app import create_app, create_world
 from understudy_mock.gateway.world import World
 from understudy_mock.settings import Settings

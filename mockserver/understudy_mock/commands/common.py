@@ -15,7 +15,7 @@ import click
 
 from understudy_mock.app import create_world
 from understudy_mock.catalog import SpecError
-from understudy_mock.gateway.book import BookError
+from understudy_mock.gateway.scenario_files import BookError
 from understudy_mock.gateway.world import World
 from understudy_mock.options import read_settings
 from understudy_mock.printing import printable

@@ -21,6 +21,7 @@ from understudy_mock.commands.common import (
     open_standard_files,
     warn_of_network,
 )
+from understudy_mock.har.recording import RecordingError
 from understudy_mock.options import (
     check_webhook_ca,
     environment_of_children,
@@ -29,14 +30,13 @@ from understudy_mock.options import (
 )
 from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
-from understudy_mock.recording.recording import RecordingError
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
-    from understudy_mock.recording.recorder import Recorder
-    from understudy_mock.recording.session import RecorderSettings
+    from understudy_mock.record.recorder import Recorder
+    from understudy_mock.record.session import RecorderSettings
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -66,7 +66,7 @@ def record(
     understudy record --out run.har -- python my_app.py
     """
     # Imported here, and below, because its HTTP client takes a while to import, and `serve` needs none.
-    from understudy_mock.recording.session import RecorderSettings, check_upstreams
+    from understudy_mock.record.session import RecorderSettings, check_upstreams
 
     open_standard_files()
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
@@ -88,7 +88,7 @@ def record(
 async def _record(
     catalog: Catalog, settings: RecorderSettings, listener: socket.socket, command: tuple[str, ...]
 ) -> int:
-    from understudy_mock.recording.session import recording
+    from understudy_mock.record.session import recording
 
     def tell(text: str) -> None:
         click.echo(printable(text), err=True)

@@ -13,6 +13,7 @@ from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
 from understudy_mock.commands.run import run_command
+from understudy_mock.har.recording import RecordingError
 from understudy_mock.options import (
     listening_options,
     read_settings,
@@ -20,8 +21,7 @@ from understudy_mock.options import (
 )
 from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
-from understudy_mock.recording.recording import RecordingError
-from understudy_mock.recording.replay import Replay
+from understudy_mock.replay.replay import Replay
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
 
@@ -79,7 +79,7 @@ def replay(
     understudy replay run.har -- python my_app.py
     understudy replay run.har --export-scenarios scenarios/
     """
-    from understudy_mock.recording.report import at_end
+    from understudy_mock.replay.report import at_end
 
     open_standard_files()
     child: tuple[str, ...] | None = ctx.meta.get(_CHILD)
@@ -104,8 +104,8 @@ def _replay_world(
     files: tuple[Path, ...], options: dict[str, Any]
 ) -> tuple[Replay, tuple[str, ...], list[str]]:
     """Read recordings; give their world, what is odd about the files, and all to be said at the start."""
-    from understudy_mock.recording.read import read_recording
-    from understudy_mock.recording.report import at_start
+    from understudy_mock.har.read import read_recording
+    from understudy_mock.replay.report import at_start
 
     settings = read_settings(options)
     size = sum(file.stat().st_size for file in files)
@@ -133,7 +133,7 @@ async def _serve_replay(world: Replay, host: str, port: int) -> int:
 
 
 def _export(world: Replay, folder: Path) -> None:
-    from understudy_mock.recording.scenarios import export
+    from understudy_mock.replay.scenarios import export
 
     try:
         written = export(world.repertoire, folder)

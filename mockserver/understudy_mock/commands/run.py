@@ -19,9 +19,9 @@ from understudy_mock.commands.common import (
     why_not_writable,
 )
 from understudy_mock.gateway.world import World
+from understudy_mock.har.write import har_bytes, known_keys, write_har
 from understudy_mock.options import environment_of_children, gateway_options
 from understudy_mock.printing import printable
-from understudy_mock.recording.har import har_bytes, known_keys, write_har
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:

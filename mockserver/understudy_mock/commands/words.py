@@ -12,7 +12,7 @@ from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.commands.common import CannotRun
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import write_scenario
-from understudy_mock.gateway.book import BookError, find, read_book
+from understudy_mock.gateway.scenario_files import BookError, find, read_book
 
 
 @click.command()

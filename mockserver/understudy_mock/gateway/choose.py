@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from understudy_mock.domain.call import Call
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
-from understudy_mock.domain.exchange import Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.call import Headers
 
 KEPT_OF_A_BODY = 64 * 1024
 """Bytes kept of one request or response body."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
+from understudy_mock.domain.call import Call
 from understudy_mock.domain.conditions import Condition, Refusal
-from understudy_mock.domain.exchange import Call
 from understudy_mock.domain.model import Credential
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.world import World

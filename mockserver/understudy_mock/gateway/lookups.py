@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Violation
 from understudy_mock.domain.draw import webhook_secret
-from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.status import admit
 from understudy_mock.gateway.submit import asked_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import Detail, Refusal, Trouble
-from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario, met
 from understudy_mock.gateway.accounts import Account, Meeting

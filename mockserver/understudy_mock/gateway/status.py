@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
-from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, met

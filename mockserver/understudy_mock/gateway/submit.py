@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw
-from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.job import LARGE as LARGE_PART
 from understudy_mock.domain.job import Job, canonical
 from understudy_mock.domain.model import Model, Operation
@@ -30,8 +30,8 @@ from understudy_mock.gateway.addresses import rendition_of, urls_of
 from understudy_mock.gateway.journal import cut
 from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.play import Play, open_play
-from understudy_mock.gateway.receivers import read_receiver
 from understudy_mock.gateway.turns import LARGE, apart
+from understudy_mock.gateway.webhook_urls import read_receiver
 from understudy_mock.gateway.world import World
 from understudy_mock.providers import Provider
 

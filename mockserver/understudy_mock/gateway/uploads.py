@@ -19,15 +19,15 @@ import msgspec
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw
-from understudy_mock.domain.exchange import Answer, Call
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.accounts import Account
-from understudy_mock.gateway.shelf import Upload
 from understudy_mock.gateway.status import admit, prefer
 from understudy_mock.gateway.submit import asked_of
 from understudy_mock.gateway.turns import apart
+from understudy_mock.gateway.upload_store import Upload
 from understudy_mock.gateway.world import World
 
 _ANY_TYPE = "application/octet-stream"

@@ -19,9 +19,9 @@ from understudy_mock.domain.scenario import Scenario
 from understudy_mock.domain.timeline import State, Step
 from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
 from understudy_mock.gateway.journal import Journal
-from understudy_mock.gateway.shelf import Shelf
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
+from understudy_mock.gateway.upload_store import Shelf
 from understudy_mock.media import Wanted, always
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings

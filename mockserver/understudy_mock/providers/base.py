@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from understudy_mock.domain.call import Answer, Headers
 from understudy_mock.domain.conditions import Condition, Refusal, Trouble
 from understudy_mock.domain.draw import Draw
-from understudy_mock.domain.exchange import Answer, Headers
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import State, Step

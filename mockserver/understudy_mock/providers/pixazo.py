@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
+from understudy_mock.domain.call import JSON, Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms, sql_stamp
 from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw, uuid7
-from understudy_mock.domain.exchange import JSON, Answer, Headers, json_answer
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import TERMINAL, State, Step

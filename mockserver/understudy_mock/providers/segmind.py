@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from understudy_mock.domain.call import HTML, Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw, uuid7
-from understudy_mock.domain.exchange import HTML, Answer, Headers, json_answer
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from understudy_mock.domain.exchange import Answer, Headers
+from understudy_mock.domain.call import Answer, Headers
 
 _METHODS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from understudy_mock.domain.exchange import Answer, Call
+from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.rendition import Rendition
 
 _RANGE = re.compile(r"^bytes=(\d{0,100})-(\d{0,100})$")

@@ -14,17 +14,17 @@ from types import MappingProxyType
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from understudy_mock.domain.call import JSON, Answer, Call
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
-from understudy_mock.domain.exchange import JSON, Answer, Call
 from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
 from understudy_mock.gateway.addresses import rendition_of
+from understudy_mock.gateway.forced_answer import refuse_file, strike, strike_file
 from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import Struck
 from understudy_mock.gateway.status import fetch, status
-from understudy_mock.gateway.strike import refuse_file, strike, strike_file
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
 from understudy_mock.media import StudioBusy, Unwanted

@@ -25,7 +25,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from understudy_mock.domain.exchange import Answer
+from understudy_mock.domain.call import Answer
 from understudy_mock.settings import MAX_HEADERS
 
 EXTENSION = "understudy.connection"

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import httpcore
 
-from understudy_mock.domain.exchange import Headers
+from understudy_mock.domain.call import Headers
 
 _READ = 64 * 1024
 """Bytes read of a receiver's answer; nothing in it matters but its status."""

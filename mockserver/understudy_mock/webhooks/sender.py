@@ -18,9 +18,9 @@ from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from understudy_mock.domain.call import Headers
 from understudy_mock.domain.clock import Clock
 from understudy_mock.domain.draw import Draw, webhook_secret
-from understudy_mock.domain.exchange import Headers
 from understudy_mock.domain.job import LARGE, Job
 from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.webhook import Callback, callbacks

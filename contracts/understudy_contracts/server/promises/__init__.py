@@ -7,10 +7,10 @@ not be put to the test. A precondition that fails is never a broken promise: ano
 from understudy_contracts.server.promises.access import ACCESS
 from understudy_contracts.server.promises.answers import ANSWERS
 from understudy_contracts.server.promises.base import Check
-from understudy_contracts.server.promises.callbacks import CALLBACKS
 from understudy_contracts.server.promises.limits import LIMITS
 from understudy_contracts.server.promises.money import MONEY
 from understudy_contracts.server.promises.states import STATES
+from understudy_contracts.server.promises.webhooks import CALLBACKS
 
 CHECKS: tuple[Check, ...] = (*STATES, *ANSWERS, *ACCESS, *LIMITS, *MONEY, *CALLBACKS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
-from understudy_mock.domain.exchange import Answer
+from understudy_mock.domain.call import Answer
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.web.faults import empty, hang, html, malformed, nothing, reset, slow, truncate
 from understudy_mock.web.faults.wire import Wire

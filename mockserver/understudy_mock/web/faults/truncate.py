@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy_mock.domain.exchange import Answer
+from understudy_mock.domain.call import Answer
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.web.faults.wire import Wire
 

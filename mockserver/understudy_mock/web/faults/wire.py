@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 from starlette.types import Receive, Send
 
+from understudy_mock.domain.call import Answer
 from understudy_mock.domain.clock import Clock
-from understudy_mock.domain.exchange import Answer
 from understudy_mock.web.protocol import Connection
 
 _NO_LINGER = struct.pack("ii", 1, 0)

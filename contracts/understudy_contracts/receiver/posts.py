@@ -1,0 +1,256 @@
+"""Callbacks to post at a receiver: those of real jobs, others like them, and ones that no provider sends.
+
+Everything is made of what the gateway really sent, so that a valid callback is one that can come: with files
+once the job is completed and not before, with a reason once it has failed, with real stamps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import zip_longest
+from random import Random
+from types import MappingProxyType
+from typing import Any
+
+from understudy_contracts.callback_inbox import Callback
+from understudy_contracts.findings import Severity
+from understudy_contracts.server.dialect import Dialect
+
+Body = dict[str, Any]
+
+RECEIVED = "the provider's callbacks, in its OpenAPI document: any 2xx within a few seconds is received"
+"""Where it stands what a receiver has to answer, and how soon."""
+
+_NAMES = ("request_id", "id")
+_FILES = ("output", "outputs")
+_SIGNATURE = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_HOPS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
+_MOST_FILES = 4
+_ERRORS = (
+    "The prompt was refused.",
+    'It said "no", and then\nno more.\t\\o/',
+    "Das Modell ist überlastet – 画像を読み込めません 🙈",
+    "<b>500</b> & so on; %s {0} ${HOME}",
+    "CUDA out of memory. " * 100,
+)
+_ODD: tuple[Any, ...] = (None, 7, "", [], {}, "text", ["text"], True)
+"""What may stand where something else belongs."""
+
+
+class Wanted(Enum):
+    """What is to become of a callback."""
+
+    TAKEN = "taken with a 2xx"
+    REFUSED = "refused with a 4xx"
+    SURVIVED = "taken or refused, as the receiver likes"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Callbacks that have one thing in common. `id` names the finding, `promise` says what is asked."""
+
+    id: str
+    words: str
+    promise: str
+    wanted: Wanted
+    severity: Severity = Severity.SHOULD
+    source: str = "the provider's callbacks, in its OpenAPI document: what each of them holds"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One callback to post."""
+
+    kind: Kind
+    headers: Mapping[str, str]
+    body: bytes
+
+
+AS_SENT = Kind(
+    "receiver-as-sent",
+    "a callback as it is really sent",
+    "Callbacks as they are really sent are taken with a 2xx.",
+    Wanted.TAKEN,
+    Severity.MUST,
+    RECEIVED,
+)
+VALID = Kind(
+    "receiver-refuses-valid",
+    "a valid callback",
+    "Callbacks with other names, files and reasons are taken with a 2xx, too.",
+    Wanted.TAKEN,
+    Severity.MUST,
+    RECEIVED,
+)
+NAMELESS = Kind(
+    "receiver-takes-nameless",
+    "a callback that names no job",
+    "A callback that names no job is refused.",
+    Wanted.REFUSED,
+)
+STATELESS = Kind(
+    "receiver-takes-stateless",
+    "a callback without a status",
+    "A callback that tells no status is refused.",
+    Wanted.REFUSED,
+)
+EMPTY_HANDED = Kind(
+    "receiver-takes-no-files",
+    "a completed job without files",
+    "A callback that tells a completed job and none of its files is refused.",
+    Wanted.REFUSED,
+)
+UNSIGNED = Kind(
+    "receiver-takes-unsigned",
+    "a callback without a signature",
+    "A callback without a signature is refused.",
+    Wanted.REFUSED,
+    source="https://wavespeed.ai/docs/verify-webhooks",
+)
+# To take these loses nothing: no job is told, or the field may not be read at all.
+NO_JOB = Kind("receiver-no-job", "a body that is no JSON object", "", Wanted.SURVIVED)
+ODD = Kind("receiver-odd", "a callback with a field of another type", "", Wanted.SURVIVED)
+KINDS = (AS_SENT, VALID, NAMELESS, STATELESS, EMPTY_HANDED, UNSIGNED, NO_JOB, ODD)
+
+
+def as_sent(callbacks: Sequence[Callback]) -> list[Post]:
+    """Give callbacks as they came."""
+    return [Post(AS_SENT, _headers(one), one.body) for one in callbacks]
+
+
+def drawn(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
+    """Make valid callbacks of those that came, without end."""
+    while True:
+        callback = random.choice(callbacks)
+        told = _told(callback)
+        name = _name(told)
+        told[name] = f"{told[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
+        if dialect.states.get(told["status"]) == "COMPLETED":
+            _give_files(told, random.randint(1, _MOST_FILES))
+        elif told.get("error"):
+            told["error"] = random.choice(_ERRORS)
+        yield Post(VALID, _signed_anew(_headers(callback), random), _written(told))
+
+
+def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
+    """Spoil callbacks that came in ways in which no provider sends them; one of each kind comes first."""
+    completed = [one for one in callbacks if dialect.states.get(_told(one)["status"]) == "COMPLETED"]
+    rounds = zip_longest(
+        *(_spoiled_so(kind, completed if kind is EMPTY_HANDED else callbacks, random) for kind in _WAYS),
+        _unsigned(completed) if dialect.signs else (),
+        _no_jobs(callbacks[0]),
+        _odd(completed[0], random),
+    )
+    return (post for posts in rounds for post in posts if post is not None)
+
+
+def _spoiled_so(kind: Kind, callbacks: Sequence[Callback], random: Random) -> Iterator[Post]:
+    for change in _WAYS[kind]:
+        callback = random.choice(callbacks)
+        told = _told(callback)
+        change(told)
+        yield Post(kind, _headers(callback), _written(told))
+
+
+def _unsigned(callbacks: Sequence[Callback]) -> Iterator[Post]:
+    for callback in callbacks:
+        bare = {name: value for name, value in _headers(callback).items() if name not in _SIGNATURE}
+        yield Post(UNSIGNED, bare, callback.body)
+
+
+def _no_jobs(callback: Callback) -> Iterator[Post]:
+    for body in (b"{", b"", b"null", b"[]", b'"text"', b"7", b"\xff\xfe", callback.body[:-2]):
+        yield Post(NO_JOB, _headers(callback), body)
+
+
+def _odd(callback: Callback, random: Random) -> Iterator[Post]:
+    for field in _told(callback):
+        for odd in random.sample(_ODD, 3):
+            told = _told(callback)
+            told[field] = odd
+            yield Post(ODD, _headers(callback), _written(told))
+
+
+_Change = Callable[[Body], None]
+
+
+def _without(field: Callable[[Body], str]) -> _Change:
+    def change(told: Body) -> None:
+        told.pop(field(told))
+
+    return change
+
+
+def _with(field: Callable[[Body], str], *values: Any) -> list[_Change]:
+    def put(value: Any) -> _Change:
+        def change(told: Body) -> None:
+            told[field(told)] = value
+
+        return change
+
+    return [put(value) for value in values]
+
+
+def _emptied(told: Body) -> None:
+    _files_of(told).clear()
+
+
+def _give_files(told: Body, number: int) -> None:
+    """Let a job have that many files, all called after its own."""
+    files = _files_of(told)
+    stem, dot, ending = files[0].rpartition(".")
+    files[:] = [files[0], *(f"{stem}-{index}{dot}{ending}" for index in range(2, number + 1))]
+    if "has_nsfw_contents" in told:
+        told["has_nsfw_contents"] = [False] * number
+
+
+def _files_of(told: Body) -> list[str]:
+    held = told[_files(told)]
+    files: list[str] = held["media_url"] if isinstance(held, dict) else held
+    return files
+
+
+def _name(told: Body) -> str:
+    return next(name for name in _NAMES if name in told)
+
+
+def _files(told: Body) -> str:
+    return next(name for name in _FILES if name in told)
+
+
+def _status(told: Body) -> str:
+    return "status"
+
+
+def _told(callback: Callback) -> Body:
+    told: Body = json.loads(callback.body)
+    return told
+
+
+def _written(told: Body) -> bytes:
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def _headers(callback: Callback) -> dict[str, str]:
+    return {name: value for name, value in callback.headers.items() if name not in _HOPS}
+
+
+def _signed_anew(headers: dict[str, str], random: Random) -> dict[str, str]:
+    """Give another event's name and signature; it is made up, as the receiver's secret is not known here."""
+    if _SIGNATURE[0] not in headers:
+        return headers
+    event, signature = f"{random.getrandbits(128):032x}", f"v3,{random.getrandbits(256):064x}"
+    return {**headers, "webhook-id": event, "webhook-signature": signature}
+
+
+_WAYS: Mapping[Kind, Sequence[_Change]] = MappingProxyType(
+    {
+        NAMELESS: [_without(_name), *_with(_name, None, "", 7)],
+        STATELESS: [_without(_status), *_with(_status, None, "", 7)],
+        EMPTY_HANDED: [_with(_files, None)[0], _without(_files), _emptied],
+    }
+)
+"""Ways to spoil a callback that a receiver has to see through."""

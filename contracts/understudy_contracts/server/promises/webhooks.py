@@ -1,0 +1,270 @@
+"""Promises about callbacks: how many come, when, and what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+from functools import partial
+
+from understudy_contracts.callback_inbox import Callback
+from understudy_contracts.findings import Severity
+from understudy_contracts.server.dialect import DIALECTS, Unreadable, View
+from understudy_contracts.server.promises.base import Check, calls_back
+from understudy_contracts.server.spec import Api
+from understudy_contracts.server.stamps import read_stamp
+from understudy_contracts.server.subject import ACCEPTED, ENDS, Broken, NotReached, Subject
+from understudy_contracts.server.wire import Exchange, is_near
+from understudy_mock.domain.model import Operation
+
+_SOURCE = "Pixazo Hunyuan Video, Webhook Headers and Delivery semantics; WaveSpeed, how-to-use-webhooks"
+_SETTLED = frozenset({"delivered", "given_up", "paused", "refused"})
+_COURSE = 40.0
+"""Provider seconds of a forced job: two ticks of the queue fit in."""
+
+_AT_ONCE = 0.0
+"""Provider seconds of one of which only the end matters."""
+
+_INTERVAL = 15.0
+"""Seconds between two callbacks of progress at most (Pixazo Hunyuan Video, Webhook Headers)."""
+
+_RESENT = 1.5
+"""Real seconds within which a stranger's first retry is seen, which nothing asked for."""
+
+_PATIENCE = 5.0
+_POLLS = 60
+_SHORT = 0.01
+
+
+@dataclass
+class _Told:
+    """One job with a receiver: its callbacks in the order they came, and whether it had ended by then.
+
+    None for one that came while the status told no documented state.
+    """
+
+    submit: Exchange
+    key: str
+    end: Exchange | None = None
+    view: View | None = None
+    callbacks: list[tuple[Callback, View | None, bool | None]] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """How long the job took at most, in real seconds; 0 where its end was not seen."""
+        return 0.0 if self.end is None else (self.end.at + self.end.took - self.submit.at) / 1000
+
+    @property
+    def final(self) -> list[Callback]:
+        """The callbacks that told the end."""
+        return [callback for callback, view, _ in self.callbacks if view is not None and view.final]
+
+
+def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float = _COURSE) -> _Told:
+    """Follow one job with a receiver; the same one for every check of a mode and end. Raises NotReached."""
+    return subject.once(f"callbacks, {mode}, {end}", partial(_follow_one, subject, mode, end, course))
+
+
+def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Told:
+    target = subject.target
+    key = target.fresh_key()
+    path = subject.receiver.new_path()
+    pause = min(1.0, target.patience / 20)
+    if target.is_understudy:
+        reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
+        half = course / 2
+        subject.force(
+            key, f"callbacks-{end.lower()}", {"queued": half, "processing": half, "end": end, **reason}
+        )
+        pause = max(course / target.speed / 8, _SHORT)
+    elif not is_near(target.base_url):
+        raise NotReached("a server elsewhere cannot reach a receiver on this machine")
+    exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
+    if exchange.status == 400:
+        raise NotReached(
+            "it takes no http:// receiver; an Understudy does with --allow-http-webhooks: "
+            + exchange.content[:200].decode("utf-8", "replace")
+        )
+    if exchange.status not in ACCEPTED:
+        raise subject.refused(exchange)
+    job = subject.job_of(exchange).id
+    told = _Told(exchange, key)
+    deadline = time.monotonic() + target.patience
+    polls = 0
+    while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
+        polls += 1
+        _settle(subject, job)
+        came = subject.receiver.at(path)
+        polled = subject.poll(job, key)
+        view = subject.see(polled)
+        ended = view.final if view is not None and view.state else None
+        _take(subject, told, came, ended=ended)
+        if ended:
+            told.end, told.view = polled, view
+            break
+        target.elapse(pause)
+    if told.view is not None:
+        # What comes after the end: at most a tick later, if anything does.
+        subject.receiver.wait(
+            path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0
+        )
+        later = 0.05 if target.is_understudy or not subject.first else _RESENT
+        target.elapse(pause * 3 if target.pace == "manual" else later)
+        _settle(subject, job)
+        _take(subject, told, subject.receiver.at(path), ended=True)
+    return told
+
+
+def callbacks_sent(subject: Subject) -> list[Callback]:
+    """Have an Understudy send the callbacks of a job of each end, progress included. Raises NotReached."""
+    return [one for end in ENDS for one, _, _ in _follow_one(subject, "sync", end).callbacks]
+
+
+def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool | None) -> None:
+    for callback in came[len(told.callbacks) :]:
+        try:
+            view = subject.dialect.view(callback.told, callback=True)
+        except Unreadable:
+            view = None
+        told.callbacks.append((callback, view, ended))
+
+
+def _settle(subject: Subject, job: str) -> None:
+    """Wait until what is due was sent, where the server tells."""
+    if not subject.target.is_understudy:
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        now = subject.target.now()
+        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(job)):
+            return
+        time.sleep(0.002)
+
+
+def _is_due(delivery: dict[str, object], now: float) -> bool:
+    return delivery["state"] not in _SETTLED and read_stamp(str(delivery["due_at"])) <= now
+
+
+def once_at_end(subject: Subject) -> None:
+    """In terminal mode one callback comes, when the job has ended, and no other."""
+    told = _follow(subject, "terminal")
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    if len(told.callbacks) != 1 or len(told.final) != 1:
+        raise Broken(
+            f"{len(told.callbacks)} callbacks came, {len(told.final)} of them told the end", *_evidence(told)
+        )
+
+
+def not_early(subject: Subject) -> None:
+    """No callback tells an end that the status does not tell yet."""
+    told = _follow(subject, "terminal")
+    for _, view, ended in told.callbacks:
+        if view is not None and view.final and ended is None:
+            raise NotReached(f"a callback told {view.word} while no poll told a documented state")
+        if view is not None and view.final and not ended:
+            raise Broken(f"a callback told {view.word} before the status did", *_evidence(told))
+    if not told.final:
+        raise NotReached("no callback told an end")
+
+
+def progress_then_end(subject: Subject) -> None:
+    """In sync mode callbacks tell progress until the end, and then the end once."""
+    told = _follow(subject, "sync")
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
+    if "progress" not in kinds:
+        if not subject.target.is_understudy and told.seconds <= _INTERVAL:
+            raise NotReached(
+                f"the job took {told.seconds:.1f} s, and progress is due every {_INTERVAL:g} s at the latest"
+            )
+        raise Broken("no progress was told", *_evidence(told))
+    if "end" not in kinds:
+        raise Broken("the end was never told", *_evidence(told))
+    if kinds.count("end") == 1 and kinds[-1] != "end":
+        raise Broken("progress was told after the end", *_evidence(told))
+
+
+def equals_status(subject: Subject) -> None:
+    """The last callback tells what the status tells, but for the stamps."""
+    _must_equal(subject, _follow(subject, "terminal"))
+    if subject.target.is_understudy:
+        for end in ENDS[1:]:
+            _must_equal(subject, _follow(subject, "terminal", end, _AT_ONCE))
+
+
+def _must_equal(subject: Subject, told: _Told) -> None:
+    if told.view is None:
+        raise NotReached("the job was not seen to end")
+    if not told.final:
+        raise NotReached("no callback told the end")
+    view = subject.dialect.view(told.final[-1].told, callback=True)
+    if view.word == told.view.word and told.view.state in ENDS[1:] and not told.view.error:
+        raise NotReached("the status told no reason to compare: see complete-at-the-end")
+    # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
+    if view.told != told.view.told:
+        raise Broken(f"the callback told {view.told}, the status {told.view.told}", *_evidence(told))
+
+
+def signed(subject: Subject) -> None:
+    """A signed callback carries a signature that its secret verifies."""
+    told = _follow(subject, "terminal")
+    if not told.callbacks:
+        raise NotReached("no callback came")
+    operation = next((one for one in subject.api.operations if one.role == "secret"), None)
+    if operation is None:
+        raise NotReached("no operation tells the secret")
+    asked = subject.target.call(operation.method, operation.path, subject.credentials(told.key))
+    try:
+        secret = str(asked.json["data"]["secret"])
+    except (TypeError, LookupError):
+        raise NotReached(f"the secret was not told: {operation.id} was answered {asked.status}") from None
+    callback = told.callbacks[0][0]
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    missing = [name for name in names if name not in callback.headers]
+    if missing:
+        raise Broken(f"the callback has no {', '.join(missing)}", told.submit, asked)
+    event, stamp, signature = (callback.headers[name] for name in names)
+    content = f"{event}.{stamp}.".encode() + callback.body
+    digest = hmac.new(secret.removeprefix("whsec_").encode(), content, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(f"v3,{digest}", signature):
+        raise Broken(f"{signature} does not verify", told.submit, asked)
+
+
+def refused_address(subject: Subject) -> None:
+    """An address that is no http(s) URL is refused."""
+    key = subject.target.fresh_key()
+    answered = {url: subject.submit(key, webhook=url) for url in ("ftp://127.0.0.1/callback", "callback")}
+    # A server that refuses everything has not refused an address.
+    subject.must_accept(key)
+    for url, exchange in answered.items():
+        if exchange.status != 400:
+            raise Broken(f"{url!r} was answered {exchange.status}", exchange)
+
+
+def _evidence(told: _Told) -> list[Exchange]:
+    seen = [told.submit] if told.end is None else [told.submit, told.end]
+    return seen + [
+        Exchange("POST", callback.path, callback.headers, callback.body, 200, {}, callback.body)
+        for callback, _, _ in told.callbacks
+    ]
+
+
+def _has_modes(api: Api, operation: Operation) -> bool:
+    return calls_back(api, operation) and operation.webhook_header
+
+
+def _signs(api: Api, operation: Operation) -> bool:
+    return calls_back(api, operation) and DIALECTS[api.provider].signs
+
+
+CALLBACKS = (
+    Check("callback-once-at-end", Severity.MUST, _SOURCE, once_at_end, calls_back, slow=True),
+    Check("callback-not-early", Severity.MUST, _SOURCE, not_early, calls_back, slow=True),
+    Check("callback-progress", Severity.MUST, _SOURCE, progress_then_end, _has_modes, slow=True),
+    Check("callback-equals-status", Severity.MUST, _SOURCE, equals_status, calls_back, slow=True),
+    Check("callback-signed", Severity.MUST, "WaveSpeed, verify-webhooks", signed, _signs, slow=True),
+    Check("callback-address", Severity.MUST, _SOURCE, refused_address, calls_back),
+)

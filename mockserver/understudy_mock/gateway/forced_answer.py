@@ -1,0 +1,163 @@
+"""Turn a scenario's entry into the answer it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import formatdate
+from http import HTTPStatus
+from types import MappingProxyType
+
+from understudy_mock.domain.call import HTML, JSON, TEXT, Answer, json_answer
+from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.scenario import Entry
+from understudy_mock.gateway.world import World
+from understudy_mock.providers.base import Place, Provider
+
+_DATE_WAIT = 2
+"""Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
+
+_DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
+"""What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
+
+_TROUBLES = {413: Trouble.BODY_TOO_LARGE, 431: Trouble.HEADERS_TOO_LARGE}
+"""Statuses that no scenario names by a condition, and that every provider words."""
+
+_OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
+    {
+        Condition.MISSING_KEY: 401,
+        Condition.INVALID_KEY: 401,
+        Condition.FORBIDDEN: 403,
+        Condition.QUOTA_EXCEEDED: 403,
+        Condition.RATE_LIMITED: 429,
+        Condition.INVALID_REQUEST: 400,
+        Condition.INSUFFICIENT_BALANCE: 402,
+        Condition.INTERNAL_ERROR: 500,
+        Condition.BAD_GATEWAY: 502,
+        Condition.UNAVAILABLE: 503,
+        Condition.TIMEOUT: 504,
+        Trouble.WRONG_METHOD: 405,
+        Trouble.BODY_TOO_LARGE: 413,
+        Trouble.HEADERS_TOO_LARGE: 431,
+    }
+)
+"""How a store of files refuses (assumed: plainly); whatever else is wrong is a file that is not there."""
+
+
+def refuse_file(refusal: Refusal) -> Answer:
+    """Word a refusal of a file. Files lie at somebody else's, who knows no key and no quota of the API."""
+    answer = _plain(_OF_FILES.get(refusal.what, 404))
+    if refusal.what is Trouble.WRONG_METHOD:
+        answer.headers.append((b"allow", ", ".join(refusal.detail.allowed).encode()))
+    return answer
+
+
+def strike_file(world: World, entry: Entry) -> Answer:
+    """Word an entry that a download meets: nothing but what the entry says."""
+    if entry.condition is not None:
+        answer = refuse_file(Refusal(entry.condition))
+    else:
+        answer = _plain(entry.status or 500)
+    _put_body(answer, entry)
+    answer.headers += _wait(world, entry)
+    return answer
+
+
+def _plain(status: int) -> Answer:
+    if status < 400:
+        return Answer(status, b"", [])
+    return Answer(status, f"{status} {_phrase(status)}\n".encode(), [TEXT])
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
+
+
+def strike(
+    world: World,
+    provider: Provider,
+    entry: Entry,
+    place: Place,
+    quirks: frozenset[str],
+    model: str,
+    price: int,
+) -> Answer:
+    """Word an entry that names a condition or a status. Faults are not worded: they are done to an answer."""
+    answer = _worded(world, provider, entry, place, quirks, model, price)
+    _put_body(answer, entry)
+    if entry.retry_after is not None:
+        others = [pair for pair in answer.headers if pair[0] != provider.retry_header]
+        own = [pair for pair in answer.headers if pair[0] == provider.retry_header]
+        answer.headers = others + _retry_header(world, provider, entry, own)
+    return answer
+
+
+def _put_body(answer: Answer, entry: Entry) -> None:
+    """Give the answer the body that the entry names, if it names one."""
+    if entry.body is not None:
+        answer.body = entry.body.encode()
+        kind = _type_of(entry.body)
+        answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
+
+
+def _worded(
+    world: World,
+    provider: Provider,
+    entry: Entry,
+    place: Place,
+    quirks: frozenset[str],
+    model: str,
+    price: int,
+) -> Answer:
+    now = world.clock.wall()
+    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
+    if isinstance(entry.retry_after, int):
+        wait = entry.retry_after
+    elif entry.retry_after == "http-date":
+        wait = _date(now) - now // 1000
+    detail = Detail(
+        retry_after=wait,
+        resets_at=now + (1 if wait is None else wait) * 1000,
+        model=model,
+        balance=0,
+        price=price,
+    )
+    condition = entry.condition or provider.conditions.get(entry.status or 0)
+    if condition is not None:
+        answer = provider.refusal(Refusal(condition, detail), place, quirks)
+        answer.status = entry.status or answer.status
+        return answer
+    status = entry.status or 500
+    if (trouble := _TROUBLES.get(status)) is not None:
+        return provider.refusal(Refusal(trouble, detail), place, quirks)
+    if (told := provider.unconditioned(status)) is not None:
+        return told
+    return json_answer(status, {"error": _phrase(status)}) if status >= 400 else Answer(status, b"", [])
+
+
+def _retry_header(
+    world: World, provider: Provider, entry: Entry, own: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    if entry.retry_after != "none" and provider.retry_header != b"retry-after":
+        return own  # told as an instant already
+    return _wait(world, entry)
+
+
+def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
+    """Give the Retry-After that the entry names, if it names one."""
+    if entry.retry_after in (None, "none"):
+        return []
+    if entry.retry_after == "http-date":
+        return [(b"retry-after", formatdate(_date(world.clock.wall()), usegmt=True).encode())]
+    return [(b"retry-after", str(entry.retry_after).encode())]
+
+
+def _date(now: int) -> int:
+    """The instant that an HTTP date names, in seconds since the epoch."""
+    return -(-now // 1000) + _DATE_WAIT
+
+
+def _type_of(body: str) -> tuple[bytes, bytes]:
+    """Name the type that a text looks like."""
+    if body.lstrip().startswith("<"):
+        return HTML
+    return JSON if body.lstrip().startswith(("{", "[", '"')) else TEXT

@@ -1,0 +1,69 @@
+"""Read the webhook of a submit and refuse the addresses that can be refused at once."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from understudy_mock.domain.call import Call
+from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.webhook import Receiver
+from understudy_mock.gateway.world import World
+
+_MODE = b"x-webhook-mode"
+
+
+def read_receiver(
+    world: World, operation: Operation, call: Call, *, allow_http: bool = False
+) -> Receiver | None:
+    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
+
+    `allow_http` lets an `http://` address pass whatever the settings say of those.
+    """
+    name, url = asked_address(operation, call.headers.get(b"x-webhook-url", b""), call.query)
+    if not url:
+        return None
+    if problem := _problem(world, url, allow_http=allow_http):
+        raise Refusal(Trouble.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
+    return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
+
+
+def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[str, str]:
+    """Give the name of what holds the webhook's address, and the address; "" where none is asked for."""
+    if operation.webhook_header:
+        return "X-Webhook-URL", header.decode("latin-1").strip()
+    name = operation.webhook_query
+    if not name or not query:
+        return name, ""
+    given = parse_qsl(query.decode("latin-1"))
+    return name, next((value for key, value in given if key == name), "").strip()
+
+
+def _problem(world: World, url: str, *, allow_http: bool) -> str:
+    """Say what is wrong with an address, "" when nothing is."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("http", "https") or not host or any(c <= " " for c in url):
+        return "must be an absolute https:// URL"
+    if parts.scheme == "http" and not (allow_http or world.settings.allow_http_webhooks):
+        return "must use https://"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""  # a name: where it leads is known only when the callback is sent
+    allowed = (name.lower() for name in world.settings.allow_webhook_hosts)
+    if address.is_loopback or host in allowed:
+        return ""
+    return "must not leave this machine; start the gateway with --allow-webhook-host to allow it"
+
+
+def _mode(call: Call) -> Literal["terminal", "sync"]:
+    mode = call.headers.get(_MODE, b"").decode("latin-1").strip().lower()
+    if mode not in ("", "terminal", "sync"):
+        call.warnings.append(f"X-Webhook-Mode {mode[:40]!r} is not documented; read as terminal")
+    return "sync" if mode == "sync" else "terminal"

@@ -1,0 +1,1 @@
+"""Recordings as files: HAR written, read, and recognised by the catalog."""

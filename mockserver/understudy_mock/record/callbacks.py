@@ -1,0 +1,176 @@
+"""Callbacks through a recorder: received in the client's place, passed on to it, and written down."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import httpcore
+from starlette.types import Receive, Scope
+
+from understudy_mock.domain.call import Answer, Headers
+from understudy_mock.domain.model import Operation
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.recognise import is_this_machine
+from understudy_mock.har.recording import INLINE
+from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, worded
+from understudy_mock.record.tape import Tape
+from understudy_mock.record.upstream import Target, Upstreams
+from understudy_mock.web.faults.wire import Wire
+from understudy_mock.webhooks.post import Forbidden, Poster
+
+CALLBACK = "/_callback/"
+"""Under this path the recorder receives callbacks: a name that cannot be guessed follows."""
+
+_KEPT = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Who is to be called back in truth, and which call asked for it."""
+
+    url: str
+    target: Target
+
+
+class Callbacks:
+    """Those that clients have asked for. `url` is where a provider can reach this recorder.
+
+    Without `url` only upstreams on this machine can call back here, at `own_url`.
+    """
+
+    def __init__(
+        self,
+        tape: Tape,
+        upstreams: Upstreams,
+        poster: Poster,
+        *,
+        url: str | None,
+        allow_http: bool,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.own_url = ""
+        self._tape = tape
+        self._upstreams = upstreams
+        self._poster = poster
+        self._url = url
+        self._allow_http = allow_http
+        self._tell = tell
+        self._asked: dict[str, Callback] = {}
+        self._has_warned = False
+
+    def redirect(self, operation: Operation | None, target: Target, headers: Headers) -> tuple[str, Headers]:
+        """Put the recorder's own address in the place of the one that the client wants to be called at.
+
+        Gives the address of the call and its headers as they go upstream.
+        """
+        url = target.url
+        if operation is None or not (operation.webhook_header or operation.webhook_query):
+            return url, headers
+        if operation.webhook_header:
+            wanted = header_value(headers, b"x-webhook-url").decode("latin-1").strip()
+        else:
+            query = url.partition("?")[2]
+            wanted = next((v for n, v in parse_qsl(query) if n == operation.webhook_query), "")
+        own = self._own(target, wanted) if wanted else None
+        if own is None:
+            return url, headers
+        if operation.webhook_header:
+            return url, [(n, own.encode() if n == b"x-webhook-url" else v) for n, v in headers]
+        before, _, query = url.partition("?")
+        kept = re.sub(rf"(^|&){re.escape(operation.webhook_query)}=[^&]*", "", query)
+        others = f"{kept.lstrip('&')}&" if kept.lstrip("&") else ""
+        return f"{before}?{others}{operation.webhook_query}={quote(own, safe='')}", headers
+
+    def _own(self, target: Target, wanted: str) -> str | None:
+        """Make an address of the recorder's; None where the client's own has to do."""
+        upstream = urlsplit(target.url).hostname or ""
+        base = self._url
+        if base is None and is_this_machine(upstream):
+            base = self.own_url
+        if base is None or (wanted.startswith("http://") and not self._allow_http):
+            if not self._has_warned:
+                self._has_warned = True
+                why = "--callback-url says where this recorder can be reached from outside"
+                if base is not None:
+                    why = "--allow-http-webhooks lets http:// addresses be called back through it"
+                self._tell(f"warning: callbacks go past the recorder and are not recorded; {why}")
+            return None
+        name = secrets.token_urlsafe(18)
+        self._asked[name] = Callback(wanted, target)
+        if len(self._asked) > _KEPT:
+            del self._asked[next(iter(self._asked))]
+        return f"{base.rstrip('/')}{CALLBACK}{name}"
+
+    async def receive(self, scope: Scope, receive: Receive, wire: Wire) -> None:
+        """Receive a callback, pass it on, record it, and give its sender what the client said."""
+        at, began = wire.clock.wall(), perf_counter()
+        callback = self._asked.get(scope["path"].removeprefix(CALLBACK))
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if callback is None:
+            await wire.send(Answer(404, b"", []))
+            return
+        parts, size = [], 0
+        async for part in parts_of(receive, gone):
+            parts.append(part)
+            size += len(part)
+            if size > INLINE:
+                await wire.send(Answer(413, b"", []))
+                return
+        body = b"".join(parts)
+        came = [(name.lower(), value) for name, value in scope["headers"]]
+        headers = [pair for pair in came if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
+        passed_on = body
+        if not header_value(came, b"webhook-signature"):  # a signature holds for the very bytes
+            self._upstreams.learn(body)
+            passed_on = self._upstreams.turn_back(body, callback.target)
+        answer_headers: Headers = []
+        status, answer, error = 0, b"", ""
+        try:
+            status, answer_headers, answer = await self._poster.post(callback.url, headers, passed_on)
+        except Forbidden as refused:
+            error = str(refused)
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as problem:
+            error = worded(problem)
+        answer_headers = [(name.lower(), value) for name, value in answer_headers]
+        asked, answered = self._tape.body(came), self._tape.body(answer_headers)
+        for kept, whole in ((asked, body), (answered, answer)):
+            kept.add(whole)
+            kept.end()
+        self._tape.keep(
+            JournalEntry(
+                number=0,
+                kind="delivery",
+                at=at,
+                duration=(perf_counter() - began) * 1000,
+                key="",
+                account="",
+                provider=callback.target.provider,
+                operation="webhook",
+                method="POST",
+                url=callback.url,
+                http_version=scope["http_version"],
+                request_headers=came,
+                request_body=asked.text,
+                request_size=asked.size,
+                status=status,
+                response_headers=answer_headers,
+                response_body=answered.text,
+                response_size=answered.size,
+                kept=0,
+                fault="reset" if not status else "",
+                error=error,
+            ),
+            asked,
+            answered,
+        )
+        if error:
+            self._tell(f"a callback could not be passed on: {error}")
+        drop = HOP_BY_HOP | {b"date", b"content-length"}
+        passed = [pair for pair in answer_headers if pair[0] not in drop]
+        await wire.send(Answer(status or 502, answer, passed if status else []))

@@ -1,0 +1,1 @@
+"""The replay: a world that plays a recording, job by job."""

@@ -1,0 +1,144 @@
+"""Turn what was recorded into what is said now: other ids, other addresses, other instants.
+
+Bodies are changed as the bytes they are, so spacing, order and escapes stay as the provider wrote them.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from understudy_mock.domain.call import Headers
+from understudy_mock.domain.draw import Draw
+from understudy_mock.har.stamps import move_in_json, move_text
+from understudy_mock.redaction import REDACTED
+
+_WORD = re.compile(rb"[A-Za-z0-9_-]{6,}")
+_ADDRESS = re.compile(rb"(https?):(\\?/\\?/)([A-Za-z0-9.\-_:\[\]]+)")
+_WHOLE = re.compile(rb'"(https?):(\\?/\\?/)([^"\s/\\?#]++)([^"\s]*+)"')
+_HEX = "0123456789abcdef"
+_KINDS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
+
+_OWN = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"transfer-encoding",
+        b"content-length",
+        b"content-encoding",
+        b"date",
+        b"server",
+        b"set-cookie",
+        b"upgrade",
+        b"trailer",
+    }
+)
+"""Headers of the recorded connection or server: this one has its own."""
+
+_COME_BACK = frozenset({b"retry-after", b"x-rate-limit-reset-at-utc"})
+"""Headers whose instant counts from the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """How to say one recorded answer now.
+
+    `hosts` are the recorded network locations, `known` leads from a recorded job to its name here, and
+    `asked` holds the addresses that the caller brought itself. `move` is for instants of the job's life,
+    `from_now` for those that count from the answer. `is_api` tells calls from files by their path.
+    """
+
+    origin: str
+    media_origin: str
+    hosts: Collection[str]
+    known: Callable[[str], str | None]
+    move: Callable[[int], int]
+    from_now: Callable[[int], int]
+    is_api: Callable[[str], bool]
+    job: tuple[str, str] = ("", "")
+    asked: Collection[str] = ()
+
+    def body(self, body: bytes) -> bytes:
+        """Translate a body. Anything but text comes through unchanged."""
+        if not body or b"\0" in body:
+            return body
+        body = _WHOLE.sub(self._foreign, body)
+        body = self._text(body)
+        return move_in_json(body, self.move)
+
+    def headers(self, headers: Headers) -> Headers:
+        """Translate headers, without those of the recorded connection and those that were redacted."""
+        told: Headers = []
+        for name, value in headers:
+            if name in _OWN or REDACTED.encode() in value:
+                continue
+            text = self._text(value).decode("latin-1")
+            move = self.from_now if name in _COME_BACK else self.move
+            told.append((name, move_text(text, move).encode("latin-1", "replace")))
+        return told
+
+    def _text(self, text: bytes) -> bytes:
+        recorded, own = self.job
+        if recorded:
+            text = text.replace(recorded.encode(), own.encode())
+        text = _WORD.sub(self._word, text)
+        return _ADDRESS.sub(self._address, text)
+
+    def _word(self, found: re.Match[bytes]) -> bytes:
+        named = self.known(found[0].decode())
+        return found[0] if named is None else named.encode()
+
+    def _address(self, found: re.Match[bytes]) -> bytes:
+        """Lead an address at a recorded host here."""
+        _, slashes, host = found.groups()
+        if host.decode().lower() not in self.hosts:
+            return found[0]
+        rest = found.string[found.end() :]
+        path = re.split(rb'["\s?#<>]', rest, maxsplit=1)[0].replace(b"\\/", b"/").decode("latin-1")
+        return self._begin(path, slashes)
+
+    def _foreign(self, found: re.Match[bytes]) -> bytes:
+        """Lead a file's address here, wherever it was: but not one that the caller has brought."""
+        scheme, slashes, host, rest = found.groups()
+        url = b"".join((scheme, b"://", host, rest.replace(b"\\/", b"/"))).decode("latin-1")
+        if url in self.asked or host.decode("latin-1").lower() in self.hosts:
+            return found[0]
+        path = re.split(r"[?#]", rest.replace(b"\\/", b"/").decode("latin-1"), maxsplit=1)[0]
+        return b'"' + self._begin(path, slashes) + rest + b'"'
+
+    def _begin(self, path: str, slashes: bytes) -> bytes:
+        origin = (self.origin if self.is_api(path) else self.media_origin).encode()
+        return origin.replace(b"/", b"\\/") if b"\\" in slashes else origin
+
+
+def words(text: str) -> set[str]:
+    """List what may be names of jobs in a text."""
+    return set(re.findall(_WORD.pattern.decode(), text))
+
+
+def mint_like(recorded: str, minted: str, draw: Draw) -> str:
+    """Name a job in the form of a recorded name: the provider's own `minted` where the form is that.
+
+    Else each digit and letter is replaced by one of its kind, and a model's name in front stays.
+    """
+    if _form(recorded) == _form(minted):
+        return minted
+    head, mark, tail = recorded.rpartition("_")
+    if not re.search(r"[0-9]", tail):
+        head, mark, tail = "", "", recorded
+    is_hex = re.fullmatch(r"[0-9a-f-]+", tail) is not None
+    bits = draw.bits("name", 512)
+    made = []
+    for character in tail:
+        kind = next((one for one in _KINDS if character in one), character)
+        if is_hex and character != "-":
+            kind = _HEX
+        bits, index = divmod(bits, len(kind))
+        made.append(kind[index])
+    return head + mark + "".join(made)
+
+
+def _form(name: str) -> str:
+    return re.sub(r"[0-9a-f]", "x", name)

@@ -1,0 +1,74 @@
+"""YAML that says what JSON cannot say, or more than anybody means, is told in one line with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from understudy_mock.catalog import SpecError
+from understudy_mock.catalog.load import parse_document
+from understudy_mock.catalog.notation import NotationError, read_yaml
+from understudy_mock.gateway.scenario_files import BookError, read_file
+
+_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+ODD = [
+    ("{a: " * 100_000, "", "more than 100 values are inside each other"),
+    ("- " * 100_000 + "x", "", "more than 100 values are inside each other"),
+    ("[" * 100_000 + "]" * 100_000, "", "more than 100 values are inside each other"),
+    ("".join(" " * depth + "a:\n" for depth in range(2000)), "", "more than 100 values"),
+    ("name: {? [a, b] : c}", "", "a key must be a text, not a list or a mapping"),
+    ("name: {1: b}", "/name/1", "put the key in quotes"),
+    ("name: {2024-10-01: b}", "/name/2024-10-01", "put the key in quotes"),
+    ("name: " + "9" * 5000, "", "cannot be read as int"),
+    ("name: 0x" + "f" * 5000, "/name", "too many digits"),
+    ("name: 2024-10-01", "/name", "put it in quotes"),
+    ("name: [{'a/b': 2024-10-01T12:00:00Z}]", "/name/0/a~1b", "put it in quotes"),
+    ("name: 2024-99-99", "", "cannot be read as timestamp"),
+    ("name: .inf", "/name", "no number in JSON"),
+    ("name: !!binary aGk=", "/name", "put it in quotes"),
+    ("name: !!set {b}", "/name", "put it in quotes"),
+    ("name: !!bool perhaps", "", "cannot be read as bool"),
+    ('name: !!int ""', "", "cannot be read as int"),
+    ("name: !!timestamp x", "", "cannot be read as timestamp"),
+    ("name: &name [*name]", "/name/0", "is inside itself"),
+    (_BOMB, "/a5", "more than 1,000,000 values"),
+    ("name: [", "", "is not YAML"),
+    ("name: \xff".encode("latin-1").decode("utf-8", "surrogateescape"), "", "is not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "pointer", "message"), ODD)
+def test_it_is_refused_with_its_place_in_specs_and_scenarios(
+    tmp_path: Path, text: str, pointer: str, message: str
+) -> None:
+    """One line each, whatever reads the file."""
+    data = text.encode("utf-8", "surrogateescape")
+    with pytest.raises(NotationError) as odd:
+        read_yaml(data)
+    assert (odd.value.pointer, message in odd.value.message) == (pointer, True)
+    file = tmp_path / "odd.yaml"
+    file.write_bytes(data)
+    with pytest.raises(SpecError) as spec:
+        parse_document(file, data)
+    assert (spec.value.pointer, message in spec.value.message) == (pointer, True)
+    with pytest.raises(BookError) as scenario:
+        read_file(file)
+    assert str(scenario.value).startswith(f"{file}: {pointer or '/'}: ")
+    assert "\n" not in str(scenario.value)
+
+
+def test_a_date_in_a_spec_names_its_place() -> None:
+    """An unquoted version is what people write most often."""
+    text = b"openapi: 3.1.0\ninfo: {title: A date, version: 2024-10-01}\nx-provider: pixazo\npaths: {}\n"
+    with pytest.raises(SpecError) as error:
+        parse_document(Path("api.yaml"), text)
+    assert str(error.value) == "api.yaml: /info/version: 2024-10-01 is read as a date here; put it in quotes"
+
+
+def test_aliases_are_read() -> None:
+    """What is repeated in moderation is a convenience of YAML."""
+    assert read_yaml(b"a: &a {b: 1}\nc: [*a, *a]\n") == {"a": {"b": 1}, "c": [{"b": 1}, {"b": 1}]}

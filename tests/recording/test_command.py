@@ -1,0 +1,193 @@
+"""`understudy check recording` from the outside: its exit statuses, its table, its reports and its patch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.recording.traffic import entries_of, live
+from tests.scenarios.calls import PROVIDERS, poll, submit
+from tests.support import Gateway, MakeGateway
+from understudy_contracts.recording.drift import find_drift
+from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.catalog import build_catalog
+from understudy_mock.catalog.load import bundled_specs, read_documents
+from understudy_mock.cli import main
+from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.read import read_recording
+from understudy_mock.har.write import write_har
+
+
+def check(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["check", "recording", *map(str, arguments)])
+
+
+async def record(gateway: Gateway, file: Path, *providers: str, polls_on: bool = False) -> Path:
+    """Write what a careful client says to a gateway on this machine, or one that polls on after the end."""
+    transport = httpx.ASGITransport(gateway.app)
+    gateway.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080")
+    for provider in providers:
+        if provider == "segmind":
+            await live(gateway, provider)
+            continue
+        job = (await submit(gateway, provider)).json()
+        name = job["request_id"] if provider == "pixazo" else job["data"]["id"]
+        for seconds in (6, 6, 99, *([6] * 3 if polls_on else [])):
+            gateway.advance(seconds)
+            await poll(gateway, provider, name)
+            if (provider, seconds) == ("wavespeed", 99):
+                break
+    save(file, entries_of(gateway))
+    return file
+
+
+def save(file: Path, entries: list[JournalEntry]) -> None:
+    file.write_text(json.dumps(write_har(entries)))
+
+
+async def test_a_recording_that_is_as_documented_is_0(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    """Exit 0; the times of each model are told, ready for the spec."""
+    file = await record(make_gateway(speed=1), tmp_path / "run.har", *PROVIDERS)
+    result = check(file)
+    assert result.exit_code == 0, result.output
+    assert "Everything is as documented." in result.stdout
+    assert "pixazo hunyuan-video " in result.stdout
+    assert (
+        "For x-model of hunyuan-video (segmind):\n  course:\n    queued: 0\n    processing: 211.32"
+        in result.stdout
+    )
+    assert "0 differences; 0 client rules broken; " in result.stdout
+
+
+async def test_drift_is_1_and_the_table_says_what_where_how_often_and_in_which_file(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    good = await record(make_gateway(speed=1), tmp_path / "good.har", "pixazo")
+    bad = await record(make_gateway(speed=1, quirks=("sql-timestamps",)), tmp_path / "bad.har", "pixazo")
+    result = check(good, bad)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    row = next(index for index, line in enumerate(lines) if "/updated_at" in line)
+    assert lines[row].split() == [
+        *("MUST", "3×", "stamp-format", "pixazo", "get-request-status", "response", "200", "/updated_at")
+    ]
+    assert "documented: iso-ms; seen: sql 2026-09-21 14:13:20" in lines[row + 1]
+    assert (
+        f"in {bad}, 2026-09-21T14:13:26.000Z, GET http://127.0.0.1:8080/v2/requests/status/" in lines[row + 2]
+    )
+
+
+async def test_more_than_documented_counts_with_strict_alone(
+    make_gateway: MakeGateway, tmp_path: Path
+) -> None:
+    file = await record(make_gateway(speed=1, quirks=("extra-fields",)), tmp_path / "run.har", "pixazo")
+    assert check(file).exit_code == 0
+    assert check("--strict", file).exit_code == 1
+
+
+async def test_a_broken_client_rule_is_1(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    """The same rules as everywhere; two recordings are two runs, not one that repeats itself."""
+    first = await record(make_gateway(speed=1, seed=1), tmp_path / "first.har", "pixazo")
+    second = await record(make_gateway(speed=1, seed=2), tmp_path / "second.har", "pixazo")
+    assert check(first, second).exit_code == 0
+    odd = await record(make_gateway(speed=1), tmp_path / "odd.har", "pixazo", polls_on=True)
+    result = check(first, odd)
+    assert result.exit_code == 1
+    assert "MUST polled-after-terminal" in result.stdout
+    assert f"  in {odd}" in result.stdout
+
+
+async def test_reports_hold_the_same_for_programs(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    """JSON with the drift and the times, JUnit with a suite for each operation; stdout on request."""
+    file = await record(make_gateway(speed=1, quirks=("submit-200",)), tmp_path / "run.har", *PROVIDERS)
+    result = check(file, "--report-dir", tmp_path / "report", "--format", "json")
+    told = json.loads(result.stdout)
+    assert (
+        told["facts"].items() >= json.loads((tmp_path / "report/recording.json").read_text())["facts"].items()
+    )
+    [drift] = told["facts"]["drift"]
+    assert drift["kind"] == "undocumented-status"
+    assert drift["where"] == "response 200"
+    assert drift["operation"] == "submit-hunyuan-video"
+    assert drift["example"] == {"file": str(file), "startedDateTime": "2026-09-21T14:13:20.000Z"}
+    times = {one["provider"]: one for one in told["facts"]["times"]}
+    assert times["pixazo"]["processing"] == {"p50_s": 100.0, "p95_s": 100.0, "n": 1, "within_s": 0}
+    suites = {
+        s.get("name"): s for s in ElementTree.parse(tmp_path / "report/recording.xml").iter("testsuite")
+    }
+    assert suites["pixazo submit-hunyuan-video"].get("failures") == "1"
+    assert suites["pixazo get-request-status"].get("failures") == "0"
+    # What was never in reach has not been kept: in no form is it passed.
+    outcomes = {case["name"]: case["outcome"] for case in told["cases"] if case["group"] == "client rules"}
+    unreached = [name for name, outcome in outcomes.items() if outcome == "not reached"]
+    assert outcomes["missing-key"] == "passed"
+    assert {"ignored-retry-after", "callback-not-acknowledged", "wrong-output"} <= set(unreached)
+    assert suites["client rules"].get("skipped") == str(len(unreached))
+    page = (tmp_path / "report/recording.html").read_text()
+    assert f"{len(unreached)} not reached" in page
+    assert "How long jobs took" in page
+    shown = page.replace("&#39;", "'").replace("\n  ", "\n")
+    assert all(one["course"].rstrip() in shown for one in times.values())
+    reached = f"{len(outcomes) - len(unreached)} of {len(outcomes)} in reach"
+    assert check(file).stdout.rstrip().endswith(reached)
+
+
+@pytest.mark.parametrize("tool", [("git", "apply"), ("patch", "-p1", "-i")])
+async def test_the_patch_applies_and_then_accepts_the_recording(
+    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path, tool: tuple[str, ...]
+) -> None:
+    """With either tool, to a checkout's specs; what is left to do by hand would be named."""
+    if shutil.which(tool[0]) is None:
+        pytest.skip(f"{tool[0]} is not installed")
+    gateway = make_gateway(speed=1, quirks=("extra-fields", "sql-timestamps", "submit-200"))
+    file = await record(gateway, tmp_path / "run.har", *PROVIDERS)
+    patch = tmp_path / "accept.patch"
+    result = check(file, "--patch", patch)
+    assert "differences" in result.stderr
+    assert "by hand" not in result.stderr
+    changed = build_catalog(read_documents([patched(tmp_path / "checkout", *tool, str(patch))]))
+    assert find_drift(read_recording([file], catalog).entries, catalog) != []
+    assert find_drift(read_recording([file], changed).entries, changed) == []
+
+
+def patched(checkout: Path, *command: str) -> Path:
+    """Run a command in a copy of the checkout, and give its specs."""
+    shutil.copytree(bundled_specs(), checkout / "specs")
+    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
+    return checkout / "specs"
+
+
+async def test_without_drift_there_is_no_patch(make_gateway: MakeGateway, tmp_path: Path) -> None:
+    file = await record(make_gateway(speed=1), tmp_path / "run.har", "pixazo")
+    result = check(file, "--patch", tmp_path / "accept.patch")
+    assert result.exit_code == 0
+    assert result.stderr == "no patch: nothing differs\n"
+    assert not (tmp_path / "accept.patch").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(None, "there is no such file"), ("", "is empty"), ("{", "ends in the middle"), ("{}", "no HAR")],
+)
+def test_a_file_that_cannot_be_used_is_2_in_one_line(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "run.har"
+    if text is not None:
+        file.write_text(text)
+    result = check(file)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert str(file) in result.stderr
+    assert said in result.stderr
+
+
+def test_help_shows_how() -> None:
+    result = check("--help")
+    assert result.exit_code == 0
+    assert "understudy check recording run.har --patch accept.patch" in result.stdout
