@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -13,6 +14,10 @@ from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.media import Studio
 from understudy_mock.settings import Settings
+
+# The source roots are no packages: imported by these names, everything in them would exist twice.
+for _root in ("contracts", "mockserver"):
+    sys.modules[_root] = None  # type: ignore[assignment]  # makes importing it an ImportError
 
 # Explaining a failure traces every line and takes minutes on a machine of two cores.
 _PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)

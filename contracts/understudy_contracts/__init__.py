@@ -16,9 +16,6 @@ __all__ = ["explore", "suite"]
 
 def __getattr__(name: str) -> Any:
     if name == "explore":
-        from understudy_contracts.extra import require_check
-
-        require_check("explore()")
         from understudy_contracts.search.function import explore
 
         return explore

@@ -15,4 +15,5 @@ def require_check(what: str) -> None:
     """Refuse `what` where the extra `check` is not installed. Raises MissingExtra."""
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
-        raise MissingExtra(f"{what} needs {' and '.join(missing)}: pip install 'understudy-mock[check]'")
+        names = ", ".join(missing)
+        raise MissingExtra(f"{what} needs the extra 'check' ({names}): pip install 'understudy-mock[check]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 
@@ -29,10 +30,15 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_check_that_needs_the_extra_names_it(command: str) -> None:
     result = CliRunner().invoke(main, command.split())
     assert result.exit_code == 2
-    assert "needs hypothesis and schemathesis: pip install 'understudy-mock[check]'" in result.output
+    assert (
+        "needs the extra 'check' (hypothesis, schemathesis): pip install 'understudy-mock[check]'"
+        in result.output
+    )
 
 
-def test_explore_names_the_extra() -> None:
+def test_explore_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("understudy_contracts.search")]:
+        monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingExtra, match=r"understudy-mock\[check\]"):
         _ = understudy_contracts.explore
 
