@@ -52,6 +52,7 @@ def test_letters_that_are_swapped_in_a_long_word_are_a_slip(catalog: Catalog) ->
     [
         ("GET", "/v2/hunyuan-video", "POST /v2/hunyuan-video"),
         ("POST", "/v2/requests/status/job-1", "GET /v2/requests/status/{request_id}"),
+        ("GET", "/v2/requests/statuss/job-1", "GET /v2/requests/status/{request_id}"),
         ("POST", "/v2/Hunyuan_Video", "POST /v2/hunyuan-video"),
         ("GET", "/api/v3/predictons/p/result", "GET /api/v3/predictions/{"),
     ],
@@ -67,6 +68,16 @@ def test_a_wrong_method_and_a_misspelt_name_contradict(
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])
 def test_a_method_that_another_page_may_document_is_not_judged(catalog: Catalog, method: str) -> None:
     assert told(catalog, method, "/v2/requests/status/job-1", 405).severity is Severity.INFO
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/api/v3/predictions/delete"), ("GET", "/api/v3/predictions")]
+)
+def test_a_list_and_a_word_where_an_id_may_stand_are_not_judged(
+    catalog: Catalog, method: str, path: str
+) -> None:
+    """WaveSpeed documents both, on pages that no spec here holds."""
+    assert told(catalog, method, path, 405).severity is Severity.INFO
 
 
 @pytest.mark.parametrize("path", ["/v2/hunyaun-video", "/v1/usage/today"])

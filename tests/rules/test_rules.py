@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.rules.story import JOB, KEY, URL, Story
-from understudy_contracts.findings import Severity
+from understudy_contracts.findings import Finding, Severity
 from understudy_contracts.rules import RULES, Claim, Output
 from understudy_mock.catalog import Catalog
 
@@ -296,3 +296,22 @@ def test_another_jobs_file_is_the_wrong_output(story: Story) -> None:
     story.submit(0).poll(6000, "COMPLETED")
     claim = done(media=(Output("http://gateway/v1/other/output.mp4"),))
     assert set(story.found(claim)) == {"wrong-output"}
+
+
+def test_who_had_connected_before_the_answer_is_no_retry(catalog: Catalog) -> None:
+    """Two workers each submit once; the first one's connection breaks before the second one has sent."""
+
+    def found(connected: int) -> dict[str, Finding]:
+        story = Story(catalog).submit(1_000, duration=50.0, fault="reset")
+        return story.submit(1_055, job="hunyuan-video_2", connected=connected).found()
+
+    assert "submitted-twice" in found(0)
+    assert "submitted-twice" in found(1_051)
+    assert "submitted-twice" not in found(1_040)
+
+
+def test_looks_at_a_finished_job_are_not_polled_too_fast(catalog: Catalog) -> None:
+    story = Story(catalog).submit(0)
+    for at in (9_000, 10_000, 11_000):
+        story.poll(at, "COMPLETED")
+    assert "polled-too-fast" not in story.found()

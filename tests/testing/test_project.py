@@ -105,7 +105,7 @@ AROUND = """
 import httpx
 import pytest
 
-def call(understudy, path="/v2/requests/status/asked"):
+def call(understudy, path="/v2/requests/status/asked-1"):
     httpx.post(understudy.url() + path, json={"prompt": "x"},
         headers={"Ocp-Apim-Subscription-Key": understudy.key})
 
@@ -116,7 +116,7 @@ def conforming(understudy):
 
 @pytest.fixture
 def prepared(understudy):
-    call(understudy, "/v2/requests/status/early")
+    call(understudy, "/v2/requests/status/early-1")
     raise RuntimeError("cannot prepare")
 
 def test_breaks_a_rule(conforming):
@@ -130,7 +130,7 @@ def test_breaks_a_rule_alone(conforming):
     call(conforming)
 
 def test_fails_twice(conforming):
-    call(conforming, "/v2/requests/status/twice")
+    call(conforming, "/v2/requests/status/twice-1")
     raise RuntimeError("failed")
 """
 
@@ -142,9 +142,10 @@ def test_what_was_said_is_printed_when_a_fixture_fails(tmp_path: Path) -> None:
     assert said.count("Understudy: what was said") == 4
     for title in ("teardown of test_breaks_a_rule", "teardown of test_breaks_a_rule_alone"):
         part = said.partition(f"ERROR at {title} __")[2].partition("\n____")[0]
-        assert "MUST undocumented-route: no document has POST /v2/requests/status/asked" in part
+        assert "MUST undocumented-route: no document has POST /v2/requests/status/asked-1" in part
     assert (
-        "calls POST /v2/requests/status/early" in said.partition("ERROR at setup of test_is_never_reached")[2]
+        "calls POST /v2/requests/status/early-1"
+        in said.partition("ERROR at setup of test_is_never_reached")[2]
     )
     assert not re.search(r"SG_[0-9a-f]{16}", said)
 

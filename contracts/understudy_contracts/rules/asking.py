@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
 from understudy_contracts.findings import Severity
@@ -52,18 +52,18 @@ def _undocumented_route(talk: Talk) -> Iterator[Breach]:
         path = urlsplit(entry.url).path
         if entry.method in _QUESTIONS:
             continue
-        if entry.status >= 400 and (meant := _contradicted(entry.method, path, talk.operations)):
+        if entry.status >= 400 and (meant := _contradicted(entry.method, path, talk.operations, talk.jobs)):
             yield Breach(f"no document has {entry.method} {path}: did you mean {meant}?", (one,))
         else:
             text = f"{entry.method} {path} is not simulated here, and so it is not judged"
             yield Breach(text, (one,), Severity.INFO, advice=_NOT_SIMULATED)
 
 
-def _contradicted(method: str, path: str, operations: Iterable[Operation]) -> str:
+def _contradicted(method: str, path: str, operations: Iterable[Operation], jobs: Collection[str]) -> str:
     """Name the documented call that a call contradicts: by its method, or by one name that is misspelt.
 
     What is only missing in the documents contradicts none: another model, another version, another method
-    that may well be documented elsewhere.
+    that may well be documented elsewhere. `jobs` are the ids of known jobs.
     """
     asked = path.split("/")
     routes = [(one, one.path.split("/")) for one in operations]
@@ -71,11 +71,23 @@ def _contradicted(method: str, path: str, operations: Iterable[Operation]) -> st
     names = {part for _, parts in routes for part in parts}
     for one, parts in same_length:
         wrong = [(name, part) for name, part in zip(asked, parts, strict=True) if not _fits(name, part)]
-        if not wrong and {one.method, method} == {"GET", "POST"}:
+        if not wrong and {one.method, method} == {"GET", "POST"} and _is_certain(one, parts, asked, jobs):
             return f"{one.method} {one.path}"
         if len(wrong) == 1 and one.method == method and wrong[0][0] not in names and _misspelt(*wrong[0]):
             return f"{one.method} {one.path}"
     return ""
+
+
+def _is_certain(operation: Operation, parts: list[str], asked: list[str], jobs: Collection[str]) -> bool:
+    """Return whether a path can mean nothing but this operation: a submit, or a call about a known job.
+
+    Vendors have more methods at their lists, and words such as `delete` where an id may stand. Ids have
+    digits.
+    """
+    values = [name for name, part in zip(asked, parts, strict=True) if part.startswith("{")]
+    return operation.role in ("submit", "status", "result") and all(
+        value in jobs or any(map(str.isdigit, value)) for value in values
+    )
 
 
 def _fits(name: str, part: str) -> bool:
@@ -101,7 +113,8 @@ def _is_slip(word: str, meant: str) -> bool:
     """Tell whether a long word has two letters swapped, or one too many, too few or wrong before its end."""
     if len(meant) < _LONG_WORD or not (word + meant).isalpha():
         return False
-    start = next((at for at, (a, b) in enumerate(zip(word, meant, strict=False)) if a != b), 0)
+    shorter = min(len(word), len(meant))
+    start = next((at for at in range(shorter) if word[at] != meant[at]), shorter)
     rest, expected = word[start:], meant[start:]
     swapped = rest[:2] == expected[1::-1] and rest[2:] == expected[2:]
     one_off = expected[1:] in (rest, rest[1:]) or rest[1:] == expected

@@ -96,13 +96,16 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
     # Two who wait for the same job ask twice as often as one: then three polls have to be too close.
     polls = 2 if talk.alone else 3
     for job in talk.jobs.values():
-        for near in zip(*(job.polls[start:] for start in range(polls)), strict=False):
+        # Who looks at a job that has ended does not wait for it.
+        waiting = list(takewhile(lambda poll: poll.told is None or not poll.told.end, job.polls))
+        waiting = job.polls[: len(waiting) + 1]
+        for near in zip(*(waiting[start:] for start in range(polls)), strict=False):
             gap = near[-1].begins - near[0].begins
             documented = _interval(talk, near[0])
             asked_for = any(_is_asked_for(one, following) for one, following in pairwise(near))
             if not asked_for and declared * _SLACK <= gap < documented * _SLACK and gap > 0:
                 number = "two" if polls == 2 else "three"
-                text = f"{number} polls are {gap} ms apart; documented is {documented:.0f} ms at this speed"
+                text = f"{number} polls within {gap} ms; {documented:.0f} ms are documented between two"
                 yield Breach(text, near)
                 break
 

@@ -230,8 +230,11 @@ class Exchange:
     def precedes(self, again: Exchange) -> bool:
         """Tell whether this was over when the other call was made: else that one was no answer to it.
 
-        Beginnings are whole ms, rounded down. Where all instants are one, nobody knows.
+        Who had connected for that call before this one was over was not moved by its answer: two workers, or
+        two programs. Beginnings are whole ms, rounded down. Where all instants are one, nobody knows.
         """
+        if 0 < again.entry.connected < self.ends:
+            return False
         late = again.begins > self.begins and again.begins + 1 > self.ends
         return again.begins >= self.ends or late
 

@@ -33,7 +33,8 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
     the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
     answer began, None where that is not known. `drift` is how many ms the wall clock, which dates in answers
-    follow, was ahead of `at`.
+    follow, was ahead of `at`. `connected` is when the caller connected, for the first call of a connection;
+    0 for others, and where that is not known.
     """
 
     number: int
@@ -62,6 +63,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     warnings: tuple[str, ...] = ()
     waited: float | None = None
     drift: int = 0
+    connected: int = 0
 
 
 class Journal:

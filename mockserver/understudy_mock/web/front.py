@@ -182,7 +182,9 @@ class Front:
         finally:
             # Where time is moved by hand, a wait takes what the clock says, not what the machine needed.
             took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
-            self._write(scope, found, call, answer, at, took, head_size, error)
+            made = connection.made if connection is not None and not self._by_hand else 0.0
+            connected = at - round((began - made) * 1000) if made else 0
+            self._write(scope, found, call, answer, at, took, head_size, error, connected)
 
     async def _read(self, receive: Receive, call: Call) -> None:
         """Read the request's body, or note that it is too large: before it is read, where that is told.
@@ -323,6 +325,7 @@ class Front:
         took: float,
         head_size: int,
         error: str,
+        connected: int,
     ) -> None:
         journal = self.world.journal
         query = scope["query_string"]
@@ -362,6 +365,7 @@ class Front:
                 error,
                 tuple(call.warnings) if call.warnings else (),
                 drift=self.world.clock.drift(),
+                connected=connected,
             )
         )
 

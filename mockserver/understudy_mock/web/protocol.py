@@ -17,6 +17,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 import httptools
@@ -113,6 +114,8 @@ class Connection:
     transport: asyncio.Transport
     outbox: Outbox
     cycle: RequestResponseCycle
+    made: float
+    """When the caller connected, by `perf_counter`; 0 for any but the first call of a connection."""
 
     def send(self, answer: Answer) -> bool:
         """Send a whole answer in one piece; False, and nothing is sent, where uvicorn has to do it."""
@@ -216,6 +219,10 @@ class GatewayProtocol(HttpToolsProtocol):
     _unsent = 0
 
     # -- what the transport calls
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._made = perf_counter()  # a transport makes its protocol at once, before any handshake of TLS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection, if there is room or somebody to make it."""
@@ -401,7 +408,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._phase = Phase.BODY
         self._lasted = 0
         super().on_headers_complete()
-        self.scope["extensions"] = {EXTENSION: Connection(self.transport, self._outbox, self.cycle)}  # type: ignore[dict-item]
+        connection = Connection(self.transport, self._outbox, self.cycle, self._made)
+        self._made = 0.0
+        self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
 
     def on_body(self, body: bytes) -> None:
         """Take some of a body."""
