@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.recording.drawing import made
 from tests.recording.traffic import entries_of, live
+from tests.rules.story import JOB, Story
 from tests.scenarios.calls import PROVIDERS
 from tests.support import MakeGateway
 from understudy_contracts.recording.times import Phase, measure
@@ -145,3 +146,20 @@ async def test_the_course_is_ready_for_the_spec(make_gateway: MakeGateway, catal
         model for model in changed.models if model.id == "hunyuan-video" and model.provider == "pixazo"
     ]
     assert (model.course.queued, model.course.processing) == (5.5, 50)
+
+
+def test_the_jobs_of_a_model_without_a_document_are_measured(catalog: Catalog) -> None:
+    """Its submit is not judged, and its answer holds the job's id."""
+    story = Story(catalog)
+    accepted = {"request_id": JOB, "status": "QUEUED", "polling_url": "x"}
+    story.add(0, "POST", "/new-model/v1/request", 202, accepted)
+    story.poll(5_000).poll(11_000, "COMPLETED")
+    (times,) = measure([story.entries], catalog)
+    assert (times.provider, times.model, times.jobs) == ("pixazo", "new-model/v1/request", 1)
+    assert times.spread("total") is not None
+
+
+def test_without_a_clock_no_time_is_measured(catalog: Catalog) -> None:
+    story = Story(catalog).submit(0).poll(0).poll(0, "COMPLETED")
+    (times,) = measure([story.entries], catalog)
+    assert [times.spread(phase) for phase in ("queued", "processing", "total")] == [None, None, None]

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
-from understudy_contracts.rules.talk import Exchange, JobTalk, read_talk
+from understudy_contracts.rules.talk import Exchange, JobTalk, Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.gateway.journal import JournalEntry
@@ -85,19 +86,34 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
     """Measure the jobs of some recordings, by model. A job whose submit was not recorded is left out."""
     found: dict[tuple[str, str], ModelTimes] = {}
     # Each by itself: two runs of a seeded gateway have the same names for different jobs.
-    for job in (job for entries in recordings for job in read_talk(entries, catalog).jobs.values()):
-        submit = next((one for one in job.submits if one.told is not None), None)
-        operation = submit.operation if submit is not None else None
-        if submit is None or operation is None or operation.model is None:
+    talks = [read_talk(entries, catalog) for entries in recordings]
+    for one, job in [(talk, job) for talk in talks for job in talk.jobs.values()]:
+        submit = next((one for one in job.submits if one.told is not None), None) or _unknown(one, job)
+        if submit is None:
             continue
-        model = operation.model
-        times = found.setdefault((model.provider, model.id), ModelTimes(model.provider, model.id))
+        model = submit.operation.model if submit.operation is not None else None
+        provider = model.provider if model is not None else job.telling[0].entry.provider
+        name = model.id if model is not None else urlsplit(submit.entry.url).path.strip("/")
+        times = found.setdefault((provider, name), ModelTimes(provider, name))
         times.jobs += 1
         times.first = min(times.first or submit.begins, submit.begins)
         times.last = max(times.last, submit.begins)
         for phase, sample in _phases(job, submit).items():
             times.samples[phase].append(sample)
     return sorted(found.values(), key=lambda one: (one.provider, one.model))
+
+
+def _unknown(talk: Talk, job: JobTalk) -> Exchange | None:
+    """Return the submit of a job whose model no document describes: its answer holds the job's id."""
+    if not job.telling:
+        return None
+    for call in talk.of("unknown"):
+        entry = call.entry
+        is_before = call.begins <= job.telling[0].begins
+        is_accepted = entry.method == "POST" and entry.status < 300
+        if is_before and is_accepted and f'"{job.id}"'.encode() in entry.response_body:
+            return call
+    return None
 
 
 def _phases(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
@@ -136,6 +152,8 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
         if state in ("COMPLETED", "FAILED"):
             break
     found: dict[Phase, Sample] = {}
+    if last is not submit and last.begins <= submit.begins:
+        return found  # no clock was running
     if submit.told is not None and submit.told.end:
         if submit.told.end == "COMPLETED":
             found["total"] = Sample(submit.entry.duration / 1000)
