@@ -6,15 +6,17 @@ import asyncio
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import SEGMIND, WAVESPEED, end, id_of, open_gateway, state, submit
+from tests.gateway.asking import SEGMIND, T2V, WAVESPEED, end, id_of, open_gateway, state, submit
 from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.job import LARGE, canonical
 from understudy_mock.gateway.store import MemoryStore
+from understudy_mock.gateway.submit import MOST_MEMBERS
 
 KB = 1000
 
@@ -115,3 +117,17 @@ async def test_a_synchronous_call_whose_job_is_forgotten_is_told_so(catalog: Cat
         await asyncio.sleep(0.001)
     await submit(gateway, prompt="b" * 100 * KB)
     assert (await asyncio.wait_for(waiting, 5)).status_code == 503
+
+
+async def test_a_body_of_too_many_members_is_refused_before_it_is_decoded(gateway: Gateway) -> None:
+    members = {"prompt": "a cat"} | {f"p{number}": number for number in range(MOST_MEMBERS)}
+    refused = await gateway.client.post(T2V, json=members, headers=key_headers("pixazo"))
+    assert refused.status_code == 400
+    assert "more than 50,000 members" in refused.text
+
+
+@pytest.mark.parametrize("text", ['{"a": 1},', '["b",[1],[2]],', '"c\\\\": '])
+async def test_a_long_text_is_taken_whatever_it_holds(gateway: Gateway, text: str) -> None:
+    body = {"prompt": text * (2 * MOST_MEMBERS)}
+    accepted = await gateway.client.post(T2V, json=body, headers=key_headers("pixazo"))
+    assert accepted.status_code == 202

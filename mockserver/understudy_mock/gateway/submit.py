@@ -39,6 +39,9 @@ _decode = msgspec.json.decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 _AS_DOCUMENTED = Wish()
 
+MOST_MEMBERS = 50_000
+"""Members that a body may have, nested ones too. To decode more holds the interpreter, even in a thread."""
+
 _EARLY = 2.0
 """Real seconds that a submit's answer is held back at most for a callback to come first."""
 
@@ -163,6 +166,9 @@ def read_body(operation: Operation, call: Call) -> dict[str, Any]:
             raise Refusal(Trouble.WRONG_CONTENT_TYPE)
     if call.oversize:
         raise Refusal(Trouble.BODY_TOO_LARGE)
+    if len(call.body) > MOST_MEMBERS and _members(call.body) > MOST_MEMBERS:
+        violation = Violation("", missing=False, reason=f"has more than {MOST_MEMBERS:,} members")
+        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
     try:
         body = _decode(call.body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -171,6 +177,15 @@ def read_body(operation: Operation, call: Call) -> dict[str, Any]:
         violation = Violation("", missing=False, reason="is not a JSON object")
         raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
     return body
+
+
+def _members(body: bytes) -> int:
+    """Estimate how many members a JSON text has, without decoding it; ten nested lists count as one.
+
+    A quotation mark inside a string is escaped, so no string looks like a member. Brackets may stand in one.
+    """
+    members = body.count(b'":') - body.count(b'\\":')
+    return members + body.count(b"],[") // 10
 
 
 def allow_model(account: Account, model: Model) -> None:

@@ -50,6 +50,8 @@ def _problem(world: World, url: str, *, allow_http: bool) -> str:
         return "is not a URL"
     if parts.scheme not in ("http", "https") or not host or any(c <= " " for c in url):
         return "must be an absolute https:// URL"
+    if not url.isascii():
+        return "must be ASCII: escape other characters (RFC 3986)"
     if parts.scheme == "http" and not (allow_http or world.settings.allow_http_webhooks):
         return "must use https://"
     try:

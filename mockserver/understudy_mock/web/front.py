@@ -100,12 +100,13 @@ class Front:
         if scope["type"] == "http":
             path = scope["path"]
             if path.startswith("/_mock/") or path == "/_mock":
-                await self._admin(scope, receive, send)
+                serve = self._admin(scope, receive, send)
             else:
-                try:
-                    await self._serve(scope, receive, send, path)
-                except asyncio.CancelledError:
-                    await self._hang_up(scope, receive, send)
+                serve = self._serve(scope, receive, send, path)
+            try:
+                await serve
+            except asyncio.CancelledError:
+                await self._hang_up(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
