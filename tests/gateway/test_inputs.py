@@ -123,7 +123,6 @@ async def test_a_body_of_too_many_members_is_refused_before_it_is_decoded(gatewa
     members = {"prompt": "a cat"} | {f"p{number}": number for number in range(MOST_MEMBERS)}
     refused = await gateway.client.post(T2V, json=members, headers=key_headers("pixazo"))
     assert refused.status_code == 400
-    assert "more than 50,000 members" in refused.text
 
 
 @pytest.mark.parametrize("text", ['{"a": 1},', '["b",[1],[2]],', '"c\\\\": '])
