@@ -135,7 +135,7 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def write_yaml(data: Any, *, width: int = 100, flow: bool | None = False) -> str:
-    """Return data as YAML that `read_yaml` reads back equal; keys keep their order, lines have `width` columns.
+    """Return data as YAML that `read_yaml` reads back equal; keys keep their order, lines wrap at `width`.
 
     `flow` says which collections are in braces or brackets: all (True), the innermost (None), none (False).
     """
