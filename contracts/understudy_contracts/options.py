@@ -1,161 +1,137 @@
-"""The options of `understudy check`, apart from the commands: those take longer to import than `serve` may.
+"""The options of `understudy check`, apart from its commands: `serve` would wait for their imports.
 
-What is set by a variable or in `understudy.toml` is thus known, and what is not is refused, without them.
+The command line can so read variables and `understudy.toml`, and refuse unknown names, without the commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from understudy_mock.options import Number, attach
+from understudy_mock.options import REPORT_DIR, SEED, SPECS, Number, attach, option
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+_STRICT = option("--strict", is_flag=True, help="Fail on findings of severity SHOULD, too.")
 
 _SERVER = (
-    click.Option(["--provider"], metavar="P", help="Check one provider alone. [all]"),
-    click.Option(
-        ["globs", "--operation"],
+    option("--provider", metavar="NAME", show_default="all", help="Check only this provider."),
+    option(
+        "globs",
+        "--operation",
         multiple=True,
         metavar="GLOB",
-        help="Only these submits and what tells of their jobs, for instance '*pixverse*'. [all]",
+        show_default="all",
+        help="Check only these submits and the calls about their jobs, for instance '*pixverse*'.",
     ),
-    click.Option(
-        ["--report-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="D",
-        help="Write a page (server.html), JSON and JUnit here.",
-    ),
-    click.Option(
-        ["--seed"], type=click.IntRange(0), help="Repeat a run: keys, and what is generated. [drawn]"
-    ),
-    click.Option(
-        ["--pace"],
+    REPORT_DIR,
+    option("--seed", type=click.IntRange(0), show_default="drawn", help=SEED.help),
+    option(
+        "--pace",
         type=click.Choice(["clock", "polls", "manual"]),
-        help="What moves the jobs of the gateway in this process. [manual]",
+        show_default="manual",
+        help="What moves jobs forward if the gateway in this process is checked.",
     ),
-    click.Option(
-        ["--examples"],
+    option(
+        "--examples",
         type=click.IntRange(1, 10_000),
         default=50,
-        show_default=True,
         metavar="N",
-        help="Generated calls an operation when fuzzing.",
+        help="How many calls to generate for each operation.",
     ),
-    click.Option(["--key"], metavar="K", help="The key to use. [made up, a fresh one for each check]"),
-    click.Option(
-        ["--receiver"],
+    option("--key", metavar="KEY", show_default="a new one for each check", help="The API key to use."),
+    option(
+        "--receiver",
         metavar="URL",
-        help="Check a receiver of callbacks instead: post it the provider's callbacks, good and bad.",
+        help="Check your receiver of callbacks instead: send it valid and invalid callbacks.",
     ),
-    click.Option(["--live"], is_flag=True, help="Really call a provider: examples only, one submit a model."),
-    click.Option(
-        ["--max-spend"],
+    option("--live", is_flag=True, help="Call the real provider: documented examples, one submit per model."),
+    option(
+        "--max-spend",
         type=Number(0),
         metavar="USD",
-        help="What --live may spend, by documented prices.",
+        help="How much --live may spend, by documented prices.",
     ),
-    click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
+    _STRICT,
 )
 
 _CLIENT = (
-    click.Option(["providers", "--provider"], multiple=True, metavar="P", help="Only this provider. [all]"),
-    click.Option(
-        ["globs", "--case"],
+    option(
+        "providers",
+        "--provider",
+        multiple=True,
+        metavar="NAME",
+        show_default="all",
+        help="Run only the cases of this provider.",
+    ),
+    option(
+        "globs",
+        "--case",
         multiple=True,
         metavar="GLOB",
-        help="Only these cases, for instance 'webhook' or '*/pixazo/poll'. [all]",
+        show_default="all",
+        help="Run only these cases, for instance 'webhook' or '*/pixazo/poll'.",
     ),
-    click.Option(["only_list", "--list"], is_flag=True, help="List the cases and end."),
-    click.Option(
-        ["--known-failing"],
+    option("only_list", "--list", is_flag=True, help="List the cases and exit."),
+    option(
+        "--known-failing",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
         help="Lines of CASE or CASE:RULE and '# reason'. They still run, and must fail.",
     ),
-    click.Option(
-        ["--jobs"], default=4, show_default=True, type=click.IntRange(1, 64), help="Cases to run at once."
-    ),
-    click.Option(["--seed"], type=int, help="Repeats ids and keys. [default: drawn]"),
-    click.Option(
-        ["--report-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="D",
-        help="Write a page (client.html), JSON, JUnit and each case's journal there.",
-    ),
-    click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
-    click.Option(
-        ["--explore"],
+    option("--jobs", default=4, type=click.IntRange(1, 64), metavar="N", help="Cases to run at once."),
+    SEED,
+    REPORT_DIR,
+    _STRICT,
+    option(
+        "--explore",
         type=click.IntRange(1, 1_000_000),
         metavar="N",
-        help="Instead of cases: search N drawn scenarios for one that breaks the client; make it smaller.",
+        help="Instead of cases, try N random scenarios; make smaller what breaks the client.",
     ),
-    click.Option(
-        ["--explore-seconds"],
+    option(
+        "--explore-seconds",
         type=Number(0, min_open=True),
         metavar="S",
-        help="Draw no more scenarios after S seconds; what was found is still made smaller. [no limit]",
+        show_default="no limit",
+        help="Try no more random scenarios after S seconds.",
     ),
-    click.Option(
-        ["--save-dir"],
+    option(
+        "--save-dir",
         type=click.Path(file_okay=False, path_type=Path),
-        metavar="D",
-        help="Where found scenarios are saved. [report-dir, else understudy-explore]",
+        metavar="DIR",
+        show_default="the report folder, else understudy-explore",
+        help="Where to save the scenarios that break the client.",
     ),
-    click.Option(["--per-case"], is_flag=True, help="Start COMMAND anew for each case."),
-    click.Option(["--attach"], is_flag=True, help="Start nothing: show each case and wait for you."),
+    option("--per-case", is_flag=True, help="Start COMMAND anew for each case."),
+    option("--attach", is_flag=True, help="Start nothing; show each case and wait for your client."),
 )
 
 _RECORDING = (
-    click.Option(
-        ["patch_file", "--patch"],
+    option(
+        "patch_file",
+        "--patch",
         type=click.Path(dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Write the change to specs/ that accepts what was recorded, for `git apply` or `patch -p1`.",
+        help="Write a patch of specs/ that accepts what was recorded, for `git apply` or `patch -p1`.",
     ),
-    click.Option(
-        ["--report-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="D",
-        help="Write a page (recording.html), JSON, JUnit and journals there.",
-    ),
-    click.Option(
-        ["form", "--format"],
+    REPORT_DIR,
+    option(
+        "form",
+        "--format",
         type=click.Choice(["table", "json"]),
         default="table",
-        show_default=True,
         help="What to print on stdout.",
     ),
-    click.Option(
-        ["--specs"],
-        multiple=True,
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Documents of your own models, too; can be given several times.",
-    ),
-    click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
+    SPECS,
+    _STRICT,
 )
 
 CHECKS = {"server": _SERVER, "client": _CLIENT, "recording": _RECORDING}
-"""By subcommand of `check`, its options."""
+"""The options of each subcommand of `check`."""
 
 FLAGS_ALONE = frozenset({"live"})
-"""Options that nothing but the command line sets: --live spends money."""
+"""Options that only the command line may set: --live spends money."""
 
-
-def server_options(command: _Command) -> _Command:
-    """Give a command the options of `check server`."""
-    return attach(command, _SERVER)
-
-
-def client_options(command: _Command) -> _Command:
-    """Give a command the options of `check client`."""
-    return attach(command, _CLIENT)
-
-
-def recording_options(command: _Command) -> _Command:
-    """Give a command the options of `check recording`."""
-    return attach(command, _RECORDING)
+server_options = attach(*_SERVER)
+client_options = attach(*_CLIENT)
+recording_options = attach(*_RECORDING)

@@ -1,4 +1,4 @@
-"""The `understudy` command: the gateway's own commands, and those that packages on top of it add."""
+"""The `understudy` command: the gateway's own commands, and those that other packages add."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from itertools import chain
 from typing import Any
 
-import understudy_mock.quiet_start as quiet_start  # isort: skip  # first: what follows takes long to import
+import understudy_mock.quiet_start as quiet_start  # isort: skip  # first: the next imports take long
 
 import click
 
@@ -36,7 +36,7 @@ _ONLY_BY_HAND = frozenset().union(*(extension.only_by_hand for extension in _EXT
 
 
 class _Understudy(click.Group):
-    """A group that reads options from variables and `understudy.toml`, too."""
+    """A group whose commands also take options from variables and `understudy.toml`."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -62,18 +62,18 @@ class _Understudy(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # click would say "Aborted!" and end 1, which no shell takes for Ctrl-C
+        except KeyboardInterrupt:  # click would exit with 1, which no shell takes for Ctrl-C
             leave(-signal.SIGINT)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
                 raise
-            with contextlib.suppress(OSError, ValueError):  # what is left to be written has nowhere to go
+            with contextlib.suppress(OSError, ValueError):  # the rest of the output has nowhere to go
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise CannotRun(f"the output cannot be written: {error.strerror}") from None
 
 
 def _settable(command: click.Command) -> list[click.Option]:
-    """Return the options of a command that can be set elsewhere, each with its variable."""
+    """Return the options of a command that a variable or a file may set, each with its variable."""
     options = [option for option in command.params if isinstance(option, click.Option)]
     options = [option for option in options if _is_settable(option)]
     for option in options:
@@ -91,10 +91,17 @@ def _is_settable(option: click.Option) -> bool:
 @click.version_option(__version__, prog_name="understudy")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Stand in for hosted generative-media APIs: Pixazo, Segmind and WaveSpeed.
+    """Stand in for the APIs of Pixazo, Segmind and WaveSpeed, and check programs that use them.
 
-    Every option can also be set by a variable (--keep-jobs is UNDERSTUDY_KEEP_JOBS) or in understudy.toml
-    (keep-jobs = 1000), except --live, which must be passed every time because it spends money.
+    Only `record` and `check server --live` call the real providers; all else needs no real API key. To start:
+
+    \b
+    understudy serve                       a server that answers as the providers do
+    understudy run -- python my_app.py     a program whose calls go to such a server
+    understudy run --check -- python my_app.py     ... and which rules it breaks
+
+    Every option can also be set by a variable (UNDERSTUDY_KEEP_JOBS for --keep-jobs) or in understudy.toml
+    (keep-jobs = 1000). The exception is --live: it spends money, so only the command line can set it.
     """
     context.obj = next((extension.judge for extension in _EXTENSIONS), None)
 

@@ -1,6 +1,6 @@
-"""How a package on top of this one adds commands, without being imported from here.
+"""How another package adds commands, without an import from here.
 
-It names an `Extension` in the entry point group `understudy_mock.commands`. Knows no package that does so.
+The package names an `Extension` in the entry point group `understudy_mock.commands`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ class Extension:
 
     commands: Sequence[click.Command]
     judge: Callable[..., int]
-    """What `run --check` calls with world, report directory and command; returns an exit status."""
+    """`run --check` calls it with world, report directory, command and status; returns an exit status."""
     options: Mapping[str, Mapping[str, Sequence[click.Option]]]
-    """The options of subcommands that are imported only when they are called, by command and subcommand."""
+    """By command and subcommand, the options of subcommands that are imported only when they are called."""
     only_by_hand: frozenset[str] = frozenset()
-    """Names of options that no variable and no file may set."""
+    """Names of options that only the command line may set."""
 
 
 def extensions() -> list[Extension]:
-    """Return what the installed packages add, in the order of their names. Raises TypeError."""
-    found = []
+    """Return the extensions of the installed packages, by name. Raises TypeError for anything else there."""
+    loaded = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         extension = point.load()
         if not isinstance(extension, Extension):
             raise TypeError(f"the entry point {point.value} in {GROUP} is not an Extension")
-        found.append(extension)
-    return found
+        loaded.append(extension)
+    return loaded

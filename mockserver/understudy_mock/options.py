@@ -1,6 +1,6 @@
 """The gateway's options: from the command line, else an `UNDERSTUDY_*` variable, else `understudy.toml`.
 
-One parser for all three: what is unknown or malformed is an error, never ignored.
+One parser reads all three. An unknown or malformed option is an error, never ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PREFIX = "UNDERSTUDY_"
 FILE = "understudy.toml"
 
 _SECRETS = frozenset(("KEY", "TOKEN", "SECRET", "PASSWORD", "REDACT"))
-"""Words in the name of a variable that holds a secret, or names a file that does."""
+"""Words in the names of variables that hold a secret, or the path of a file with one."""
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -52,10 +52,10 @@ class _Url(click.ParamType[str]):
 
 
 class Number(click.FloatRange):
-    """A number in a range; what is no number at all (`nan`) is in none."""
+    """A finite number in a range; click lets `nan` pass."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert and check. Fails with what the range is."""
+        """Convert a value. Fails for a number that is out of range or not finite."""
         number = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
@@ -63,7 +63,7 @@ class Number(click.FloatRange):
 
 
 class NameValue(click.ParamType[tuple[str, str]]):
-    """Two things with `=` between them."""
+    """A name and a value with `=` between them."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class NameValue(click.ParamType[tuple[str, str]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Part the two."""
+        """Split a text at its first `=`."""
         if isinstance(value, tuple):
             return value
         name, equals, rest = str(value).partition("=")
@@ -80,288 +80,280 @@ class NameValue(click.ParamType[tuple[str, str]]):
         return name.strip(), rest.strip()
 
 
+def name_in_file(option: click.Option) -> str:
+    """Return the name of an option in `understudy.toml`: keep-jobs for `--keep-jobs`."""
+    return option.opts[-1].lstrip("-")
+
+
+def variable(option: click.Option) -> str:
+    """Return the environment variable of an option: UNDERSTUDY_KEEP_JOBS for `--keep-jobs`."""
+    return PREFIX + name_in_file(option).replace("-", "_").upper()
+
+
+def option(*names: str, **traits: Any) -> click.Option:
+    """Return an option that its environment variable can set, too."""
+    made = click.Option(names, **{"show_default": True, **traits})
+    made.envvar = variable(made)
+    return made
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Settings)}
+
+
+def _setting(*names: str, **traits: Any) -> click.Option:
+    """Return the option of a field of Settings; the field gives the default."""
+    field = names[0].removeprefix("--").replace("-", "_")
+    return option(*names, **{"default": _DEFAULTS[field], **traits})
+
+
+def _several(field: str, name: str, **traits: Any) -> click.Option:
+    return _setting(field, name, multiple=True, **traits)
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _RATE = Number(0, 1)
 _COUNT = click.IntRange(0, 10_000_000)
+_SPEED = Number(0.001, 1_000_000)
+_VISIBLE = "Other users of this machine can see it in the process list."
+
+# Options that several commands have, here and in `understudy_contracts.options`.
+SEED = option(
+    "--seed",
+    type=int,
+    show_default="drawn",
+    help="Repeat a run: the same seed draws the same ids, outputs and failures.",
+)
+SPECS = _several(
+    "specs",
+    "--specs",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also read the specs in this folder: models of your own, one YAML file each.",
+)
+REPORT_DIR = option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a report into this folder: an HTML page, JSON and JUnit.",
+)
 
 _LISTENING = (
-    click.Option(["--host"], default="127.0.0.1", show_default=True, help="Address to listen on."),
-    click.Option(
-        ["--port"],
-        default=8080,
-        show_default=True,
-        type=click.IntRange(0, 65535),
-        help="Port to listen on; 0 picks a free one.",
+    option("--host", default="127.0.0.1", help="Address to listen on."),
+    option(
+        "--port", default=8080, type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
     ),
 )
+
+_WEBHOOKS = (
+    _setting("--allow-http-webhooks", is_flag=True, help="Accept webhook addresses with http://."),
+    _several(
+        "allow_webhook_hosts",
+        "--allow-webhook-host",
+        metavar="HOST",
+        show_default="only this machine",
+        help="Also send webhooks to this host.",
+    ),
+    _setting("--webhook-ca", type=_FILE, metavar="FILE", help="Also trust this CA for https:// webhooks."),
+)
+
+# What makes sense for a replay, too.
+_SERVING = (
+    _setting(
+        "--pace",
+        type=click.Choice(["clock", "polls", "manual"]),
+        help="What moves jobs forward: time, one step per poll, or only the admin API.",
+    ),
+    SEED,
+    _several(
+        "api_keys",
+        "--api-key",
+        metavar="KEY",
+        show_default="any key",
+        help=f"Accept only the keys given; others get 401. {_VISIBLE}",
+    ),
+    option(
+        "api_key_files",
+        "--api-key-file",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE",
+        help="Accept the keys in this file, one per line.",
+    ),
+    SPECS,
+    _setting("--public-url", type=_Url(), help="What absolute URLs in answers begin with."),
+    _setting("--media-url", type=_Url(), help="What URLs of result files begin with."),
+    _setting("--journal", type=_COUNT, metavar="N", help="How many exchanges to keep in the journal."),
+    _setting(
+        "--keep-jobs",
+        type=click.IntRange(1, 10_000_000),
+        metavar="N",
+        help="How many jobs to keep; the oldest finished ones are removed first.",
+    ),
+    *_WEBHOOKS,
+    _setting(
+        "--admin-token",
+        metavar="TOKEN",
+        show_default="only this machine may use it",
+        help=f"Open the admin API to callers that send this token. {_VISIBLE}",
+    ),
+    option("--admin-token-file", type=_FILE, metavar="FILE", help="Read the admin token from this file."),
+    _setting(
+        "--cors",
+        metavar="ORIGIN",
+        show_default="off",
+        help="Let web pages of this origin call the provider routes.",
+    ),
+)
+
+_MEDIA = click.Choice(["real", "small"])
 
 _GATEWAY = (
-    click.Option(
-        ["--scenario"],
+    _setting(
+        "--scenario",
         metavar="NAME|FILE",
-        help="What the provider does to every call that names nothing else.",
+        help="What the provider does to calls that choose no scenario; see `understudy scenarios`.",
     ),
-    click.Option(
-        ["--speed"],
-        default=30.0,
-        show_default=True,
-        type=Number(0.001, 1_000_000),
-        help="Divides the documented durations: at 30 a job of 111 s takes 3.7 s, at 1 it is faithful.",
+    _setting(
+        "--speed",
+        type=_SPEED,
+        help="Divide the documented durations: at 30 a job of 111 s takes 3.7 s; 1 is real time.",
     ),
-    click.Option(
-        ["--pace"],
-        default="clock",
-        show_default=True,
-        type=click.Choice(["clock", "polls", "manual"]),
-        help="What moves jobs on: time, one step a poll, or the admin API alone.",
-    ),
-    click.Option(
-        ["--seed"], type=int, help="Repeats what is drawn: ids, outputs, failures. [default: drawn]"
-    ),
-    click.Option(
-        ["--balance"],
+    _setting(
+        "--balance",
         type=Number(0, 1e9),
         metavar="USD",
-        help="Gives each key a wallet. [default: nothing is charged]",
+        show_default="nothing is charged",
+        help="Give each key a wallet with this amount.",
     ),
-    click.Option(["--rate-limit"], type=_RateLimit(), help="Submits a key may make, for instance 10/60."),
-    click.Option(
-        ["quirks", "--quirk"],
-        multiple=True,
+    _setting("--rate-limit", type=_RateLimit(), help="How many submits a key may make, for instance 10/60."),
+    _several(
+        "quirks",
+        "--quirk",
         type=click.Choice(list(QUIRKS)),
         metavar="NAME",
-        help="Follow the other reading where the documentation contradicts itself; see `understudy quirks`.",
+        help="Use the other reading where the documentation contradicts itself; see `understudy quirks`.",
     ),
-    click.Option(
-        ["api_keys", "--api-key"],
-        multiple=True,
-        metavar="K",
-        help="Accept this key; others get 401. Whoever lists processes sees it. [any]",
-    ),
-    click.Option(
-        ["api_key_files", "--api-key-file"],
-        multiple=True,
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Accept the keys in this file, one a line.",
-    ),
-    click.Option(
-        ["specs", "--specs"],
-        multiple=True,
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Read more specs: a model from one YAML file.",
-    ),
-    click.Option(
-        ["--strict"],
+    _setting(
+        "--strict",
         is_flag=True,
-        help="Take documented types alone, refuse unknown parameters, enforce advisory ranges.",
+        help="Accept only documented types, refuse unknown parameters, enforce recommended ranges.",
     ),
-    click.Option(["--public-url"], type=_Url(), help="What absolute URLs in answers begin with."),
-    click.Option(["--media-url"], type=_Url(), help="What URLs of result files begin with."),
-    click.Option(
-        ["--media"],
-        default="real",
-        show_default=True,
-        type=click.Choice(["real", "small"]),
-        help="Make result files as asked, or serve one tiny file a format.",
+    _setting(
+        "--media",
+        type=_MEDIA,
+        help="Make result files as the call asks (real), or serve one tiny file per format (small).",
     ),
-    click.Option(["--journal"], default=10_000, show_default=True, type=_COUNT, help="Exchanges to keep."),
-    click.Option(
-        ["--keep-jobs"],
-        default=100_000,
-        show_default=True,
-        type=click.IntRange(1, 10_000_000),
-        help="Jobs to keep; the oldest finished go first.",
-    ),
-    click.Option(
-        ["--fail-rate"], default=0.0, type=_RATE, metavar="P", help="Share of jobs that end FAILED."
-    ),
-    click.Option(
-        ["--error-rate"], default=0.0, type=_RATE, metavar="P", help="Share of jobs that end in ERROR."
-    ),
-    click.Option(["--allow-http-webhooks"], is_flag=True, help="Accept http:// webhook addresses."),
-    click.Option(
-        ["allow_webhook_hosts", "--allow-webhook-host"],
-        multiple=True,
-        metavar="H",
-        help="Send webhooks to this host, too. [loopback only]",
-    ),
-    click.Option(
-        ["--webhook-ca"],
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Trust this CA for https:// webhook addresses, too.",
-    ),
-    click.Option(
-        ["--admin-token"],
-        metavar="T",
-        help="Open the admin API to those who show T. Whoever lists processes sees it. [this machine only]",
-    ),
-    click.Option(
-        ["--admin-token-file"],
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Read the admin token from this file.",
-    ),
-    click.Option(
-        ["--cors"], metavar="ORIGIN", help="Let pages of this origin call the provider routes. [off]"
-    ),
+    _setting("--fail-rate", type=_RATE, metavar="P", help="Share of jobs that end FAILED."),
+    _setting("--error-rate", type=_RATE, metavar="P", help="Share of jobs that end in ERROR."),
+    *_SERVING,
 )
-
-
-_OF_A_REPLAY = frozenset(
-    {
-        "--pace",
-        "--seed",
-        "--api-key",
-        "--api-key-file",
-        "--specs",
-        "--public-url",
-        "--media-url",
-        "--journal",
-        "--keep-jobs",
-        "--allow-http-webhooks",
-        "--allow-webhook-host",
-        "--webhook-ca",
-        "--admin-token",
-        "--admin-token-file",
-        "--cors",
-    }
-)
-"""The gateway's options that mean something where the provider's doing is recorded."""
 
 _REPLAY = (
-    click.Option(
-        ["--speed"],
-        default=1.0,
-        show_default=True,
-        type=Number(0.001, 1_000_000),
-        help="Divides the recorded durations.",
-    ),
-    *(option for option in _GATEWAY if option.opts[-1] in _OF_A_REPLAY),
-    click.Option(
-        ["--media"],
-        default="real",
-        show_default=True,
-        type=click.Choice(["real", "small"]),
-        help="For result files that were not recorded: refuse them, or serve one tiny file a format.",
+    option("--speed", default=1.0, type=_SPEED, help="Divide the recorded durations."),
+    *_SERVING,
+    _setting(
+        "--media",
+        type=_MEDIA,
+        help="Refuse result files that were not recorded (real), or serve a tiny file per format (small).",
     ),
 )
 
 _RECORDING = (
-    click.Option(
-        ["--out"],
+    option(
+        "--out",
         required=True,
         type=click.Path(path_type=Path),
         metavar="FILE.har",
-        help="The recording; one that is there already is added to.",
+        help="Where to write the recording. An existing recording is continued.",
     ),
-    click.Option(
-        ["upstreams", "--upstream"],
+    option(
+        "upstreams",
+        "--upstream",
         multiple=True,
         type=NameValue("PROVIDER=URL"),
         metavar="PROVIDER=URL",
-        help="Forward this provider's calls here. [its real API]",
+        show_default="its real API",
+        help="Forward the calls to this provider here.",
     ),
-    click.Option(
-        ["--max-submits"],
+    option(
+        "--max-submits",
         type=click.IntRange(0, 1_000_000),
         metavar="N",
-        help="Refuse further submits after N, so that a run costs what you meant it to.",
+        help="Refuse every submit after the first N, which limits what the run can cost.",
     ),
-    click.Option(["--no-media"], is_flag=True, help="Keep no result files beside the recording."),
-    click.Option(
-        ["--callback-url"],
+    option("--no-media", is_flag=True, help="Do not save result files beside the recording."),
+    option(
+        "--callback-url",
         type=_Url(),
         metavar="URL",
-        help="Where this recorder can be reached from outside (a tunnel), to record callbacks, too.",
+        help="Public URL of this recorder (a tunnel), to record callbacks, too.",
     ),
-    click.Option(
-        ["--redact"],
+    option(
+        "--redact",
         multiple=True,
         type=NameValue("NAME=VALUE"),
         metavar="NAME=VALUE",
-        help="Also replace VALUE by [NAME-1] everywhere, and whatever a header or parameter NAME holds.",
+        help="Also replace VALUE by [NAME-1] everywhere, and the content of every header or parameter NAME.",
     ),
+    SPECS,
+    *_WEBHOOKS,
 )
 
 
-def replay_options(command: _Command) -> _Command:
-    """Give a command the options of a replay."""
-    return attach(command, _REPLAY)
+def attach(*options: click.Option) -> Callable[[_Command], _Command]:
+    """Return a decorator that gives a command these options, as click's own do one by one."""
+
+    def decorate(command: _Command) -> _Command:
+        attached: list[click.Parameter] = getattr(command, "__click_params__", [])
+        attached.extend(reversed(options))
+        command.__click_params__ = attached  # type: ignore[attr-defined]
+        return command
+
+    return decorate
 
 
-def recording_options(command: _Command) -> _Command:
-    """Give a command the options of what to record, and how."""
-    webhooks = ("--allow-http-webhooks", "--allow-webhook-host", "--webhook-ca", "--specs")
-    shared = tuple(option for option in _GATEWAY if option.opts[-1] in webhooks)
-    return attach(command, (*_RECORDING, *shared))
-
-
-def gateway_options(command: _Command) -> _Command:
-    """Give a command all of the gateway's options."""
-    return attach(command, _GATEWAY)
-
-
-def listening_options(command: _Command) -> _Command:
-    """Give a command the options of where to listen."""
-    return attach(command, _LISTENING)
-
-
-def attach(command: _Command, options: tuple[click.Option, ...]) -> _Command:
-    """Give a command options, each with its variable."""
-    # What click's own decorators do, once for a list.
-    held: list[click.Parameter] = getattr(command, "__click_params__", [])
-    for option in options:
-        option.envvar = variable(option)
-        held.insert(0, option)
-    command.__click_params__ = held  # type: ignore[attr-defined]
-    return command
-
-
-def variable(option: click.Option) -> str:
-    """Name the environment variable of an option: `--keep-jobs` is UNDERSTUDY_KEEP_JOBS."""
-    return PREFIX + name_in_file(option).replace("-", "_").upper()
+listening_options = attach(*_LISTENING)
+gateway_options = attach(*_GATEWAY)
+replay_options = attach(*_REPLAY)
+recording_options = attach(*_RECORDING)
 
 
 def read_settings(values: dict[str, Any]) -> Settings:
-    """Make settings of the parsed options. Raises click.UsageError for what does not fit together."""
+    """Return the settings that parsed options stand for. Raises click.UsageError for options that clash."""
     values = dict(values)
     if values["seed"] is None:
         values["seed"] = secrets.randbelow(2**31)
     if values.get("fail_rate", 0) + values.get("error_rate", 0) > 1:
-        raise click.UsageError("--fail-rate and --error-rate are shares of the same jobs: together at most 1")
+        raise click.UsageError("--fail-rate and --error-rate may add up to at most 1")
     check_webhook_ca(values["webhook_ca"])
     for file in values.pop("api_key_files", ()):
         values["api_keys"] = (*values["api_keys"], *_read_secrets("--api-key-file", file))
     token_file = values.pop("admin_token_file", None)
     if token_file is not None:
         if values["admin_token"] is not None:
-            raise click.UsageError(
-                "--admin-token and --admin-token-file both say which token it is: give one"
-            )
+            raise click.UsageError("give one of --admin-token and --admin-token-file, not both")
         values["admin_token"], *more = _read_secrets("--admin-token-file", token_file)
         if more:
-            raise click.UsageError(f"--admin-token-file {token_file}: holds more than one line")
+            raise click.UsageError(f"--admin-token-file {token_file}: has more than one line")
     return Settings(**values)
 
 
 def _read_secrets(option: str, file: Path) -> list[str]:
-    """Read a file of secrets, one a line. Raises click.UsageError; an empty file must not mean "any key"."""
+    """Read a file of secrets, one per line. Raises click.UsageError, also for an empty file: it is a slip."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{option} {file}: cannot be read: {error}") from None
-    found = [line.strip() for line in lines if line.strip()]
-    if not found:
+    held = [line.strip() for line in lines if line.strip()]
+    if not held:
         raise click.UsageError(f"{option} {file}: is empty")
-    return found
+    return held
 
 
 def check_settings(settings: Settings) -> Settings:
-    """Hold settings that a program made to what the command line accepts, and give them as it would.
+    """Check settings that a program made as the command line would, and return them converted.
 
-    Raises ValueError with the names of the field and what is known.
+    Raises ValueError with the name of the field and what is wrong with it.
     """
     options = {option.name: option for option in _GATEWAY}
     values: dict[str, Any] = {}
@@ -384,11 +376,11 @@ def _checked(option: click.Option, value: Any) -> Any:
         return _typed(option, value)
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
         raise click.BadParameter("must be a tuple or a list")
-    return tuple(_typed(option, one) for one in value)
+    return tuple(_typed(option, item) for item in value)
 
 
 def _typed(option: click.Option, value: Any) -> Any:
-    """Convert as click does, but take no kind of value for another: no True for 1, no "5" for 5."""
+    """Convert a value as click does, but require its type: no True for 1, no "5" for 5."""
     kind: click.ParamType[Any] = option.type
     if option.is_flag:
         wanted, fits = "True or False", isinstance(value, bool)
@@ -409,70 +401,65 @@ def check_webhook_ca(ca: Path | None) -> None:
         try:
             ssl.create_default_context(cafile=str(ca))
         except (ssl.SSLError, OSError) as error:
-            raise click.UsageError(
-                f"--webhook-ca {ca}: holds no certificate that can be read: {error}"
-            ) from None
+            raise click.UsageError(f"--webhook-ca {ca}: has no readable certificate: {error}") from None
 
 
 def refuse_unknown_variables(environment: Mapping[str, str], known: set[str]) -> None:
-    """Refuse an UNDERSTUDY_* variable that stands for nothing. Raises click.UsageError."""
+    """Refuse UNDERSTUDY_* variables that are not `known`. Raises click.UsageError."""
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known:
             raise click.UsageError(f"unknown environment variable {name}{_nearest(name, known)}")
 
 
 def read_file(known: Mapping[str, Sequence[click.Option]]) -> dict[str, Any]:
-    """Read `understudy.toml` of the working directory, if there is one, as values by their names in it.
+    """Read `understudy.toml` in the working directory, if there is one. Raises click.UsageError.
 
-    `known` holds the options by these names; commands may share a name. Raises click.UsageError.
+    Return its values by name. `known` holds the options of that name; several commands may share it.
     """
     file = Path(FILE)
     if not file.is_file():
         return {}
     try:
-        told = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
     except RecursionError:
-        raise click.UsageError(f"{FILE}: lists and tables are too deep inside each other") from None
+        raise click.UsageError(f"{FILE}: lists and tables are nested too deeply") from None
     except (ValueError, OSError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise click.UsageError(f"{FILE}: {error}") from None
-    for name, value in told.items():
+    for name, value in values.items():
         options = known.get(name)
         if options is None:
             raise click.UsageError(f"{FILE}: /{name}: unknown option{_nearest(name, set(known))}")
-        if isinstance(value, dict) or isinstance(value, list) not in {one.multiple for one in options}:
+        if isinstance(value, dict) or isinstance(value, list) not in {option.multiple for option in options}:
             kind = "a list" if options[0].multiple else "one value"
             raise click.UsageError(f"{FILE}: /{name}: must be {kind}")
-        for one in value if isinstance(value, list) else [value]:
-            if not isinstance(one, str | int | float) or (isinstance(one, float) and not math.isfinite(one)):
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, str | int | float) or (
+                isinstance(item, float) and not math.isfinite(item)
+            ):
                 raise click.UsageError(
-                    f"{FILE}: /{name}: {one!s:.40} is read as a {type(one).__name__} here; put it in quotes"
+                    f"{FILE}: /{name}: {item!s:.40} is read as a {type(item).__name__}; put it in quotes"
                 )
-    return told
+    return values
 
 
-def defaults(options: Iterable[click.Option], told: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the values of a file to one command's options, as click takes them: by parameter name."""
+def defaults(options: Iterable[click.Option], file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that a file has for one command's options, by parameter name as click wants them."""
     values = {}
     for option in options:
-        value = told.get(name_in_file(option))
+        value = file.get(name_in_file(option))
         if value is not None:
             alone = option.multiple and not isinstance(value, list)  # another command takes only one
             values[str(option.name)] = [value] if alone else value
     return values
 
 
-def name_in_file(option: click.Option) -> str:
-    """Name an option in `understudy.toml`: `--keep-jobs` is keep-jobs."""
-    return option.opts[-1].lstrip("-")
-
-
 def environment() -> Mapping[str, str]:
-    """The environment, read in this one place."""
+    """Return the environment; every other module gets it from here."""
     return os.environ
 
 
 def environment_of_children() -> dict[str, str]:
-    """The environment for programs that are started from here: without our own secrets."""
+    """Return the environment for programs that we start: without our own secrets."""
     return {name: value for name, value in environment().items() if not _is_secret(name)}
 
 

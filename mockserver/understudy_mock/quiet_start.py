@@ -1,7 +1,7 @@
-"""Ctrl-C while the command is still being read: it ends at once, without a traceback.
+"""Ctrl-C while the program is still importing ends it at once, without a traceback.
 
-Importing takes half a second. Whoever imports this module first dies of SIGINT in that time, as a program
-that handles no signals does, until `lift` is called. Knows nothing of what is imported.
+The imports take half a second. A program that imports this module first lets SIGINT end it in that time, as
+for a program without signal handlers, until it calls `lift`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _quiet = False
 
 
 def _begin() -> bool:
-    # Ignored by whoever started this, or handled by whoever imports it: not ours to change.
+    # Another handler belongs to the parent process (nohup) or to the program that imports this: leave it.
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return False
@@ -22,7 +22,7 @@ def _begin() -> bool:
 
 
 def lift() -> None:
-    """Let SIGINT be KeyboardInterrupt again, as Python has it."""
+    """Let SIGINT raise KeyboardInterrupt again, as is usual in Python."""
     global _quiet
     if _quiet:
         signal.signal(signal.SIGINT, signal.default_int_handler)

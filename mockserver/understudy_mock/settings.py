@@ -1,4 +1,4 @@
-"""Everything a gateway can be told, in one frozen value. The command line is its only parser."""
+"""Every setting of a gateway, in one frozen value. `options` parses them and takes its defaults from here."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Literal
 Pace = Literal["clock", "polls", "manual"]
 
 MAX_BODY = 10 * 1024 * 1024
-"""Largest request body, in bytes; more is 413."""
+"""Largest request body, in bytes; a larger one is answered 413."""
 
 MAX_HEADERS = 64 * 1024
-"""Largest header block, in bytes; more is 431."""
+"""Largest header block, in bytes; a larger one is answered 431."""
 
 MAX_ACCOUNTS = 10_000
-"""Accounts kept; the least recently used one is forgotten first."""
+"""Accounts kept; the one used longest ago is forgotten first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one gateway behaves. Money is in USD, sizes are counts."""
+    """How one gateway behaves. Money is in USD; `journal` and `keep_jobs` are counts."""
 
     scenario: str | None = None
     speed: float = 30.0

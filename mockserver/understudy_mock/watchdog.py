@@ -1,10 +1,10 @@
-"""Ends what this process has started when this process is killed; SIGKILL lets nobody clean up after itself.
+"""End the children of this process when it is killed: after SIGKILL it cannot clean up itself.
 
-A second process reads from a pipe that this one alone can write to. It is told whom to watch; when the pipe
-ends it ends those who are still watched, and what they have started: by SIGTERM, and by SIGKILL 2 seconds
-later. That holds on Linux and macOS; Linux's PR_SET_PDEATHSIG would look after the child alone, and take the
-end of a thread for that of the process. Run as a script, this file is the second process: it imports nothing
-of ours.
+A second process, the watchdog, reads from a pipe that only this process can write to: the numbers of the
+processes to watch. When the pipe ends, the watchdog ends those that are still watched and their descendants,
+by SIGTERM and 2 seconds later by SIGKILL. This works on Linux and macOS. Linux's PR_SET_PDEATHSIG is no
+replacement: it covers only the child itself, and it fires when the thread that started the child ends.
+Run as a script, this file is the watchdog. It imports nothing else of this package.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from contextlib import suppress
 from pathlib import Path
 
 _GRACE_S = 2.0
-"""Seconds that a process has to end by itself."""
+"""Seconds that a process gets to end after SIGTERM."""
 
 _LOOK_S = 0.05
+"""Seconds between two looks at who has ended."""
 
 _PASSED_ON = ("LD_", "DYLD_")
-"""Variables that an interpreter may need to start. It gets no others: there may be secrets in them."""
+"""Variables that an interpreter may need to start. The watchdog gets no others: they may hold secrets."""
 
 
 class Watchdog:
-    """A process that outlives this one for a moment. Those who are watched when this one ends are ended."""
+    """A process that outlives this one for a moment, to end the processes that it watches."""
 
     def __init__(self) -> None:
         """Start it. Raises OSError."""
@@ -41,7 +42,7 @@ class Watchdog:
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                     (os.POSIX_SPAWN_DUP2, 1, 2),
                 ],
-                setpgroup=0,  # what ends our group by force leaves it alone
+                setpgroup=0,  # a signal to our group must not end it
                 setsigmask=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
             )
         except OSError:
@@ -51,21 +52,21 @@ class Watchdog:
             os.close(reading)
 
     def watch(self, process: int) -> None:
-        """End this process, and what it has started, if ours ends first. From now on, not from its start."""
-        self._say(f"+{process}\n")
+        """From now on, end this process and its descendants if ours ends first."""
+        self._send(f"+{process}\n")
 
     def forget(self, process: int) -> None:
-        """Watch it no more. To be called before its number can be another process's."""
-        self._say(f"-{process}\n")
+        """Stop watching a process. Call this before its number can belong to another process."""
+        self._send(f"-{process}\n")
 
     def close(self) -> None:
-        """End the watchdog; it ends nobody."""
+        """End the watchdog, and no other process."""
         os.kill(self._process, signal.SIGKILL)
         os.waitpid(self._process, 0)
         os.close(self._pipe)
 
-    def _say(self, line: str) -> None:
-        with suppress(BrokenPipeError):  # somebody has ended the watchdog: then nobody watches
+    def _send(self, line: str) -> None:
+        with suppress(BrokenPipeError):  # something else has ended the watchdog
             os.write(self._pipe, line.encode())
 
 
@@ -80,22 +81,22 @@ def _watch() -> None:
     ended = _family(watched)
     _signal(ended, signal.SIGTERM)
     until = time.monotonic() + _GRACE_S
-    while any(map(_is_there, ended)) and time.monotonic() < until:
+    while any(map(_is_running, ended)) and time.monotonic() < until:
         time.sleep(_LOOK_S)
     _signal(ended | _family(watched), signal.SIGKILL)
 
 
 def _family(processes: set[int]) -> set[int]:
-    """Give those that are there, and all that descend from them or are in the group of one."""
-    found = {process for process in processes if _is_there(process)}
-    members = _processes()
-    while more := {one for one, (parent, group) in members.items() if {parent, group} & found} - found:
-        found |= more
-    return found - {os.getpid()}
+    """Return those that are running, with all descendants and all members of their groups."""
+    family = {process for process in processes if _is_running(process)}
+    running = _processes()
+    while more := {child for child, (parent, group) in running.items() if {parent, group} & family} - family:
+        family |= more
+    return family - {os.getpid()}
 
 
 def _processes() -> dict[int, tuple[int, int]]:
-    """By process, its parent and its group."""
+    """Return the parent and the group of each process."""
     if sys.platform != "linux":
         import subprocess  # slow to import
 
@@ -108,7 +109,7 @@ def _processes() -> dict[int, tuple[int, int]]:
         for place in Path("/proc").iterdir():
             if place.name.isdigit():
                 with suppress(OSError):  # it has ended
-                    # What stands in brackets is a name, which may hold anything: proc(5).
+                    # The name in brackets may hold any character, brackets included: proc(5).
                     rest = (place / "stat").read_text(errors="replace").rpartition(")")[2].split()
                     rows.append([place.name, rest[1], rest[2]])
     return {int(process): (int(parent), int(group)) for process, parent, group in rows}
@@ -120,13 +121,13 @@ def _signal(processes: set[int], number: signal.Signals) -> None:
             os.kill(process, number)
 
 
-def _is_there(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # another user's by now
+        return True  # it belongs to another user
     return True
 
 

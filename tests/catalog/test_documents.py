@@ -67,19 +67,19 @@ BROKEN = {
         "copies: {type: integer",
         "copies: {type: integer, nullable: true",
         f"{PROPERTIES}/copies/nullable",
-        "not understood",
+        "unknown key",
     ),
     "unknown extension key": (
         "x-provider: pixazo",
         "x-provider: pixazo\nx-colour: red",
         "/x-colour",
-        "not understood",
+        "unknown key",
     ),
     "unknown key in x-model": (
         "media: {format: png",
         "media: {colour: red, format: png",
         f"{OPERATION}/x-model/media/colour",
-        "not understood",
+        "unknown key",
     ),
     "unknown role": ("role: submit", "role: ponder", f"{OPERATION}/x-operation/role", "ponder"),
     "no source and no guess": (
@@ -140,7 +140,7 @@ BROKEN = {
         "rates: [{usd: 1}]",
         "rates: [{usd: 1, when: {copies: 2}}]",
         f"{OPERATION}/x-model/price/rates",
-        "no `when`",
+        "remove its `when`",
     ),
     "size that nobody has to give": (
         "media: {format: png,",
@@ -158,7 +158,7 @@ BROKEN = {
         "        prompt: {type: string}",
         "        prompt: {}\n" * 2,
         "/",
-        "stands twice",
+        "appears twice",
     ),
     "status without quotes": ("'404':", "404:", f"{OPERATION}/responses/404", "quotes"),
     "operationId of another document": (

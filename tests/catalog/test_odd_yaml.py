@@ -16,9 +16,9 @@ _BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 ODD = [
-    ("{a: " * 100_000, "", "more than 100 values are inside each other"),
-    ("- " * 100_000 + "x", "", "more than 100 values are inside each other"),
-    ("[" * 100_000 + "]" * 100_000, "", "more than 100 values are inside each other"),
+    ("{a: " * 100_000, "", "more than 100 values are nested"),
+    ("- " * 100_000 + "x", "", "more than 100 values are nested"),
+    ("[" * 100_000 + "]" * 100_000, "", "more than 100 values are nested"),
     ("".join(" " * depth + "a:\n" for depth in range(2000)), "", "more than 100 values"),
     ("name: {? [a, b] : c}", "", "a key must be a text, not a list or a mapping"),
     ("name: {1: b}", "/name/1", "put the key in quotes"),
@@ -28,13 +28,13 @@ ODD = [
     ("name: 2024-10-01", "/name", "put it in quotes"),
     ("name: [{'a/b': 2024-10-01T12:00:00Z}]", "/name/0/a~1b", "put it in quotes"),
     ("name: 2024-99-99", "", "cannot be read as timestamp"),
-    ("name: .inf", "/name", "no number in JSON"),
+    ("name: .inf", "/name", "not a number in JSON"),
     ("name: !!binary aGk=", "/name", "put it in quotes"),
     ("name: !!set {b}", "/name", "put it in quotes"),
     ("name: !!bool perhaps", "", "cannot be read as bool"),
     ('name: !!int ""', "", "cannot be read as int"),
     ("name: !!timestamp x", "", "cannot be read as timestamp"),
-    ("name: &name [*name]", "/name/0", "is inside itself"),
+    ("name: &name [*name]", "/name/0", "contains itself"),
     (_BOMB, "/a5", "more than 1,000,000 values"),
     ("name: [", "", "is not YAML"),
     ("name: \xff".encode("latin-1").decode("utf-8", "surrogateescape"), "", "is not YAML"),
@@ -66,7 +66,7 @@ def test_a_date_in_a_spec_names_its_place() -> None:
     text = b"openapi: 3.1.0\ninfo: {title: A date, version: 2024-10-01}\nx-provider: pixazo\npaths: {}\n"
     with pytest.raises(SpecError) as error:
         parse_document(Path("api.yaml"), text)
-    assert str(error.value) == "api.yaml: /info/version: 2024-10-01 is read as a date here; put it in quotes"
+    assert str(error.value) == "api.yaml: /info/version: 2024-10-01 is read as a date; put it in quotes"
 
 
 def test_aliases_are_read() -> None:

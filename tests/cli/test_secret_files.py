@@ -73,5 +73,5 @@ def test_an_empty_or_unreadable_file_is_an_error_and_not_any_key(
 def test_a_token_is_one_line_from_one_place(keys: str, token: str) -> None:
     with pytest.raises(AssertionError, match="more than one line"):
         _settings("--admin-token-file", keys)
-    with pytest.raises(AssertionError, match="give one"):
+    with pytest.raises(AssertionError, match="give one of"):
         _settings("--admin-token-file", token, "--admin-token", "other")

@@ -1,4 +1,4 @@
-"""Join a provider's documents into one OpenAPI document whose references all lead inside itself."""
+"""Join a provider's documents into one OpenAPI document whose references all lead inside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DOCUMENT_KEYS = ("x-media-host", "x-hosts")
 
 
 def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
-    """Join the documents of one provider. Raises SpecError for a clash or a reference that leads nowhere."""
+    """Join the documents of one provider. Raises SpecError for a clash or a broken reference."""
     joined: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": provider, "version": "1"},
@@ -24,7 +24,7 @@ def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:
     for document in documents:
         _add(joined, document)
     for document in documents:
-        _tell_servers(joined, document)
+        _set_servers(joined, document)
         _check_references(joined, document)
     _inline_callbacks(joined)
     return joined
@@ -40,8 +40,8 @@ def _add(joined: dict[str, Any], document: Document) -> None:
         mine = joined["paths"].setdefault(path, {})
         for method, operation in item.items():
             if method in mine:
-                raise SpecError(document.file, f"/paths/{escape(path)}/{method}", "is documented already")
-            # Security of a document is that of its operations; the joined document has none of its own.
+                raise SpecError(document.file, f"/paths/{escape(path)}/{method}", "is already documented")
+            # The security of a document holds for its operations only, so it moves to them.
             mine[method] = {"security": data.get("security", []), **operation}
     for section, entries in data.get("components", {}).items():
         mine = joined["components"].setdefault(section, {})
@@ -53,8 +53,8 @@ def _add(joined: dict[str, Any], document: Document) -> None:
             mine[name] = entry
 
 
-def _tell_servers(joined: dict[str, Any], document: Document) -> None:
-    """Have the operations of a document say where they are, when that is not where the others are."""
+def _set_servers(joined: dict[str, Any], document: Document) -> None:
+    """Give the operations of a document their servers, where these differ from the shared ones."""
     servers = document.data.get("servers", joined["servers"])
     if document.shared or servers == joined["servers"] or not joined["servers"]:
         return
@@ -73,15 +73,15 @@ def _rewrite(value: Any) -> Any:
 
 
 def _inline_callbacks(joined: dict[str, Any]) -> None:
-    # Client generators (openapi-python-client 0.29) read no reference here. An operationId may stand only
-    # once, so the copies have none.
+    # Client generators (openapi-python-client 0.29) do not follow references here. An operationId must be
+    # unique, so the copies have none.
     for operation in (operation for item in joined["paths"].values() for operation in item.values()):
         callbacks = operation.get("callbacks", {})
         for name, callback in callbacks.items():
             if "$ref" in callback:
                 callbacks[name] = {
-                    address: {"post": {k: v for k, v in told["post"].items() if k != "operationId"}}
-                    for address, told in follow(joined, callback).items()
+                    address: {"post": {k: v for k, v in item["post"].items() if k != "operationId"}}
+                    for address, item in follow(joined, callback).items()
                 }
 
 
@@ -93,20 +93,20 @@ def _check_references(joined: dict[str, Any], document: Document) -> None:
         if key == "$ref" and (problem := _problem(joined, value.removeprefix("common.yaml"))):
             raise SpecError(document.file, pointer, f"{value} {problem}")
         if key == "operationId" and "/links/" in pointer and value not in operations:
-            raise SpecError(document.file, pointer, f"no operation is called {value}")
+            raise SpecError(document.file, pointer, f"unknown operation {value!r}")
 
 
 def _problem(joined: dict[str, Any], reference: str) -> str:
-    """Say what is wrong with a reference, "" when nothing is."""
+    """Return what is wrong with a reference, or ""."""
     passed = set()
     while reference not in passed:
         passed.add(reference)
-        found = resolve(joined, reference)
-        if found is None:
+        target = resolve(joined, reference)
+        if target is None:
             return "leads nowhere"
-        if not isinstance(found, dict) or "$ref" not in found:
+        if not isinstance(target, dict) or "$ref" not in target:
             return ""
-        reference = found["$ref"]
+        reference = target["$ref"]
     return "leads back to itself"
 
 
@@ -124,17 +124,17 @@ def _walk(value: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
 
 
 def resolve(joined: dict[str, Any], reference: str) -> Any:
-    """Follow `#/components/<section>/<name>`; None when it leads nowhere."""
-    found: Any = joined
+    """Return what `#/components/<section>/<name>` refers to; None if it leads nowhere."""
+    target: Any = joined
     for part in reference.removeprefix("#/").split("/"):
-        if not isinstance(found, dict) or part not in found:
+        if not isinstance(target, dict) or part not in target:
             return None
-        found = found[part]
-    return found
+        target = target[part]
+    return target
 
 
 def follow(joined: dict[str, Any], value: dict[str, Any]) -> dict[str, Any]:
-    """Give the thing itself where `value` is a reference to it."""
+    """Return `value`, or what it refers to if it is a reference."""
     while "$ref" in value:
         value = resolve(joined, value["$ref"])
     return value

@@ -1,4 +1,4 @@
-"""The compiled specs: every provider, model and operation, and the document that describes each provider."""
+"""The compiled specs: every provider, model and operation, and the document of each provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from understudy_mock.domain.model import Model, Operation
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Catalog:
-    """Everything the specs say. `documents` are bundled OpenAPI documents by provider."""
+    """What the specs describe. `documents` are the bundled OpenAPI documents by provider."""
 
     operations: tuple[Operation, ...]
     documents: Mapping[str, dict[str, Any]]
@@ -37,7 +37,7 @@ class Catalog:
         return tuple(dict.fromkeys(submitted))
 
     def hosts(self, provider: str) -> tuple[str, ...]:
-        """The real host names of a provider: of its API, its files, and whatever else its clients call."""
+        """Return the real host names of a provider: of its API, its files, and others that clients call."""
         document = self.documents[provider]
         servers = [urlsplit(server["url"]).hostname or "" for server in document["servers"]]
         return (*servers, *self.media_hosts(provider), *document.get("x-hosts", ()))
@@ -48,12 +48,12 @@ class Catalog:
         return [host for provider in self.providers for host in self.hosts(provider)]
 
     def media_hosts(self, provider: str) -> tuple[str, ...]:
-        """The real host name of a provider's files, if the documentation shows one."""
+        """Return the real host name of a provider's files, if the documentation shows one."""
         host = self.documents[provider].get("x-media-host")
         return (host,) if host else ()
 
     def summary(self) -> str:
-        """Say in one line what there is."""
+        """Return the numbers of providers, models, operations and validators, as one line."""
         own = [operation for operation in self.operations if not operation.alias]
         checks = sum(operation.body is not None for operation in own)
         return (
@@ -70,9 +70,9 @@ class Catalog:
 def open_catalog(
     directories: tuple[Path, ...] = (), *, strict: bool = False, worded: Collection[str] | None = None
 ) -> Catalog:
-    """Read the bundled specs and those in `directories`. Raises SpecError with file and pointer.
+    """Read the bundled specs and those in `directories`. Raises SpecError.
 
-    `worded` are the providers whose answers somebody can word; others are then refused.
+    `worded` are the providers whose answers can be made; others are refused. None refuses none.
     """
     return build_catalog(read_documents([bundled_specs(), *directories]), strict=strict, worded=worded)
 
@@ -80,29 +80,26 @@ def open_catalog(
 def build_catalog(
     documents: Iterable[Document], *, strict: bool = False, worded: Collection[str] | None = None
 ) -> Catalog:
-    """Compile documents that were read already. Raises SpecError with file and pointer."""
+    """Compile documents. Raises SpecError."""
     by_provider: dict[str, list[Document]] = {}
     for document in documents:
         if worded is not None and document.provider not in worded:
-            known = ", ".join(worded)
-            raise SpecError(
-                document.file, "/x-provider", f"nothing words {document.provider!r}; known are {known}"
-            )
+            message = f"unknown provider {document.provider!r}; known are {', '.join(worded)}"
+            raise SpecError(document.file, "/x-provider", message)
         for path in document.data["paths"]:
             if path.startswith("/_mock"):
                 raise SpecError(document.file, f"/paths/{escape(path)}", "/_mock belongs to the admin API")
         by_provider.setdefault(document.provider, []).append(document)
-    joined = {provider: bundle(provider, found) for provider, found in sorted(by_provider.items())}
+    joined = {provider: bundle(provider, own) for provider, own in sorted(by_provider.items())}
     operations: list[Operation] = []
     for provider, whole in joined.items():
-        files = _files(by_provider[provider])
-        operations += compile_operations(whole, files, strict=strict)
+        operations += compile_operations(whole, _files(by_provider[provider]), strict=strict)
     _refuse_ambiguous(operations)
     return Catalog(tuple(operations), joined)
 
 
 def _files(documents: list[Document]) -> dict[str, str]:
-    """Tell which file each operationId is in; twice in one provider is an error."""
+    """Return the file of each operationId. Raises SpecError if one appears twice."""
     files: dict[str, str] = {}
     for document in documents:
         for path, item in document.data["paths"].items():
@@ -110,18 +107,19 @@ def _files(documents: list[Document]) -> dict[str, str]:
                 name = operation["operationId"]
                 if name in files:
                     pointer = f"/paths/{escape(path)}/{method}/operationId"
-                    raise SpecError(document.file, pointer, f"{name} stands in {files[name]} already")
+                    raise SpecError(document.file, pointer, f"{name} is already in {files[name]}")
                 files[name] = str(document.file)
     return files
 
 
 def _refuse_ambiguous(operations: list[Operation]) -> None:
-    seen: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for operation in operations:
         route = (operation.method, operation.path)
-        if route in seen:
-            raise SpecError(operation.provider, f"/paths/{escape(operation.path)}", f"{seen[route]} has it")
-        seen[route] = operation.provider
+        if route in owners:
+            message = f"{owners[route]} already has this route"
+            raise SpecError(operation.provider, f"/paths/{escape(operation.path)}", message)
+        owners[route] = operation.provider
 
 
 def _assumed(value: Any, pointer: str) -> Iterator[tuple[str, str]]:

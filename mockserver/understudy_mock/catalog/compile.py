@@ -1,9 +1,9 @@
-"""Turn a bundled document into operations and models: every route, key, body check, price and file rule."""
+"""Compile a bundled document into operations and models: routes, keys, body checks, prices and file rules."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -28,194 +28,214 @@ from understudy_mock.domain.money import Price, Rate, micro_usd
 from understudy_mock.domain.planning import Course
 from understudy_mock.domain.timeline import State
 
-_JSON = "application/json"
-
 _MOST_ERRORS = 1000
 """Errors of one body that are looked at; a list has one for each entry."""
 
+_TRAITS = (
+    "role",
+    "answers",
+    "job",
+    "alias",
+    "poll_seconds",
+    "wait",
+    "wait_seconds",
+    "inline",
+    "file",
+    "evidence",
+)
+"""Keys of `x-operation` that an Operation has as they are."""
+
+
+class _Written:
+    """An operation as a document has it. `document` is the bundled one, `file` where the operation stands."""
+
+    def __init__(self, document: dict[str, Any], path: str, method: str, files: Mapping[str, str]) -> None:
+        self.document, self.path, self.method = document, path, method
+        self.operation: dict[str, Any] = document["paths"][path][method]
+        self.traits: dict[str, Any] = self.operation["x-operation"]
+        self.file = files[self.operation["operationId"]]
+        content = self.operation.get("requestBody", {}).get("content", {})
+        self.is_form = "multipart/form-data" in content
+        schema = content.get("application/json", {}).get("schema")
+        self.schema: dict[str, Any] | None = None if schema is None else follow(document, schema)
+        shape = self.schema or {}
+        self.properties = {name: follow(document, p) for name, p in shape.get("properties", {}).items()}
+        self.required = frozenset(shape.get("required", ()))
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The documented values of parameters that are left out."""
+        return {name: p["default"] for name, p in self.properties.items() if p.get("default") is not None}
+
+    def error(self, place: str, message: str) -> SpecError:
+        """Return an error about `place`, a JSON pointer inside the operation."""
+        return SpecError(self.file, f"/paths/{escape(self.path)}/{self.method}{place}", message)
+
 
 def compile_operations(joined: dict[str, Any], files: Mapping[str, str], *, strict: bool) -> list[Operation]:
-    """Compile every operation of a bundled document.
+    """Compile every operation of a bundled document. Raises SpecError.
 
-    `files` tells which file an `operationId` came from, for errors. `strict` takes the documented types
-    alone, refuses unknown parameters and enforces ranges that are only advice. Raises SpecError.
+    `files` is the file of each `operationId`, for errors. `strict` accepts only the documented types, refuses
+    unknown parameters and enforces ranges that are only advice.
     """
-    places = [
-        (f"/paths/{escape(path)}/{method}", path, method, operation)
-        for path, item in joined["paths"].items()
-        for method, operation in item.items()
+    every = [
+        _Written(joined, path, method, files) for path, item in joined["paths"].items() for method in item
     ]
     models: dict[str, Model] = {}
-    for pointer, _, _, operation in places:
-        if "x-model" in operation:
-            file = files[operation["operationId"]]
-            model = _model(joined, operation, file, pointer)
+    for written in every:
+        if "x-model" in written.operation:
+            model = _model(written)
             if model.id in models:
-                raise SpecError(file, f"{pointer}/x-model/id", f"the model {model.id} is described already")
+                raise written.error("/x-model/id", f"the model {model.id} is described twice")
             models[model.id] = model
-    return [
-        _operation(joined, path, method, operation, models, files[operation["operationId"]], pointer, strict)
-        for pointer, path, method, operation in places
-    ]
+    return [_operation(written, models, strict) for written in every]
 
 
-def _operation(
-    joined: dict[str, Any],
-    path: str,
-    method: str,
-    operation: dict[str, Any],
-    models: Mapping[str, Model],
-    file: str,
-    pointer: str,
-    strict: bool,
-) -> Operation:
-    does = operation["x-operation"]
-    if does["role"] == "submit" and "x-model" not in operation and "model" not in does:
-        raise SpecError(file, pointer, "a submit needs x-model, or x-operation/model for another's model")
-    model_id = operation["x-model"]["id"] if "x-model" in operation else does.get("model")
-    if model_id is not None and model_id not in models:
-        raise SpecError(file, f"{pointer}/x-operation/model", f"no operation submits to a model {model_id}")
-    parameters = [follow(joined, parameter) for parameter in operation.get("parameters", [])]
+def _operation(written: _Written, models: Mapping[str, Model], strict: bool) -> Operation:
+    operation, traits = written.operation, written.traits
+    _refuse_unknown_names(written, models)
+    parameters = [follow(written.document, parameter) for parameter in operation.get("parameters", [])]
     webhooks = {p["in"]: p["name"] for p in parameters if "webhook" in p["name"].lower()}
-    schema = _body_schema(joined, operation)
-    job = does.get("job")
-    if job is not None and f"{{{job}}}" not in path and job not in (schema or {}).get("required", ()):
-        raise SpecError(file, f"{pointer}/x-operation/job", f"neither path nor body always has {job!r}")
-    form = "multipart/form-data" in operation.get("requestBody", {}).get("content", {})
-    for key in ("wait", "inline") if form else ("wait", "inline", "file"):
-        if key in does and does[key] not in (schema or {}).get("properties", {}):
-            raise SpecError(file, f"{pointer}/x-operation/{key}", f"the body has no parameter {does[key]!r}")
     return Operation(
         id=operation["operationId"],
-        provider=joined["x-provider"],
-        method=method.upper(),
-        path=path,
-        role=does["role"],
-        answers=does.get("answers", "job"),
-        model=models[model_id] if model_id is not None else None,
-        job=does.get("job", ""),
-        credentials=_credentials(joined, operation, file, pointer),
-        body=_body_check(joined, schema, file, pointer, strict) if schema is not None else None,
+        provider=written.document["x-provider"],
+        method=written.method.upper(),
+        path=written.path,
+        model=models.get(_model_id(operation) or ""),
+        credentials=_credentials(written),
+        body=_body_check(written, written.schema, strict) if written.schema is not None else None,
         statuses=frozenset(int(status) for status in operation["responses"]),
-        needs_json_type=does.get("content_type") == "json",
-        alias=does.get("alias", False),
-        poll_seconds=does.get("poll_seconds"),
+        needs_json_type=traits.get("content_type") == "json",
         webhook_query=webhooks.get("query", ""),
         webhook_header="header" in webhooks,
-        wait=does.get("wait", ""),
-        wait_seconds=does.get("wait_seconds"),
-        inline=does.get("inline", ""),
-        file=does.get("file", ""),
-        form=form,
-        evidence=does.get("evidence", "documented"),
+        form=written.is_form,
+        **{key: traits[key] for key in _TRAITS if key in traits},
     )
 
 
-def _credentials(
-    joined: dict[str, Any], operation: dict[str, Any], file: str, pointer: str
-) -> tuple[Credential, ...]:
-    schemes = joined["components"].get("securitySchemes", {})
-    found = []
-    for alternative in operation.get("security", []):
-        for name in alternative:
-            if name not in schemes:
-                raise SpecError(file, f"{pointer}/security", f"no security scheme is called {name!r}")
-            scheme = schemes[name]
-            if scheme["type"] == "http":
-                found.append(Credential("bearer", b"authorization"))
-            elif scheme["in"] == "header":
-                found.append(Credential("header", scheme["name"].lower().encode()))
-            else:
-                found.append(Credential("query", scheme["name"].encode()))
-    return tuple(found)
+def _model_id(operation: dict[str, Any]) -> str | None:
+    described = operation.get("x-model", {})
+    model_id: str | None = described.get("id", operation["x-operation"].get("model"))
+    return model_id
+
+
+def _refuse_unknown_names(written: _Written, models: Mapping[str, Model]) -> None:
+    """Refuse an `x-operation` that names a model, a job or a parameter that does not exist."""
+    traits, model_id = written.traits, _model_id(written.operation)
+    if traits["role"] == "submit" and model_id is None:
+        raise written.error("", "a submit needs x-model, or x-operation/model for another's model")
+    if model_id is not None and model_id not in models:
+        raise written.error("/x-operation/model", f"no operation submits to a model {model_id}")
+    job = traits.get("job")
+    if job is not None and f"{{{job}}}" not in written.path and job not in written.required:
+        raise written.error("/x-operation/job", f"neither path nor body always has {job!r}")
+    for key in ("wait", "inline") if written.is_form else ("wait", "inline", "file"):
+        if key in traits and traits[key] not in written.properties:
+            raise written.error(f"/x-operation/{key}", f"the body has no parameter {traits[key]!r}")
+
+
+def _credentials(written: _Written) -> tuple[Credential, ...]:
+    schemes = written.document["components"].get("securitySchemes", {})
+    credentials = []
+    for name in (name for alternative in written.operation.get("security", []) for name in alternative):
+        if name not in schemes:
+            raise written.error("/security", f"unknown security scheme {name!r}")
+        scheme = schemes[name]
+        if scheme["type"] == "http":
+            credentials.append(Credential("bearer", b"authorization"))
+        elif scheme["in"] == "header":
+            credentials.append(Credential("header", scheme["name"].lower().encode()))
+        else:
+            credentials.append(Credential("query", scheme["name"].encode()))
+    return tuple(credentials)
 
 
 # -- bodies
 
 
-def _body_schema(joined: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:
-    content = operation.get("requestBody", {}).get("content", {})
-    schema = content.get(_JSON, {}).get("schema")
-    return follow(joined, schema) if schema is not None else None
-
-
-def _refuse_odd_defaults(joined: dict[str, Any], properties: dict[str, Any], file: str, pointer: str) -> None:
-    """Refuse a default that the parameter itself does not allow."""
-    for name, told in properties.items():
-        if "default" in told:
-            allowed = jsonschema_rs.validator_for({**told, "components": joined["components"]})
-            if not allowed.is_valid(told["default"]):
-                place = f"{pointer}/requestBody/properties/{escape(name)}/default"
-                raise SpecError(file, place, f"the parameter does not allow {told['default']!r}")
-
-
-def _body_check(
-    joined: dict[str, Any], schema: dict[str, Any], file: str, pointer: str, strict: bool
-) -> BodyCheck:
-    properties = {name: follow(joined, p) for name, p in schema.get("properties", {}).items()}
+def _body_check(written: _Written, schema: dict[str, Any], strict: bool) -> BodyCheck:
+    properties, components = written.properties, written.document["components"]
     narrow = {name: p["x-strict"] for name, p in properties.items() if "x-strict" in p}
     if strict:
         schema = {**schema, "properties": {**properties, **narrow}, "additionalProperties": False}
-    whole = {**schema, "components": joined["components"]}
     try:
-        validator = jsonschema_rs.validator_for(whole, validate_formats=True)
+        validator = jsonschema_rs.validator_for({**schema, "components": components}, validate_formats=True)
         documented = {name: jsonschema_rs.validator_for(s) for name, s in narrow.items()}
     except (ValueError, jsonschema_rs.ValidationError) as error:
         reason = " ".join(str(error).split())
-        raise SpecError(file, f"{pointer}/requestBody", f"is not a usable schema: {reason}") from None
-    _refuse_odd_defaults(joined, properties, file, pointer)
-    order = list(properties)
-    required = frozenset(schema.get("required", ()))
+        raise written.error("/requestBody", f"is not a usable schema: {reason}") from None
+    for name, default in ((name, p["default"]) for name, p in properties.items() if "default" in p):
+        if not jsonschema_rs.validator_for({**properties[name], "components": components}).is_valid(default):
+            place = f"/requestBody/properties/{escape(name)}/default"
+            raise written.error(place, f"the parameter does not allow {default!r}")
+    return BodyCheck(
+        names=frozenset(properties),
+        allows=validator.is_valid,
+        violations=_violations_by(validator, list(properties), written.required),
+        advice=_advice_by(frozenset(properties), documented),
+    )
+
+
+def _violations_by(
+    validator: jsonschema_rs.Validator, order: list[str], required: frozenset[str]
+) -> Callable[[Any], tuple[Violation, ...]]:
+    """Return the function that lists what is wrong with a body; `order` is that of the parameters."""
 
     def violations(body: Any) -> tuple[Violation, ...]:
-        found: dict[str, Violation] = {}
+        by_name: dict[str, Violation] = {}
         more = 0
         for error in islice(validator.iter_errors(body), _MOST_ERRORS):
             named, unnamed = _explain(error, required, body)
             more += unnamed
             for violation in named:
-                if len(found) < MOST_REMARKS:
-                    found.setdefault(violation.name, violation)
-                elif violation.name not in found:
+                if len(by_name) < MOST_REMARKS:
+                    by_name.setdefault(violation.name, violation)
+                elif violation.name not in by_name:
                     more += 1
-        told = sorted(found.values(), key=lambda v: order.index(v.name) if v.name in order else -1)
+        listed = sorted(by_name.values(), key=lambda v: order.index(v.name) if v.name in order else -1)
         if more:
-            told.append(Violation(f"({more} more)", missing=False, reason="each has a mistake of its own"))
-        return tuple(told)
+            listed.append(Violation(f"({more} more)", missing=False, reason="each has a mistake of its own"))
+        return tuple(listed)
 
-    known = frozenset(properties)
+    return violations
+
+
+def _advice_by(
+    known: frozenset[str], documented: Mapping[str, jsonschema_rs.Validator]
+) -> Callable[[Mapping[str, Any]], list[str]]:
+    """Return the function that lists what a body may hold although the documentation says otherwise."""
 
     def advice(body: Mapping[str, Any]) -> list[str]:
-        said: list[str] = []
+        remarks: list[str] = []
         if not known.issuperset(body):
             unknown = (name for name in body if name not in known)
-            said += [f"undocumented parameter: {_cut(name)}" for name in islice(unknown, MOST_REMARKS)]
+            remarks += [f"undocumented parameter: {_cut(name)}" for name in islice(unknown, MOST_REMARKS)]
             more = len(body) - sum(name in body for name in known) - MOST_REMARKS
             if more > 0:
-                said.append(f"{more} more undocumented parameters")
+                remarks.append(f"{more} more undocumented parameters")
         for name, check in documented.items():
             if name in body and not check.is_valid(body[name]):
                 errors = islice(check.iter_errors(body[name]), MOST_REMARKS)
-                said += [f"{name} is documented otherwise: {_short(error.message)}" for error in errors]
-        return said
+                remarks += [f"{name} is documented otherwise: {_short(error.message)}" for error in errors]
+        return remarks
 
-    return BodyCheck(names=known, allows=validator.is_valid, violations=violations, advice=advice)
+    return advice
 
 
 def _explain(
     error: jsonschema_rs.ValidationError, required: frozenset[str], body: Any
 ) -> tuple[list[Violation], int]:
-    """Give what an error means, at most `MOST_REMARKS` mistakes, and how many more there are."""
+    """Return the mistakes that an error stands for, at most `MOST_REMARKS`, and how many more there are."""
     if not error.instance_path:
         match error.kind:
             case jsonschema_rs.ValidationErrorKind.Required(property=name):
                 return [Violation(str(name), missing=True, reason="is required")], 0
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-                told = [
+                listed = [
                     Violation(_cut(name), missing=False, reason="is not a known parameter")
                     for name in names[:MOST_REMARKS]
                 ]
-                return told, len(names) - len(told)
+                return listed, len(names) - len(listed)
             case _:
                 return [Violation("", missing=False, reason=_short(error.message))], 0
     name = str(error.instance_path[0])
@@ -225,7 +245,7 @@ def _explain(
 
 
 def _short(text: str) -> str:
-    """Shorten a message: it quotes the value, which may be megabytes long."""
+    """Shorten a message, which quotes a value of any length."""
     return textwrap.shorten(text[: 2 * KEPT_OF_A_REMARK], KEPT_OF_A_REMARK, placeholder=" …")
 
 
@@ -236,95 +256,82 @@ def _cut(name: str) -> str:
 # -- models
 
 
-def _model(joined: dict[str, Any], operation: dict[str, Any], file: str, pointer: str) -> Model:
-    told = operation["x-model"]
-    schema = _body_schema(joined, operation) or {}
-    properties = {name: follow(joined, p) for name, p in schema.get("properties", {}).items()}
-    media, price = told["media"], told["price"]
-
-    def parameter(name: str, where: str) -> str:
-        if name not in properties:
-            raise SpecError(file, f"{pointer}/x-model/{where}", f"the body has no parameter {name!r}")
-        return name
-
-    for rate in price["rates"]:
-        for name in rate.get("when", {}):
-            parameter(name, "price/rates")
-    for key in ("count", "faces", "prompt", "seed"):
-        if key in media:
-            parameter(media[key], f"media/{key}")
-    for key, name in media.get("length", {}).items():
-        parameter(name, f"media/length/{key}")
-    for key in ("width", "height", "parameter", "aspect"):
-        if key in media.get("size", {}):
-            parameter(media["size"][key], f"media/size/{key}")
-    length = media.get("length", {})
-    if price["per"] == "second" and "seconds" not in length:
-        raise SpecError(file, f"{pointer}/x-model/price/per", "a price per second needs media/length/seconds")
-    _refuse_contradictions(told, schema, properties, file, f"{pointer}/x-model")
-    fixed = isinstance(media["format"], str)
+def _model(written: _Written) -> Model:
+    described = written.operation["x-model"]
+    media, price = described["media"], described["price"]
+    for place, name in _named_parameters(described):
+        if name not in written.properties:
+            raise written.error(f"/x-model/{place}", f"the body has no parameter {name!r}")
+    _refuse_contradictions(written, media, price)
     return Model(
-        id=told["id"],
-        provider=joined["x-provider"],
-        summary=told["summary"],
-        course=Course(float(told["course"]["queued"]), float(told["course"]["processing"])),
+        id=described["id"],
+        provider=written.document["x-provider"],
+        summary=described["summary"],
+        course=Course(float(described["course"]["queued"]), float(described["course"]["processing"])),
         price=Price(
             rates=tuple(
                 Rate(micro_usd(rate["usd"]), tuple(rate.get("when", {}).items())) for rate in price["rates"]
             ),
-            per_second=length["seconds"] if price["per"] == "second" else None,
+            per_second=media["length"]["seconds"] if price["per"] == "second" else None,
             refunds=frozenset(State(name) for name in price.get("refunds", ("ERROR",))),
         ),
         price_assumed="assumed" in price,
-        media=MediaRule(
-            format=media["format"] if fixed else None,
-            format_parameter="" if fixed else parameter(media["format"]["parameter"], "media/format"),
-            size=_size(media["size"]) if "size" in media else None,
-            frames=length.get("frames", ""),
-            seconds=length.get("seconds", ""),
-            count=media.get("count", ""),
-            faces=media.get("faces", ""),
-            prompt=media.get("prompt", ""),
-            seed=media.get("seed", ""),
-            random_seed=media.get("random_seed"),
-        ),
-        defaults={name: p["default"] for name, p in properties.items() if p.get("default") is not None},
+        media=_media(media),
+        defaults=written.defaults,
     )
 
 
-def _refuse_contradictions(
-    told: dict[str, Any], schema: dict[str, Any], properties: dict[str, Any], file: str, pointer: str
-) -> None:
-    """Refuse a model whose parts do not fit together: it would start, and make odd files at odd prices."""
-    media = told["media"]
-    if all("when" in rate for rate in told["price"]["rates"]) and told["price"]["per"] == "job":
-        raise SpecError(file, f"{pointer}/price/rates", "the last rate must hold always: it needs no `when`")
-    always = {name for name, p in properties.items() if p.get("default") is not None}
-    always.update(schema.get("required", ()))
+def _named_parameters(described: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """List the body parameters that an `x-model` names, each with its place in there."""
+    media = described["media"]
+    for rate in described["price"]["rates"]:
+        yield from (("price/rates", name) for name in rate.get("when", {}))
+    yield from ((f"media/{key}", media[key]) for key in _OF_MEDIA if key in media)
+    yield from ((f"media/length/{key}", name) for key, name in media.get("length", {}).items())
+    yield from ((f"media/size/{key}", name) for key, name in media.get("size", {}).items() if key != "values")
+    if not isinstance(media["format"], str):
+        yield "media/format", media["format"]["parameter"]
+
+
+def _refuse_contradictions(written: _Written, media: dict[str, Any], price: dict[str, Any]) -> None:
+    """Refuse a model whose parts do not fit together: it would make odd files at odd prices."""
     size, length = media.get("size", {}), media.get("length", {})
+    if price["per"] == "second" and "seconds" not in length:
+        raise written.error("/x-model/price/per", "a price per second needs media/length/seconds")
+    if all("when" in rate for rate in price["rates"]) and price["per"] == "job":
+        raise written.error("/x-model/price/rates", "the last rate must always apply: remove its `when`")
+    always = written.required | written.defaults.keys()
     for where, name in (
-        *(("size", size[k]) for k in ("width", "height", "parameter") if k in size),
+        *(("size", size[key]) for key in ("width", "height", "parameter") if key in size),
         *(("length", name) for name in length.values()),
     ):
         if name not in always:
-            raise SpecError(
-                file, f"{pointer}/media/{where}", f"{name!r} is neither required nor has a default"
-            )
-    if "parameter" in size:
-        known = size.get("values", {})
-        for value in properties[size["parameter"]].get("enum", ()):
-            if value not in known and parse_pixels(str(value)) is None:
-                raise SpecError(file, f"{pointer}/media/size/values", f"there is no size for {value!r}")
+            raise written.error(f"/x-model/media/{where}", f"{name!r} is neither required nor has a default")
+    for value in written.properties[size["parameter"]].get("enum", ()) if "parameter" in size else ():
+        if value not in size.get("values", {}) and parse_pixels(str(value)) is None:
+            raise written.error("/x-model/media/size/values", f"there is no size for {value!r}")
     if media["format"] == "mp4" and not length:
-        raise SpecError(file, f"{pointer}/media", "a video needs a length")
+        raise written.error("/x-model/media", "a video needs a length")
 
 
-def _size(told: dict[str, Any]) -> SizeRule:
-    values = {name: parse_pixels(text) for name, text in told.get("values", {}).items()}
+_OF_MEDIA = ("count", "faces", "prompt", "seed")
+"""Keys of `x-model/media` that name a parameter, and that a MediaRule has as they are."""
+
+
+def _media(media: dict[str, Any]) -> MediaRule:
+    fixed = isinstance(media["format"], str)
+    return MediaRule(
+        format=media["format"] if fixed else None,
+        format_parameter="" if fixed else media["format"]["parameter"],
+        size=_size(media["size"]) if "size" in media else None,
+        random_seed=media.get("random_seed"),
+        **media.get("length", {}),
+        **{key: media[key] for key in _OF_MEDIA if key in media},
+    )
+
+
+def _size(size: dict[str, Any]) -> SizeRule:
+    values = {name: parse_pixels(text) for name, text in size.get("values", {}).items()}
     return SizeRule(
-        width=told.get("width", ""),
-        height=told.get("height", ""),
-        parameter=told.get("parameter", ""),
-        aspect=told.get("aspect", ""),
-        values={name: pixels for name, pixels in values.items() if pixels is not None},
+        **{**size, "values": {name: pixels for name, pixels in values.items() if pixels is not None}}
     )

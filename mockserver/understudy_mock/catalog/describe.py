@@ -1,4 +1,4 @@
-"""Say in words what a spec says: for `understudy spec`, and a request to copy."""
+"""Describe operations as text for `understudy spec`, and write requests that people can copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from understudy_mock.domain.model import Operation
 
 
 def describe(catalog: Catalog, operation: Operation) -> str:
-    """Describe an operation: route, statuses, parameters, and what its model takes and costs."""
+    """Return the description of an operation: route, statuses, parameters, duration and price."""
     return "\n".join(_lines(catalog, operation))
 
 
@@ -26,7 +26,7 @@ def example(catalog: Catalog, operation: Operation) -> dict[str, Any]:
 
 
 def example_request(catalog: Catalog, operation: Operation, url: str, shown_key: str) -> str:
-    """Write a curl command that makes the documented request."""
+    """Return a curl command that makes the documented request."""
     body = json.dumps(example(catalog, operation))
     key = next((c.name.decode() for c in operation.credentials if c.place == "header"), "authorization")
     return (
@@ -62,15 +62,15 @@ def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
         guessed = " (assumed)" if "assumed" in course and "source" not in course else ""
         yield f"  takes {course['queued'] + course['processing']:g} s{guessed}; costs {_price(price)}"
     for name, schema, required in _parameters(document, told):
-        seen = schema.get("x-evidence", "documented")
-        note = f"  ({_EVIDENCE[seen]})" if seen != "documented" else ""
+        evidence = schema.get("x-evidence", "documented")
+        note = f"  ({_EVIDENCE[evidence]})" if evidence != "documented" else ""
         yield f"    {name:<28}{_shape(schema)}{', required' if required else ''}{note}"
     yield from _answers(document, told)
     yield from _callbacks(document, told)
 
 
 def _answers(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
-    """Tell what good answers hold, and the headers of all."""
+    """Yield the members of successful answers, and the headers of all answers."""
     for status, written in told["responses"].items():
         answer = follow(document, written)
         for kind, content in answer.get("content", {}).items():
@@ -90,23 +90,20 @@ def _callbacks(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
                 members = ", ".join(_members(document, content.get("schema", {})))
                 asked = place.removeprefix("{$request.").removesuffix("}").replace(".", " ")
                 yield f"  calls back ({asked}) by {method.upper()}: {members}"
-                names = [follow(document, one)["name"] for one in written.get("parameters", [])]
+                names = [follow(document, parameter)["name"] for parameter in written.get("parameters", [])]
                 if names:
                     yield f"    with headers {', '.join(names)}"
 
 
 def _members(document: dict[str, Any], schema: dict[str, Any], deep: int = 2) -> Iterator[str]:
-    """Name an object's members; those of an object within follow in brackets."""
+    """Yield the names of an object's members; those of an inner object follow in braces."""
     whole = follow(document, schema)
     for part in whole.get("allOf", ()):
         yield from _members(document, part, deep)
     for name, inner in whole.get("properties", {}).items():
-        found = follow(document, inner)
-        objects = [
-            found,
-            *(follow(document, one) for one in (*found.get("anyOf", ()), *found.get("oneOf", ()))),
-        ]
-        within = [one for each in objects for one in _members(document, each, deep - 1)] if deep > 1 else []
+        member = follow(document, inner)
+        shapes = [member, *member.get("anyOf", ()), *member.get("oneOf", ())] if deep > 1 else []
+        within = [inner_name for shape in shapes for inner_name in _members(document, shape, deep - 1)]
         yield f"{name} {{{', '.join(within)}}}" if within else name
 
 

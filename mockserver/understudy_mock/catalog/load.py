@@ -1,4 +1,4 @@
-"""Read spec documents from disk and refuse, with file and JSON pointer, whatever is not understood."""
+"""Read spec documents from disk. Errors name the file and a JSON pointer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMMON = "common.yaml"
 
 
 class SpecError(Exception):
-    """A document that is not understood, with the file and a JSON pointer to the place."""
+    """A spec is not valid. The text begins with the file and a JSON pointer to the place."""
 
     def __init__(self, file: Path | str, pointer: str, message: str) -> None:
         super().__init__(f"{file}: {pointer or '/'}: {message}")
@@ -27,7 +27,7 @@ class SpecError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One spec document as read, before any reference is followed."""
+    """One spec document as read; its references are not followed yet."""
 
     file: Path
     data: dict[str, Any]
@@ -39,19 +39,19 @@ class Document:
 
     @property
     def shared(self) -> bool:
-        """Whether it holds the parts that the provider's documents share."""
+        """Whether it has the parts that the provider's documents share."""
         return self.file.name == COMMON
 
 
 def bundled_specs() -> Path:
-    """Tell where the documents that ship with Understudy are: in the wheel, or in the checkout."""
+    """Return the folder of the specs that ship with Understudy, in the wheel or in the checkout."""
     package = Path(str(resources.files("understudy_mock")))
     inside = package / "_data" / "specs"
     return inside if inside.is_dir() else package.parents[1] / "specs"
 
 
 def read_documents(directories: list[Path]) -> list[Document]:
-    """Read every `*.yaml` below the directories, in a stable order. Raises SpecError."""
+    """Read every `*.yaml` and `*.yml` below the directories, in a stable order. Raises SpecError."""
     check = _vocabulary()
     documents: list[Document] = []
     for directory in directories:
@@ -71,7 +71,7 @@ def _read(file: Path, check: jsonschema_rs.Validator) -> Document:
 
 
 def parse_document(file: Path, text: bytes) -> Document:
-    """Read a document from its text; `file` is what errors call it. Raises SpecError."""
+    """Read a document from its text. Errors call it `file`. Raises SpecError."""
     return _parse(file, text, _vocabulary())
 
 
@@ -88,20 +88,20 @@ def _parse(file: Path, text: bytes, check: jsonschema_rs.Validator) -> Document:
 
 
 def _explain(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
-    """Tell where a document is wrong and how, in words for its author."""
+    """Return a JSON pointer to what is wrong in a document, and a message for its author."""
     deepest = _deepest(error)
     pointer = "".join(f"/{escape(str(part))}" for part in deepest.instance_path)
     match deepest.kind:
         case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=unexpected):
-            return f"{pointer}/{escape(unexpected[0])}", f"the key {unexpected[0]!r} is not understood"
+            return f"{pointer}/{escape(unexpected[0])}", f"unknown key {unexpected[0]!r}"
         case jsonschema_rs.ValidationErrorKind.FalseSchema():
-            return pointer, f"the key {deepest.instance_path[-1]!r} is not understood"
+            return pointer, f"unknown key {deepest.instance_path[-1]!r}"
         case _:
             return pointer, deepest.message
 
 
 def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationError:
-    # "Not valid under anyOf" helps nobody: the branch that got furthest says what its author meant.
+    # "Not valid under anyOf" helps nobody: the branch that failed deepest is likely the one that was meant.
     match error.kind:
         case jsonschema_rs.ValidationErrorKind.AnyOf(context=context) if context:
             inner = [_deepest(candidate) for branch in context for candidate in branch]

@@ -1,4 +1,4 @@
-"""YAML as it is read and written everywhere: nothing is lost on the way, and nothing is guessed."""
+"""Read and write YAML without loss and without guesses. Every other module does it through this one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 import yaml
 
 _BREAKS = frozenset("\x85\u2028\u2029")
-"""What YAML 1.1 takes for ends of lines, besides the usual ones."""
+"""Ends of lines in YAML 1.1, besides the usual ones."""
 
 _DEEPEST = 100
-"""Collections inside each other that are read; what reads YAML in C ends the process far beyond that."""
+"""Deepest nesting that is read. Far beyond it the C parser crashes the process."""
 
 _MOST = 1_000_000
-"""Values that are read at most, each counted as often as aliases (`*name`) repeat it."""
-
+"""Most values that are read, each counted as often as aliases (`*name`) repeat it."""
 
 _MOST_BITS = 10_000
-"""Bits of a whole number that is read: Python writes none with more than some 14,000 as text."""
+"""Longest whole number that is read: Python refuses to write one of more than some 14,000 bits as text."""
 
 
 class NotationError(ValueError):
-    """A text that is not understood. `pointer` is a JSON pointer to the place, "" where there is none yet."""
+    """A text that cannot be read. `pointer` is a JSON pointer to the place, "" where none is known."""
 
     def __init__(self, message: str, pointer: str = "") -> None:
         super().__init__(f"{pointer or '/'}: {message}")
@@ -31,52 +30,48 @@ class NotationError(ValueError):
         self.pointer = pointer
 
 
+def _error(message: str, mark: yaml.Mark | None) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, message, mark)
+
+
 class _Loader(yaml.CSafeLoader):
-    """YAML without surprises: a key that stands twice is an error, not a silent overwrite."""
+    """YAML without surprises: a key that appears twice is an error, not a silent overwrite."""
 
     depth = 0
 
     def descend_resolver(self, current_node: yaml.Node | None, current_index: Any) -> None:
-        """Count a step down; called for each value before what is inside it is read."""
+        """Count a step down. The parser calls this for each value before the values inside it."""
         self.depth += 1
         if self.depth > _DEEPEST:
             mark = current_node.start_mark if current_node is not None else None
-            raise yaml.composer.ComposerError(
-                None, None, f"more than {_DEEPEST} values are inside each other", mark
-            )
+            raise _error(f"more than {_DEEPEST} values are nested", mark)
 
     def ascend_resolver(self) -> None:
         """Count a step up."""
         self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
+        keys: set[object] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a text, not a list or a mapping", key_node.start_mark
-                )
+                raise _error("a key must be a text, not a list or a mapping", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
+            if key in keys:
+                raise _error(f"the key {key!r} appears twice", key_node.start_mark)
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:
-            # PyYAML's own readers of numbers and dates trust what the pattern for them lets through.
+            # PyYAML's conversions of numbers and dates raise this for some texts that match their patterns.
             kind = node.tag.rpartition(":")[2]
-            raise yaml.constructor.ConstructorError(
-                None, None, f"cannot be read as {kind}: {error}", node.start_mark
-            ) from None
+            raise _error(f"cannot be read as {kind}: {error}", node.start_mark) from None
 
 
 def read_yaml(text: bytes) -> Any:
-    """Read YAML that says what JSON could say; a key that stands twice is refused. Raises NotationError."""
+    """Read YAML whose data JSON can hold. Raises NotationError, also for a key that appears twice."""
     try:
         # S506 is about unsafe loaders; this one derives from the safe one.
         data = yaml.load(text, _Loader)  # noqa: S506
@@ -87,31 +82,31 @@ def read_yaml(text: bytes) -> Any:
 
 
 def _measure(value: Any, pointer: str, known: dict[int, int]) -> int:
-    """Count the values of some data, and refuse what JSON does not have. `known` holds counts by identity.
+    """Count the values of some data, and refuse what JSON does not have. Raises NotationError.
 
-    Aliases make one collection stand in many places, so each is walked once.
+    `known` holds the counts by identity: aliases put one collection in many places, and each is walked once.
     """
     match value:
         case dict() | list():
             count = known.get(id(value))
             if count == 0:
-                raise NotationError("is inside itself", pointer)
+                raise NotationError("contains itself", pointer)
             if count is None:
                 known[id(value)] = 0
                 count = 1 + sum(_measure(inner, place, known) for place, inner in _inside(value, pointer))
                 known[id(value)] = count
             if count > _MOST:
-                raise NotationError(f"holds more than {_MOST:,} values", pointer)
+                raise NotationError(f"has more than {_MOST:,} values", pointer)
             return count
         case float() if not math.isfinite(value):
-            raise NotationError(f"{value} is no number in JSON", pointer)
+            raise NotationError(f"{value} is not a number in JSON", pointer)
         case int() if value.bit_length() > _MOST_BITS:
             raise NotationError("the number has too many digits", pointer)
         case str() | bool() | int() | float() | None:
             return 1
         case _:
             kind = type(value).__name__
-            raise NotationError(f"{value!s:.40} is read as a {kind} here; put it in quotes", pointer)
+            raise NotationError(f"{value!s:.40} is read as a {kind}; put it in quotes", pointer)
 
 
 def _inside(value: dict[Any, Any] | list[Any], pointer: str) -> Iterator[tuple[str, Any]]:
@@ -130,7 +125,7 @@ def escape(part: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML that reads back equal: PyYAML writes a text with one of these breaks as lines, read as spaces."""
+    """Quotes texts with one of `_BREAKS`: PyYAML would write them as lines, and read the breaks as spaces."""
 
     def represent_text(self, text: str) -> yaml.Node:
         return self.represent_scalar("tag:yaml.org,2002:str", text, '"' if _BREAKS & set(text) else None)
@@ -140,9 +135,9 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def write_yaml(data: Any, *, width: int = 100, flow: bool | None = False) -> str:
-    """Write YAML that `read_yaml` reads back equal, with keys in their order and lines of `width` characters.
+    """Return data as YAML that `read_yaml` reads back equal; keys keep their order, lines wrap at `width`.
 
-    `flow` is for collections: True writes all in braces and brackets, None the innermost, False none.
+    `flow` says which collections are in braces or brackets: all (True), the innermost (None), none (False).
     """
     text: str = yaml.dump(
         data, Dumper=_Dumper, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width

@@ -1,4 +1,4 @@
-"""What several commands need: errors of one line, listening, a child's signals, files that can be written."""
+"""What several commands share: one-line errors, listening, a child's signals, checks of output files."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 class CannotRun(click.ClickException):
-    """Something that keeps a command from running at all: one line, exit status 2."""
+    """A command cannot run at all. Shown as one line; the exit status is 2."""
 
     exit_code = 2
 
     def format_message(self) -> str:
-        """Give the line; what it tells of a file may come from anywhere."""
+        """Return the line, printable: it may quote a file, which may hold any character."""
         return printable(self.message)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen at an address. Raises CannotRun."""
+    """Return a socket that listens at an address. Raises CannotRun."""
     try:
         return bind(host, port)
     except OSError as error:
@@ -45,18 +45,18 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def warn_of_network(listener: socket.socket) -> list[str]:
-    """Tell in a line that others can come in, where they can."""
+    """Return a warning if other machines can reach the listener, else nothing."""
     host, port = listener.getsockname()[:2]
     if ip_address(host).is_loopback:
         return []
     return [
-        f"warning: open to the network: whoever reaches this machine can call port {port} "
-        "(--host 127.0.0.1 keeps it to this machine)"
+        f"warning: open to the network: other machines can call port {port} "
+        "(--host 127.0.0.1 allows only this machine)"
     ]
 
 
 def make_world(options: dict[str, Any]) -> World:
-    """Make a gateway's world of parsed options. Raises CannotRun for what is not understood."""
+    """Return the gateway's world that parsed options describe. Raises CannotRun."""
     try:
         return create_world(read_settings(options))
     except (SpecError, BookError) as error:
@@ -64,20 +64,20 @@ def make_world(options: dict[str, Any]) -> World:
 
 
 def hold_signals() -> Signals:
-    """Keep signals for a child that is about to start: before any thread does."""
+    """Hold back signals for a child that will start. Call this before any thread starts."""
     from understudy_mock.intercept import Signals
 
     return Signals(ONE_KEYSTROKE)
 
 
-_TOLD_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
-"""What people end programs with. A shell stops its loop when a command dies of Ctrl-C, not when it ends 130.
-"""
+_PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+"""Signals that this process dies of if its child did: a shell stops its loop when a command dies of Ctrl-C,
+but not when the command exits with 130."""
 
 
 def leave(code: int) -> NoReturn:
-    """End this process as a child has ended: with its status or, for -n, by its signal n."""
-    if sys.platform != "win32" and -code in [getattr(signal, name) for name in _TOLD_ON]:
+    """End this process as its child ended: with exit status `code` or, for -n, by the signal n."""
+    if sys.platform != "win32" and -code in [getattr(signal, name) for name in _PASSED_ON]:
         import resource  # Windows has none
 
         sys.stdout.flush()
@@ -85,12 +85,12 @@ def leave(code: int) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         signal.signal(-code, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
-        signal.raise_signal(-code)  # to this thread: another one may be waiting for signals to the process
+        signal.raise_signal(-code)  # not to the process: another thread may be waiting for its signals
     sys.exit(128 - code if code < 0 else code)
 
 
 def why_not_writable(file: Path) -> str:
-    """Tell what will keep a file from being written; nothing if nothing will, as far as one can know."""
+    """Return why a file cannot be written, or "" if nothing is known to prevent it."""
     folder = file.parent
     if file.is_dir():
         return "it is a folder"
@@ -102,27 +102,25 @@ def why_not_writable(file: Path) -> str:
 
 
 def check_directory(option: str, directory: Path | None) -> None:
-    """Refuse a directory into which nothing could be written, before work is put into that. Raises CannotRun.
+    """Refuse a directory that cannot be written to, before the work starts. Raises CannotRun.
 
-    Nothing is made: it appears with what is written.
+    The directory is not made here, but when its first file is written.
     """
     if directory is None:
         return
-    there = directory
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        problem = f"{there} is no folder"
-    elif not os.access(there, os.W_OK | os.X_OK) or os.statvfs(there).f_blocks == 0:
-        # What the kernel makes up (/proc, /sys) has no blocks, and takes no files whatever its mode says.
-        problem = f"nothing can be written in {there}"
+    nearest = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    if not nearest.is_dir():
+        problem = f"{nearest} is not a folder"
+    elif not os.access(nearest, os.W_OK | os.X_OK) or os.statvfs(nearest).f_blocks == 0:
+        # The kernel's own file systems (/proc, /sys) have no blocks and take no files, whatever their mode.
+        problem = f"{nearest} is not writable"
     else:
         return
     raise CannotRun(f"{option} {directory} cannot be written: {problem}")
 
 
 def open_standard_files() -> None:
-    """Put /dev/null where stdin, stdout or stderr is closed: else the next socket would be taken for it."""
+    """Open /dev/null for a closed stdin, stdout or stderr: else the next socket gets that number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

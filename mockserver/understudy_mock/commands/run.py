@@ -1,4 +1,4 @@
-"""`understudy run`: a command with a gateway in the place of the providers."""
+"""`understudy run`: a command that calls a gateway instead of the providers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from understudy_mock.commands.common import (
 )
 from understudy_mock.gateway.world import World
 from understudy_mock.har.write import har_bytes, known_keys, write_har
-from understudy_mock.options import environment_of_children, gateway_options
+from understudy_mock.options import REPORT_DIR, attach, environment_of_children, gateway_options, option
 from understudy_mock.printing import printable
 from understudy_mock.web.server import run as run_loop
 
@@ -28,31 +28,29 @@ if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
 
 Judge = Callable[[World, Path | None, Sequence[str], int], int]
-"""Looks at what a program has said to a gateway, tells what was wrong, and gives the exit status.
+"""Check what a command said to a gateway, print the findings, and return the exit status.
 
-Where a directory is given, it writes a report into it, which names the command and the status (-n for the
-signal n) that it has ended with.
+The directory, if there is one, gets a report. It names the command and its status (-n for the signal n).
 """
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@attach(
+    option(
+        "--check",
+        is_flag=True,
+        help="Report which rules of `understudy rules` COMMAND breaks; exit with 1 if it breaks any.",
+    ),
+    REPORT_DIR,
+    option("--offline", is_flag=True, help="Refuse calls to all other hosts, and list them at the end."),
+    option(
+        "--journal-har",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Save every exchange as HAR.",
+    ),
+)
 @gateway_options
-@click.option(
-    "--check", is_flag=True, help="Hold COMMAND to the rules of `understudy rules`; 1 when it breaks any."
-)
-@click.option("--offline", is_flag=True, help="Refuse calls to any other host, and name them in the summary.")
-@click.option(
-    "--journal-har",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Keep everything that was said, as HAR.",
-)
-@click.option(
-    "--report-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="D",
-    help="Write what --check found there: a page (run.html), JSON, JUnit and the journal.",
-)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_obj
 def run(
@@ -65,21 +63,22 @@ def run(
     command: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Run COMMAND with a private gateway in the place of the providers' real hosts.
+    """Run a program with a gateway instead of the providers.
 
-    The command's own https:// calls to gateway.pixazo.ai, api.segmind.com, api.wavespeed.ai and their media
-    hosts reach the gateway under genuine names; nothing in the program changes. Its stdin, stdout, signals
-    and exit status are its own; a summary follows on stderr.
+    The program stays as it is: its https:// calls to gateway.pixazo.ai, api.segmind.com, api.wavespeed.ai
+    and their media hosts reach a gateway that only this program uses. Stdin, stdout, signals and exit status
+    are the program's own. A summary on stderr follows.
 
     \b
     understudy run -- python my_app.py
+    understudy run --check -- python my_app.py
     understudy run --scenario rate-limited --offline -- node app.js
     """
     open_standard_files()
     if report_dir is not None and not check:
-        raise click.UsageError("--report-dir says what --check found: give both")
+        raise click.UsageError("--report-dir needs --check, whose findings it reports")
     if check and judge is None:
-        raise CannotRun("--check needs the rules of understudy_contracts, which are not installed")
+        raise CannotRun("--check needs understudy_contracts, which is not installed")
     check_directory("--report-dir", report_dir)
     if journal_har is not None and (problem := why_not_writable(journal_har)):
         raise CannotRun(f"{journal_har} cannot be written: {problem}")
@@ -92,24 +91,24 @@ def run(
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:
         assert judge is not None  # refused above
-        found = judge(world, report_dir, command, code)
-        code = code or found
+        verdict = judge(world, report_dir, command, code)
+        code = code or verdict
     leave(code)
 
 
 def run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
-    """Run a command with a world in the providers' place, and tell what it came to.
+    """Run a command with a world instead of the providers, and print a summary.
 
-    Gives its exit status, or -n for the signal n.
+    Return its exit status, or -n for the signal n.
     """
     if not command[0]:
-        raise CannotRun("COMMAND is empty: after -- comes the program to run, such as `-- python my_app.py`")
-    held = hold_signals()  # before the loop, which would take Ctrl-C for its own
+        raise CannotRun("COMMAND is empty: name the program to run after --, such as `-- python my_app.py`")
+    held = hold_signals()  # before the loop starts, which handles Ctrl-C itself
     return run_loop(_run_command(world, command, held, offline=offline))
 
 
 async def _run_command(world: World, command: tuple[str, ...], held: Signals, *, offline: bool) -> int:
-    # Imported here because certificates take longer to import than the rest together, and `serve` needs none.
+    # Imported here: certificates take longer to import than all the rest, and `serve` needs none.
     from understudy_mock.intercept import intercepting, run_child, summarise
 
     app = create_app(world=world)
@@ -123,6 +122,6 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
             except OSError as error:
                 raise CannotRun(f"{command[0]} cannot be started: {error.strerror}") from None
     except OSError as error:
-        raise CannotRun(f"cannot lead anything to the gateway: {error}") from None
+        raise CannotRun(f"the command's calls cannot be sent to the gateway: {error}") from None
     click.echo(printable(summarise(world, intercepted)), err=True)
     return ended.code

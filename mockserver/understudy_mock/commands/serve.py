@@ -21,38 +21,37 @@ from understudy_mock.commands.common import (
     warn_of_network,
 )
 from understudy_mock.gateway.world import World
-from understudy_mock.options import (
-    environment,
-    gateway_options,
-    listening_options,
-)
+from understudy_mock.options import attach, environment, gateway_options, listening_options, option
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
 
 
 @click.command()
 @listening_options
+@attach(
+    option(
+        "--intercept-port",
+        type=click.IntRange(0, 65535),
+        metavar="N",
+        help="Also be a proxy on this port, for programs with hard-coded URLs, and print what to export.",
+    ),
+    option(
+        "--hosts",
+        is_flag=True,
+        help="Also speak TLS on 127.0.0.1:443 under the providers' names, and print hosts file lines.",
+    ),
+)
 @gateway_options
-@click.option(
-    "--intercept-port",
-    type=click.IntRange(0, 65535),
-    metavar="N",
-    help="Also be a proxy on this port for programs with hard-coded addresses, and print what to export.",
-)
-@click.option(
-    "--hosts",
-    is_flag=True,
-    help="Also speak TLS on 127.0.0.1:443 under the providers' names, and print lines for the hosts file.",
-)
 def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **options: Any) -> None:
-    """Start a gateway that answers as the providers do.
+    """Start a server that answers as the providers do.
 
-    The first line on stdout is its base URL; everything for people goes to stderr. Point a client at the
-    URL instead of the provider's, with any key. Ends with Ctrl-C.
+    The first line on stdout is its base URL; all other output goes to stderr. Give your client this URL
+    instead of the provider's, and any key. Ctrl-C ends the server.
 
     \b
-    understudy serve --speed 1                 documented durations, not divided
-    understudy serve --fail-rate 0.1           one job in ten FAILS
+    understudy serve --speed 1                 jobs take as long as documented
+    understudy serve --fail-rate 0.1           one job in ten ends FAILED
+    understudy serve --scenario rate-limited   the first submit is answered 429
     understudy serve --balance 5 --rate-limit 10/60
     """
     open_standard_files()
@@ -70,7 +69,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
                 notes.append(await _intercept(stack, world, app, intercept_port, hosts=hosts))
             click.echo(url)
             sys.stdout.flush()
-            click.echo("\n".join([*notes, "", "Ctrl-C ends it."]), err=True)
+            click.echo("\n".join([*notes, "", "Ctrl-C ends the server."]), err=True)
             await asked.wait()
 
     run_loop(serve_until_signal())
@@ -79,7 +78,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
 async def _intercept(
     stack: AsyncExitStack, world: World, app: ASGIApp, port: int | None, *, hosts: bool
 ) -> str:
-    """Appear under the providers' names, and say how to lead a program here."""
+    """Appear under the providers' names. Return how to send a program's calls here."""
     # As in `run`: slow to import, rarely needed.
     from understudy_mock.intercept import intercepting
 
@@ -102,9 +101,9 @@ async def _intercept(
         lines += ["", "In the shell that starts the program:", ""]
         lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.added.items()]
     if hosts:
-        lines += ["", "In the hosts file (/etc/hosts), as long as this runs:", ""]
+        lines += ["", "In the hosts file (/etc/hosts), while this server runs:", ""]
         lines += [f"  127.0.0.1 {name}" for name in world.catalog.every_host]
-        lines += ["", "In the shell that starts the program, so that it trusts these names:", ""]
+        lines += ["", "In the shell that starts the program, so that it trusts the certificates:", ""]
         lines += [f"  export {name}={shlex.quote(value)}" for name, value in intercepted.trusting.items()]
     return "\n".join(lines)
 
@@ -114,7 +113,7 @@ def _banner(world: World, url: str) -> str:
     pace = {
         "clock": f"documented durations divided by {settings.speed:g}",
         "polls": "each poll moves its job one step",
-        "manual": "time stands still until POST /_mock/clock/advance",
+        "manual": "stands still until POST /_mock/clock/advance",
     }[settings.pace]
     operation = next(o for o in world.catalog.operations if o.id == _FIRST)
     key = "YOUR-KEY" if settings.api_keys else "any-key"
@@ -122,17 +121,17 @@ def _banner(world: World, url: str) -> str:
     full = getattr(world.files, "full", True)
     lines = [
         "",
-        f"Understudy speaks for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
-        f"  base URL   {url}   (in the place of https://gateway.pixazo.ai and the others)",
+        f"Understudy answers for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
+        f"  base URL   {url}   (instead of https://gateway.pixazo.ai and the others)",
         f"  admin      {url}/_mock/health  /_mock/jobs  /_mock/journal.har",
         f"  time       {pace}",
-        f"  seed       {settings.seed}   (--seed {settings.seed} draws the same outputs and failures again)",
+        f"  seed       {settings.seed}   (--seed {settings.seed} repeats outputs and failures)",
     ]
     if not full and settings.media == "real":
-        lines.append("  media      one tiny file a format: install the extra `media` for real ones")
+        lines.append("  media      one tiny file per format: install the extra `media` for real ones")
     lines += [
         "",
-        "Submit a job, then open the polling_url of the answer with the same key:",
+        "Submit a job, then get the polling_url of the answer with the same key:",
         "",
         textwrap.indent(request, "  "),
     ]

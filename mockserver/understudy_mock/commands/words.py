@@ -1,4 +1,4 @@
-"""What there is, in words: `understudy spec`, `scenarios` and `quirks`."""
+"""The commands that list what there is: `understudy spec`, `scenarios` and `quirks`."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from understudy_mock.commands.common import CannotRun
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import write_scenario
 from understudy_mock.gateway.scenario_files import BookError, find, read_book
+from understudy_mock.options import SPECS, attach, option
 
 
 @click.command()
 @click.argument("provider", required=False)
-@click.option("--assumed", is_flag=True, help="List what no document says and is guessed.")
-@click.option(
-    "--specs", multiple=True, type=click.Path(path_type=Path), metavar="DIR", help="Read more specs."
+@attach(
+    option("--assumed", is_flag=True, help="List only what is assumed because no document says it."), SPECS
 )
 def spec(provider: str | None, assumed: bool, specs: tuple[Path, ...]) -> None:
-    """Tell what the providers document: operations, parameters, durations, prices, and what is guessed."""
+    """List operations, parameters, durations and prices.
+
+    This is what the documentation of all providers, or of PROVIDER, says. Assumptions are marked.
+    """
     try:
         catalog = open_catalog(specs)
     except SpecError as error:
         raise CannotRun(str(error)) from None
     if provider is not None and provider not in catalog.providers:
-        raise CannotRun(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
+        raise CannotRun(f"unknown provider {provider!r}; known are {', '.join(catalog.providers)}")
     if assumed:
         for name, pointer, reason in catalog.guesses():
             if provider in (None, name):
@@ -43,10 +46,12 @@ def spec(provider: str | None, assumed: bool, specs: tuple[Path, ...]) -> None:
 @click.command()
 @click.argument("name", required=False)
 def scenarios(name: str | None) -> None:
-    """List what a provider can be made to do, or show the scenario NAME as a file to start your own from.
+    """List the behaviours that a provider can be told to show.
+
+    With NAME, print that scenario as a file from which you can make your own.
 
     \b
-    A call chooses one, the first of these that names one:
+    A call gets the first scenario that one of these names:
       header        Prefer: scenario=fails    (Prefer: code=402 for one answer)
       prompt        "a cat [scenario:fails]"
       key           scenario:fails or scenario:fails:anything
@@ -66,7 +71,10 @@ def scenarios(name: str | None) -> None:
 
 @click.command()
 def quirks() -> None:
-    """List where the documentation contradicts itself, and the other readings that can be switched on."""
+    """List contradictions in the documentation.
+
+    For each, `--quirk` switches on the reading that is not the default.
+    """
     for quirk in QUIRKS.values():
         click.echo(f"{click.style(quirk.name, bold=True)} ({', '.join(quirk.providers)})\n  {quirk.summary}")
         click.echo(f"  source: {quirk.source}")

@@ -9,7 +9,7 @@ import msgspec
 
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.model import Model
-from understudy_mock.domain.rendition import EXTENSIONS, MEDIA_TYPES, Format, Rendition
+from understudy_mock.domain.rendition import MEDIA_TYPES, Format, Rendition
 from understudy_mock.domain.scenario import Scenario
 from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
 from understudy_mock.domain.webhook import Receiver
@@ -122,7 +122,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     def file_name(self, index: int) -> str:
         """Name output number `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
-        ending = "ext" if self._placeholder else EXTENSIONS[self.format]
+        ending = "ext" if self._placeholder else self.format
         return f"output{'' if index == 0 else f'_{index + 1}'}.{ending}"
 
     @property

@@ -11,6 +11,7 @@ from math import isqrt
 from typing import Final, Literal, get_args
 
 Format = Literal["mp4", "png", "jpeg", "webp", "glb"]
+"""The format of a file; it is also the end of the file's name."""
 
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
@@ -20,14 +21,6 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
     "jpeg": "image/jpeg",
     "webp": "image/webp",
     "glb": "model/gltf-binary",
-}
-
-EXTENSIONS: Final[dict[Format, str]] = {
-    "mp4": "mp4",
-    "png": "png",
-    "jpeg": "jpeg",
-    "webp": "webp",
-    "glb": "glb",
 }
 
 MIN_SIDE: Final = 2
@@ -59,16 +52,6 @@ class Rendition:
     prompt: str = ""
     index: int = 0
     """Which output of the job this is, from 0."""
-
-    @property
-    def media_type(self) -> str:
-        """The value of Content-Type, such as `video/mp4`."""
-        return MEDIA_TYPES[self.format]
-
-    @property
-    def extension(self) -> str:
-        """The end of a file name, without the dot."""
-        return EXTENSIONS[self.format]
 
     def bounded(self) -> Rendition:
         """The file that is really made: numbers within bounds, and 0 where the format has no use for one.

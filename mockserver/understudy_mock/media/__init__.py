@@ -1,7 +1,7 @@
-"""The result files that finished jobs hand out: videos that play, images that open, meshes that load.
+"""The result files of finished jobs: videos that play, images that open, meshes that load.
 
-It knows renditions (`domain.rendition`) and nothing of jobs, providers or HTTP. Importing it is
-cheap: PyAV, numpy, Pillow and trimesh are loaded by the first file that needs them.
+This room knows renditions (`domain.rendition`), but no jobs, providers or HTTP. Its import is cheap: PyAV,
+numpy, Pillow and trimesh are imported when the first file needs them.
 """
 
 from understudy_mock.media.studio import (

@@ -1,4 +1,4 @@
-"""PNG, JPEG and WebP: the first frame of what the video of the same seed would show."""
+"""PNG, JPEG and WebP: the first frame of the video that the same seed would give."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SAVE: Final[dict[Format, dict[str, Any]]] = {
     "jpeg": {"quality": 88},
     "webp": {"quality": 80, "method": 1},
 }
-"""Pillow's options: quick ones, for nobody keeps these files."""
+"""Pillow's options, for speed: nobody keeps these files."""
 
 
 def render(r: Rendition) -> bytes:
-    """Make the file; `r` is bounded."""
+    """Return the file of a bounded rendition."""
     look = picture.look_of(r)
     indexes = picture.field(look, 0, 0, r.width, r.height, picture.unit_of(r.width, r.height))
     out = BytesIO()

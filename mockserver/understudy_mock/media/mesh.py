@@ -23,7 +23,7 @@ TOLERANCE = 0.02
 
 
 def render(r: Rendition) -> bytes:
-    """Make the file; `r` is bounded."""
+    """Return the file of a bounded rendition."""
     rings, slices = grid(r.faces)
     points, faces = tetrahedron() if r.faces < 6 else globe(rings, slices)
     look = picture.look_of(r)
@@ -40,10 +40,10 @@ def render(r: Rendition) -> bytes:
 
 
 def grid(faces: int) -> tuple[int, int]:
-    """Rings and slices of a globe with about `faces` triangles, of which it has 2 x rings x slices.
+    """Return the rings and slices of a globe with about `faces` triangles (2 x rings x slices).
 
-    Twice as many slices as rings give the best triangles; fewer rings are tried until the count fits. One
-    ring fits always: it gives any even number from 6 on.
+    Twice as many slices as rings give the best triangles; fewer rings are tried until the number fits. One
+    ring always fits: it gives any even number from 6 on.
     """
     for rings in range(max(1, round((faces / 4) ** 0.5)), 1, -1):
         slices = max(3, round(faces / (2 * rings)))
@@ -53,9 +53,9 @@ def grid(faces: int) -> tuple[int, int]:
 
 
 def globe(rings: int, slices: int) -> tuple[Floats, Ints]:
-    """A sphere of radius 1: points of shape (2 + rings x slices, 3), faces of shape (2 x rings x slices, 3).
+    """Return a sphere of radius 1: points (2 + rings x slices, 3), faces (2 x rings x slices, 3).
 
-    Point 0 is the north pole, the last one the south pole; faces run counter-clockwise seen from outside.
+    Point 0 is the north pole, the last one the south pole; faces run counter-clockwise, seen from outside.
     """
     down = np.pi * np.arange(1, rings + 1) / (rings + 1)
     round_ = 2 * np.pi * np.arange(slices) / slices
@@ -87,15 +87,15 @@ def _globe_faces(rings: int, slices: int) -> Ints:
 
 
 def tetrahedron() -> tuple[Floats, Ints]:
-    """The smallest closed body, for 4 or 5 faces."""
+    """Return the smallest closed body, for 4 or 5 faces."""
     points = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / 3**0.5
     return points, np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
 
 
 def waves(look: picture.Look, points: Floats) -> Floats:
-    """A smooth number from 0 to 1 for each point, shape (n,).
+    """Return a smooth number from 0 to 1 for each point, shape (n,).
 
-    It depends on the point's direction alone, so no seam shows.
+    It depends only on the point's direction, so there is no seam.
     """
     total = np.zeros(len(points))
     for turn, wave in enumerate((look.across, look.down, look.falling, look.rising)):

@@ -23,7 +23,7 @@ from understudy_mock.domain.rendition import Rendition
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 BAND_ROWS = 64
-"""Rows worked on at a time: temporary arrays stay small and the interpreter gets its turn between bands."""
+"""Rows worked on at a time: temporary arrays stay small, and other threads get a turn between bands."""
 
 MIN_UNIT = 64
 """Pictures smaller than this (pixels) show a part of the pattern, not all of it squeezed together."""
@@ -31,14 +31,14 @@ MIN_UNIT = 64
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """Two sines along one direction; `cycles` per picture length, `swing` in field steps (256 go round)."""
+    """Two sines along one direction; `cycles` per picture length, `swing` in field steps (256 a turn)."""
 
     cycles: float
     phase: float
     swing: float
 
     def table(self, positions: npt.NDArray[np.int64], unit: int) -> npt.NDArray[np.uint16]:
-        """The wave's height at each position (pixels), in 1/256 of a field step, wrapped to 16 bits."""
+        """Return the wave's height at each position (pixels), in 1/256 field steps, wrapped to 16 bits."""
         turn = 2 * np.pi * (positions * (self.cycles / unit) + self.phase)
         height = self.swing * (np.sin(turn) + 0.3 * np.sin(2 * turn + self.phase))
         wrapped: npt.NDArray[np.uint16] = (np.rint(height * 256).astype(np.int64) & 0xFFFF).astype(np.uint16)
@@ -47,7 +47,7 @@ class Wave:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything that seed, prompt and index decide."""
+    """Everything that seed, prompt and index determine."""
 
     palette: tuple[tuple[int, int, int], ...]
     """256 RGB colours; the last runs into the first."""
@@ -60,7 +60,7 @@ class Look:
 
 
 def look_of(r: Rendition) -> Look:
-    """Draw the look of a rendition. The prompt may hold any characters, lone surrogates included."""
+    """Return the look of a rendition. The prompt may hold any characters, lone surrogates included."""
     text = f"{r.seed}/{r.index}/{r.prompt}".encode("utf-8", "surrogatepass")
     rng = Random(int.from_bytes(blake2b(text, digest_size=16).digest(), "big"))
     return Look(
@@ -74,25 +74,25 @@ def look_of(r: Rendition) -> Look:
 
 
 def unit_of(width: int, height: int) -> int:
-    """The length, in pixels, that the pattern is scaled to: the same look at every size."""
+    """Return the length, in pixels, that the pattern is scaled to: the look is the same at every size."""
     return max(width, height, MIN_UNIT)
 
 
 def offset(look: Look, frame: int, unit: int) -> tuple[int, int]:
-    """Where the window on the pattern is at a frame: (right, down) from its start, in even pixels.
+    """Return where the window on the pattern is at a frame: (right, down) from its start, in even pixels.
 
-    It goes to and fro within an eighth of the picture's length, so a long video needs no larger pattern.
+    The window goes to and fro within an eighth of the picture's length, so a long video needs no larger one.
     """
     reach = _even(max(8, unit // 8))
     return _bounce(look.drift[0], frame, unit, reach), _bounce(look.drift[1], frame, unit, reach)
 
 
 def field(look: Look, left: int, top: int, width: int, height: int, unit: int) -> Bytes:
-    """The pattern's window at (left, top), as palette indexes of shape (height, width)."""
+    """Return the pattern's window at (left, top), as palette indexes of shape (height, width)."""
     xs, ys = np.arange(left, left + width), np.arange(top, top + height)
     across = look.across.table(xs, unit)
     down = look.down.table(ys, unit)
-    # Along a diagonal x + y (or x - y) is all that counts: row y is the table from y on, without a copy.
+    # Along a diagonal only x + y (or x - y) matters: row y is the table from y on, without a copy.
     falling = look.falling.table(np.arange(left + top, left + top + width + height), unit)
     rising = look.rising.table(np.arange(left - top - height, left - top + width), unit)
     out = np.empty((height, width), np.uint8)
@@ -106,7 +106,7 @@ def field(look: Look, left: int, top: int, width: int, height: int, unit: int) -
 
 
 def paint(indexes: Bytes, table: Bytes) -> Bytes:
-    """Look up indexes of shape (height, width) in a table of shape (256, ...); gives (height, width, ...)."""
+    """Look up indexes (height, width) in a table (256, ...). Return an array (height, width, ...)."""
     out = np.empty(indexes.shape + table.shape[1:], np.uint8)
     for y0, y1 in bands(len(indexes)):
         np.take(table, indexes[y0:y1], axis=0, out=out[y0:y1], mode="clip")
@@ -114,12 +114,12 @@ def paint(indexes: Bytes, table: Bytes) -> Bytes:
 
 
 def rgb_table(look: Look) -> Bytes:
-    """The palette, shape (256, 3)."""
+    """Return the palette, shape (256, 3)."""
     return np.array(look.palette, np.uint8)
 
 
 def yuv_tables(look: Look) -> tuple[Bytes, Bytes, Bytes]:
-    """The palette as luma and two chroma tables of 256 (ITU-R BT.709, limited range)."""
+    """Return the palette as luma and two chroma tables of 256 (ITU-R BT.709, limited range)."""
     red, green, blue = rgb_table(look).astype(np.float64).T / 255
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     y = np.rint(16 + 219 * luma).astype(np.uint8)
@@ -129,18 +129,18 @@ def yuv_tables(look: Look) -> tuple[Bytes, Bytes, Bytes]:
 
 
 def bands(height: int) -> Iterator[tuple[int, int]]:
-    """Cut rows 0..height into runs of at most BAND_ROWS: pairs (first, past the last)."""
+    """Yield rows 0..height in runs of at most BAND_ROWS: pairs (first, past the last)."""
     for y in range(0, height, BAND_ROWS):
         yield y, min(y + BAND_ROWS, height)
 
 
 def _sliding(table: npt.NDArray[np.uint16], y0: int, y1: int, width: int) -> npt.NDArray[np.uint16]:
-    """Rows y0..y1 of the matrix whose row y is table[y : y + width]; a view."""
+    """Return rows y0..y1 of the matrix whose row y is table[y : y + width], as a view."""
     return np.lib.stride_tricks.sliding_window_view(table, width)[y0:y1]
 
 
 def _palette(rng: Random) -> tuple[tuple[int, int, int], ...]:
-    """256 colours through four anchors and back to the first; dark and bright take turns, so shapes show."""
+    """Return 256 colours through four anchors, dark and bright in turn, so that shapes show."""
     hue = rng.random()
     anchors = [
         colorsys.hsv_to_rgb((hue + turn + rng.uniform(-0.06, 0.06)) % 1, saturation, value)
@@ -155,7 +155,7 @@ def _palette(rng: Random) -> tuple[tuple[int, int, int], ...]:
 
 
 def _between(anchors: list[tuple[float, float, float]], place: float) -> tuple[int, int, int]:
-    """The colour at a place (0 up to the number of anchors) on the closed way through the anchors."""
+    """Return the colour at a place (0 up to the number of anchors) on the closed way through the anchors."""
     here = anchors[int(place)]
     there = anchors[(int(place) + 1) % len(anchors)]
     share = (1 - math.cos(math.pi * (place % 1))) / 2
@@ -172,7 +172,7 @@ def _drift(rng: Random) -> float:
 
 
 def _bounce(drift: float, frame: int, unit: int, reach: int) -> int:
-    """A walk that starts at 0 and turns back at +reach and -reach, in even pixels."""
+    """Return the place of a walk that starts at 0 and turns back at +reach and -reach, in even pixels."""
     step = _even(max(2, round(abs(drift) * unit)))
     place = reach - abs((frame * step + reach) % (4 * reach) - 2 * reach)
     return place if drift > 0 else -place

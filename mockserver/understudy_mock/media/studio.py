@@ -1,10 +1,9 @@
-"""Where files are asked for: made on demand, once however many ask, and kept while there is room.
+"""The studio makes files on demand, each once for all who ask, and keeps them while there is room.
 
-The event loop only looks things up and waits; the work is done by a few threads. Files that take long have
-threads of their own, so a small one is made beside them and not after them. What nobody waits for any more is
-not made. Every mutable thing here is
-guarded by one lock, which is held for a few dictionary steps and never while rendering, so one studio may
-serve any number of event loops.
+The event loop only looks files up and waits; a few threads do the work. Files that take long have threads of
+their own, so that a small file need not wait for them. A file that nobody waits for any more is not made. One
+lock guards all mutable state. It is held for a few dictionary steps and never while rendering, so one studio
+may serve any number of event loops.
 """
 
 from __future__ import annotations
@@ -25,37 +24,37 @@ from understudy_mock.media.small import small_file
 
 LIBRARIES: Final = ("av", "PIL", "numpy", "trimesh")
 CACHE_BYTES: Final = 256 * 1024 * 1024
-"""Bytes of files kept."""
+"""Most bytes of files that are kept."""
 
 CACHE_FILES: Final = 10_000
-"""Files kept, however small they are."""
+"""Most files that are kept, however small they are."""
 
 MAX_THREADS: Final = 4
-"""Threads for quick files, and as many for long ones."""
+"""Most threads for quick files, and as many for long ones."""
 
 QUICK_PIXELS: Final = 500_000_000
 """Pixels, in all frames together, up to which a file is quick: about half a second."""
 
 MOST_WAITING: Final = 500
-"""Files that wait for a thread, quick ones and long ones each; whoever asks for one more is turned away."""
+"""Most files that wait for a thread, of the quick and of the long ones each; a request for more fails."""
 
 LINGER: Final = 5.0
-"""Seconds that a file under way is worked on after everybody left: who gave up may try again."""
+"""Seconds of further work on a file after everybody left: those who left may ask again."""
 
 Renderer = Callable[[Rendition, Callable[[], None]], bytes]
-"""Makes the file of a bounded rendition; calls its second argument now and then, which raises to stop it."""
+"""Makes the file of a bounded rendition. Its second argument, called now and then, raises to stop it."""
 
 
 class StudioClosed(RuntimeError):
-    """A file was asked for, or still being made, when its studio was closed."""
+    """The studio was closed before, or while, the file was made."""
 
 
 class RenderError(RuntimeError):
-    """A file could not be made; the cause says why. Asking again tries again."""
+    """A file could not be made; the cause says why. The next request tries again."""
 
 
 class StudioBusy(RuntimeError):
-    """Too many files wait to be made already."""
+    """Too many files wait to be made."""
 
 
 class Unwanted(RuntimeError):
@@ -67,20 +66,20 @@ Wanted = Callable[[], bool]
 
 
 def always() -> bool:
-    """Want a file to the end."""
+    """Return True: the file is wanted until it is made."""
     return True
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
-    """A file that is to be made, and everybody who waits for it. `left` is when nobody was found to."""
+class _Pending:
+    """A file that is not made yet, and who waits for it. `left` is when nobody was first seen to wait."""
 
     future: Future[bytes] = field(default_factory=Future)
     waiting: dict[object, Wanted] = field(default_factory=dict)
     left: float | None = None
 
 
-class _Lane:
+class _Threads:
     """A few threads, and how many files wait for one of them."""
 
     def __init__(self, name: str) -> None:
@@ -89,7 +88,7 @@ class _Lane:
 
 
 class Studio:
-    """Makes result files. `full` says whether they are real ones or the small shipped ones."""
+    """Makes result files. `full` is False if it only has the small shipped ones."""
 
     def __init__(
         self,
@@ -101,103 +100,103 @@ class Studio:
         linger: float = LINGER,
         renderer: Renderer | None = None,
     ) -> None:
-        """Keep and queue so much. `renderer` stands in for the real one, in tests."""
+        """Make a studio with these bounds. `renderer` replaces the real one in tests."""
         self.full: Final = not small and (renderer is not None or available())
         self._renderer = renderer or render
         self._most_waiting = most_waiting
         self._linger = linger
         self._cache = Cache(cache_bytes, cache_files)
-        self._flights: dict[Rendition, _Flight] = {}
+        self._pending: dict[Rendition, _Pending] = {}
         self._lock = Lock()
         self._closed = Event()
-        self._quick, self._long = _Lane("studio-quick"), _Lane("studio-long")
+        self._quick, self._long = _Threads("studio-quick"), _Threads("studio-long")
 
     async def file(self, r: Rendition, wanted: Wanted = always) -> bytes:
-        """The file's bytes; `r` need not be bounded. `wanted` tells whether the asker still waits for it.
+        """Return the file's bytes; `r` need not be bounded. `wanted` returns whether the caller still waits.
 
         Raises RenderError, StudioBusy, Unwanted when everybody left before it was made, and StudioClosed
-        after `close`. One who leaves, or is cancelled, leaves the others alone.
+        after `close`. A caller that leaves, or is cancelled, does not disturb the others.
         """
         if not self.full:
             self._check_open()
             return small_file(r.format)
         waiter = object()
-        found = self._find_or_start(r.bounded(), waiter, wanted)
-        if isinstance(found, bytes):
-            return found
+        file = self._find_or_start(r.bounded(), waiter, wanted)
+        if isinstance(file, bytes):
+            return file
         try:
-            return await asyncio.shield(asyncio.wrap_future(found.future))
+            return await asyncio.shield(asyncio.wrap_future(file.future))
         finally:
             with self._lock:
-                del found.waiting[waiter]
+                del file.waiting[waiter]
 
     @property
     def held(self) -> int:
-        """Bytes kept now."""
+        """The number of bytes kept now."""
         return self._cache.held
 
     def close(self) -> None:
-        """Stop: what is being made is given up at its next frame, and who waits for it gets StudioClosed."""
+        """Stop. Files that are being made are given up at their next frame; who waits gets StudioClosed."""
         with self._lock:
             self._closed.set()
             self._cache.clear()
-        for lane in (self._quick, self._long):
-            lane.pool.shutdown(wait=False)
+        for threads in (self._quick, self._long):
+            threads.pool.shutdown(wait=False)
 
-    def _find_or_start(self, key: Rendition, waiter: object, wanted: Wanted) -> bytes | _Flight:
+    def _find_or_start(self, key: Rendition, waiter: object, wanted: Wanted) -> bytes | _Pending:
         with self._lock:
             self._check_open()
             kept = self._cache.get(key)
             if kept is not None:
                 return kept
-            flight = self._flights.get(key)
-            if flight is None:
-                lane = self._quick if key.width * key.height * key.frames <= QUICK_PIXELS else self._long
-                if lane.waiting >= self._most_waiting:
+            pending = self._pending.get(key)
+            if pending is None:
+                threads = self._quick if key.width * key.height * key.frames <= QUICK_PIXELS else self._long
+                if threads.waiting >= self._most_waiting:
                     raise StudioBusy("too many files wait to be made")
-                # Not the executor's own future: that one could be cancelled by a waiter while it is queued.
-                flight = _Flight()
-                lane.pool.submit(self._fly, key, flight, lane)
-                lane.waiting += 1
-                self._flights[key] = flight
-            flight.waiting[waiter] = wanted
-            return flight
+                # Not the executor's own future: a waiter could cancel that one while it is queued.
+                pending = _Pending()
+                threads.pool.submit(self._make, key, pending, threads)
+                threads.waiting += 1
+                self._pending[key] = pending
+            pending.waiting[waiter] = wanted
+            return pending
 
-    def _fly(self, key: Rendition, flight: _Flight, lane: _Lane) -> None:
-        """In a worker thread: make the file, keep it, tell everybody who waits."""
+    def _make(self, key: Rendition, pending: _Pending, threads: _Threads) -> None:
+        """In a worker thread, make the file, keep it and give it to all who wait."""
         with self._lock:
-            lane.waiting -= 1
+            threads.waiting -= 1
         try:
-            self._check_wanted(key, flight, linger=0)
-            data = self._renderer(key, lambda: self._check_wanted(key, flight, self._linger))
+            self._check_wanted(key, pending, linger=0)
+            data = self._renderer(key, lambda: self._check_wanted(key, pending, self._linger))
         except (StudioClosed, Unwanted) as end:
-            self._land(key, flight, None)
-            flight.future.set_exception(end)
-        except BaseException as cause:  # whatever it is, somebody waits to hear of it
+            self._finish(key, pending, None)
+            pending.future.set_exception(end)
+        except BaseException as cause:  # whatever it is, those who wait must learn of it
             error = RenderError(f"could not make a {key.format} file: {cause!r}")
             error.__cause__ = cause
-            self._land(key, flight, None)
-            flight.future.set_exception(error)
+            self._finish(key, pending, None)
+            pending.future.set_exception(error)
         else:
-            self._land(key, flight, data)
-            flight.future.set_result(data)
+            self._finish(key, pending, data)
+            pending.future.set_result(data)
 
-    def _check_wanted(self, key: Rendition, flight: _Flight, linger: float) -> None:
-        """Raise StudioClosed after `close`, and Unwanted when nobody has waited for `linger` seconds."""
+    def _check_wanted(self, key: Rendition, pending: _Pending, linger: float) -> None:
+        """Raise StudioClosed after `close`, Unwanted when nobody has waited for `linger` seconds."""
         self._check_open()
         with self._lock:
-            if any(wanted() for wanted in flight.waiting.values()):
-                flight.left = None
+            if any(wanted() for wanted in pending.waiting.values()):
+                pending.left = None
                 return
-            flight.left = flight.left or monotonic()
-            if monotonic() - flight.left >= linger:
-                del self._flights[key]  # whoever asks from now on starts anew
+            pending.left = pending.left or monotonic()
+            if monotonic() - pending.left >= linger:
+                del self._pending[key]  # the next request starts anew
                 raise Unwanted(f"nobody waits for this {key.format} file any more")
 
-    def _land(self, key: Rendition, flight: _Flight, data: bytes | None) -> None:
+    def _finish(self, key: Rendition, pending: _Pending, data: bytes | None) -> None:
         with self._lock:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            if self._pending.get(key) is pending:
+                del self._pending[key]
             if data is not None and not self._closed.is_set():
                 self._cache.put(key, data)
 
@@ -207,9 +206,9 @@ class Studio:
 
 
 class Cache:
-    """Files by rendition, bounded by their bytes and their number. Not thread-safe.
+    """Files by rendition, bounded by bytes and by number. Not thread-safe.
 
-    What was used longest ago goes first.
+    The file that was used longest ago is removed first.
     """
 
     def __init__(self, limit: int, files: int) -> None:
@@ -220,14 +219,14 @@ class Cache:
         """Bytes held now."""
 
     def get(self, key: Rendition) -> bytes | None:
-        """The file, which then counts as just used."""
+        """Return a file, which then counts as just used."""
         data = self._files.get(key)
         if data is not None:
             self._files.move_to_end(key)
         return data
 
     def put(self, key: Rendition, data: bytes) -> None:
-        """Keep a file, unless it alone is over the limit."""
+        """Keep a file, unless it alone exceeds the limit."""
         if len(data) > self._limit:
             return
         self._files[key] = data
@@ -243,12 +242,12 @@ class Cache:
 
 
 def available() -> bool:
-    """Whether the libraries of the `media` extra are installed; none of them is loaded to find out."""
+    """Return whether the libraries of the `media` extra are installed, without importing them."""
     return all(find_spec(name) is not None for name in LIBRARIES)
 
 
 def render(r: Rendition, check: Callable[[], None]) -> bytes:
-    """Make the file of a bounded rendition; the first one of a kind imports the libraries it needs."""
+    """Return the file of a bounded rendition. The first file of a kind imports the libraries it needs."""
     if r.format == "mp4":
         from understudy_mock.media import video
 

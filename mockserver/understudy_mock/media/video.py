@@ -1,7 +1,7 @@
-"""H.264 in MP4: the picture's pattern seen through a window that moves.
+"""H.264 in MP4: the picture's pattern through a window that moves.
 
-The pattern is painted once, a little larger than the video; each frame is a copy of a part of it. Only one
-frame is held at a time, so memory does not grow with the video's length.
+The pattern is painted once, a little larger than the video. Each frame is a copy of a part of it. Only one
+frame is in memory at a time, so memory does not grow with the video's length.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LIMITED_RANGE = 1
 
 
 def render(r: Rendition, check: Callable[[], None]) -> bytes:
-    """Make the file; `r` is bounded. `check` is called before each frame and raises to give up."""
+    """Return the file of a bounded rendition. `check` is called before each frame and raises to give up."""
     window = Window(r)
     out = BytesIO()
     with av.open(out, "w", format="mp4", options=_mux_options(r)) as container:
@@ -68,7 +68,7 @@ class Window:
         self._planes = picture.paint(pattern, luma), picture.paint(quarter, blue), picture.paint(quarter, red)
 
     def frame(self, number: int) -> av.VideoFrame:
-        """Frame `number`, yuv420p. Places are even, so luma and chroma move together."""
+        """Return frame `number`, yuv420p. Places are even, so luma and chroma move together."""
         x, y = self._places[number]
         frame = av.VideoFrame(self._width, self._height, "yuv420p")
         frame.pts = number
@@ -81,7 +81,7 @@ class Window:
 
 
 def _mux_options(r: Rendition) -> dict[str, str]:
-    """Index first, so that players can start before all is there; no dates or versions inside."""
+    """Put the index first, so that players can start early, and no dates or versions inside."""
     return {
         "moov_size": str(MOOV_FIXED_BYTES + MOOV_FRAME_BYTES * r.frames),
         "fflags": "+bitexact",
@@ -91,7 +91,7 @@ def _mux_options(r: Rendition) -> dict[str, str]:
 
 
 def _configure(stream: VideoStream, r: Rendition) -> None:
-    """One thread and one key frame every ten seconds: the same bytes every time, and quickly made."""
+    """Use one thread and a key frame every ten seconds: the bytes are always the same, and quickly made."""
     stream.width, stream.height, stream.pix_fmt = r.width, r.height, "yuv420p"
     context = stream.codec_context
     context.thread_count = 1

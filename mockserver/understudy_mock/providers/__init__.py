@@ -1,4 +1,4 @@
-"""How each provider words its answers: one small module a provider, no decisions."""
+"""How each provider words its answers: one small module per provider, no decisions."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

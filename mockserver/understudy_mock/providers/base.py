@@ -1,4 +1,4 @@
-"""What a provider's module must be able to word."""
+"""What a provider's module must be able to word, and what several providers word alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from understudy_mock.domain.call import Answer, Headers
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble
+from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
@@ -17,28 +17,45 @@ from understudy_mock.domain.timeline import State, Step
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a refused call was made, for errors that say so. `trace` is a UUID of this call."""
+    """Where a refused call was made, for errors that name it. `trace` is a UUID of this call."""
 
     host: str
     path: str
     trace: str
 
 
+CONDITIONS: Mapping[int, Condition] = MappingProxyType(
+    {
+        400: Condition.INVALID_REQUEST,
+        401: Condition.INVALID_KEY,
+        429: Condition.RATE_LIMITED,
+        500: Condition.INTERNAL_ERROR,
+        502: Condition.BAD_GATEWAY,
+        503: Condition.UNAVAILABLE,
+        504: Condition.TIMEOUT,
+    }
+)
+"""The error statuses that mean the same at every provider."""
+
+
 class Provider(Protocol):
     """The wording of one provider. Every function is pure.
 
-    What has a body here holds for providers that say nothing else.
+    A function with a body here is the default: a provider that differs has its own.
     """
 
     name: str
     unsafe_end: State
-    """How a job ends whose result the safety checker stops."""
+    """How a job ends if the safety checker stops its result."""
 
     retry_header: bytes
     """The header that tells a refused caller when to come back."""
 
-    conditions: dict[int, Condition]
-    """What each error status of the provider stands for."""
+    conditions: Mapping[int, Condition]
+    """What each error status of the provider means."""
+
+    words: Mapping[State, str] = MappingProxyType({})
+    """The provider's words for states that it does not call as we do."""
 
     failures: Mapping[int, str] = MappingProxyType({})
     """Why a job failed, by the codes that the provider documents for it."""
@@ -50,10 +67,10 @@ class Provider(Protocol):
         """Answer a submit that is queued."""
 
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
-        """Answer where the job is. `urls` lead to its files; there are none until it is COMPLETED."""
+        """Answer a status call. `urls` lead to the job's files; there are none until it is COMPLETED."""
 
     def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
-        """Answer what the job made, to a call of the role `result`.
+        """Answer a call of the role `result`.
 
         `file_size` is in bytes, 0 until then; `balance` in micro-USD.
         """
@@ -62,28 +79,39 @@ class Provider(Protocol):
         """Answer a submit that waited for its job. `balance` is in micro-USD."""
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
-        """Word a callback that tells the job as it is in `step`."""
+        """Return the body of a callback about the job as it is in `step`."""
+        return self.status(job, step, urls).body
 
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
-        """Sign a callback sent at `instant` (ms since the epoch); nothing where callbacks are not signed."""
+        """Return the headers that sign a callback sent at `instant` (ms since the epoch)."""
+        return []  # most providers document no signature
 
     def called(self, job: Job, step: Step) -> str:
-        """Tell the provider's word for where the job is."""
-        return step.state
+        """Return the provider's word for the job's state."""
+        if step.state is State.PROCESSING and job.timeline.processing_as:
+            return job.timeline.processing_as
+        return self.words.get(step.state, step.state)
 
     def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
-        """Answer a lookup of the role `what`, or the end of a `wait`; `facts` are described at their finder.
+        """Answer a lookup of the role `what`, or the end of a `wait`; who asks for it describes the `facts`.
 
-        One that the provider's specs do not have is answered as any unknown route is.
+        A lookup that the provider's specs do not have is answered like an unknown route.
         """
         return self.refusal(Refusal(Trouble.NO_ROUTE), Place("", "", ""), frozenset())
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
-        """Word a refusal."""
+        """Answer a refused call."""
 
     def unconditioned(self, status: int) -> Answer | None:
-        """Word an error status that is none of `conditions`; None where no document has a body for it.
+        """Answer an error status that is not in `conditions`; None if no document has a body for it.
 
-        A job's own failure is such a status where the provider tells it by one.
+        Such a status can be a job's own failure.
         """
         return None
+
+
+def complaints(violations: tuple[Violation, ...]) -> list[str]:
+    """Return what is wrong with each parameter, for providers that list it all in one sentence."""
+    return [
+        f"{v.name or 'body'} {'is required' if v.missing else f'is invalid: {v.reason}'}" for v in violations
+    ]

@@ -1,4 +1,4 @@
-"""Pixazo's wording. Three layers speak: the API gateway, the queue behind it, and the model's validation.
+"""Pixazo's wording. Three layers answer: the provider's API gateway, the queue and the model's validation.
 
 The gateway is Azure API Management (APIM), whose default bodies have a space inside each brace:
 https://learn.microsoft.com/troubleshoot/azure/api-mgmt/availability/unauthorized-errors-invoke-apis
@@ -6,18 +6,19 @@ https://learn.microsoft.com/troubleshoot/azure/api-mgmt/availability/unauthorize
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from understudy_mock.domain.call import JSON, Answer, Headers, json_answer
+from understudy_mock.domain.call import JSON, Answer, json_answer
 from understudy_mock.domain.clock import iso_ms, sql_stamp
 from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
 from understudy_mock.domain.draw import Draw, uuid7
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import TERMINAL, State, Step
-from understudy_mock.providers.base import Place, Provider
+from understudy_mock.providers.base import CONDITIONS, Place, Provider
 
 _GATEWAY: dict[Condition | Trouble, tuple[int, str]] = {
     Condition.MISSING_KEY: (
@@ -51,29 +52,25 @@ class Pixazo(Provider):
     name = "pixazo"
     unsafe_end = State.FAILED
     retry_header = b"retry-after"
-    conditions = {  # noqa: RUF012 (a constant of the protocol)
-        400: Condition.INVALID_REQUEST,
-        401: Condition.INVALID_KEY,
-        402: Condition.INSUFFICIENT_BALANCE,
-        403: Condition.QUOTA_EXCEEDED,
-        404: Condition.NOT_FOUND,
-        429: Condition.RATE_LIMITED,
-        500: Condition.INTERNAL_ERROR,
-        502: Condition.BAD_GATEWAY,
-        503: Condition.UNAVAILABLE,
-        504: Condition.TIMEOUT,
-    }
+    conditions = MappingProxyType(
+        {
+            **CONDITIONS,
+            402: Condition.INSUFFICIENT_BALANCE,
+            403: Condition.QUOTA_EXCEEDED,
+            404: Condition.NOT_FOUND,
+        }
+    )
 
     def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
-        """Name a job `{model_id}_{uuid7}`."""
+        """Return a new job's id, `{model_id}_{uuid7}`."""
         made = uuid7(created, draw.id_bits)
         if "odd-request-id" in quirks:
-            # As an address seen at the provider: another variant digit, and one digit too many.
+            # As in an address of the provider: another variant digit, and one digit too many.
             made = f"{made[:19]}5{made[20:]}{draw.root[10] % 16:x}"
         return f"{model.id.replace('/', '-')}_{made}"
 
     def accepted(self, job: Job) -> Answer:
-        """Answer 202: the job is queued, and where to ask for it."""
+        """Answer 202: the job is queued. The answer says where to poll."""
         return json_answer(
             200 if "submit-200" in job.quirks else 202,
             {
@@ -91,24 +88,24 @@ class Pixazo(Provider):
         """Describe a job. Callbacks write the later stamps as SQL does (page: Callback Payload)."""
         state, quirks = step.state, job.quirks
         done = state in TERMINAL
-        told = {
+        body = {
             "request_id": job.id,
-            "status": (job.timeline.processing_as or state) if state is State.PROCESSING else state,
+            "status": self.called(job, step),
             "model_id": job.model.id,
             "error": job.timeline.error if done else None,
             "output": {"media_url": urls, "media_type": job.media_type} if urls else None,
         }
         if done and not urls and "bare-failures" in quirks:
-            return told
+            return body
         as_sql = "iso-timestamps" not in quirks if callback else "sql-timestamps" in quirks
         updated = (sql_stamp if as_sql else iso_ms)(job.told_at(step.at))
-        told["created_at"] = iso_ms(job.told_at(0))
-        told["updated_at"] = updated
-        told["completed_at"] = updated if done else None
-        return told
+        body["created_at"] = iso_ms(job.told_at(0))
+        body["updated_at"] = updated
+        body["completed_at"] = updated if done else None
+        return body
 
     def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
-        """Answer the image-to-video page's result call: the video, or the job while there is none.
+        """Answer with the video, as on the image-to-video page, or with the job while there is no video.
 
         The page declares application/octet-stream for a file called output.mp4.
         """
@@ -123,19 +120,15 @@ class Pixazo(Provider):
         return json_answer(200, {"video": video})
 
     def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
-        """Answer a submit that waited: what the result call answers."""
+        """Answer a submit that waited, as the result call is answered."""
         return self.result(job, step, urls, len(file), balance)
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
-        """Word a callback: the fields of the status."""
+        """Return the body of a callback: the fields of the status."""
         return msgspec.json.encode(self.job_object(job, step, urls, callback=True))
 
-    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
-        """Sign nothing: no signature is documented."""
-        return []
-
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
-        """Word a refusal in its layer's form."""
+        """Answer a refused call in the form of the layer that refuses it."""
         what, detail = refusal.what, refusal.detail
         match what:
             case Condition.MISSING_KEY | Condition.INVALID_KEY:
@@ -154,7 +147,7 @@ class Pixazo(Provider):
                 message = f"Out of call volume quota. Quota will be replenished in {_duration(wait)}."
                 return _apim(403, message, (b"retry-after", str(wait).encode()))
             case Condition.INTERNAL_ERROR:
-                # https://learn.microsoft.com leaves it out; seen at gateway.pixazo.ai on 2026-08-23.
+                # Not on https://learn.microsoft.com, but seen at gateway.pixazo.ai on 2026-08-23.
                 message = "Internal server error"
                 body = f'{{ "statusCode": 500, "message": "{message}", "activityId": "{place.trace}" }}'
                 return Answer(500, body.encode(), [JSON])
@@ -192,7 +185,7 @@ def _queue(status: int, error: str, message: str) -> Answer:
 
 
 def _invalid(violations: tuple[Violation, ...]) -> Answer:
-    """The first violation as the page words it; all of them, where there are more, beside it."""
+    """Answer with the first violation as the page words it, and with a list of all if there are several."""
     # Only a missing parameter is documented; "Invalid value" and the list are assumed.
     texts = [
         "Invalid JSON body"
@@ -204,7 +197,7 @@ def _invalid(violations: tuple[Violation, ...]) -> Answer:
 
 
 def _duration(seconds: int) -> str:
-    """Write a duration as .NET prints a TimeSpan: `00:30:02`, or `14.07:13:56` beyond a day."""
+    """Return a duration as .NET prints a TimeSpan: `00:30:02`, or `14.07:13:56` beyond a day."""
     days, rest = divmod(seconds, 86_400)
     clock = f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}"
     return f"{days}.{clock}" if days else clock

@@ -6,17 +6,18 @@ Its second version is a queue: addresses at submit, JSON at the end.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from understudy_mock.domain.call import HTML, Answer, Headers, json_answer
+from understudy_mock.domain.call import HTML, Answer, json_answer
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import Condition, Refusal, Trouble
 from understudy_mock.domain.draw import Draw, uuid7
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
 from understudy_mock.domain.timeline import State, Step
-from understudy_mock.providers.base import Place, Provider
+from understudy_mock.providers.base import CONDITIONS, Place, Provider, complaints
 
 # Statuses: Segmind Hunyuan Video, Common Error Codes. Texts: the vendor's error reference where it shows
 # one, else the page's own explanation of the code; those beyond the page are assumed.
@@ -47,25 +48,22 @@ class Segmind(Provider):
     name = "segmind"
     unsafe_end = State.FAILED
     retry_header = b"x-rate-limit-reset-at-utc"
-    conditions = {  # noqa: RUF012 (a constant of the protocol)
-        400: Condition.INVALID_REQUEST,
-        401: Condition.INVALID_KEY,
-        403: Condition.FORBIDDEN,
-        404: Condition.MODEL_NOT_FOUND,
-        406: Condition.INSUFFICIENT_BALANCE,
-        429: Condition.RATE_LIMITED,
-        500: Condition.INTERNAL_ERROR,
-        502: Condition.BAD_GATEWAY,
-        503: Condition.UNAVAILABLE,
-        504: Condition.TIMEOUT,
-    }
+    conditions = MappingProxyType(
+        {
+            **CONDITIONS,
+            403: Condition.FORBIDDEN,
+            404: Condition.MODEL_NOT_FOUND,
+            406: Condition.INSUFFICIENT_BALANCE,
+        }
+    )
+    words = MappingProxyType({State.ERROR: State.FAILED})
 
     def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
-        """Name a call with a UUID."""
+        """Return a new job's id, a UUID."""
         return uuid7(created, draw.id_bits)
 
     def accepted(self, job: Job) -> Answer:
-        """Answer a queued submit with the addresses to ask.
+        """Answer a queued submit with the addresses to poll.
 
         https://docs.segmind.com/docs/serverless-api/async-inference
         """
@@ -82,28 +80,22 @@ class Segmind(Provider):
         )
 
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
-        """Answer where the job is; a failed one is 422, as in its result (segmind-python, segmind/v2.py)."""
+        """Answer a status call, with 422 for a failed job like its result (segmind-python, segmind/v2.py)."""
         if step.state in (State.FAILED, State.ERROR):
             reason = job.timeline.error or "Internal server error"
-            told = {"status": State.FAILED, "error": reason, "metrics": _metrics(job)}
-            return json_answer(422, {"request_id": job.id, **told})
+            failed = {"status": State.FAILED, "error": reason, "metrics": _metrics(job)}
+            return json_answer(422, {"request_id": job.id, **failed})
         return json_answer(200, {"request_id": job.id, "status": self.called(job, step)})
 
-    def called(self, job: Job, step: Step) -> str:
-        """Tell the provider's word: there is no ERROR beside FAILED."""
-        if step.state is State.PROCESSING and job.timeline.processing_as:
-            return job.timeline.processing_as
-        return State.FAILED if step.state is State.ERROR else step.state
-
     def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
-        """Answer what the job made, and until then where it is (assumed: nothing is shown for that)."""
+        """Answer with what the job made, and until then as a status call (assumed: no document shows it)."""
         if step.state is not State.COMPLETED:
             return self.status(job, step, urls)
         accounts = {"cost": usd(job.price), "remaining_credits": usd(balance)}
-        told = self._told(job, urls[0], file_size)
-        return json_answer(200, {"request_id": job.id, **told, "metrics": accounts | _metrics(job)})
+        made = self._output(job, urls[0], file_size)
+        return json_answer(200, {"request_id": job.id, **made, "metrics": accounts | _metrics(job)})
 
-    def _told(self, job: Job, url: str, file_size: int) -> dict[str, Any]:
+    def _output(self, job: Job, url: str, file_size: int) -> dict[str, Any]:
         video = {
             "url": url,
             "content_type": job.media_type,
@@ -113,7 +105,7 @@ class Segmind(Provider):
         return {"status": State.COMPLETED, "output": url, "video": video}
 
     def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
-        """Answer the video's bytes; a job that failed is a 500 with its reason (assumed)."""
+        """Answer with the video's bytes; for a failed job with 500 and its reason (assumed)."""
         if step.state is not State.COMPLETED:
             return json_answer(500, {"error": job.timeline.error or "Internal server error"})
         queued, worked = _course(job)
@@ -125,19 +117,11 @@ class Segmind(Provider):
             (b"x-seed-value", str(job.seed).encode()),
         ]
         if "json-video" in job.quirks:
-            return json_answer(200, self._told(job, urls[0], len(file)), *headers)
+            return json_answer(200, self._output(job, urls[0], len(file)), *headers)
         return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
 
-    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
-        """Word a callback. No operation takes an address for one: a model's end calls nobody back."""
-        return self.status(job, step, urls).body
-
-    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
-        """Sign nothing."""
-        return []
-
     def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
-        """Answer the credits, or where uploaded files are kept."""
+        """Answer with the credits, or with the addresses of uploaded files."""
         match what:
             case "balance":
                 # https://docs.segmind.com/api-reference/account-and-billing-apis
@@ -149,11 +133,11 @@ class Segmind(Provider):
                 return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
-        """Word a refusal."""
+        """Answer a refused call."""
         what, detail = refusal.what, refusal.detail
         match what:
             case Condition.RATE_LIMITED:
-                # There is no Retry-After; the format of this header is assumed.
+                # Instead of Retry-After; the format of this header is assumed.
                 reset = (b"x-rate-limit-reset-at-utc", iso_ms(detail.resets_at or 0).encode())
                 return json_answer(429, {"error": "Rate limit exceeded"}, reset)
             case Condition.INSUFFICIENT_BALANCE:
@@ -164,7 +148,9 @@ class Segmind(Provider):
                 # api-evangelist/segmind, errors/segmind-error-codes.yml: the text names the request.
                 return json_answer(404, {"error": f"Request {detail.job} not found"})
             case Condition.INVALID_REQUEST:
-                return json_answer(400, {"error": _invalid(detail.violations)})
+                texts = "; ".join(complaints(detail.violations))
+                whole = f"Invalid parameters: {texts}" if texts else "Invalid parameters or request format"
+                return json_answer(400, {"error": whole})
             case Trouble.WRONG_METHOD:
                 allow = (b"allow", ", ".join(detail.allowed).encode())
                 return Answer(405, _METHOD_PAGE, [HTML, allow])
@@ -175,7 +161,7 @@ class Segmind(Provider):
                 return json_answer(status, {"error": text})
 
     def unconditioned(self, status: int) -> Answer | None:
-        """Word 422 as what it is at the queue: a call that failed, here before it was worked on."""
+        """Answer 422 as the queue does for a call that failed, here before any work on it."""
         if status != 422:
             return None
         metrics = {"inference_time": 0.0, "queue_time": 0.0, "total_time": 0.0}
@@ -183,7 +169,7 @@ class Segmind(Provider):
 
 
 def _course(job: Job) -> tuple[float, float]:
-    """Tell how long the job waits and is worked on, in provider seconds."""
+    """Return how long the job waits, and how long the work takes, in provider seconds."""
     wish = job.scenario.job if job.scenario else None
     course = job.model.course
     queued = course.queued if wish is None or wish.queued is None else wish.queued
@@ -192,18 +178,11 @@ def _course(job: Job) -> tuple[float, float]:
 
 
 def _plain(micro_usd: int) -> str:
-    """Write credits to the last digit, and no digit more."""
+    """Return credits without zeros at the end."""
     return f"{usd(micro_usd):.6f}".rstrip("0").rstrip(".")
 
 
 def _metrics(job: Job) -> dict[str, float]:
-    """Tell the times of a finished job as the queue's answers do."""
+    """Return the times of a finished job, as the queue answers them."""
     queued, worked = _course(job)
     return {"inference_time": worked, "queue_time": queued, "total_time": queued + worked}
-
-
-def _invalid(violations: tuple[Violation, ...]) -> str:
-    texts = [
-        f"{v.name or 'body'} {'is required' if v.missing else f'is invalid: {v.reason}'}" for v in violations
-    ]
-    return "Invalid parameters: " + "; ".join(texts) if texts else "Invalid parameters or request format"

@@ -12,24 +12,15 @@ import msgspec
 
 from understudy_mock.domain.call import Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import Condition, Refusal, Trouble
 from understudy_mock.domain.draw import Draw, uuid7
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
 from understudy_mock.domain.timeline import State, Step
-from understudy_mock.providers.base import Place, Provider
+from understudy_mock.providers.base import CONDITIONS, Place, Provider, complaints
 
-_STATES = {
-    State.QUEUED: "created",
-    State.PROCESSING: "processing",
-    State.COMPLETED: "completed",
-    State.FAILED: "failed",
-    State.ERROR: "failed",
-}
-
-# Codes inside a failed prediction: https://wavespeed.ai/docs/error-codes. Which one a failure gets that
-# names none is assumed.
+# Codes inside a failed prediction: https://wavespeed.ai/docs/error-codes. The default ones are assumed.
 _MODERATED, _TASK_FAILED, _INTERNAL, _TIMED_OUT = 1200, 1405, 5000, 5004
 
 # The envelope and the statuses are documented (https://wavespeed.ai/docs/rest-api and
@@ -61,18 +52,23 @@ class WaveSpeed(Provider):
     name = "wavespeed"
     unsafe_end = State.COMPLETED
     retry_header = b"retry-after"
-    conditions = {  # noqa: RUF012 (a constant of the protocol)
-        400: Condition.INVALID_REQUEST,
-        401: Condition.INVALID_KEY,
-        402: Condition.INSUFFICIENT_BALANCE,
-        403: Condition.FORBIDDEN,
-        404: Condition.NOT_FOUND,
-        429: Condition.RATE_LIMITED,
-        500: Condition.INTERNAL_ERROR,
-        502: Condition.BAD_GATEWAY,
-        503: Condition.UNAVAILABLE,
-        504: Condition.TIMEOUT,
-    }
+    conditions = MappingProxyType(
+        {
+            **CONDITIONS,
+            402: Condition.INSUFFICIENT_BALANCE,
+            403: Condition.FORBIDDEN,
+            404: Condition.NOT_FOUND,
+        }
+    )
+    words = MappingProxyType(
+        {
+            State.QUEUED: "created",
+            State.PROCESSING: "processing",
+            State.COMPLETED: "completed",
+            State.FAILED: "failed",
+            State.ERROR: "failed",
+        }
+    )
     failures = MappingProxyType(
         {
             _MODERATED: "The content was stopped by moderation",
@@ -88,7 +84,7 @@ class WaveSpeed(Provider):
     )
 
     def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
-        """Name a prediction with 32 hexadecimal digits, as the vendor's samples do."""
+        """Return a new prediction's id: 32 hexadecimal digits, as in the vendor's samples."""
         return uuid7(created, draw.id_bits).replace("-", "")
 
     def accepted(self, job: Job) -> Answer:
@@ -96,32 +92,26 @@ class WaveSpeed(Provider):
         return self._envelope(self.prediction(job, job.timeline.steps[0], []))
 
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
-        """Answer 200 in any state; a failed prediction is a successful answer."""
+        """Answer 200 in any state, also for a failed prediction."""
         return self._envelope(self.prediction(job, step, urls))
 
     def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
-        """Answer what the status answers: outputs are in the prediction."""
+        """Answer as a status call, which has the outputs."""
         return self.status(job, step, urls)
 
     def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
         """Answer a submit that waited."""
         return self.status(job, step, urls)
 
-    def called(self, job: Job, step: Step) -> str:
-        """Tell the provider's word for where the job is."""
-        if step.state is State.PROCESSING and job.timeline.processing_as:
-            return job.timeline.processing_as
-        return _STATES[step.state]
-
     def prediction(self, job: Job, step: Step, urls: list[str]) -> dict[str, Any]:
-        """Describe a prediction; callbacks carry it bare."""
+        """Describe a prediction; a callback has it without the envelope."""
         state = step.state
         completed = state is State.COMPLETED
         worked = 0
         if completed:
             steps = job.timeline.steps
             worked = step.at - (steps[-2].at if len(steps) > 1 else 0)
-        told = {
+        prediction = {
             "id": job.id,
             "model": job.model.id,
             "outputs": urls,
@@ -137,25 +127,25 @@ class WaveSpeed(Provider):
             default = _INTERNAL
             if state is State.FAILED:
                 default = _MODERATED if job.timeline.nsfw else _TASK_FAILED
-            told["error"] = job.timeline.error or "task failed"
-            told["code"] = default if job.timeline.code is None else job.timeline.code
-        return told
+            prediction["error"] = job.timeline.error or "task failed"
+            prediction["code"] = default if job.timeline.code is None else job.timeline.code
+        return prediction
 
     def _envelope(self, data: Any) -> Answer:
         return json_answer(200, {"code": 200, "message": "success", "data": data})
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
-        """Word a callback: the bare prediction and what was asked, with outputs only when completed.
+        """Return the body of a callback: prediction and input, with outputs only when it is completed.
 
         https://wavespeed.ai/docs/how-to-use-webhooks
         """
-        told = self.prediction(job, step, urls)
+        prediction = self.prediction(job, step, urls)
         if not urls:
-            del told["outputs"]
-        return msgspec.json.encode({**told, "input": msgspec.Raw(job.body)})
+            del prediction["outputs"]
+        return msgspec.json.encode({**prediction, "input": msgspec.Raw(job.body)})
 
     def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
-        """Sign with HMAC-SHA256 over `{id}.{timestamp}.{raw body}`; the secret counts without its prefix.
+        """Sign with HMAC-SHA256 over `{id}.{timestamp}.{raw body}`, by the secret without its prefix.
 
         https://wavespeed.ai/docs/verify-webhooks
         """
@@ -184,18 +174,20 @@ class WaveSpeed(Provider):
                 return self._envelope({"page": facts["page"], "total": facts["total"], "items": items})
             case "wait":
                 # WaveSpeedAI/wavespeed-python, tests/test_api.py: the text and the code of the soft timeout.
-                told = self.prediction(facts["job"], facts["step"], [])
+                prediction = self.prediction(facts["job"], facts["step"], [])
                 seconds = f"{facts['seconds']:g}"
                 late = (
                     f"Sync mode timed out after {seconds} seconds. "
                     "The prediction is still processing asynchronously."
                 )
-                return self._envelope({**told, "status": "processing", "code": _TIMED_OUT, "error": late})
+                return self._envelope(
+                    {**prediction, "status": "processing", "code": _TIMED_OUT, "error": late}
+                )
             case "upload":
                 (file,) = facts["files"]
                 kind = file.media_type.partition("/")[0]
-                told = {"type": kind, "download_url": file.url, "filename": file.name, "size": file.size}
-                return self._envelope(told)
+                kept = {"type": kind, "download_url": file.url, "filename": file.name, "size": file.size}
+                return self._envelope(kept)
             case "ticket":
                 file = facts["file"]
                 place = {"method": "PUT", "url": facts["url"], "headers": {"Content-Type": file.media_type}}
@@ -206,7 +198,7 @@ class WaveSpeed(Provider):
                 return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
-        """Word a refusal."""
+        """Answer a refused call."""
         what, detail = refusal.what, refusal.detail
         match what:
             case Condition.RATE_LIMITED:
@@ -217,7 +209,7 @@ class WaveSpeed(Provider):
             case Condition.INSUFFICIENT_BALANCE if "credits-as-200" in quirks:
                 return json_answer(200, {"code": 400, "message": _ERRORS[what][1]})
             case Condition.INVALID_REQUEST:
-                return _error(400, _invalid(detail.violations))
+                return _error(400, "; ".join(complaints(detail.violations)) or "invalid request")
             case Trouble.WEBHOOK_INLINE:
                 # Not the envelope: https://wavespeed.ai/docs/base64-output prints this shape.
                 text = "webhook callback does not support base64 output, leave out one of the two"
@@ -243,10 +235,3 @@ def _model(model: Model, priced: int) -> dict[str, Any]:
 
 def _error(status: int, message: str, *headers: tuple[bytes, bytes]) -> Answer:
     return json_answer(status, {"code": status, "message": message}, *headers)
-
-
-def _invalid(violations: tuple[Violation, ...]) -> str:
-    texts = [
-        f"{v.name or 'body'} {'is required' if v.missing else f'is invalid: {v.reason}'}" for v in violations
-    ]
-    return "; ".join(texts) or "invalid request"
