@@ -276,3 +276,10 @@ def test_should_counts_the_same_in_the_status_the_page_and_junit(catalog: Catalo
     assert as_json(report)["cases"][0]["outcome"] == ("failed" if strict else "passed")
     state = "failed" if strict else "should"
     assert f'<p class="verdict {state}">' in as_html(report, catalog)
+
+
+def test_journals_are_for_their_owner_alone(catalog: Catalog, tmp_path: Path) -> None:
+    write_reports(a_report(catalog), tmp_path, "run", catalog)
+    journals = list((tmp_path / "journals").iterdir())
+    assert journals
+    assert {file.stat().st_mode & 0o077 for file in journals} == {0}

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from understudy_contracts.findings import Report
-from understudy_mock.har.write import har_bytes, write_har
+from understudy_mock.har.write import save_har
 
 FOLDER = "journals"
 
@@ -37,7 +37,7 @@ def write_journals(report: Report, directory: Path, run: str) -> list[str]:
             folder.mkdir(exist_ok=True)
             of = run if cases[id(case.journal)] > 1 else f"{case.group}-{case.name}"
             name = written[id(case.journal)] = f"{FOLDER}/{number:03}-{_safe(of)}.har"
-            (directory / name).write_bytes(har_bytes(write_har(case.journal)))
+            save_har(directory / name, case.journal)
         names.append(name)
     return names
 

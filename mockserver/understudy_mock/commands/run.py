@@ -19,7 +19,7 @@ from understudy_mock.commands.common import (
     why_not_writable,
 )
 from understudy_mock.gateway.world import World
-from understudy_mock.har.write import har_bytes, known_keys, write_har
+from understudy_mock.har.write import known_keys, save_har
 from understudy_mock.options import REPORT_DIR, attach, environment_of_children, gateway_options, option
 from understudy_mock.printing import printable
 from understudy_mock.web.server import run as run_loop
@@ -86,7 +86,7 @@ def run(
     code = run_command(world, command, offline=offline)
     if journal_har is not None:
         try:
-            journal_har.write_bytes(har_bytes(write_har(world.journal.since(0), known_keys(world))))
+            save_har(journal_har, world.journal.since(0), known_keys(world))
         except OSError as error:
             click.echo(f"understudy: {journal_har} cannot be written: {error.strerror}", err=True)
     if check:

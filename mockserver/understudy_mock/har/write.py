@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -89,6 +92,12 @@ def har_in_parts(
         }
     }
     return document, (_entry(entry, redactor(entry, keys)) for entry in entries)
+
+
+def save_har(file: Path, entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> None:
+    """Write entries as a HAR file that its owner alone can read, since it holds prompts. Raises OSError."""
+    with open(file, "wb", opener=partial(os.open, mode=0o600)) as written:
+        written.write(har_bytes(write_har(entries, keys)))
 
 
 def har_bytes(document: Any) -> bytes:
