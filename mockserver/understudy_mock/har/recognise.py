@@ -21,7 +21,7 @@ from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.keys import presented
-from understudy_mock.har.view import read_told
+from understudy_mock.har.view import decode, read_told
 from understudy_mock.redaction import SECRET_HEADERS
 from understudy_mock.web.routes import Found, Routes
 
@@ -227,16 +227,6 @@ def is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def decode(body: bytes) -> Any:
-    """Give a body as JSON; None for what is none."""
-    if body.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def named_in(body: Any) -> list[str]:

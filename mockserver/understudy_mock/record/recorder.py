@@ -24,9 +24,9 @@ from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.conditions import Detail, Refusal, Trouble
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.recognise import decode, plain_path
+from understudy_mock.har.recognise import plain_path
 from understudy_mock.har.recording import INLINE, RecordingError
-from understudy_mock.har.view import read_told
+from understudy_mock.har.view import decode, read_told
 from understudy_mock.providers.base import Place, Provider
 from understudy_mock.record.bodies import Kept, is_text
 from understudy_mock.record.callbacks import CALLBACK, Callbacks

@@ -8,7 +8,7 @@ from typing import Any
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.money import micro_usd, usd
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.recognise import decode
+from understudy_mock.har.view import decode
 
 
 @dataclass(slots=True)

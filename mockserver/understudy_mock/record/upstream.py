@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.har.recognise import Recogniser, decode, named_in
+from understudy_mock.har.recognise import Recogniser, named_in
+from understudy_mock.har.view import decode
 
 ELSEWHERE = "/_origin/"
 """Under this path stand the origins that answers have named: `/_origin/https/cdn.example/a.mp4`."""
