@@ -7,6 +7,7 @@ from typing import Any
 
 from understudy_mock.domain.scenario import Job, Scenario, Webhook
 from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.replay.recorded import RecordedJob
 
 _STALE = 300
@@ -17,11 +18,13 @@ _LONGEST = 86_400.0
 
 
 def scenario_of(job: RecordedJob, name: str = "") -> Scenario:
-    """Return the scenario of one recorded job: its course, and the signature of its last callback."""
+    """Return the scenario of one recorded job: its course, and its last callback's copies and signature."""
+    finals = [callback.entry for callback in job.callbacks if callback.event == "terminal"]
+    copies = sum(final.request_body == finals[0].request_body for final in finals)
     return Scenario(
         name=name or scenario_name(job, job.number),
         job=_course(job) if job.id else Job(),
-        webhook=Webhook(signature=_signature(job)),
+        webhook=Webhook(copies=min(100, copies), signature=_signature(finals[0])) if finals else Webhook(),
     )
 
 
@@ -51,10 +54,9 @@ def _course(job: RecordedJob) -> Job:
     )
 
 
-def _signature(job: RecordedJob) -> Any:
+def _signature(final: JournalEntry) -> Any:
     """Return what can be known of the signature without the secret that made it."""
-    final = next((callback.entry for callback in job.callbacks if callback.event == "terminal"), None)
-    if final is None or final.provider != "wavespeed":
+    if final.provider != "wavespeed":
         return "good"
     headers = dict(final.request_headers)
     stamp = headers.get(b"webhook-timestamp", b"")
