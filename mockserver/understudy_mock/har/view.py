@@ -39,6 +39,15 @@ def decode(body: bytes) -> Any:
     return None if value is msgspec.UNSET else value
 
 
+def is_utf8(body: bytes) -> bool:
+    """Return whether bytes are text in UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def read_told(body: Any) -> Told | None:
     """Return what a decoded body says of a job; None where it is about none."""
     if not isinstance(body, dict):

@@ -100,21 +100,25 @@ def har_bytes(document: Any) -> bytes:
 
 
 def write_clean_entry(
-    entry: JournalEntry, *, asked: str = "", answered: str = "", placeholders: Mapping[str, str] | None = None
+    entry: JournalEntry,
+    *,
+    request_file: str = "",
+    answer_file: str = "",
+    placeholders: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Describe an exchange that holds no secret any more.
 
-    `asked` and `answered` name the files that hold its bodies, relative to the HAR, where they are kept
-    beside it. `placeholders` are those that are new in the file, with their hashes.
+    The files hold its bodies, relative to the HAR, where they are kept beside it. `placeholders` are those
+    that are new in the file, with their hashes.
     """
-    made = _entry(entry, _CLEAN)
-    if asked:
-        made["request"].setdefault("postData", {"mimeType": "", "text": ""})["_file"] = asked
-    if answered:
-        made["response"]["content"]["_file"] = answered
+    described = _entry(entry, _CLEAN)
+    if request_file:
+        described["request"].setdefault("postData", {"mimeType": "", "text": ""})["_file"] = request_file
+    if answer_file:
+        described["response"]["content"]["_file"] = answer_file
     if placeholders:
-        made["_understudy"]["placeholders"] = dict(placeholders)
-    return made
+        described["_understudy"]["placeholders"] = dict(placeholders)
+    return described
 
 
 def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
