@@ -12,7 +12,7 @@ from understudy_mock.har.recording import Recording
 from understudy_mock.har.write import har_in_parts, known_keys
 from understudy_mock.media import Studio
 from understudy_mock.providers import PROVIDERS
-from understudy_mock.replay.distil import distil
+from understudy_mock.replay.jobs import recorded_jobs
 from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
 from understudy_mock.web.admin import make_admin
@@ -65,7 +65,7 @@ def create_replay(
         catalog=catalog,
         clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
         files=Studio(small=True),
-        repertoire=distil(recording, catalog),
+        recorded=recorded_jobs(recording, catalog),
     )
 
 

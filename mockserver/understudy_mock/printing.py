@@ -1,13 +1,13 @@
-"""Make text from outside fit to be printed: whatever a recording or a client says moves no terminal."""
+"""Make text from outside fit to be printed: nothing in it controls a terminal."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """Give a text without characters that a terminal acts upon, and without halves of characters.
+    """Return a text without characters that a terminal acts upon, and without halves of characters.
 
     Each becomes a replacement character; the ends of lines and tabs stay.
     """
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() or one in "\n\t" else "�" for one in text)
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)

@@ -18,7 +18,7 @@ from tests.record.little_provider import LittleProvider
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import Recording
-from understudy_mock.record.session import RecorderSettings, Session, recording
+from understudy_mock.record.run import RecorderRun, RecorderSettings, recorder_run
 from understudy_mock.web.server import address_of, bind, serving
 
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
@@ -32,7 +32,7 @@ WAVESPEED = "/api/v3/wavespeed-ai/hunyuan-video/i2v"
 class Running:
     """A recorder at work, a client that calls it, and what was told to people."""
 
-    session: Session
+    run: RecorderRun
     client: httpx.AsyncClient
     url: str
     out: Path
@@ -62,14 +62,14 @@ async def recorder(
     told: list[str] = []
     upstreams = {} if provider is None else {"pixazo": provider.url, "wavespeed": provider.url}
     settings.setdefault("upstreams", upstreams)
-    async with recording(RecorderSettings(out=out, **settings), catalog, told.append) as session:
+    async with recorder_run(RecorderSettings(out=out, **settings), catalog, told.append) as run:
         listener = bind("127.0.0.1", 0)
-        url = session.callbacks.own_url = address_of(listener)
+        url = run.callbacks.own_url = address_of(listener)
         async with (
-            serving(session.recorder, listener),
+            serving(run.recorder, listener),
             httpx.AsyncClient(base_url=url, timeout=PATIENCE, verify=_TLS) as client,
         ):
-            yield Running(session, client, url, out, told, catalog)
+            yield Running(run, client, url, out, told, catalog)
 
 
 @contextmanager

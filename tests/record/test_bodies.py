@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from tests.record.little_provider import LittleProvider, little_provider
 from tests.record.running import KEY, recorder
-from tests.record.test_secrets import _entry, _tape
+from tests.record.test_secrets import _entry, _writer
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.recording import INLINE
-from understudy_mock.record.tape import UNSEARCHABLE
+from understudy_mock.record.writer import UNSEARCHABLE
 from understudy_mock.redaction import Secrets, as_utf8, uncoded
 
 _PATH = "/unlisted/v1/request"
@@ -108,9 +108,9 @@ async def test_the_text_fields_of_a_form_are_kept_without_the_key(
 def test_a_text_that_is_too_large_for_the_har_is_kept_beside_it_without_the_key(
     catalog: Catalog, tmp_path: Path
 ) -> None:
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.secrets.add(KEY, "key")
-    kept = tape.body([(b"content-type", b"application/json")])
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.secrets.add(KEY, "key")
+    kept = writer.body([(b"content-type", b"application/json")])
     kept.add(b"[" + b'"x",' * (INLINE // 4) + b'"' + KEY.encode() + b'"]')
     kept.end()
     file.close()
@@ -120,12 +120,12 @@ def test_a_text_that_is_too_large_for_the_har_is_kept_beside_it_without_the_key(
 
 def test_a_file_that_is_dropped_is_named(catalog: Catalog, tmp_path: Path) -> None:
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told)
-    tape.secrets.add(KEY, "key")
-    kept = tape.body([(b"content-type", b"video/mp4")])
+    writer, file = _writer(tmp_path / "run.har", catalog, told)
+    writer.secrets.add(KEY, "key")
+    kept = writer.body([(b"content-type", b"video/mp4")])
     kept.add(b"\xff\0" + KEY.encode())
     kept.end()
-    tape.keep(_entry(url=f"https://gateway.pixazo.ai/a.mp4?k={KEY}", told=b""), answered=kept)
+    writer.write(_entry(url=f"https://gateway.pixazo.ai/a.mp4?k={KEY}", told=b""), answer=kept)
     file.close()
     assert told == [
         "ERROR: the answer of POST https://gateway.pixazo.ai/a.mp4 holds [key-1]: its body was not kept"
@@ -140,12 +140,12 @@ def test_a_file_that_is_dropped_is_named(catalog: Catalog, tmp_path: Path) -> No
 def test_the_last_look_sees_through_codings(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.secrets.add(KEY, "key")
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.secrets.add(KEY, "key")
     monkeypatch.setattr(Secrets, "octets", lambda _, body, is_form=False: body)
-    tape.keep(_entry(body=body))
+    writer.write(_entry(body=body))
     file.close()
-    assert (tape.kept, tape.dropped) == (0, 1)
+    assert (writer.written, writer.dropped) == (0, 1)
 
 
 async def test_a_key_that_an_upstream_throws_back_is_not_told(catalog: Catalog, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_key_that_an_upstream_throws_back_is_not_told(catalog: Catalog, 
         with pytest.raises(httpx.TransportError):
             await running.submit()
     assert any("[key-1]" in line for line in running.told)
-    assert KEY not in "\n".join([*running.told, running.session.summary(), running.out.read_text()])
+    assert KEY not in "\n".join([*running.told, running.run.summary(), running.out.read_text()])
 
 
 def test_a_small_body_that_becomes_a_huge_one_is_not_unpacked() -> None:

@@ -19,7 +19,7 @@ from understudy_mock.cli import main
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.write import write_clean_entry
 from understudy_mock.record.file import RecordingFile
-from understudy_mock.replay.distil import distil
+from understudy_mock.replay.jobs import recorded_jobs
 from understudy_mock.replay.report import at_start
 
 T2V = "/hunyuan-video/v1/hunyuan-video-request"
@@ -75,7 +75,7 @@ def test_a_file_that_ends_in_the_middle_is_said_to(catalog: Catalog, tmp_path: P
     file = tmp_path / "torn.har"
     said = f"{file}: ends in the middle; {torn(file, catalog)} entries read"
     recording = read_recording([file], catalog)
-    assert at_start(recording, distil(recording, catalog))[0] == said
+    assert at_start(recording, recorded_jobs(recording, catalog))[0] == said
     folder = tmp_path / "scenarios"
     for command in (["check", "recording"], ["replay", "--export-scenarios", str(folder)]):
         ended = CliRunner().invoke(main, [*command, str(file)])
@@ -93,7 +93,7 @@ async def test_a_recorder_says_that_it_goes_on_in_a_torn_file(catalog: Catalog, 
 def test_what_a_replay_cannot_tell_of_signatures_is_said(catalog: Catalog) -> None:
     """Once, whatever the number of callbacks: the secret that made them is not in the file."""
     recording = read_recording([EXAMPLE], catalog)
-    said = [line for line in at_start(recording, distil(recording, catalog)) if "signed anew" in line]
+    said = [line for line in at_start(recording, recorded_jobs(recording, catalog)) if "signed anew" in line]
     assert len(said) == 1
 
 
@@ -113,9 +113,9 @@ def test_a_file_that_is_given_twice_is_read_once(catalog: Catalog, tmp_path: Pat
     once, twice = (read_recording(files, catalog) for files in ([EXAMPLE], [EXAMPLE, copy]))
     assert len(twice.entries) == len(once.entries)
     assert twice.notes == (f"{len(once.entries)} exchanges in more than one of the files: read once",)
-    repertoire = distil(twice, catalog)
-    assert repertoire.unfinished() == []
-    assert len(repertoire.takes) == len(distil(once, catalog).takes)
+    recorded = recorded_jobs(twice, catalog)
+    assert recorded.unfinished() == []
+    assert len(recorded.jobs) == len(recorded_jobs(once, catalog).jobs)
 
 
 def test_two_recorders_of_one_run_make_jobs_that_end(catalog: Catalog, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_two_recorders_of_one_run_make_jobs_that_end(catalog: Catalog, tmp_path:
     entries = example()["log"]["entries"]
     for entry in entries:
         entry["startedDateTime"] = entry["startedDateTime"][:-2] + "7Z"
-    repertoire = distil(read_recording([EXAMPLE, write(tmp_path / "b.har", entries)], catalog), catalog)
-    assert repertoire.unfinished() == []
+    recorded = recorded_jobs(read_recording([EXAMPLE, write(tmp_path / "b.har", entries)], catalog), catalog)
+    assert recorded.unfinished() == []
 
 
 @pytest.mark.parametrize(

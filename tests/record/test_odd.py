@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.record.test_files import example, write
-from tests.record.test_secrets import _entry, _tape
+from tests.record.test_secrets import _entry, _writer
 from tests.replay.recorded import replay
 from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
@@ -143,12 +143,12 @@ async def test_an_answer_that_can_have_no_body_is_played_without_one(
 
 def test_a_recording_is_for_its_owner_alone(catalog: Catalog, tmp_path: Path) -> None:
     """The file, written again without a key that came later, and the files beside it."""
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    body = tape.body([(b"content-type", b"video/mp4")])
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    body = writer.body([(b"content-type", b"video/mp4")])
     body.add(b"video")
     body.end()
-    tape.keep(_entry(body=b'{"prompt":"another-key-that-is-long"}'), answered=body)
-    tape.keep(_entry(headers=[(b"x-api-key", b"another-key-that-is-long")]))
+    writer.write(_entry(body=b'{"prompt":"another-key-that-is-long"}'), answer=body)
+    writer.write(_entry(headers=[(b"x-api-key", b"another-key-that-is-long")]))
     file.close()
     modes = {stat.S_IMODE(one.stat().st_mode) for one in tmp_path.rglob("*") if one.is_file()}
     assert modes == {0o600}

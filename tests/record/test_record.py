@@ -156,7 +156,7 @@ async def test_max_submits_sends_nothing_more_upstream(
     assert refused.status_code == 400
     assert "--max-submits 1" in refused.json()["error"]
     assert [one.method for one in provider.asked] == ["POST", "GET"]
-    assert "1 refused" in running.session.summary()
+    assert "1 refused" in running.run.summary()
 
 
 async def test_a_submit_that_the_provider_refuses_costs_nothing(
@@ -165,7 +165,7 @@ async def test_a_submit_that_the_provider_refuses_costs_nothing(
     async with recorder(catalog, tmp_path / "run.har", provider, max_submits=1) as running:
         assert (await running.client.post(PIXAZO, json={"prompt": "x"})).status_code == 401
         assert (await running.submit()).status_code == 202
-    assert "2 submits, 1 accepted, about 0.4 USD, 0.4 of it assumed" in running.session.summary()
+    assert "2 submits, 1 accepted, about 0.4 USD, 0.4 of it assumed" in running.run.summary()
 
 
 async def test_a_connection_that_the_provider_breaks_breaks_for_the_client_and_is_recorded(
@@ -228,7 +228,7 @@ async def test_a_client_that_hangs_up_is_recorded(
         await asyncio.to_thread(provider.waiting.wait, PATIENCE)
         asking.cancel()
         async with asyncio.timeout(PATIENCE):
-            while not running.session.tape.kept:  # noqa: ASYNC110 (the recorder sets no event)
+            while not running.run.writer.written:  # noqa: ASYNC110 (the recorder sets no event)
                 await asyncio.sleep(0.01)
     (entry,) = running.read().entries
     assert (entry.status, entry.fault) == (0, "hang")

@@ -22,7 +22,7 @@ from understudy_mock.har.read import read_recording
 from understudy_mock.har.write import write_clean_entry
 from understudy_mock.record.bodies import MediaFolder
 from understudy_mock.record.file import RecordingFile
-from understudy_mock.record.tape import Tape
+from understudy_mock.record.writer import Writer
 from understudy_mock.redaction import Redactor, Secrets, fold
 
 KEY = "sk-planted/secret+0123456789"
@@ -102,9 +102,9 @@ _PLANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _tape(out: Path, catalog: Catalog, told: list[str], **options: Any) -> tuple[Tape, RecordingFile]:
+def _writer(out: Path, catalog: Catalog, told: list[str], **options: Any) -> tuple[Writer, RecordingFile]:
     file = RecordingFile(out)
-    return Tape(file, MediaFolder(out), catalog, tell=told.append, **options), file
+    return Writer(file, MediaFolder(out), catalog, tell=told.append, **options), file
 
 
 def _readings(folder: Path) -> list[bytes]:
@@ -131,10 +131,10 @@ def _readings(folder: Path) -> list[bytes]:
 @pytest.mark.parametrize("plant", _PLANTS.values(), ids=_PLANTS.keys())
 def test_a_planted_key_is_in_no_written_byte(catalog: Catalog, tmp_path: Path, plant: dict[str, Any]) -> None:
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told)
-    tape.keep(_entry(**plant))
+    writer, file = _writer(tmp_path / "run.har", catalog, told)
+    writer.write(_entry(**plant))
     file.close()
-    assert tape.kept == 1
+    assert writer.written == 1
     assert not any(KEY.encode() in one for one in _readings(tmp_path))
     assert not any(KEY in line for line in told)
     assert b"[key-1]" in (tmp_path / "run.har").read_bytes()
@@ -156,15 +156,15 @@ def test_there_are_at_least_fifteen_places() -> None:
 def test_keys_of_odd_characters_are_found_however_they_are_escaped(
     catalog: Catalog, tmp_path: Path, key: str
 ) -> None:
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
     inner = json.dumps({"a": key})
     for body in (json.dumps({"p": key}), json.dumps({"p": inner}), json.dumps({"p": quote(key, safe="")})):
         entry = _entry(body=body.encode())
-        tape.keep(
+        writer.write(
             msgspec.structs.replace(entry, request_headers=[(b"ocp-apim-subscription-key", key.encode())])
         )
     file.close()
-    assert tape.kept == 3
+    assert writer.written == 3
     asked = [one.request_body for one in read_recording([tmp_path / "run.har"], catalog).entries]
     assert all(b"[key-1]" in one for one in asked)
     assert not any(key.encode() in one for one in _readings(tmp_path))
@@ -172,13 +172,13 @@ def test_keys_of_odd_characters_are_found_however_they_are_escaped(
 
 def test_a_file_with_a_key_in_it_is_not_kept(catalog: Catalog, tmp_path: Path) -> None:
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told)
-    tape.keep(_entry())
-    body = tape.body([(b"content-type", b"video/mp4")])
+    writer, file = _writer(tmp_path / "run.har", catalog, told)
+    writer.write(_entry())
+    body = writer.body([(b"content-type", b"video/mp4")])
     for part in (b"x" * 5000 + KEY[:10].encode(), KEY[10:].encode() + b"y" * 5000):
         body.add(part)
     body.end()
-    tape.keep(_entry(told=b""), answered=body)
+    writer.write(_entry(told=b""), answer=body)
     file.close()
     assert not any(KEY.encode() in one for one in _readings(tmp_path))
     assert any("holds [key-1]" in line for line in told)
@@ -186,11 +186,11 @@ def test_a_file_with_a_key_in_it_is_not_kept(catalog: Catalog, tmp_path: Path) -
 
 def test_a_key_that_was_written_before_it_was_known_is_taken_out(catalog: Catalog, tmp_path: Path) -> None:
     other = "another-key-that-is-long"
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.keep(_entry(body=msgspec.json.encode({"prompt": other})))
-    tape.keep(_entry(body=b"\xff" + other.encode()))
-    tape.keep(_entry(headers=[(b"x-api-key", other.encode())]))
-    tape.keep(_entry())
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.write(_entry(body=msgspec.json.encode({"prompt": other})))
+    writer.write(_entry(body=b"\xff" + other.encode()))
+    writer.write(_entry(headers=[(b"x-api-key", other.encode())]))
+    writer.write(_entry())
     file.close()
     assert not any(other.encode() in one for one in _readings(tmp_path))
     entries = read_recording([tmp_path / "run.har"], catalog).entries
@@ -200,10 +200,10 @@ def test_a_key_that_was_written_before_it_was_known_is_taken_out(catalog: Catalo
 
 def test_the_webhook_secret_is_a_secret_from_its_answer_on(catalog: Catalog, tmp_path: Path) -> None:
     bare = "0123456789abcdef0123456789abcdef"
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
     answer = msgspec.json.encode({"code": 200, "data": {"secret": f"whsec_{bare}"}})
-    tape.keep(_entry(told=answer))
-    tape.keep(_entry(body=msgspec.json.encode({"prompt": f"is it {bare}?"})))
+    writer.write(_entry(told=answer))
+    writer.write(_entry(body=msgspec.json.encode({"prompt": f"is it {bare}?"})))
     file.close()
     assert bare not in (tmp_path / "run.har").read_text()
     entries = read_recording([tmp_path / "run.har"], catalog).entries
@@ -214,8 +214,8 @@ def test_the_webhook_secret_is_a_secret_from_its_answer_on(catalog: Catalog, tmp
 def test_values_by_name_are_removed_wherever_they_stand(catalog: Catalog, tmp_path: Path) -> None:
     redact = (("customer", "Erika Mustermann"), ("pin", "4711"))
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told, redact=redact)
-    tape.keep(
+    writer, file = _writer(tmp_path / "run.har", catalog, told, redact=redact)
+    writer.write(
         _entry(
             url=f"{URL}?by=Erika+Mustermann&pin=4711",
             headers=[(b"pin", b"4711"), (b"user-agent", b"for Erika Mustermann")],
@@ -234,9 +234,9 @@ def test_values_by_name_are_removed_wherever_they_stand(catalog: Catalog, tmp_pa
 
 def test_a_short_key_goes_from_where_keys_stand_and_that_is_said(catalog: Catalog, tmp_path: Path) -> None:
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told)
+    writer, file = _writer(tmp_path / "run.har", catalog, told)
     entry = msgspec.structs.replace(_entry(), request_headers=[(b"ocp-apim-subscription-key", b"short")])
-    tape.keep(entry)
+    writer.write(entry)
     file.close()
     (read,) = read_recording([tmp_path / "run.har"], catalog).entries
     assert read.key == "[key-1]"
@@ -260,10 +260,10 @@ def test_what_signs_an_address_is_gone_and_the_address_is_the_same_everywhere(
 ) -> None:
     signature = "c2lnbmF0dXJl-4f1c2a9be07d"
     url = "https://cdn.example/a.mp4?" + query.format(signature)
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
     told = {"request_id": "j", "status": "COMPLETED", "output": {"media_url": [url]}}
-    tape.keep(_entry(told=msgspec.json.encode(told)))
-    tape.keep(_entry(url=url, operation="", status=200))
+    writer.write(_entry(told=msgspec.json.encode(told)))
+    writer.write(_entry(url=url, operation="", status=200))
     file.close()
     assert signature not in (tmp_path / "run.har").read_text()
     first, second = read_recording([tmp_path / "run.har"], catalog).entries
@@ -276,11 +276,11 @@ def test_an_exchange_that_still_holds_a_secret_is_not_written(
 ) -> None:
     """However the removal fails, what is written is looked through once more."""
     told: list[str] = []
-    tape, file = _tape(tmp_path / "run.har", catalog, told)
+    writer, file = _writer(tmp_path / "run.har", catalog, told)
     monkeypatch.setattr(Secrets, "clean", lambda _, entry: entry)
-    tape.keep(_entry(body=msgspec.json.encode({"prompt": KEY})))
+    writer.write(_entry(body=msgspec.json.encode({"prompt": KEY})))
     file.close()
-    assert (tape.kept, tape.dropped) == (0, 1)
+    assert (writer.written, writer.dropped) == (0, 1)
     assert not any(KEY.encode() in one for one in _readings(tmp_path))
     assert any("NOT recorded" in line for line in told)
 
@@ -365,9 +365,9 @@ def test_what_is_written_is_read_back(
     fault: str,
 ) -> None:
     out = tmp_path_factory.mktemp("written") / "run.har"
-    tape, file = _tape(out, catalog, [])
+    writer, file = _writer(out, catalog, [])
     entry = msgspec.structs.replace(_entry(body=body, told=told, status=status, fault=fault), at=at)
-    tape.keep(entry)
+    writer.write(entry)
     file.close()
     (read,) = read_recording([out], catalog).entries
     assert (read.request_body, read.response_body) == (body, told)
@@ -376,8 +376,8 @@ def test_what_is_written_is_read_back(
 
 def test_what_the_documentation_prints_is_no_secret(catalog: Catalog, tmp_path: Path) -> None:
     """A parameter called `token` that holds a model's name must not blot the name out everywhere."""
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.keep(_entry(body=b'{"token":"hunyuan-video"}'))
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.write(_entry(body=b'{"token":"hunyuan-video"}'))
     file.close()
     (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
     assert entry.url == URL
@@ -391,17 +391,17 @@ def test_a_header_that_is_called_like_a_secret_holds_one(
     catalog: Catalog, tmp_path: Path, name: bytes
 ) -> None:
     other = "another-secret-that-is-long"
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.keep(_entry(headers=[(name, b"Bearer " + other.encode())]))
-    tape.keep(_entry(body=msgspec.json.encode({"prompt": other})))
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.write(_entry(headers=[(name, b"Bearer " + other.encode())]))
+    writer.write(_entry(body=msgspec.json.encode({"prompt": other})))
     file.close()
     assert other not in (tmp_path / "run.har").read_text()
 
 
 def test_limits_and_spent_signatures_are_no_secrets(catalog: Catalog, tmp_path: Path) -> None:
     limits: Headers = [(b"x-ratelimit-limit-tokens", b"public-words"), (b"x-ratelimit-remaining", b"59")]
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.keep(_entry(told_headers=limits, body=b'{"prompt":"public-words"}'))
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.write(_entry(told_headers=limits, body=b'{"prompt":"public-words"}'))
     file.close()
     (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
     assert entry.response_headers == limits
@@ -411,8 +411,8 @@ def test_limits_and_spent_signatures_are_no_secrets(catalog: Catalog, tmp_path: 
 @pytest.mark.parametrize("name", ["db_password", "refresh_token", "apiKeyId", "my-secret-2", "Authorization"])
 def test_a_member_that_is_called_like_a_secret_holds_one(catalog: Catalog, tmp_path: Path, name: str) -> None:
     other = "another-secret-that-is-long"
-    tape, file = _tape(tmp_path / "run.har", catalog, [])
-    tape.keep(_entry(body=msgspec.json.encode({name: other, "prompt": f"say {other}", "max_tokens": 12})))
+    writer, file = _writer(tmp_path / "run.har", catalog, [])
+    writer.write(_entry(body=msgspec.json.encode({name: other, "prompt": f"say {other}", "max_tokens": 12})))
     file.close()
     (entry,) = read_recording([tmp_path / "run.har"], catalog).entries
     assert msgspec.json.decode(entry.request_body) == {
@@ -428,12 +428,12 @@ def test_an_account_is_named_without_its_key_and_the_same_in_every_run(
     out = tmp_path / "run.har"
     keys = (KEY, "another-key-9876543210", KEY)
     for key in keys:
-        tape, file = _tape(out, catalog, [])
+        writer, file = _writer(out, catalog, [])
         header = [(b"ocp-apim-subscription-key", key.encode())]
-        tape.keep(msgspec.structs.replace(_entry(), request_headers=header))
+        writer.write(msgspec.structs.replace(_entry(), request_headers=header))
         file.close()
-    tape, file = _tape(tmp_path / "other.har", catalog, [])
-    tape.keep(_entry())
+    writer, file = _writer(tmp_path / "other.har", catalog, [])
+    writer.write(_entry())
     file.close()
     first, second, third = (one.account for one in read_recording([out], catalog).entries)
     (other,) = (one.account for one in read_recording([tmp_path / "other.har"], catalog).entries)

@@ -85,7 +85,7 @@ async def test_an_unrecognised_call_counts_as_a_submit_and_that_is_said(
         assert (await running.client.post("/unlisted/v1/request", json={"prompt": "x"})).status_code == 202
         assert (await running.client.post("/unlisted/v1/request", json={"prompt": "x"})).status_code == 400
     assert any("request → 202 unrecognised, counted as a submit" in line for line in running.told)
-    assert "1 submit" in running.session.summary()
+    assert "1 submit" in running.run.summary()
 
 
 async def test_a_call_whose_answer_told_a_new_job_was_a_submit_however_it_looked(
@@ -104,7 +104,7 @@ async def test_polls_and_files_are_no_submits(
     async with recorder(catalog, tmp_path / "run.har", provider, max_submits=1) as running:
         polling_url = (await running.submit()).json()["polling_url"]
         await running.client.get(await running.finish(polling_url))
-    assert running.session.recorder.spending.submits == 1
+    assert running.run.recorder.spending.submits == 1
 
 
 @pytest.mark.parametrize("prompt", ["break the connection", "cut the answer"])
@@ -114,7 +114,7 @@ async def test_what_a_submit_cost_whose_end_was_not_seen_is_unknown(
     async with recorder(catalog, tmp_path / "run.har", provider) as running:
         with pytest.raises(httpx.TransportError):
             await running.submit(prompt)
-    assert "1 whose end was not seen: cost unknown, up to 0.4 USD" in running.session.summary()
+    assert "1 whose end was not seen: cost unknown, up to 0.4 USD" in running.run.summary()
     assert any("cost unknown, up to 0.4 USD" in one for one in running.told)
 
 

@@ -63,7 +63,7 @@ async def test_a_download_under_way_is_kept_as_cut(
         async with asyncio.timeout(PATIENCE):
             while not list(tmp_path.glob("run.har.media/.part-*")):  # noqa: ASYNC110, ASYNC240 (no event tells)
                 await asyncio.sleep(0.01)
-        await running.session.recorder.finish(0)
+        await running.run.recorder.finish(0)
         with pytest.raises(httpx.TransportError):
             await asking
     *_, entry = running.read().entries
@@ -76,7 +76,7 @@ async def test_after_the_stop_nothing_more_goes_upstream(
     catalog: Catalog, tmp_path: Path, provider: LittleProvider
 ) -> None:
     async with recorder(catalog, tmp_path / "run.har", provider) as running:
-        await running.session.recorder.finish()
+        await running.run.recorder.finish()
         answer = await running.submit()
     assert answer.status_code == 503
     assert "the recorder was stopped; nothing was sent upstream" in answer.json()["error"]
@@ -105,7 +105,7 @@ async def test_after_a_failed_write_nothing_more_goes_upstream_and_the_paid_subm
         and "up to 0.4 USD" in line
         for line in running.told
     )
-    assert running.session.status == 2
+    assert running.run.status == 2
     assert len(running.read().entries) == 1
 
 

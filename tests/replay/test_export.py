@@ -13,15 +13,15 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
 from understudy_mock.gateway.scenario_files import find
 from understudy_mock.har.read import read_recording
-from understudy_mock.replay.distil import distil
-from understudy_mock.replay.scenarios import export
+from understudy_mock.replay.export import export
+from understudy_mock.replay.jobs import recorded_jobs
 
 
 def exported(entries: list[dict[str, Any]], catalog: Catalog, folder: Path) -> list[str]:
     """Give the texts of the scenario files that come of some entries."""
     file = folder / "run.har"
     file.write_text(json.dumps({"log": {"version": "1.2", "entries": entries}}))
-    written = export(distil(read_recording([file], catalog), catalog), folder / "out")
+    written = export(recorded_jobs(read_recording([file], catalog), catalog), folder / "out")
     for one in written:
         find({}, str(one))  # each can be loaded
     return [one.read_text() for one in written]
@@ -100,3 +100,14 @@ def test_a_refusal_comes_as_often_as_it_was_seen(catalog: Catalog, tmp_path: Pat
     (text,) = exported([refused, later], catalog, tmp_path)
     assert "times: 2" in text
     assert "always" not in text
+
+
+def test_a_recording_without_a_submit_has_nothing_to_export(tmp_path: Path) -> None:
+    """One line says so; no folder is made, and the status is 2."""
+    others = [entry for entry in entries() if entry["_understudy"].get("operation") == "get-balance"]
+    assert others
+    file = tmp_path / "run.har"
+    file.write_text(json.dumps({"log": {"version": "1.2", "entries": others}}))
+    status, said = run("replay", file, "--export-scenarios", tmp_path / "out")
+    assert (status, said) == (2, "Error: no scenario is written: the recording holds no submit\n")
+    assert not (tmp_path / "out").exists()

@@ -27,10 +27,10 @@ from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.stamps import instant_of, move_in_json
 from understudy_mock.media.small import small_file
-from understudy_mock.replay.distil import distil
+from understudy_mock.replay.export import export
+from understudy_mock.replay.jobs import recorded_jobs
 from understudy_mock.replay.replay import Replay
 from understudy_mock.replay.report import at_end
-from understudy_mock.replay.scenarios import export
 from understudy_mock.replay.translate import mint_like
 from understudy_mock.settings import Settings
 
@@ -255,7 +255,9 @@ async def test_the_end_tells_what_was_asked_for_and_missed_before_a_reset(played
     assert "never recorded" in said
     unused = next(line for line in at_end(played.world) if line.startswith("never asked for"))
     boat = next(
-        t for t in played.world.repertoire.takes if t.asked == BOAT and t.operation.provider == "pixazo"
+        job
+        for job in played.world.recorded.jobs
+        if job.decoded == BOAT and job.operation.provider == "pixazo"
     )
     assert f"entry {boat.submit.number} " not in unused
 
@@ -501,7 +503,7 @@ def test_exported_scenarios_load_and_say_what_was_recorded(
     example: Recording, catalog: Catalog, tmp_path: Path
 ) -> None:
     """Each job is a file that a gateway starts with; refused submits, broken polls and ends are in it."""
-    written = export(distil(example, catalog), tmp_path / "out")
+    written = export(recorded_jobs(example, catalog), tmp_path / "out")
     found = [find({}, str(file)) for file in written]
     assert [scenario.name for scenario in found] == [file.stem for file in written]
     lantern, boat, cat, kite = found
@@ -519,7 +521,7 @@ async def test_an_exported_scenario_plays_what_was_recorded(
     example: Recording, catalog: Catalog, tmp_path: Path
 ) -> None:
     """A gateway under the exported file refuses once, then completes after the recorded time."""
-    file = export(distil(example, catalog), tmp_path)[0]
+    file = export(recorded_jobs(example, catalog), tmp_path)[0]
     options = Settings(scenario=str(file), media="small", pace="manual", speed=1)
     gateway = Gateway(create_world(options, catalog=catalog))
     url = await accepted(gateway)

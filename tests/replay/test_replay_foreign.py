@@ -45,12 +45,12 @@ async def test_its_jobs_run_from_submit_to_file(catalog: Catalog, tmp_path: Path
     recording = read_recording([file], catalog)
     here = Gateway(replay(recording, catalog))
     world: Any = here.world
-    jobs = [take for take in world.repertoire.takes if take.job]
-    assert [take.operation.provider for take in jobs] == ["pixazo", "wavespeed"]
-    for take in jobs:
-        operation = take.operation
+    jobs = [job for job in world.recorded.jobs if job.id]
+    assert [job.operation.provider for job in jobs] == ["pixazo", "wavespeed"]
+    for job in jobs:
+        operation = job.operation
         headers = key_headers(operation.provider, "another-key-1")
-        body = msgspec.json.decode(take.submit.request_body)
+        body = msgspec.json.decode(job.submit.request_body)
         answer = await here.call(operation.method, operation.path, json=body, headers=headers)
         if answer.status_code == 401:
             answer = await here.call(operation.method, operation.path, json=body, headers=headers)
@@ -67,5 +67,5 @@ async def test_its_jobs_run_from_submit_to_file(catalog: Catalog, tmp_path: Path
         assert words[-1].lower() == "completed"
         file = data["outputs"][0] if "outputs" in data else data["output"]["media_url"][0]
         assert (await here.call("GET", file)).content[4:8] == b"ftyp"
-        assert take.job not in msgspec.json.encode(told).decode()
+        assert job.id not in msgspec.json.encode(told).decode()
     assert not world.misses

@@ -16,8 +16,8 @@ from tests.support import Gateway, MakeGateway
 from understudy_contracts.client import ClientError
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.scenario_files import read_book, read_file
-from understudy_mock.replay.distil import distil
-from understudy_mock.replay.scenarios import export
+from understudy_mock.replay.export import export
+from understudy_mock.replay.jobs import recorded_jobs
 
 HERE = "http://replay.test:9999"
 CADENCES = (1.9, 6.3, 37.0)
@@ -137,7 +137,7 @@ async def test_a_replay_shows_what_the_gateway_showed_at_any_cadence(
     async with staged(make_gateway, provider, scenario=name, client=at, speed=1) as stage:
         await talk(stage, tmp_path, jobs, webhook=webhook)
         recording = record(stage.gateway.world, catalog, tmp_path)
-    for file in export(distil(recording, catalog), tmp_path / "scenarios"):
+    for file in export(recorded_jobs(recording, catalog), tmp_path / "scenarios"):
         wished = BOOK[name].job.end
         if wished == "ERROR" and provider != "pixazo":
             wished = "FAILED"  # they have no other word for it

@@ -19,7 +19,8 @@ from understudy_contracts.testing import Running, Understudy
 from understudy_mock.catalog import open_catalog
 from understudy_mock.domain.scenario import Scenario, read_scenario
 from understudy_mock.har.read import read_recording
-from understudy_mock.replay.distil import Take, distil
+from understudy_mock.replay.jobs import recorded_jobs
+from understudy_mock.replay.recorded import RecordedJob
 
 EXAMPLE = Path(__file__).parents[2] / "fixtures/recordings/three-providers.har"
 SUBMIT = "/hunyuan-video/v1/hunyuan-video-request"
@@ -460,7 +461,7 @@ def test_the_conversation_holds_no_key(understudy: Understudy) -> None:
 def test_a_test_can_replay_a_recording(understudy: Understudy) -> None:
     """What was recorded is answered, and what was not is told with the nearest recording."""
     understudy.replay(EXAMPLE)
-    recorded = next(take for take in _takes() if take.job and take.operation.provider == "pixazo")
+    recorded = next(job for job in _recorded_jobs() if job.id and job.operation.provider == "pixazo")
     url = understudy.url("pixazo") + urlsplit(recorded.submit.url).path
     headers = key_headers("pixazo", understudy.key)
     answers = [httpx.post(url, content=recorded.submit.request_body, headers=headers) for _ in range(2)]
@@ -503,6 +504,6 @@ def _ms(stamp: str) -> int:
     return round(datetime.fromisoformat(stamp).timestamp() * 1000)
 
 
-def _takes() -> tuple[Take, ...]:
+def _recorded_jobs() -> tuple[RecordedJob, ...]:
     catalog = open_catalog()
-    return distil(read_recording([EXAMPLE], catalog), catalog).takes
+    return recorded_jobs(read_recording([EXAMPLE], catalog), catalog).jobs

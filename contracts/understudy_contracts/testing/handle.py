@@ -30,7 +30,7 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.scenario_files import BookError, find, read_file, refuse_unknown_models
 from understudy_mock.har.read import read_recording
 from understudy_mock.redaction import redactor
-from understudy_mock.replay.replay import MISS
+from understudy_mock.replay.world import MISS
 from understudy_mock.webhooks import Sender
 
 _NOT_RECORDED = "not-recorded"

@@ -36,7 +36,7 @@ from understudy_mock.web.server import run as run_loop
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
     from understudy_mock.record.recorder import Recorder
-    from understudy_mock.record.session import RecorderSettings
+    from understudy_mock.record.run import RecorderSettings
 
 
 @click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
@@ -54,19 +54,19 @@ def record(
     upstreams: tuple[tuple[str, str], ...],
     **options: Any,
 ) -> None:
-    """Record what a client and the real providers say, once, to check it and to replay it for ever.
+    """Record the exchanges of a client with the real providers, to check and to replay them.
 
-    Point the client at the base URL on stdout instead of the provider's, with your own key; or give a
-    COMMAND, whose calls to the providers' real hosts are recorded without changing it. Every exchange is in
-    the file before the client sees its end. No key gets into it: keys are replaced by [key-1] and so on.
-    What is spent is told on stderr. Ends with Ctrl-C, or with the command, whose status it gives.
+    Point the client at the base URL on stdout instead of the provider's, with your own key. Or give a
+    COMMAND: its calls to the providers' real hosts are recorded, and it needs no change. Every exchange is
+    in the file before the client sees its end. Keys are replaced by [key-1] and so on. What is spent is
+    shown on stderr. Ends with Ctrl-C, or with the command and its exit status.
 
     \b
     understudy record --out run.har --max-submits 1
     understudy record --out run.har -- python my_app.py
     """
     # Imported here, and below, because its HTTP client takes a while to import, and `serve` needs none.
-    from understudy_mock.record.session import RecorderSettings, check_upstreams
+    from understudy_mock.record.run import RecorderSettings, check_upstreams
 
     open_standard_files()
     if command and context.get_parameter_source("port") is ParameterSource.DEFAULT:
@@ -88,7 +88,7 @@ def record(
 async def _record(
     catalog: Catalog, settings: RecorderSettings, listener: socket.socket, command: tuple[str, ...]
 ) -> int:
-    from understudy_mock.record.session import recording
+    from understudy_mock.record.run import recorder_run
 
     def tell(text: str) -> None:
         click.echo(printable(text), err=True)
@@ -97,27 +97,27 @@ async def _record(
     for warning in warn_of_network(listener):
         tell(warning)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(recording(settings, catalog, tell))
-        app, url = session.recorder, address_of(listener)
-        session.callbacks.own_url = url
+        run = await stack.enter_async_context(recorder_run(settings, catalog, tell))
+        app, url = run.recorder, address_of(listener)
+        run.callbacks.own_url = url
         status = 0
         if held is not None:
             await stack.enter_async_context(serving(app, listener))  # callbacks come here
-            stack.push_async_callback(session.recorder.finish)
-            status = await _recorded_command(catalog, session.recorder, command, held, tell)
+            stack.push_async_callback(run.recorder.finish)
+            status = await _recorded_command(catalog, run.recorder, command, held, tell)
         else:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))
-            stack.push_async_callback(session.recorder.finish)
+            stack.push_async_callback(run.recorder.finish)
             click.echo(url)
             sys.stdout.flush()
             tell(f"Recording into {settings.out}; base URL {url}. Ctrl-C ends it.")
-            waiting = [asyncio.ensure_future(event.wait()) for event in (asked, session.stopped)]
+            waiting = [asyncio.ensure_future(event.wait()) for event in (asked, run.stopped)]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for one in waiting:
-                one.cancel()
-    tell(session.summary())
-    return session.status if session.problem else status or session.status
+            for task in waiting:
+                task.cancel()
+    tell(run.summary())
+    return run.status if run.problem else status or run.status
 
 
 async def _recorded_command(

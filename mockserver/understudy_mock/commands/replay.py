@@ -13,7 +13,7 @@ from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
 from understudy_mock.commands.run import run_command
-from understudy_mock.har.recording import RecordingError
+from understudy_mock.har.recording import Recording, RecordingError
 from understudy_mock.options import (
     listening_options,
     read_settings,
@@ -27,7 +27,7 @@ from understudy_mock.web.server import run as run_loop
 
 
 class _WithCommand(click.Command):
-    """A command whose own arguments end at `--`; what follows is a child's command line."""
+    """A command whose own arguments end at `--`; a child's command line follows."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if "--" in args:
@@ -67,45 +67,42 @@ def replay(
     export_scenarios: Path | None,
     **options: Any,
 ) -> None:
-    """Play recordings, job by job, to any client, at any pace of polling, without a key of worth.
+    """Replay recorded jobs to any client, at any pace of polling. No real API key is needed.
 
-    Serves like `serve`, or with -- COMMAND in the place of the providers' real hosts, like `run`. Each submit
-    of a body takes the next job that was recorded for it, then the last one again. A call that was not
-    recorded is refused with the nearest one and what differs, and the exit status is 1. Nothing is ever
-    forwarded to a provider.
+    Serves like `serve`. With -- COMMAND it stands in the place of the providers' real hosts, like `run`.
+    Each submit of a body gets the next job that was recorded for it, and then the last one again. A call
+    that was not recorded is refused with the nearest recorded call and the differences, and the exit status
+    is 1. Nothing is ever forwarded to a provider.
 
     \b
     understudy replay run.har --speed 30
     understudy replay run.har -- python my_app.py
     understudy replay run.har --export-scenarios scenarios/
     """
-    from understudy_mock.replay.report import at_end
+    from understudy_mock.replay.report import at_end, at_start
 
     open_standard_files()
     child: tuple[str, ...] | None = ctx.meta.get(_CHILD)
     if child == ():
         raise click.UsageError("after -- comes the command to run")
     if child is not None and export_scenarios is not None:
-        raise click.UsageError("--export-scenarios writes files and ends; it goes with no command after --")
-    world, notes, told = _replay_world(files, options)
+        raise click.UsageError("--export-scenarios writes files and ends; it takes no command after --")
+    world, recording = _read(files, options)
     if export_scenarios is not None:
-        for note in notes:
+        for note in recording.notes:
             click.echo(printable(note), err=True)
         _export(world, export_scenarios)
         return
-    click.echo(printable("\n".join(told)), err=True)
+    click.echo(printable("\n".join(at_start(recording, world.recorded))), err=True)
     status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
     if ended := at_end(world):
         click.echo(printable("\n".join(ended)), err=True)
     leave(status or (1 if world.misses else 0))
 
 
-def _replay_world(
-    files: tuple[Path, ...], options: dict[str, Any]
-) -> tuple[Replay, tuple[str, ...], list[str]]:
-    """Read recordings; give their world, what is odd about the files, and all to be said at the start."""
+def _read(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, Recording]:
+    """Read recordings, and make their world. Raises CannotRun."""
     from understudy_mock.har.read import read_recording
-    from understudy_mock.replay.report import at_start
 
     settings = read_settings(options)
     size = sum(file.stat().st_size for file in files)
@@ -114,10 +111,9 @@ def _replay_world(
     try:
         catalog = open_catalog(settings.specs, worded=PROVIDERS)
         recording = read_recording(files, catalog)
-        world = create_replay(recording, settings, catalog=catalog)
+        return create_replay(recording, settings, catalog=catalog), recording
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None
-    return world, recording.notes, at_start(recording, world.repertoire)
 
 
 async def _serve_replay(world: Replay, host: str, port: int) -> int:
@@ -133,10 +129,12 @@ async def _serve_replay(world: Replay, host: str, port: int) -> int:
 
 
 def _export(world: Replay, folder: Path) -> None:
-    from understudy_mock.replay.scenarios import export
+    from understudy_mock.replay.export import export
 
+    if not world.recorded.jobs:
+        raise CannotRun("no scenario is written: the recording holds no submit")
     try:
-        written = export(world.repertoire, folder)
+        written = export(world.recorded, folder)
     except OSError as error:
         raise CannotRun(f"{error.filename or folder}: cannot be written: {error.strerror}") from None
     for file in written:

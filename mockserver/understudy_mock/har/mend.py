@@ -31,12 +31,12 @@ def head(**own: Any) -> bytes:
 
 
 def is_ours(beginning: bytes) -> bool:
-    """Tell a file of ours, a recording or an exported journal, by its first bytes."""
+    """Return whether a file is ours, a recording or an exported journal, by its first bytes."""
     return beginning.startswith(_BEGINS)
 
 
 def whole_entries(data: Any) -> list[tuple[int, bytes]] | None:
-    """Give the offset and the text of each whole entry of a recording of ours.
+    """Return the offset and the text of each whole entry of a recording of ours.
 
     None for a file that is not laid out as one, or has a broken line that is not the last.
     """
@@ -45,7 +45,7 @@ def whole_entries(data: Any) -> list[tuple[int, bytes]] | None:
     if not first.endswith(_HEAD_ENDS):
         return None
     offset = len(first) + 1
-    found: list[tuple[int, bytes]] = []
+    entries: list[tuple[int, bytes]] = []
     is_over = False
     for line in text[offset:].split(b"\n"):
         entry = _whole(line)
@@ -54,9 +54,9 @@ def whole_entries(data: Any) -> list[tuple[int, bytes]] | None:
         elif is_over:
             return None
         else:
-            found.append((offset, entry))
+            entries.append((offset, entry))
         offset += len(line) + 1
-    return found
+    return entries
 
 
 def _whole(line: bytes) -> bytes | None:

@@ -1,7 +1,7 @@
 """Read recordings: any HAR 1.2, ours, a browser's, mitmproxy's or Polly.JS's, plain or compressed.
 
-A file is mapped, not copied, and its entries are decoded one at a time: what a browser said to other
-hosts costs nothing. Our own files may have been cut off in the middle of a write and are read up to there.
+A file is mapped, not copied, and its entries are decoded one at a time: a browser's calls to other hosts
+cost nothing. Our own files may have been cut off in the middle of a write and are read up to there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -26,7 +26,8 @@ from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from understudy_mock.har.recognise import Match, Recogniser, key_of, split
 from understudy_mock.har.recording import INLINE, NO_BODY, Recording, RecordingError, cut_off
 from understudy_mock.har.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
-from understudy_mock.har.source import load, told_of
+from understudy_mock.har.source import load, parted
+from understudy_mock.har.view import is_utf8
 from understudy_mock.redaction import Secrets, uncoded
 
 _BESIDE = re.compile(r"[^/\\\0]+\.har\.media/[^/\\\0.][^/\\\0]*|[0-9a-f]{40}(?:\.[A-Za-z0-9]{1,16})?")
@@ -50,8 +51,8 @@ MOST_UNCODED = 64 * 1024**2
 """Bytes that one compressed body may become; a larger one counts as not kept."""
 
 
-class _Found(msgspec.Struct):
-    """One entry of a file, not decoded yet, and what its head tells."""
+class _Raw(msgspec.Struct):
+    """One entry of a file, not decoded yet, and what its head says."""
 
     path: Path
     source: int
@@ -63,6 +64,23 @@ class _Found(msgspec.Struct):
     head: Head
     match: Match | None
 
+    @property
+    def host(self) -> str:
+        parts = split(self.head.request.url)
+        return parts.netloc.lower() if parts is not None else ""
+
+    def problem(self, place: str, reason: str) -> RecordingError:
+        """Make the error of something at a pointer inside this entry."""
+        return RecordingError(f"{self.path}: {self.pointer}{place}: {reason}")
+
+
+class _Exchange(NamedTuple):
+    """One exchange with a provider, where it stands, and the file that holds its answer's body."""
+
+    raw: _Raw
+    entry: JournalEntry
+    file: Path | None
+
 
 def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     """Read the exchanges with providers from HAR files, in the order of their beginnings.
@@ -71,85 +89,73 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     """
     recogniser = Recogniser(catalog)
     notes: list[str] = []
-    found: list[_Found] = []
+    raws: list[_Raw] = []
     for source, path in enumerate(paths):
-        found += _open(path, source, recogniser, notes)
-    found.sort(key=lambda one: one.at)
-    providers_at = _hosts_submitted_to(found)
-    secrets = Secrets(token_bytes(16))
-    kept: list[_Read] = []
-    waiting: list[_Found] = []
-    size = 0
-
-    def keep(one: _Found) -> None:
-        nonlocal size
-        entry, file = _entry(one, notes)
-        entry = recogniser.complete(entry)
-        if not one.ours:  # others leave keys where they were
-            operation = recogniser.operation(entry.provider, entry.operation)
-            secrets.learn(entry, key_of(operation, entry))
-            entry = secrets.clean(entry)
-        size += len(entry.request_body) + len(entry.response_body)
-        _refuse_too_much(size, paths)
-        kept.append((one, entry, file))
-
-    for one in found:
-        if _is_of_a_provider(one, providers_at):
-            keep(one)
-        else:
-            waiting.append(one)
-    for one in waiting:
-        if recogniser.owner_of(one.head.request.url) is not None:
-            keep(one)
-    elsewhere = len(found) - len(kept)
-    kept, twice = _once(kept)
-    if twice:
-        notes.append(f"{_counted(twice)} in more than one of the files: read once")
-    if not kept:
+        raws += _open(path, source, recogniser, notes)
+    raws.sort(key=lambda raw: raw.at)
+    exchanges = list(_exchanges(raws, paths, recogniser, notes))
+    elsewhere = len(raws) - len(exchanges)
+    exchanges, repeated = _once(exchanges)
+    if repeated:
+        notes.append(f"{_counted(repeated)} in more than one of the files: read once")
+    if not exchanges:
         names = ", ".join(map(str, paths))
         raise RecordingError(
-            f"{names}: no exchange with a provider; {_counted(len(found))}, none with a host of "
+            f"{names}: no exchange with a provider; {_counted(len(raws))}, none with a host of "
             f"{', '.join(catalog.providers)} or with their operations on this machine"
         )
-    kept.sort(key=lambda one: one[0].at)
+    exchanges.sort(key=lambda exchange: exchange.raw.at)
+    numbered = list(enumerate(exchanges, 1))
     return Recording(
         paths=tuple(paths),
-        entries=tuple(msgspec.structs.replace(e, number=n) for n, (_, e, _) in enumerate(kept, 1)),
-        media={number: file for number, (_, _, file) in enumerate(kept, 1) if file is not None},
+        entries=tuple(msgspec.structs.replace(one.entry, number=number) for number, one in numbered),
+        media={number: one.file for number, one in numbered if one.file is not None},
         elsewhere=elsewhere,
-        places={number: (one.path, one.number) for number, (one, _, _) in enumerate(kept, 1)},
+        places={number: (one.raw.path, one.raw.number) for number, one in numbered},
         notes=tuple(notes),
     )
 
 
-_Read = tuple[_Found, JournalEntry, Path | None]
+def _exchanges(
+    raws: list[_Raw], paths: Sequence[Path], recogniser: Recogniser, notes: list[str]
+) -> Iterator[_Exchange]:
+    """Walk the exchanges with providers: first those that are known to be, then what their answers name."""
+    submitted_to = _hosts_submitted_to(raws)
+    sure = [(raw, _is_of_a_provider(raw, submitted_to)) for raw in raws]
+    secrets = Secrets(token_bytes(16))
+    size = 0
+    for raw, is_sure in sorted(sure, key=lambda pair: not pair[1]):
+        if not is_sure and recogniser.owner_of(raw.head.request.url) is None:
+            continue
+        entry, file = _entry(raw, notes)
+        entry = recogniser.complete(entry)
+        if not raw.ours:  # others leave keys where they were
+            secrets.learn(entry, key_of(recogniser.operation(entry.provider, entry.operation), entry))
+            entry = secrets.clean(entry)
+        size += len(entry.request_body) + len(entry.response_body)
+        _refuse_too_much(size, paths)
+        yield _Exchange(raw, entry, file)
 
 
-def _once(kept: list[_Read]) -> tuple[list[_Read], int]:
-    """Drop the exchanges that another file holds as well, and tell how many those are.
+def _once(exchanges: list[_Exchange]) -> tuple[list[_Exchange], int]:
+    """Drop the exchanges that another file holds as well, and return how many those are.
 
-    Inside one file equal ones are two: the same question can be asked twice at an instant.
+    Inside one file equal ones are two: the same call can be made twice at an instant.
     """
     most: dict[object, int] = {}
-    seen: Counter[tuple[int, object]] = Counter()
-    left: list[_Read] = []
-    for one, entry, file in kept:
+    counts: Counter[tuple[int, object]] = Counter()
+    left: list[_Exchange] = []
+    for exchange in exchanges:
+        entry, source = exchange.entry, exchange.raw.source
         what = (
-            entry.kind,
-            entry.method,
-            entry.url,
-            entry.at,
-            entry.status,
-            entry.fault,
-            entry.request_body,
-            entry.response_body,
-            entry.response_size,
+            *(entry.kind, entry.method, entry.url, entry.at, entry.status, entry.fault),
+            *(entry.request_body, entry.response_body, entry.response_size),
         )
-        seen[one.source, what] += 1
-        if seen[one.source, what] > most.get(what, 0):
-            most[what] = seen[one.source, what]
-            left.append((one, entry, file))
-    return left, len(kept) - len(left)
+        counts[source, what] += 1
+        if counts[source, what] > most.get(what, 0):
+            most[what] = counts[source, what]
+            left.append(exchange)
+    return left, len(exchanges) - len(left)
 
 
 def _counted(number: int) -> str:
@@ -165,34 +171,29 @@ def _refuse_too_much(size: int, paths: Sequence[Path]) -> None:
         )
 
 
-def _hosts_submitted_to(found: list[_Found]) -> set[tuple[str, str]]:
-    """Collect the hosts of no provider that somebody submitted jobs to, and the provider of those."""
+def _hosts_submitted_to(raws: list[_Raw]) -> set[tuple[str, str]]:
+    """Return the hosts of no provider that somebody submitted jobs to, with the provider of those."""
     hosts = set()
-    for one in found:
-        operation = one.match.found.operation if one.match is not None else None
-        if one.match is not None and operation is not None and operation.role == "submit":
-            hosts.add((_host(one), operation.provider))
+    for raw in raws:
+        operation = raw.match.found.operation if raw.match is not None else None
+        if operation is not None and operation.role == "submit":
+            hosts.add((raw.host, operation.provider))
     return hosts
 
 
-def _host(one: _Found) -> str:
-    parts = split(one.head.request.url)
-    return parts.netloc.lower() if parts is not None else ""
-
-
-def _is_of_a_provider(one: _Found, submitted: set[tuple[str, str]]) -> bool:
-    own = one.head.own
+def _is_of_a_provider(raw: _Raw, submitted_to: set[tuple[str, str]]) -> bool:
+    own = raw.head.own
     if own is not None and (own.provider or own.kind == "delivery"):
         return True
-    if one.match is None:
+    if raw.match is None:
         return False
-    return one.match.sure or (_host(one), one.match.found.provider) in submitted
+    return raw.match.sure or (raw.host, raw.match.found.provider) in submitted_to
 
 
 # -- files
 
 
-def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> Iterator[_Found]:
+def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> Iterator[_Raw]:
     """Walk the entries of a file. Raises RecordingError."""
     ours, raws, whole, doubt = load(path)
     if doubt:
@@ -206,7 +207,7 @@ def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> 
         match = None
         if own is None or own.kind == "call":
             match = recogniser.match(head.request.method, head.request.url)
-        yield _Found(
+        yield _Raw(
             path, source, index + 1, pointer, raw, ours, _instant(head.started, path, pointer), head, match
         )
 
@@ -216,18 +217,18 @@ def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> 
 
 def _decode(raw: msgspec.Raw, kind: Any, path: Path, pointer: str) -> Any:
     try:
-        return msgspec.json.decode(raw, type=kind)
+        try:
+            return msgspec.json.decode(raw, type=kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+            try:  # lone surrogates, as above
+                return msgspec.convert(json.loads(bytes(raw)), type=kind)
+            except (ValueError, RecursionError):
+                raise RecordingError(f"{path}: {pointer}: cannot be read: {problem}") from None
     except msgspec.ValidationError as error:
-        told, inner = told_of(error)
-        raise RecordingError(f"{path}: {pointer}{inner}: {told}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        try:  # lone surrogates, as above
-            return msgspec.convert(json.loads(bytes(raw)), type=kind)
-        except msgspec.ValidationError as error:
-            told, inner = told_of(error)
-            raise RecordingError(f"{path}: {pointer}{inner}: {told}") from None
-        except (ValueError, RecursionError):
-            raise RecordingError(f"{path}: {pointer}: cannot be read: {problem}") from None
+        reason, inner = parted(error)
+        raise RecordingError(f"{path}: {pointer}{inner}: {reason}") from None
 
 
 def _instant(text: str, path: Path, pointer: str) -> float:
@@ -242,31 +243,29 @@ def _instant(text: str, path: Path, pointer: str) -> float:
         ) from None
 
 
-def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
+def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     """Decode an entry, and find the file that holds its body, where that is kept beside the HAR.
 
     What is odd about it goes to the `notes`. Raises RecordingError for what cannot have happened.
     """
-    told: Entry = _decode(one.raw, Entry, one.path, one.pointer)
-    own = told.own or Own()
-    request, response = told.request, told.response or Response()
+    decoded: Entry = _decode(raw.raw, Entry, raw.path, raw.pointer)
+    own = decoded.own or Own()
+    request, response = decoded.request, decoded.response or Response()
     content = response.content or Content()
-    asked = _asked_body(request, one)
-    answered, file = _answered_body(response, content, one, notes)
-    error = own.error or response.failure or response.error or ""
-    is_lost = _has_lost_its_body(response, answered, file)
+    sent = _sent_body(request, raw)
+    answer, file = _answer_body(response, content, raw, notes)
     status = max(0, response.status or 0)
     if status and not 100 <= status <= 599:
-        raise _impossible(one, "/response/status", f"{status} is no status of HTTP (100 to 599)")
-    duration = _duration(told)
+        raise raw.problem("/response/status", f"{status} is no status of HTTP (100 to 599)")
+    duration = _duration(decoded)
     if duration > _LONGEST:
-        raise _impossible(one, "/time", f"{duration:g} ms is more than a day")
+        raise raw.problem("/time", f"{duration:g} ms is more than a day")
     if split(request.url) is None:
-        raise _impossible(one, "/request/url", f"{request.url[:80]!r} is no address")
+        raise raw.problem("/request/url", f"{request.url[:80]!r} is no address")
     fault = own.fault
-    if told.own is None and status == 0:
+    if decoded.own is None and status == 0:
         fault = "reset"  # nothing came; HAR has no word for how
-    elif told.own is None and not answered and _lacks_its_body(request, response, content):
+    elif decoded.own is None and not answer and _lacks_its_body(request, response, content):
         fault = "truncate"
     answer_headers = _headers(response.headers)
     if response.redirect and not any(name == b"location" for name, _ in answer_headers):
@@ -274,7 +273,7 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     entry = JournalEntry(
         number=0,
         kind=own.kind,
-        at=int(one.at),
+        at=int(raw.at),
         duration=duration,
         key="",
         account=_whole(own.account),
@@ -284,29 +283,32 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
         url=_whole(request.url),
         http_version=_version(request.version or ""),
         request_headers=_headers(request.headers),
-        request_body=asked,
-        request_size=_size(asked, request.size, one),
+        request_body=sent,
+        request_size=_size(sent, request.size, raw),
         status=status,
         response_headers=answer_headers,
-        response_body=answered,
-        response_size=_size(answered, content.size, one),
+        response_body=answer,
+        response_size=_size(answer, content.size, raw),
         kept=0,
         job=_whole(own.job),
         scenario=_whole(own.scenario),
         fault=_whole(fault),
-        error=_whole(error),
-        warnings=(*map(_whole, own.warnings), *([NO_BODY] if is_lost else [])),
+        error=_whole(own.error or response.failure or response.error or ""),
+        warnings=(
+            *map(_whole, own.warnings),
+            *([NO_BODY] if _has_lost_its_body(response, answer, file) else []),
+        ),
     )
     return entry, file
 
 
 def _whole(text: str) -> str:
-    """Give a text without halves of characters, which nothing can write."""
+    """Return a text without halves of characters, which nothing can write."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _lacks_its_body(request: Request, response: Response, content: Content) -> bool:
-    """Tell an answer whose body never came, although it was announced, from one that was not kept.
+    """Return whether an answer's body never came, although it was announced. False where it was not kept.
 
     A program that leaves out what it received still writes its size, and browsers keep no body of a redirect.
     """
@@ -327,7 +329,7 @@ def _lacks_its_body(request: Request, response: Response, content: Content) -> b
 
 
 def _has_lost_its_body(response: Response, body: bytes, file: Path | None) -> bool:
-    """Tell whether an answer's body was not kept. A size of 0 says that there was none."""
+    """Return whether an answer's body was not kept. A size of 0 says that there was none."""
     content = response.content
     if body or content is None:
         return not body
@@ -338,19 +340,19 @@ def _has_lost_its_body(response: Response, body: bytes, file: Path | None) -> bo
     return content.size > 0 and file is None
 
 
-def _size(body: bytes, declared: float | None, one: _Found) -> int:
-    """Tell how large a body was. Only a journal keeps less of one than there was."""
-    told = int(declared or 0) if abs(declared or 0) <= _LARGEST else 0
+def _size(body: bytes, declared: float | None, raw: _Raw) -> int:
+    """Return how large a body was. Only a journal keeps less of one than there was."""
+    size = int(declared or 0) if abs(declared or 0) <= _LARGEST else 0
     if not body:
-        return max(0, told)
-    return max(told, len(body)) if one.ours and told > KEPT_OF_A_BODY else len(body)
+        return max(0, size)
+    return max(size, len(body)) if raw.ours and size > KEPT_OF_A_BODY else len(body)
 
 
-def _duration(told: Entry) -> float:
-    """Tell how long an exchange took, in ms; 0 where nothing says so."""
-    if told.time is not None and told.time >= 0:
-        return told.time
-    values = (told.timings or {}).items()
+def _duration(entry: Entry) -> float:
+    """Return how long an exchange took, in ms; 0 where nothing says so."""
+    if entry.time is not None and entry.time >= 0:
+        return entry.time
+    values = (entry.timings or {}).items()
     return float(
         sum(value for name, value in values if isinstance(value, int | float) and value > 0 and name != "ssl")
     )
@@ -358,27 +360,23 @@ def _duration(told: Entry) -> float:
 
 def _version(text: str) -> str:
     """`HTTP/1.1`, `h2`, `http/2.0` → `1.1`, `2`; "" where it is not known."""
-    found = re.fullmatch(r"(?i)(?:http/|h)([0-9])(?:\.([0-9]))?", text.strip())
-    if found is None:
+    match = re.fullmatch(r"(?i)(?:http/|h)([0-9])(?:\.([0-9]))?", text.strip())
+    if match is None:
         return ""
-    return found[1] if found[2] in (None, "0") and found[1] != "1" else f"{found[1]}.{found[2] or '0'}"
+    return match[1] if match[2] in (None, "0") and match[1] != "1" else f"{match[1]}.{match[2] or '0'}"
 
 
 def _headers(pairs: list[Pair]) -> Headers:
-    """Give headers in lower case, without the pseudo-headers of HTTP/2 (RFC 9113, section 8.3).
+    """Return headers in lower case, without the pseudo-headers of HTTP/2 (RFC 9113, section 8.3).
 
-    And without what cannot have been in one: names that are none, and control characters.
+    What cannot have been in a header is left out, too: names that are none, and control characters.
     """
     given = ((_octets(pair.name).lower(), _octets(pair.value or "")) for pair in pairs)
     return [(name, _CONTROLS.sub(b" ", value)) for name, value in given if _NAME.fullmatch(name)]
 
 
-def _impossible(one: _Found, place: str, reason: str) -> RecordingError:
-    return RecordingError(f"{one.path}: {one.pointer}{place}: {reason}")
-
-
 def _octets(text: str) -> bytes:
-    """A header value as bytes, one a character where that is possible."""
+    """Return a header value as bytes, one for each character where that is possible."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -392,13 +390,13 @@ def _utf8(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
-def _asked_body(request: Request, one: _Found) -> bytes:
+def _sent_body(request: Request, raw: _Raw) -> bytes:
     data = request.post_data
     if data is None:
         return b""
     if data.text:
         encoding = data.own_encoding or data.encoding
-        return _body(data.text, encoding, one, "/request/postData/text")
+        return _body(data.text, encoding, raw, "/request/postData/text")
     return _form(data.kind or "", data.params) if data.params else b""
 
 
@@ -406,29 +404,31 @@ def _form(kind: str, params: list[Param]) -> bytes:
     """Write a form again that was recorded as its fields alone."""
     boundary = re.search(r'(?i)boundary="?([^";,]+)"?', kind)
     if boundary is None or not kind.lower().startswith("multipart/"):
-        return urlencode([(one.name, one.value or "") for one in params], errors="surrogateescape").encode()
+        return urlencode(
+            [(param.name, param.value or "") for param in params], errors="surrogateescape"
+        ).encode()
     lines = []
-    for one in params:
-        file = f'; filename="{one.file_name}"' if one.file_name is not None else ""
-        lines += [f"--{boundary[1]}", f'Content-Disposition: form-data; name="{one.name}"{file}']
-        lines += [f"Content-Type: {one.content_type}"] if one.content_type else []
-        lines += ["", one.value or ""]
+    for param in params:
+        file = f'; filename="{param.file_name}"' if param.file_name is not None else ""
+        lines += [f"--{boundary[1]}", f'Content-Disposition: form-data; name="{param.name}"{file}']
+        lines += [f"Content-Type: {param.content_type}"] if param.content_type else []
+        lines += ["", param.value or ""]
     return _utf8("\r\n".join([*lines, f"--{boundary[1]}--", ""]))
 
 
-def _answered_body(
-    response: Response, content: Content, one: _Found, notes: list[str]
+def _answer_body(
+    response: Response, content: Content, raw: _Raw, notes: list[str]
 ) -> tuple[bytes, Path | None]:
     if content.text:
-        body = _body(content.text, content.encoding, one, "/response/content/text")
+        body = _body(content.text, content.encoding, raw, "/response/content/text")
         return _uncoded(body, dict(_headers(response.headers)), content.kind or ""), None
     if not content.file:
         return b"", None
-    file = _beside(one.path, content.file)
+    file = _beside(raw.path, content.file)
     if file is None:
-        note = f"{one.path}: not read, since no recorder keeps bodies there: "
+        note = f"{raw.path}: not read, since no recorder keeps bodies there: "
         if not any(known.startswith(note) for known in notes):
-            notes.append(f"{note}{content.file[:80]!r} ({one.pointer}/response/content/_file)")
+            notes.append(f"{note}{content.file[:80]!r} ({raw.pointer}/response/content/_file)")
         return b"", None
     if not file.is_file():
         return b"", None
@@ -437,31 +437,23 @@ def _answered_body(
 
 
 def _uncoded(body: bytes, headers: Mapping[bytes, bytes], kind: str) -> bytes:
-    """Undo a Content-Encoding that the recorder has left; HAR wants bodies without. b"" for what stays coded.
+    """Undo a Content-Encoding that the recorder has left. For text that cannot be read return b"".
 
     Most recorders undo it and keep the header, so a body that reads as text is taken as it is.
     """
     coding = headers.get(b"content-encoding", b"")
-    if not coding or _is_utf8(body):
+    if not coding or is_utf8(body):
         return body
-    made = uncoded(body, coding, MOST_UNCODED)
-    if made is not None:
-        return made
-    told = headers.get(b"content-type", b"").decode("latin-1") or kind
-    is_text = told.partition(";")[0].strip().lower().endswith(("json", "xml", "javascript"))
-    return b"" if is_text or told.lower().startswith("text/") else body
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    plain = uncoded(body, coding, MOST_UNCODED)
+    if plain is not None:
+        return plain
+    kind = (headers.get(b"content-type", b"").decode("latin-1") or kind).lower()
+    is_text = kind.partition(";")[0].strip().endswith(("json", "xml", "javascript"))
+    return b"" if is_text or kind.startswith("text/") else body
 
 
 def _chunks(text: str) -> list[str]:
-    """Give the chunks of a body that Polly.JS keeps as a JSON list of them; [] for any other text."""
+    """Return the chunks of a body that Polly.JS keeps as a JSON list of them; [] for any other text."""
     if not text.startswith('["'):  # neither base64 nor hexadecimal has such signs
         return []
     try:
@@ -471,7 +463,7 @@ def _chunks(text: str) -> list[str]:
 
 
 def _beside(har: Path, name: str) -> Path | None:
-    """Find a body that is kept beside a HAR; None where no recorder would keep one."""
+    """Return the file of a body that is kept beside a HAR; None where no recorder would keep one."""
     if not _BESIDE.fullmatch(name):
         return None
     file = har.parent.resolve() / name
@@ -481,12 +473,12 @@ def _beside(har: Path, name: str) -> Path | None:
         return None
 
 
-def _body(text: str, encoding: str | None, one: _Found, place: str) -> bytes:
+def _body(text: str, encoding: str | None, raw: _Raw, place: str) -> bytes:
     if not encoding:
         return _utf8(text)
     if encoding.lower() != "base64":
-        raise RecordingError(f"{one.path}: {one.pointer}{place}: has the unknown encoding {encoding!r}")
+        raise raw.problem(place, f"has the unknown encoding {encoding!r}")
     try:
         return b"".join(map(base64.b64decode, _chunks(text) or [text]))
     except (binascii.Error, ValueError):
-        raise RecordingError(f"{one.path}: {one.pointer}{place}: is not base64") from None
+        raise raw.problem(place, "is not base64") from None

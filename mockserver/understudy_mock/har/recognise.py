@@ -1,4 +1,4 @@
-"""Tell what recorded exchanges were for: provider, operation, account and job, by the catalog.
+"""Recognise what recorded exchanges were for: provider, operation, account and job, by the catalog.
 
 At a provider's real hosts every call is the provider's. At another host a call is one of a documented
 operation: on this machine by its path alone, elsewhere once a submit went to that host, too. Files are
@@ -21,7 +21,7 @@ from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.keys import presented
-from understudy_mock.har.view import read_told
+from understudy_mock.har.view import Told, decode, read_told
 from understudy_mock.redaction import SECRET_HEADERS
 from understudy_mock.web.routes import Found, Routes
 
@@ -38,7 +38,7 @@ class Owner(NamedTuple):
 
 
 def key_of(operation: Operation | None, entry: JournalEntry) -> str:
-    """Give the key that a call shows where the documents of its operation have it, "" for none."""
+    """Return the key that a call shows where the documents of its operation have it, "" for none."""
     query = entry.url.partition("?")[2].partition("#")[0].encode("utf-8", "surrogateescape")
     credentials = operation.credentials if operation is not None else ()
     return presented(credentials, dict(entry.request_headers), query)
@@ -57,17 +57,17 @@ class Recogniser:
 
     def __init__(self, catalog: Catalog) -> None:
         self._routes = Routes(catalog)
-        self._operations = {(one.provider, one.id): one for one in catalog.operations}
-        self._keeps = {one.provider: one.id for one in catalog.operations if one.role == "keep"}
+        self._operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
+        self._keeps = {o.provider: o.id for o in catalog.operations if o.role == "keep"}
         self._named: dict[str, Owner] = {}
         self._jobs: dict[str, Owner] = {}
 
     def operation(self, provider: str, name: str) -> Operation | None:
-        """Give an operation by its names, if there is such a one."""
+        """Return an operation by its names; None where there is none."""
         return self._operations.get((provider, name))
 
     def match(self, method: str, url: str) -> Match | None:
-        """Tell what a call is for by its address alone; None for what is no provider's."""
+        """Return what a call is for by its address alone; None for what is no provider's."""
         parts = split(url)
         host = (parts.hostname or "").lower() if parts is not None else ""
         if parts is None or not host or parts.scheme not in ("http", "https") or method == "OPTIONS":
@@ -81,15 +81,15 @@ class Recogniser:
         return Match(found, sure=is_this_machine(host))
 
     def find(self, method: str, path: str, host: str) -> Found:
-        """Tell what a path is for; `host` is "" where it says nothing."""
+        """Return what a path is for; `host` is "" where it says nothing."""
         return self._routes.find(method, path, host)
 
     def media_host(self, provider: str) -> str | None:
-        """Tell where a provider keeps its files, as far as the documentation shows."""
+        """Return where a provider keeps its files, as far as the documentation shows."""
         return self._routes.media_host_of(provider)
 
     def owner_of(self, url: str) -> Owner | None:
-        """Tell for what an answer has named this address; None where none has."""
+        """Return what an answer has named this address for; None where none has."""
         return self._named.get(urldefrag(url)[0])
 
     def complete(self, entry: JournalEntry) -> JournalEntry:
@@ -139,10 +139,10 @@ class Recogniser:
         return value.rpartition(" ")[2]
 
     def _job(self, entry: JournalEntry, operation: Operation | None) -> str:
-        """Tell which job a call was about: by its address, its body, or what was answered."""
+        """Return the job that a call was about: by its address, its body, or what was answered."""
         if entry.kind == "delivery":
-            told = read_told(decode(entry.request_body))
-            return told.job if told is not None else ""
+            view = read_told(decode(entry.request_body))
+            return view.job if view is not None else ""
         if operation is None:
             return ""
         if operation.role in ("status", "result"):
@@ -153,13 +153,12 @@ class Recogniser:
             job = asked.get(operation.job) if isinstance(asked, dict) else None
             return job if isinstance(job, str) else ""
         if operation.role == "submit" and entry.status < 400:
-            told = read_told(decode(entry.response_body))
-            if told is not None and told.job:
-                return told.job
-        if operation.role == "submit":
-            # A synchronous call tells its name in a header (Segmind, x-request-id).
-            headers = dict(entry.response_headers)
-            return headers.get(b"x-request-id", b"").decode("latin-1") if operation.answers == "media" else ""
+            view = read_told(decode(entry.response_body))
+            if view is not None and view.job:
+                return view.job
+        if operation.role == "submit" and operation.answers == "media":
+            # The id of a synchronous call is in a header (Segmind, x-request-id).
+            return dict(entry.response_headers).get(b"x-request-id", b"").decode("latin-1")
         return ""
 
     def _learn(self, entry: JournalEntry, operation: Operation | None) -> None:
@@ -174,10 +173,9 @@ class Recogniser:
         if operation is not None and operation.role in ("submit", "status", "result") and entry.job:
             self._jobs.setdefault(entry.job, owner)
         body = decode(entry.request_body if entry.kind == "delivery" else entry.response_body)
-        for one in _predictions(body):
-            told = read_told(one)
-            for url in told.urls if told is not None else ():
-                self._name(url, owner._replace(job=told.job or entry.job) if told is not None else owner)
+        for view in _views(body):
+            for url in view.urls:
+                self._name(url, owner._replace(job=view.job or entry.job))
         if operation is not None and operation.role == "ticket":
             for url in _uploads(body):
                 self._name(url, owner._replace(operation=self._keeps.get(entry.provider, "")))
@@ -188,7 +186,7 @@ class Recogniser:
 
 
 def split(url: str) -> SplitResult | None:
-    """Take an address apart; None for what is none."""
+    """Return the parts of an address; None for what is none."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -196,7 +194,7 @@ def split(url: str) -> SplitResult | None:
 
 
 def plain_path(path: str) -> str:
-    """Give a path in its usual spelling: `/a/./b/../%63` is `/a/c` (RFC 3986, sections 6.2.2.2 and 6.2.2.3).
+    """Return a path in its usual spelling: `/a/./b/../%63` is `/a/c` (RFC 3986, 6.2.2.2 and 6.2.2.3).
 
     What is escaped with a reason, a slash for instance, stays escaped.
     """
@@ -214,13 +212,13 @@ def plain_path(path: str) -> str:
     return "/".join(steps)
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if re.fullmatch(r"[A-Za-z0-9\-._~]", character) else found[0]
+def _unescaped(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return character if re.fullmatch(r"[A-Za-z0-9\-._~]", character) else match[0]
 
 
 def is_this_machine(host: str) -> bool:
-    """Tell whether a host name or address is this machine's own."""
+    """Return whether a host name or address is this machine's own."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -229,25 +227,15 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def decode(body: bytes) -> Any:
-    """Give a body as JSON; None for what is none."""
-    if body.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def named_in(body: Any) -> list[str]:
-    """List the addresses of files that an answer names: results, uploads, and where to upload to."""
-    found = [url for one in _predictions(body) for told in [read_told(one)] if told for url in told.urls]
+    """Return the addresses of files that an answer names: results, uploads, and where to upload to."""
+    urls = [url for view in _views(body) for url in view.urls]
     data = body.get("data") if isinstance(body, dict) else None
     if isinstance(data, dict) and isinstance(data.get("download_url"), str):
-        found.append(data["download_url"])
+        urls.append(data["download_url"])
     if isinstance(body, dict) and isinstance(body.get("file_urls"), list):
-        found += [url for url in body["file_urls"] if isinstance(url, str)]
-    return [url for url in [*found, *_uploads(body)] if url.startswith(("http://", "https://"))]
+        urls += [url for url in body["file_urls"] if isinstance(url, str)]
+    return [url for url in [*urls, *_uploads(body)] if url.startswith(("http://", "https://"))]
 
 
 def _uploads(body: Any) -> list[str]:
@@ -257,8 +245,9 @@ def _uploads(body: Any) -> list[str]:
     return [url] if isinstance(url, str) else []
 
 
-def _predictions(body: Any) -> list[Any]:
-    """List what may tell of a job: the body itself, or the items of a list."""
+def _views(body: Any) -> list[Told]:
+    """Return what a body says of jobs: itself, or the items of a list."""
     data = body.get("data") if isinstance(body, dict) else None
     items = data.get("items") if isinstance(data, dict) else None
-    return items if isinstance(items, list) else [body]
+    views = map(read_told, items if isinstance(items, list) else [body])
+    return [view for view in views if view is not None]

@@ -1,4 +1,4 @@
-"""A recording: what was once said between a client and a provider, read back from HAR files.
+"""A recording: the exchanges of a client with providers, read back from HAR files.
 
 Its entries are those of a journal, so whatever reads a journal (the client rules, a report) reads it, too.
 """
@@ -42,5 +42,5 @@ class Recording(msgspec.Struct, frozen=True):
 
 
 def cut_off(path: Path, entries: int) -> str:
-    """Say that a recording ends in the middle of a write."""
+    """Return the note that a recording ends in the middle of a write."""
     return f"{path}: ends in the middle; {entries} entr{'y' if entries == 1 else 'ies'} read"

@@ -47,7 +47,7 @@ class Content(msgspec.Struct):
 
 
 class Request(msgspec.Struct):
-    """What was asked."""
+    """A request."""
 
     method: str
     url: str
@@ -58,7 +58,7 @@ class Request(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """What was answered; `error` and `failure` tell why nothing was."""
+    """An answer; `error` and `failure` say why there is none."""
 
     status: int | None = 0
     headers: list[Pair] = []
@@ -82,18 +82,18 @@ class Own(msgspec.Struct):
     warnings: tuple[str, ...] = ()
 
 
-class AskedHead(msgspec.Struct):
-    """As much of a request as tells whose it is."""
+class RequestHead(msgspec.Struct):
+    """As much of a request as shows whose it is."""
 
     method: str
     url: str
 
 
 class Head(msgspec.Struct):
-    """As much of an entry as tells whose it is."""
+    """As much of an entry as shows whose it is."""
 
     started: str = msgspec.field(name="startedDateTime")
-    request: AskedHead
+    request: RequestHead
     own: Own | None = msgspec.field(default=None, name="_understudy")
 
 

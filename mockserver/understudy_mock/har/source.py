@@ -1,4 +1,4 @@
-"""Get at the entries of a HAR file, however it is kept: plain, compressed, with a byte-order mark, cut off.
+"""Load the entries of a HAR file, however it is kept: plain, compressed, with a byte-order mark, cut off.
 
 A large file is mapped, not copied, and its entries are left undecoded until somebody wants one.
 """
@@ -32,12 +32,12 @@ _LOOSELY = 128 * 1024**2
 """Bytes of a file that are read in a way that takes many times the memory."""
 
 _LONE = re.compile("surrogate|hex escape")
-"""What the decoder says of half a pair of escapes, by what follows it."""
+"""What the decoder's message has for half a pair of escapes, by what follows it."""
 
 _VERSIONS = ("1.1", "1.2", "")
 _CHUNK = 1024**2
 _OPEN_ALREADY = ("/dev/stdin", "/dev/fd/", "/proc/")
-"""Where a shell hands over what it reads from."""
+"""Where a shell hands over a pipe."""
 _ZIP = b"PK\x03\x04"
 _GZIP = b"\x1f\x8b"
 _ZLIB = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
@@ -58,7 +58,7 @@ class Loaded(NamedTuple):
 
 
 def load(path: Path) -> Loaded:
-    """Give a file's entries. Raises RecordingError."""
+    """Return a file's entries. Raises RecordingError."""
     data = _bytes(path)
     beginning = bytes(data[:4096])
     if not beginning.strip():
@@ -68,12 +68,12 @@ def load(path: Path) -> Loaded:
         log = msgspec.json.decode(data, type=Har).log
         return Loaded(ours, log.entries, doubt=_doubt(path, log.version))
     except msgspec.ValidationError as error:
-        told, pointer = told_of(error)
+        reason, pointer = parted(error)
         try:
             msgspec.json.decode(data, type=msgspec.Raw)  # what was read so far may be all that is JSON in it
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
             raise RecordingError(f"{path}: is not JSON, so no HAR: {problem}") from None
-        raise RecordingError(f"{path}: is JSON, but no HAR: {pointer or '/'}: {told}") from None
+        raise RecordingError(f"{path}: is JSON, but no HAR: {pointer or '/'}: {reason}") from None
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         whole = whole_entries(data) if ours else None
         if whole is not None:  # its writer was killed
@@ -96,7 +96,7 @@ def _doubt(path: Path, version: str | float | None) -> str:
 
 
 def _load_loosely(path: Path, data: Any, problem: Exception) -> list[msgspec.Raw]:
-    """Give the entries of a file that has lone surrogates in it. Raises RecordingError."""
+    """Return the entries of a file that has lone surrogates in it. Raises RecordingError."""
     try:
         # Python programs (mitmproxy) write bytes that are no UTF-8 as such; only Python reads them again.
         entries = json.loads(bytes(data))["log"]["entries"]
@@ -106,10 +106,10 @@ def _load_loosely(path: Path, data: Any, problem: Exception) -> list[msgspec.Raw
 
 
 def _bytes(path: Path) -> Any:
-    """Give a file's text as bytes, decompressed, without a byte-order mark. Raises RecordingError."""
+    """Return a file's text as bytes, decompressed, without a byte-order mark. Raises RecordingError."""
     try:
         if path.is_dir():
-            inside = sorted(one.name for one in path.glob("*.*har*") if one.is_file())
+            inside = sorted(file.name for file in path.glob("*.*har*") if file.is_file())
             hint = f"; in it are {', '.join(inside[:5])}" if inside else ""
             raise RecordingError(f"{path}: is a directory; a recording is a HAR file{hint}")
         mode = path.stat().st_mode
@@ -194,8 +194,8 @@ def _decoded(data: Any) -> Any:
     return memoryview(data)[3:] if beginning == _BOM else data
 
 
-def told_of(error: Exception) -> tuple[str, str]:
-    """Part what a decoder says into the reason and the JSON pointer."""
+def parted(error: Exception) -> tuple[str, str]:
+    """Part a decoder's message into the reason and the JSON pointer."""
     reason, _, place = str(error).partition(" - at `$")
     pointer = "".join(f"/{step[1] or step[2]}" for step in _STEP.finditer(place.rstrip("`")))
     return reason, pointer

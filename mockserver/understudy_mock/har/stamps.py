@@ -20,19 +20,19 @@ _BLANK = b'"stamp"'
 
 
 def without_stamps(body: bytes) -> bytes:
-    """Give a JSON body with all of its stamps alike."""
+    """Return a JSON body with all of its stamps alike."""
     return _IN_JSON.sub(_BLANK, body)
 
 
 def instant_of(text: str) -> int | None:
-    """Read a stamp, in ms since the epoch; None where it is none. One without a zone is UTC."""
-    found = _STAMP.fullmatch(text)
-    return _read(found)[0] if found is not None else None
+    """Return a stamp in ms since the epoch; None where it is none. One without a zone is UTC."""
+    match = _STAMP.fullmatch(text)
+    return _read(match)[0] if match is not None else None
 
 
 def move_in_json(body: bytes, move: Callable[[int], int]) -> bytes:
     """Move every stamp of a JSON body by a function of instants (ms since the epoch)."""
-    return _IN_JSON.sub(lambda found: b'"' + _moved(found[1].decode(), move).encode() + b'"', body)
+    return _IN_JSON.sub(lambda match: b'"' + _moved(match[1].decode(), move).encode() + b'"', body)
 
 
 def move_text(text: str, move: Callable[[int], int]) -> str:
@@ -46,41 +46,41 @@ def move_text(text: str, move: Callable[[int], int]) -> str:
     if not text.endswith("GMT"):
         return text
     moved = move(round(moment.timestamp() * 1000))
-    # Up, not down: who is told when to come back must not come too early.
+    # Up, not down: a client must not come back too early.
     return format_datetime(datetime.fromtimestamp(-(-moved // 1000), UTC), usegmt=True)
 
 
 def _moved(text: str, move: Callable[[int], int]) -> str:
-    found = _STAMP.fullmatch(text)
-    assert found is not None  # both callers have looked
-    instant, zone = _read(found)
+    match = _STAMP.fullmatch(text)
+    assert match is not None  # both callers have looked
+    instant, zone = _read(match)
     if instant is None:
         return text
     try:
-        fraction = found["fraction"] or ""
+        fraction = match["fraction"] or ""
         unit = 10 ** max(0, 3 - len(fraction[1:]))
         # Up to what the format can say, not down: a stamp must not lie before what it comes after.
-        told = -(-move(instant) // unit) * unit
-        moved = datetime.fromtimestamp(0, zone) + timedelta(milliseconds=told)
+        ms = -(-move(instant) // unit) * unit
+        moved = datetime.fromtimestamp(0, zone) + timedelta(milliseconds=ms)
     except OverflowError:
         return text
     if fraction:
         digits = f"{moved.microsecond // 1000:03d}{fraction[4:]}"
         fraction = "." + digits[: len(fraction) - 1]
-    clock = moved.strftime(f"%Y-%m-%d{found['between']}%H:%M:%S")
-    return f"{clock}{fraction}{found['zone'] or ''}"
+    clock = moved.strftime(f"%Y-%m-%d{match['between']}%H:%M:%S")
+    return f"{clock}{fraction}{match['zone'] or ''}"
 
 
-def _read(found: re.Match[str]) -> tuple[int | None, timezone]:
-    zone = found["zone"] or "Z"
+def _read(match: re.Match[str]) -> tuple[int | None, timezone]:
+    zone = match["zone"] or "Z"
     offset = timedelta(0)
     if zone != "Z":
         hours, minutes = int(zone[1:3]), int(zone[-2:])
         offset = timedelta(hours=hours, minutes=minutes) * (-1 if zone[0] == "-" else 1)
     try:
         own = timezone(offset)
-        moment = datetime.strptime(f"{found['day']} {found['time']}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=own)
+        moment = datetime.strptime(f"{match['day']} {match['time']}", "%Y-%m-%d %H:%M:%S").replace(tzinfo=own)
     except ValueError:
         return None, UTC
-    ms = int((found["fraction"] or ".0")[1:4].ljust(3, "0"))
+    ms = int((match["fraction"] or ".0")[1:4].ljust(3, "0"))
     return round(moment.timestamp()) * 1000 + ms, own

@@ -1,8 +1,10 @@
-"""What an answer or a callback told of a job, read from its bytes as the caller had to."""
+"""What an answer or a callback says of a job, read from its bytes as the caller had to read them."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 _ENDS: dict[str, Literal["COMPLETED", "FAILED"]] = {
     "completed": "COMPLETED",
@@ -15,7 +17,7 @@ _ENDS: dict[str, Literal["COMPLETED", "FAILED"]] = {
 
 
 class Told(NamedTuple):
-    """What an answer or a callback told of a job. `end` is "" while it has not ended."""
+    """What an answer or a callback says of a job. `end` is "" while the job has not ended."""
 
     job: str
     word: str
@@ -23,8 +25,31 @@ class Told(NamedTuple):
     urls: tuple[str, ...]
 
 
+def parse(body: bytes) -> Any:
+    """Return a body as JSON; UNSET for what is none."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return msgspec.UNSET
+
+
+def decode(body: bytes) -> Any:
+    """Return a body that is a JSON object or array; None for any other."""
+    value = parse(body) if body.lstrip()[:1] in (b"{", b"[") else None
+    return None if value is msgspec.UNSET else value
+
+
+def is_utf8(body: bytes) -> bool:
+    """Return whether bytes are text in UTF-8."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def read_told(body: Any) -> Told | None:
-    """Read what a decoded body tells of a job; None where it tells of none."""
+    """Return what a decoded body says of a job; None where it is about none."""
     if not isinstance(body, dict):
         return None
     inner = body.get("data")
@@ -39,14 +64,14 @@ def read_told(body: Any) -> Told | None:
 
 
 def _urls(data: dict[str, Any]) -> tuple[str, ...]:
-    """Find the addresses of the files, in the places where the three providers put them."""
+    """Return the addresses of the files, from the places where the three providers put them."""
     output, video = data.get("output"), data.get("video")
-    found: Any = data.get("outputs")
-    if not found and isinstance(output, dict):
-        found = output.get("media_url")
-    if not found and isinstance(video, dict):
-        found = video.get("url")
-    if not found:
-        found = output
-    found = [found] if isinstance(found, str) else found
-    return tuple(one for one in found if isinstance(one, str)) if isinstance(found, list) else ()
+    urls: Any = data.get("outputs")
+    if not urls and isinstance(output, dict):
+        urls = output.get("media_url")
+    if not urls and isinstance(video, dict):
+        urls = video.get("url")
+    if not urls:
+        urls = output
+    urls = [urls] if isinstance(urls, str) else urls
+    return tuple(url for url in urls if isinstance(url, str)) if isinstance(urls, list) else ()

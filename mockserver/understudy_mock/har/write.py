@@ -29,7 +29,7 @@ _LOST = frozenset({401, 403, 404, 405})
 
 
 def known_keys(world: World) -> list[str]:
-    """List the keys that a world knows, as far as they are looked for."""
+    """Return the keys that a world knows, as far as they are looked for."""
     return list(islice(chain(world.settings.api_keys, world.accounts.latest_keys()), MOST_KEYS))
 
 
@@ -37,19 +37,19 @@ class Cleaner(Protocol):
     """Takes secrets out of the parts of an exchange."""
 
     def text(self, text: str) -> str:
-        """Give a text without secrets."""
+        """Return a text without secrets."""
 
     def cut_text(self, text: str) -> str:
-        """Give the beginning of a longer text without secrets, nor the beginning of one at its end."""
+        """Return the beginning of a longer text without secrets, nor the beginning of one at its end."""
 
     def url(self, url: str) -> str:
-        """Give a URL without secrets."""
+        """Return a URL without secrets."""
 
     def suspicious_url(self, url: str) -> str:
-        """Give a URL without secrets, and without what looks like one."""
+        """Return a URL without secrets, and without what looks like one."""
 
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
-        """Give headers as text, without secrets; `are_ours` where this process has made them."""
+        """Return headers as text, without secrets; `are_ours` where this process has made them."""
 
 
 class _Clean:
@@ -68,12 +68,12 @@ _CLEAN = _Clean()
 
 
 def write_har(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> dict[str, Any]:
-    """Make a HAR document of journal entries. What HAR has no field for is in `_understudy` keys.
+    """Return a HAR document of journal entries. What HAR has no field for is in `_understudy` keys.
 
     `keys` are known besides those that stand in an entry where keys stand; none of either is in it.
     """
-    document, made = har_in_parts(entries, keys)
-    document["log"]["entries"] = list(made)
+    document, described = har_in_parts(entries, keys)
+    document["log"]["entries"] = list(described)
     return document
 
 
@@ -109,21 +109,25 @@ def har_bytes(document: Any) -> bytes:
 
 
 def write_clean_entry(
-    entry: JournalEntry, *, asked: str = "", answered: str = "", placeholders: Mapping[str, str] | None = None
+    entry: JournalEntry,
+    *,
+    request_file: str = "",
+    answer_file: str = "",
+    placeholders: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Describe an exchange that holds no secret any more.
 
-    `asked` and `answered` name the files that hold its bodies, relative to the HAR, where they are kept
-    beside it. `placeholders` are those that are new in the file, with their hashes.
+    The files hold its bodies, relative to the HAR, where they are kept beside it. `placeholders` are those
+    that are new in the file, with their hashes.
     """
-    made = _entry(entry, _CLEAN)
-    if asked:
-        made["request"].setdefault("postData", {"mimeType": "", "text": ""})["_file"] = asked
-    if answered:
-        made["response"]["content"]["_file"] = answered
+    described = _entry(entry, _CLEAN)
+    if request_file:
+        described["request"].setdefault("postData", {"mimeType": "", "text": ""})["_file"] = request_file
+    if answer_file:
+        described["response"]["content"]["_file"] = answer_file
     if placeholders:
-        made["_understudy"]["placeholders"] = dict(placeholders)
-    return made
+        described["_understudy"]["placeholders"] = dict(placeholders)
+    return described
 
 
 def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
@@ -220,7 +224,7 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _text(body: bytes, size: int, clean: Cleaner) -> tuple[str, str]:
-    """Give a body as text; bytes that are not UTF-8 as base64, with the name of that encoding."""
+    """Return a body as text; bytes that are not UTF-8 as base64, with the name of that encoding."""
     redact = clean.text if len(body) == size else clean.cut_text
     try:
         return redact(body.decode()), ""

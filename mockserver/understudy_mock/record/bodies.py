@@ -1,4 +1,4 @@
-"""Bodies on their way through: text is gathered for the HAR, files go to a folder beside it by their hash."""
+"""Bodies on their way through: text is gathered for the HAR, files go into a folder beside it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from understudy_mock.har.recording import INLINE, RecordingError
+from understudy_mock.har.view import is_utf8
 from understudy_mock.redaction import as_utf8, uncoded
 
 _TEXT = re.compile(
     r"(?i)(?:application/(?:[\w.+-]*\+)?(?:json|xml|x-www-form-urlencoded|javascript)|text/.*)\Z"
 )
 _FILES = re.compile(r"(?i)\s*(?:video|audio|image|model|font)/(?!svg)")
-"""Types that are written as they come. What may be text is gathered, so that keys can be taken out of it."""
+"""Types that are written as they come. What may be text is gathered, so that keys can be removed from it."""
 
 _GATHERED = 32 * 1024 * 1024
 """Bytes of a body that are gathered for that; a larger one with a key in it is not kept."""
@@ -32,7 +33,7 @@ _EXTENSIONS = {"application/octet-stream": "bin", "model/gltf-binary": "glb", "i
 
 
 def is_text(kind: bytes) -> bool:
-    """Tell by its Content-Type whether a body is text."""
+    """Return whether a body is text, by its Content-Type."""
     return _TEXT.match(kind.decode("latin-1").partition(";")[0].strip()) is not None
 
 
@@ -66,14 +67,14 @@ class Cleaner(Protocol):
         """Name a secret in a part of a file; None where there is none."""
 
     def octets(self, body: bytes) -> bytes:
-        """Give a body without secrets."""
+        """Return a body without secrets."""
 
 
-class Kept:
-    """One body. Once it has ended `text` is what is to stand in the HAR, `file` its name beside the HAR.
+class RecordedBody:
+    """One body. Once it has ended, `text` is what stands in the HAR, and `file` its name beside the HAR.
 
-    `secret` names a secret that could not be taken out of it, `unsearchable` tells that nobody could look
-    for any; of either body nothing is kept.
+    `secret` names a secret that could not be removed from it. `unsearchable` is true where nobody could look
+    for secrets. In both cases nothing of the body is kept.
     """
 
     def __init__(self, folder: MediaFolder, kind: bytes, cleaner: Cleaner, encoding: bytes = b"") -> None:
@@ -96,7 +97,7 @@ class Kept:
         self._last = b""
 
     def add(self, part: bytes) -> None:
-        """Take some more of the body. Raises RecordingError when it cannot be written."""
+        """Add a part of the body. Raises RecordingError when it cannot be written."""
         self.size += len(part)
         if not (self._is_gathered or self.encoding):
             self._write(part)
@@ -114,9 +115,9 @@ class Kept:
         self._write(b"".join(parts))
 
     def end(self) -> None:
-        """Settle where it is kept, and without secrets. Raises RecordingError when it cannot be written."""
+        """Decide where the body is kept, without secrets. Raises RecordingError when it cannot be written."""
         if self._parts:
-            self._settle()
+            self._keep_gathered()
         if self._aside is None:
             return
         os.close(self._fd)
@@ -133,15 +134,15 @@ class Kept:
         except OSError as error:
             raise _unwritten(aside, error) from None
 
-    def _settle(self) -> None:
-        """Find out what was gathered: text goes into the HAR, the rest beside it."""
+    def _keep_gathered(self) -> None:
+        """Keep what was gathered: text in the HAR, the rest beside it."""
         gathered, self._parts = b"".join(self._parts), []
         body: bytes | None = gathered
         if self.encoding:
             body = None if self.unsearchable else uncoded(gathered, self.encoding, _GATHERED)
         if body is not None and (self._is_text or not self._kind):
-            utf8 = as_utf8(body, self._kind)
-            body = body if utf8 is None and not self._is_text else utf8
+            text = as_utf8(body, self._kind)
+            body = body if text is None and not self._is_text else text
         if body is None:
             self.unsearchable = True
             return
@@ -182,11 +183,7 @@ class Kept:
 
 
 def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return b"\0" not in body
+    return b"\0" not in body and is_utf8(body)
 
 
 def _in_parts(body: bytes, kind: bytes, change: Callable[[bytes], bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Callbacks through a recorder: received in the client's place, passed on to it, and written down."""
+"""Callbacks through a recorder: received in the client's place, passed on to the client, and written down."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpcore
@@ -19,34 +20,44 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recognise import is_this_machine
 from understudy_mock.har.recording import INLINE
 from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, worded
-from understudy_mock.record.tape import Tape
 from understudy_mock.record.upstream import Target, Upstreams
+from understudy_mock.record.writer import Writer
 from understudy_mock.web.faults.wire import Wire
 from understudy_mock.webhooks.post import Forbidden, Poster
 
 CALLBACK = "/_callback/"
 """Under this path the recorder receives callbacks: a name that cannot be guessed follows."""
 
-_KEPT = 100_000
+_MOST = 100_000
+"""Callbacks that are waited for; the oldest are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """Who is to be called back in truth, and which call asked for it."""
+    """Where the client itself wants to be called back, and the call that asked for it."""
 
     url: str
     target: Target
 
 
+class _Reply(NamedTuple):
+    """What the client answered; `status` is 0 and `error` says why where it did not."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    error: str = ""
+
+
 class Callbacks:
-    """Those that clients have asked for. `url` is where a provider can reach this recorder.
+    """The callbacks that clients have asked for. `url` is where a provider can reach this recorder.
 
     Without `url` only upstreams on this machine can call back here, at `own_url`.
     """
 
     def __init__(
         self,
-        tape: Tape,
+        writer: Writer,
         upstreams: Upstreams,
         poster: Poster,
         *,
@@ -55,7 +66,7 @@ class Callbacks:
         tell: Callable[[str], None],
     ) -> None:
         self.own_url = ""
-        self._tape = tape
+        self._writer = writer
         self._upstreams = upstreams
         self._poster = poster
         self._url = url
@@ -67,7 +78,7 @@ class Callbacks:
     def redirect(self, operation: Operation | None, target: Target, headers: Headers) -> tuple[str, Headers]:
         """Put the recorder's own address in the place of the one that the client wants to be called at.
 
-        Gives the address of the call and its headers as they go upstream.
+        Returns the address of the call and its headers as they go upstream.
         """
         url = target.url
         if operation is None or not (operation.webhook_header or operation.webhook_query):
@@ -88,7 +99,7 @@ class Callbacks:
         return f"{before}?{others}{operation.webhook_query}={quote(own, safe='')}", headers
 
     def _own(self, target: Target, wanted: str) -> str | None:
-        """Make an address of the recorder's; None where the client's own has to do."""
+        """Return an address of the recorder's; None where the client's own address must stay."""
         upstream = urlsplit(target.url).hostname or ""
         base = self._url
         if base is None and is_this_machine(upstream):
@@ -103,46 +114,28 @@ class Callbacks:
             return None
         name = secrets.token_urlsafe(18)
         self._asked[name] = Callback(wanted, target)
-        if len(self._asked) > _KEPT:
+        if len(self._asked) > _MOST:
             del self._asked[next(iter(self._asked))]
         return f"{base.rstrip('/')}{CALLBACK}{name}"
 
     async def receive(self, scope: Scope, receive: Receive, wire: Wire) -> None:
-        """Receive a callback, pass it on, record it, and give its sender what the client said."""
+        """Receive a callback, pass it on, write both down, and give its sender what the client answered."""
         at, began = wire.clock.wall(), perf_counter()
         callback = self._asked.get(scope["path"].removeprefix(CALLBACK))
-        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if callback is None:
             await wire.send(Answer(404, b"", []))
             return
-        parts, size = [], 0
-        async for part in parts_of(receive, gone):
-            parts.append(part)
-            size += len(part)
-            if size > INLINE:
-                await wire.send(Answer(413, b"", []))
-                return
-        body = b"".join(parts)
-        came = [(name.lower(), value) for name, value in scope["headers"]]
-        headers = [pair for pair in came if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
-        passed_on = body
-        if not header_value(came, b"webhook-signature"):  # a signature holds for the very bytes
-            self._upstreams.learn(body)
-            passed_on = self._upstreams.turn_back(body, callback.target)
-        answer_headers: Headers = []
-        status, answer, error = 0, b"", ""
-        try:
-            status, answer_headers, answer = await self._poster.post(callback.url, headers, passed_on)
-        except Forbidden as refused:
-            error = str(refused)
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as problem:
-            error = worded(problem)
-        answer_headers = [(name.lower(), value) for name, value in answer_headers]
-        asked, answered = self._tape.body(came), self._tape.body(answer_headers)
-        for kept, whole in ((asked, body), (answered, answer)):
-            kept.add(whole)
-            kept.end()
-        self._tape.keep(
+        body = await _whole_body(receive)
+        if body is None:
+            await wire.send(Answer(413, b"", []))
+            return
+        headers = [(name.lower(), value) for name, value in scope["headers"]]
+        reply = await self._pass_on(callback, headers, body)
+        sent, answer = self._writer.body(headers), self._writer.body(reply.headers)
+        for recorded, whole in ((sent, body), (answer, reply.body)):
+            recorded.add(whole)
+            recorded.end()
+        self._writer.write(
             JournalEntry(
                 number=0,
                 kind="delivery",
@@ -155,22 +148,47 @@ class Callbacks:
                 method="POST",
                 url=callback.url,
                 http_version=scope["http_version"],
-                request_headers=came,
-                request_body=asked.text,
-                request_size=asked.size,
-                status=status,
-                response_headers=answer_headers,
-                response_body=answered.text,
-                response_size=answered.size,
+                request_headers=headers,
+                request_body=sent.text,
+                request_size=sent.size,
+                status=reply.status,
+                response_headers=reply.headers,
+                response_body=answer.text,
+                response_size=answer.size,
                 kept=0,
-                fault="reset" if not status else "",
-                error=error,
+                fault="reset" if not reply.status else "",
+                error=reply.error,
             ),
-            asked,
-            answered,
+            sent,
+            answer,
         )
-        if error:
-            self._tell(f"a callback could not be passed on: {error}")
+        if reply.error:
+            self._tell(f"a callback could not be passed on: {reply.error}")
         drop = HOP_BY_HOP | {b"date", b"content-length"}
-        passed = [pair for pair in answer_headers if pair[0] not in drop]
-        await wire.send(Answer(status or 502, answer, passed if status else []))
+        passed = [pair for pair in reply.headers if pair[0] not in drop]
+        await wire.send(Answer(reply.status or 502, reply.body, passed if reply.status else []))
+
+    async def _pass_on(self, callback: Callback, headers: Headers, body: bytes) -> _Reply:
+        """Post a callback to the client."""
+        headers_on = [pair for pair in headers if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
+        if not header_value(headers, b"webhook-signature"):  # a signature holds for the very bytes
+            self._upstreams.learn(body)
+            body = self._upstreams.lead_back(body, callback.target)
+        try:
+            status, answer_headers, answer = await self._poster.post(callback.url, headers_on, body)
+        except Forbidden as refused:
+            return _Reply(0, [], b"", str(refused))
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as problem:
+            return _Reply(0, [], b"", worded(problem))
+        return _Reply(status, [(name.lower(), value) for name, value in answer_headers], answer)
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return a request's body; None for one that is too large."""
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    body = bytearray()
+    async for part in parts_of(receive, gone):
+        body += part
+        if len(body) > INLINE:
+            return None
+    return bytes(body)

@@ -81,7 +81,7 @@ class RecordingFile:
         os.close(before[0])
 
     def close(self) -> None:
-        """Have everything on the disk itself, and let others write. Raises RecordingError."""
+        """Force everything to the disk, and let others write. Raises RecordingError."""
         try:
             os.fsync(self._fd)
         except OSError as error:
@@ -90,11 +90,11 @@ class RecordingFile:
             os.close(self._fd)
 
     def __len__(self) -> int:
-        """Tell how many exchanges the file holds."""
+        """Return how many exchanges the file holds."""
         return self._count
 
     def holds(self, is_wanted: Callable[[bytes], bool]) -> bool:
-        """Tell whether the file's bytes are such that something is true of them."""
+        """Return whether something is true of the file's bytes."""
         return is_wanted(self._read())
 
     def _open(self, path: Path) -> int:

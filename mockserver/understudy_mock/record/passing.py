@@ -1,4 +1,4 @@
-"""What passes between two connections: bodies in parts, headers of one hop, and what went wrong."""
+"""What passes between two connections: bodies in parts, headers of one hop, and errors as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOP_BY_HOP = frozenset(
 
 
 async def parts_of(receive: Receive, gone: asyncio.Future[None]) -> AsyncIterator[bytes]:
-    """Walk a request's body; afterwards `gone` tells when the client leaves."""
+    """Walk a request's body; `gone` is set when the client leaves meanwhile."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -30,11 +30,11 @@ async def parts_of(receive: Receive, gone: asyncio.Future[None]) -> AsyncIterato
 
 
 def worded(error: BaseException) -> str:
-    """Tell what went wrong; some exceptions of HTTP clients have no text."""
+    """Return an error as text; some exceptions of HTTP clients have none."""
     name = type(error).__name__
     return f"{name}: {error}" if str(error) else name
 
 
 def header_value(headers: Headers, wanted: bytes) -> bytes:
-    """Give the first value of a header, by its name in lower case; b"" where there is none."""
+    """Return the first value of a header, by its name in lower case; b"" where there is none."""
     return next((value for name, value in headers if name == wanted), b"")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,16 +23,17 @@ from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.conditions import Detail, Refusal, Trouble
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.recognise import decode, plain_path
+from understudy_mock.har.recognise import plain_path
 from understudy_mock.har.recording import INLINE, RecordingError
-from understudy_mock.har.view import read_told
+from understudy_mock.har.view import decode, read_told
 from understudy_mock.providers.base import Place, Provider
-from understudy_mock.record.bodies import Kept, is_text
+from understudy_mock.record.bodies import RecordedBody, is_text
 from understudy_mock.record.callbacks import CALLBACK, Callbacks
 from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, worded
 from understudy_mock.record.spending import Spending
-from understudy_mock.record.tape import Tape
 from understudy_mock.record.upstream import Target, Upstreams
+from understudy_mock.record.writer import Writer
+from understudy_mock.redaction import uncoded
 from understudy_mock.web.faults.wire import Wire
 from understudy_mock.web.protocol import BODILESS, connection_of
 
@@ -64,39 +64,37 @@ class _Exchange:
     url: str
     version: str
     headers: Headers
-    asked: Kept
-    answered: Kept | None = None
-    asked_body: bytes = b""
+    sent: RecordedBody
+    answer: RecordedBody | None = None
     status: int = 0
     waited: float | None = None
     answer_headers: Headers = field(default_factory=list)
-    answer_body: bytes = b""
     fault: str = ""
     error: str = ""
     decoded: bool = False
     may_cost: bool = False
-    is_kept: bool = False
+    is_written: bool = False
 
     @property
     def name(self) -> str:
-        """What people are told of it."""
+        """What it is called in lines for people."""
         if self.operation is not None:
             return f"{self.operation.provider} {self.operation.id}"
         return f"{self.target.provider} {self.method} {self.target.path}"
 
     def drop(self) -> None:
-        """Keep nothing of it."""
-        for body in (self.asked, self.answered):
+        """Keep nothing of its bodies."""
+        for body in (self.sent, self.answer):
             if body is not None:
                 body.drop()
 
 
 class Recorder:
-    """Forwards and records. `tell` gets lines for people, `stop` a reason why nothing more can be kept."""
+    """Forwards and records. `tell` gets lines for people, `stop` a reason why nothing more can be written."""
 
     def __init__(
         self,
-        tape: Tape,
+        writer: Writer,
         upstreams: Upstreams,
         client: httpx.AsyncClient,
         callbacks: Callbacks,
@@ -107,7 +105,7 @@ class Recorder:
         stop: Callable[[str], None],
     ) -> None:
         self.spending = Spending()
-        self._tape = tape
+        self._writer = writer
         self._upstreams = upstreams
         self._client = client
         self._callbacks = callbacks
@@ -136,8 +134,8 @@ class Recorder:
         wire = Wire(send, receive, connection_of(scope), scope["method"], self._clock)
         if self._closed:
             text = f"understudy record: {self._closed}; nothing was sent upstream"
-            told = json.dumps({"error": text}).encode() + b"\n"
-            await wire.send(Answer(503, told, [(b"content-type", b"application/json")]))
+            body = json.dumps({"error": text}).encode() + b"\n"
+            await wire.send(Answer(503, body, [(b"content-type", b"application/json")]))
             return
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._under_way.add(ended)
@@ -170,7 +168,7 @@ class Recorder:
             await asyncio.wait(self._under_way)
 
     async def _until_stopped(self, doing: Coroutine[Any, Any, None]) -> bool:
-        """Do something until it is done, or the recorder is stopped; tell whether it was done."""
+        """Do something until it is done, or the recorder is stopped; return whether it was done."""
         work = asyncio.ensure_future(doing)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -191,45 +189,46 @@ class Recorder:
     async def _forward(
         self, scope: Scope, receive: Receive, send: Send, wire: Wire, ended: asyncio.Future[None]
     ) -> None:
-        one = self._begin(scope)
-        if one is None:
+        exchange = self._begin(scope)
+        if exchange is None:
             text = b'{"error":"understudy record: no answer has named this address"}\n'
             await wire.send(Answer(404, text, [(b"content-type", b"application/json")]))
             return
-        if one.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
-            await wire.send(self._refuse(one))
+        if exchange.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
+            await wire.send(self._refuse(exchange))
             return
         # What this very call's body must be searched for has to be known before the body comes.
-        self._tape.learn(self._described(one))
-        self._sent += one.may_cost
+        self._writer.learn(self._described(exchange))
+        self._sent += exchange.may_cost
         try:
-            is_whole = await self._until_stopped(self._exchange(one, scope, receive, send))
-            if not is_whole and not one.is_kept:
-                one.fault, one.error = "truncate" if one.status else "reset", _STOPPED
-            if one.fault and not one.is_kept:
-                self._keep(one)
+            is_whole = await self._until_stopped(self._exchange(exchange, scope, receive, send))
+            if not is_whole and not exchange.is_written:
+                exchange.fault, exchange.error = "truncate" if exchange.status else "reset", _STOPPED
+            if exchange.fault and not exchange.is_written:
+                self._write(exchange)
         except RecordingError:
-            one.drop()
-            if one.may_cost:
-                self._tell(f"NOT recorded, though it was sent: {self.spending.lost(one.operation, one.name)}")
+            exchange.drop()
+            if exchange.may_cost:
+                lost = self.spending.lost(exchange.operation, exchange.name)
+                self._tell(f"NOT recorded, though it was sent: {lost}")
             raise
         except BaseException:
-            one.drop()
+            exchange.drop()
             raise
         finally:
-            if one.may_cost and one.status in _REFUSED:
+            if exchange.may_cost and exchange.status in _REFUSED:
                 self._sent -= 1
-        if one.fault or not is_whole:
+        if exchange.fault or not is_whole:
             ended.set_result(None)  # the peer may take its time to notice
             # The client sees the same end as the recorder did: a close in good order, or a reset.
-            await (wire.close() if one.fault == "truncate" else wire.reset())
+            await (wire.close() if exchange.fault == "truncate" else wire.reset())
 
-    async def _exchange(self, one: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
-        request, gone = await self._request(one, scope, receive)
-        response = await self._open(one, request, gone)
+    async def _exchange(self, exchange: _Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        request, gone = await self._request(exchange, scope, receive)
+        response = await self._open(exchange, request, gone)
         if response is not None:
             try:
-                await self._answer(one, response, gone, send)
+                await self._answer(exchange, response, gone, send)
             finally:
                 await response.aclose()
 
@@ -244,9 +243,9 @@ class Recorder:
         if target is None:
             return None
         operation = self._operation(method, target)
-        owner = self._tape.recogniser.owner_of(target.url)
+        owner = self._writer.recogniser.owner_of(target.url)
         if operation is None and owner is not None:
-            operation = self._tape.recogniser.operation(owner.provider, owner.operation)
+            operation = self._writer.recogniser.operation(owner.provider, owner.operation)
         is_asking = method in _SAFE and not any(name in _OVERRIDES for name, _ in headers)
         return _Exchange(
             target=target,
@@ -257,61 +256,61 @@ class Recorder:
             url=target.url,
             version=scope["http_version"],
             headers=headers,
-            asked=self._tape.body(headers),
+            sent=self._writer.body(headers),
             # What no document claims may cost: a model without a spec, or a spelling that only the
             # provider understands.
             may_cost=operation.role == "submit" if operation is not None else not is_asking,
         )
 
     def _operation(self, method: str, target: Target) -> Operation | None:
-        """Tell what a call is for by its path, as RFC 3986, section 6.2.2, lets it be spelled."""
+        """Return what a call is for by its path, as RFC 3986, section 6.2.2, lets it be spelled."""
         path = plain_path(target.path)
-        match = self._tape.recogniser.find(method, path, "")
+        match = self._writer.recogniser.find(method, path, "")
         if match.operation is None or match.provider != target.provider:
             return None
         if match.operation.role != "submit" and "%" in path:
-            return None  # whoever unescapes a slash here may find something else than we do
+            return None  # whoever unescapes a slash here may read another path than we do
         return match.operation
 
-    def _refuse(self, one: _Exchange) -> Answer:
+    def _refuse(self, exchange: _Exchange) -> Answer:
         self.spending.refused += 1
         text = f"understudy record: --max-submits {self._max_submits} is used up; nothing was sent upstream"
-        why = "" if one.operation is not None else "unrecognised, so it may cost: "
-        self._tell(f"refused: {one.name}: {why}--max-submits {self._max_submits}")
-        place = Place(one.target.host, one.target.path, "")
+        why = "" if exchange.operation is not None else "unrecognised, so it may cost: "
+        self._tell(f"refused: {exchange.name}: {why}--max-submits {self._max_submits}")
+        place = Place(exchange.target.host, exchange.target.path, "")
         refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
-        provider = self._providers.get(one.target.provider) or next(iter(self._providers.values()))
+        provider = self._providers.get(exchange.target.provider) or next(iter(self._providers.values()))
         return provider.refusal(refusal, place, frozenset())
 
     async def _request(
-        self, one: _Exchange, scope: Scope, receive: Receive
+        self, exchange: _Exchange, scope: Scope, receive: Receive
     ) -> tuple[httpx.Request, asyncio.Future[None]]:
-        """Make the request as it goes upstream, and something that ends when the client is gone."""
-        url = one.url
-        # The file keeps the Host that the client has called: it tells what was one origin to the client.
+        """Return the request as it goes upstream, and a future that ends when the client is gone."""
+        url = exchange.url
+        # The file keeps the Host that the client has called: it shows what was one origin to the client.
         host = urlsplit(url).netloc.encode()
-        sent = [(name, host if name == b"host" else value) for name, value in one.headers]
+        sent = [(name, host if name == b"host" else value) for name, value in exchange.headers]
         headers = [(name, value) for name, value in sent if name not in HOP_BY_HOP]
         given = dict(headers)
         length = given.get(b"content-length", b"0")
         is_short = length.isdigit() and int(length) <= INLINE
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         content: bytes | AsyncIterator[bytes]
-        has_body = b"content-length" in given or any(n == b"transfer-encoding" for n, _ in one.headers)
+        has_body = b"content-length" in given or any(n == b"transfer-encoding" for n, _ in exchange.headers)
         if not has_body or (
             is_short and b"content-length" in given and is_text(given.get(b"content-type", b""))
         ):
             body = b"".join([part async for part in parts_of(receive, gone)])
-            content = one.asked_body = self._upstreams.turn_forth(body, one.target)
-            one.asked.add(one.asked_body)
+            content = self._upstreams.lead_forth(body, exchange.target)
+            exchange.sent.add(content)
             if len(content) != len(body):
                 headers = [pair for pair in headers if pair[0] != b"content-length"]
                 headers.append((b"content-length", str(len(content)).encode()))
         else:
-            content = _teed(parts_of(receive, gone), one.asked)
+            content = _teed(parts_of(receive, gone), exchange.sent)
         if isinstance(content, bytes) and not gone.done():
             _watch(receive, gone)
-        url, headers = self._callbacks.redirect(one.operation, one.target, headers)
+        url, headers = self._callbacks.redirect(exchange.operation, exchange.target, headers)
         # What comes must be readable here, so it is not to be compressed.
         headers = [pair for pair in headers if pair[0] != b"accept-encoding"]
         headers.append((b"accept-encoding", b"identity"))
@@ -321,41 +320,42 @@ class Recorder:
             netloc=parts.netloc.encode(),
             raw_path=url.partition(parts.netloc)[2].encode("latin-1"),
         )
-        return httpx.Request(one.method, address, headers=headers, content=content), gone
+        return httpx.Request(exchange.method, address, headers=headers, content=content), gone
 
     async def _open(
-        self, one: _Exchange, request: httpx.Request, gone: asyncio.Future[None]
+        self, exchange: _Exchange, request: httpx.Request, gone: asyncio.Future[None]
     ) -> httpx.Response | None:
-        """Send the request and wait for the head of the answer; None, and a fault, where none comes."""
+        """Send the request and return the head of the answer; None, and a fault, where none comes."""
         sending = asyncio.ensure_future(self._client.send(request, stream=True))
         try:
             waiting: set[asyncio.Future[Any]] = {sending, gone}
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if not sending.done():
-                one.fault = "hang"
-                one.error = f"the client hung up after {perf_counter() - one.began:.1f} s without an answer"
+                exchange.fault = "hang"
+                seconds = perf_counter() - exchange.began
+                exchange.error = f"the client hung up after {seconds:.1f} s without an answer"
                 return None
             response = sending.result()
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            one.fault = "hang" if isinstance(error, httpx.TimeoutException) else "reset"
-            one.error = worded(error)
-            self._tell(f"upstream failed: {one.target.provider}: {one.error}")
+            exchange.fault = "hang" if isinstance(error, httpx.TimeoutException) else "reset"
+            exchange.error = worded(error)
+            self._tell(f"upstream failed: {exchange.target.provider}: {exchange.error}")
             return None
         finally:
             if not sending.done():
                 sending.cancel()
-        one.status = response.status_code
-        one.waited = (perf_counter() - one.began) * 1000
-        one.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
-        self._tape.learn(self._described(one))
+        exchange.status = response.status_code
+        exchange.waited = (perf_counter() - exchange.began) * 1000
+        exchange.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
+        self._writer.learn(self._described(exchange))
         return response
 
     async def _answer(
-        self, one: _Exchange, response: httpx.Response, gone: asyncio.Future[None], send: Send
+        self, exchange: _Exchange, response: httpx.Response, gone: asyncio.Future[None], send: Send
     ) -> None:
-        kind = header_value(one.answer_headers, b"content-type")
-        one.answered = self._tape.body(one.answer_headers)
-        parts = _broken_off(one, response)
+        kind = header_value(exchange.answer_headers, b"content-type")
+        exchange.answer = self._writer.body(exchange.answer_headers)
+        parts = _broken_off(exchange, response)
         whole = b""
         if is_text(kind):
             try:
@@ -364,18 +364,18 @@ class Recorder:
                     if len(whole) > INLINE:
                         break
             except asyncio.CancelledError:
-                one.answered.add(whole)
+                exchange.answer.add(whole)
                 raise
         if is_text(kind) and len(whole) <= INLINE:
-            await self._answer_text(one, whole, send)
+            await self._answer_text(exchange, whole, send)
             return
-        headers = [pair for pair in one.answer_headers if pair[0] not in HOP_BY_HOP and pair[0] != b"date"]
-        start = {"type": "http.response.start", "status": one.status, "headers": self._turned(one, headers)}
+        headers = self._redirected(exchange, HOP_BY_HOP | {b"date"})
+        start = {"type": "http.response.start", "status": exchange.status, "headers": headers}
         held = whole  # the last part waits until the exchange is written
-        one.answered.add(whole)
+        exchange.answer.add(whole)
         has_begun = False
         async for part in parts:
-            one.answered.add(part)
+            exchange.answer.add(part)
             if held:
                 if not has_begun:
                     await send(start)
@@ -383,108 +383,105 @@ class Recorder:
                 await send({"type": "http.response.body", "body": held, "more_body": True})
             held = part
             if gone.done():
-                one.fault, one.error = "truncate", "the client hung up in the middle of the answer"
-        if one.fault:
+                exchange.fault, exchange.error = "truncate", "the client hung up in the middle of the answer"
+        if exchange.fault:
             if not has_begun:
                 await send(start)
             if held and not gone.done():
                 await send({"type": "http.response.body", "body": held, "more_body": True})
             return
-        self._keep(one)
+        self._write(exchange)
         if not has_begun:
             await send(start)
         await send({"type": "http.response.body", "body": held, "more_body": False})
 
-    async def _answer_text(self, one: _Exchange, whole: bytes, send: Send) -> None:
-        """Answer a text that is here as a whole, its addresses turned so that the client stays inside."""
-        body = _decompressed(one, whole) if not one.fault else whole
-        one.answer_body = body
-        assert one.answered is not None
-        if one.decoded:
-            one.answered.encoding = b""
-        one.answered.add(body)
+    async def _answer_text(self, exchange: _Exchange, whole: bytes, send: Send) -> None:
+        """Answer a text that is here as a whole; its addresses are changed so that the client stays here."""
+        body = _decompressed(exchange, whole) if not exchange.fault else whole
+        assert exchange.answer is not None
+        if exchange.decoded:
+            exchange.answer.encoding = b""
+        exchange.answer.add(body)
         self._upstreams.learn(body)
-        turned = self._upstreams.turn_back(body, one.target) if not one.fault else body
-        drop = HOP_BY_HOP | {b"date"} | ({b"content-encoding"} if one.decoded else set())
-        headers = [pair for pair in one.answer_headers if pair[0] not in drop]
-        if one.method != "HEAD" and one.status not in BODILESS and not one.fault:
+        shown = self._upstreams.lead_back(body, exchange.target) if not exchange.fault else body
+        drop = HOP_BY_HOP | {b"date"} | ({b"content-encoding"} if exchange.decoded else set())
+        headers = self._redirected(exchange, drop)
+        if exchange.method != "HEAD" and exchange.status not in BODILESS and not exchange.fault:
             headers = [pair for pair in headers if pair[0] != b"content-length"]
-            headers.append((b"content-length", str(len(turned)).encode()))
-        headers = self._turned(one, headers)
-        start = {"type": "http.response.start", "status": one.status, "headers": headers}
-        if one.fault:
+            headers.append((b"content-length", str(len(shown)).encode()))
+        start = {"type": "http.response.start", "status": exchange.status, "headers": headers}
+        if exchange.fault:
             await send(start)
-            await send({"type": "http.response.body", "body": turned, "more_body": True})
+            await send({"type": "http.response.body", "body": shown, "more_body": True})
             return
-        self._keep(one)
+        self._write(exchange)
         await send(start)
-        await send({"type": "http.response.body", "body": turned, "more_body": False})
+        await send({"type": "http.response.body", "body": shown, "more_body": False})
 
-    def _turned(self, one: _Exchange, headers: Headers) -> Headers:
-        """Lead redirects back here."""
-        for name, value in headers:
-            if name == b"location" and value.startswith((b"http://", b"https://")):
-                self._upstreams.allow(value.decode("latin-1"))
-        return [
-            (name, self._upstreams.back(value.decode("latin-1"), one.target).encode("latin-1"))
-            if name == b"location"
-            else (name, value)
-            for name, value in headers
-        ]
+    def _redirected(self, exchange: _Exchange, drop: frozenset[bytes]) -> Headers:
+        """Return the answer's headers without some, and with redirects that lead back here."""
+        headers = [pair for pair in exchange.answer_headers if pair[0] not in drop]
+        for index, (name, value) in enumerate(headers):
+            if name == b"location":
+                url = value.decode("latin-1")
+                if url.startswith(("http://", "https://")):
+                    self._upstreams.allow(url)
+                headers[index] = name, self._upstreams.back(url, exchange.target).encode("latin-1")
+        return headers
 
-    def _keep(self, one: _Exchange) -> None:
+    def _write(self, exchange: _Exchange) -> None:
         """Write an exchange. Raises RecordingError."""
-        one.is_kept = True
-        for body in (one.asked, one.answered):
+        exchange.is_written = True
+        for body in (exchange.sent, exchange.answer):
             if body is not None:
                 body.end()
-        entry = self._tape.keep(self._described(one), one.asked, one.answered)
-        self._count(one, entry)
+        entry = self._writer.write(self._described(exchange), exchange.sent, exchange.answer)
+        self._count(exchange, entry)
 
-    def _described(self, one: _Exchange) -> JournalEntry:
+    def _described(self, exchange: _Exchange) -> JournalEntry:
         """Describe as much of an exchange as there is by now."""
         return JournalEntry(
             number=0,
             kind="call",
-            at=one.at,
-            duration=(perf_counter() - one.began) * 1000,
+            at=exchange.at,
+            duration=(perf_counter() - exchange.began) * 1000,
             key="",
             account="",
-            provider=one.target.provider,
-            operation=one.operation.id if one.operation is not None else "",
-            method=one.method,
-            url=one.url,
-            http_version=one.version,
-            request_headers=one.headers,
-            request_body=one.asked.text,
-            request_size=one.asked.size,
-            status=one.status,
-            response_headers=one.answer_headers,
-            response_body=one.answered.text if one.answered is not None else b"",
-            response_size=one.answered.size if one.answered is not None else 0,
+            provider=exchange.target.provider,
+            operation=exchange.operation.id if exchange.operation is not None else "",
+            method=exchange.method,
+            url=exchange.url,
+            http_version=exchange.version,
+            request_headers=exchange.headers,
+            request_body=exchange.sent.text,
+            request_size=exchange.sent.size,
+            status=exchange.status,
+            response_headers=exchange.answer_headers,
+            response_body=exchange.answer.text if exchange.answer is not None else b"",
+            response_size=exchange.answer.size if exchange.answer is not None else 0,
             kept=0,
-            fault=one.fault,
-            error=one.error,
-            waited=one.waited,
+            fault=exchange.fault,
+            error=exchange.error,
+            waited=exchange.waited,
         )
 
-    def _count(self, one: _Exchange, entry: JournalEntry) -> None:
+    def _count(self, exchange: _Exchange, entry: JournalEntry) -> None:
         """Count what it costs, also what turns out to have been a submit only now."""
-        told = None if entry.status >= 400 else read_told(decode(entry.response_body))
-        job = told.job if told is not None else ""
+        view = None if entry.status >= 400 else read_told(decode(entry.response_body))
+        job = view.job if view is not None else ""
         is_new = bool(job) and job not in self._jobs
         self._jobs.update({job, entry.job} - {""})
-        if not one.may_cost:
-            if one.operation is not None or entry.operation or not is_new:
+        if not exchange.may_cost:
+            if exchange.operation is not None or entry.operation or not is_new:
                 return
             self._sent += 1
-        shown = self._tape.secrets.text(entry.job or job)
-        self._tell(self.spending.count(one.operation, entry, shown, one.name))
+        shown = self._writer.secrets.text(entry.job or job)
+        self._tell(self.spending.count(exchange.operation, entry, shown, exchange.name))
 
 
-async def _teed(parts: AsyncIterator[bytes], kept: Kept) -> AsyncIterator[bytes]:
+async def _teed(parts: AsyncIterator[bytes], recorded: RecordedBody) -> AsyncIterator[bytes]:
     async for part in parts:
-        kept.add(part)
+        recorded.add(part)
         yield part
 
 
@@ -501,30 +498,23 @@ def _watch(receive: Receive, gone: asyncio.Future[None]) -> None:
     gone.add_done_callback(lambda _: task.cancel())
 
 
-async def _broken_off(one: _Exchange, response: httpx.Response) -> AsyncIterator[bytes]:
+async def _broken_off(exchange: _Exchange, response: httpx.Response) -> AsyncIterator[bytes]:
     """Walk an answer's body; one that breaks off is noted."""
     try:
         async for part in response.aiter_raw():
             yield part
-            if one.fault:
+            if exchange.fault:
                 return
     except httpx.TransportError as error:
         # The peer closed in good order and too early, or the connection broke (ECONNRESET).
-        one.fault = "reset" if isinstance(error, httpx.NetworkError) else "truncate"
-        one.error = worded(error)
+        exchange.fault = "reset" if isinstance(error, httpx.NetworkError) else "truncate"
+        exchange.error = worded(error)
 
 
-def _decompressed(one: _Exchange, body: bytes) -> bytes:
-    """Read a text that came compressed although nobody had asked for that."""
-    encoding = header_value(one.answer_headers, b"content-encoding").strip().lower()
-    if encoding not in (b"gzip", b"deflate") or not body:
+def _decompressed(exchange: _Exchange, body: bytes) -> bytes:
+    """Return a text that came compressed, although nobody had asked for that, as it is without."""
+    plain = uncoded(body, header_value(exchange.answer_headers, b"content-encoding"), INLINE)
+    if plain is None or plain == body:
         return body
-    machine = zlib.decompressobj(wbits=47 if encoding == b"gzip" else 15)
-    try:
-        plain = machine.decompress(body, INLINE)
-    except zlib.error:
-        return body
-    if machine.unconsumed_tail:
-        return body
-    one.decoded = True
+    exchange.decoded = True
     return plain

@@ -1,4 +1,4 @@
-"""What a recording costs, as far as prices are known: the provider's own word, else the specs'."""
+"""What a recording costs, as far as prices are known: as the provider says, or else the specs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.money import micro_usd, usd
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.recognise import decode
+from understudy_mock.har.view import decode
+from understudy_mock.record.passing import header_value
 
 
 @dataclass(slots=True)
@@ -27,30 +28,30 @@ class Spending:
     at_most: int = 0
 
     def count(self, operation: Operation | None, entry: JournalEntry, job: str, name: str) -> str:
-        """Add a submit, and tell of it in one line. `job` and `name` are as they may be shown.
+        """Add a submit, and return a line about it. `job` and `name` are as they may be shown.
 
         Without an operation it is a call that no document names.
         """
         self.submits += 1
-        told = f"submit {self.submits}: {name} → {entry.status or entry.fault}"
+        line = f"submit {self.submits}: {name} → {entry.status or entry.fault}"
         if operation is None:
-            told += " unrecognised, counted as a submit"
+            line += " unrecognised, counted as a submit"
         if entry.status < 400 and entry.fault:
             self.unseen += 1
             price, _ = _price(operation, entry)
             self.at_most += price
-            return f"{told} ({entry.error or 'its end was not seen'}): {_unknown(price)}"
+            return f"{line} ({entry.error or 'its end was not seen'}): {_unknown(price)}"
         if not 200 <= entry.status < 300 or _inner_code(entry.response_body) >= 400:
-            return told
+            return line
         self.accepted += 1
         price, is_assumed = _price(operation, entry)
         self.price += price
         self.assumed += price if is_assumed else 0
         cost = f"{usd(price):.4g} USD{' (assumed)' if is_assumed else ''}" if price else "price unknown"
-        return f"{told} {job}  {cost}"
+        return f"{line} {job}  {cost}"
 
     def lost(self, operation: Operation | None, name: str) -> str:
-        """Add a submit that was sent, and of which nothing could be kept; tell of it."""
+        """Add a submit that was sent and could not be written down, and return a line about it."""
         self.submits += 1
         self.unseen += 1
         model = operation.model if operation is not None else None
@@ -59,13 +60,13 @@ class Spending:
         return f"submit {self.submits}: {name}: {_unknown(price)}"
 
     def __str__(self) -> str:
-        told = f"{self.submits} submit{'' if self.submits == 1 else 's'}, {self.accepted} accepted"
-        told += f", {self.refused} refused by --max-submits" if self.refused else ""
-        told += f", about {usd(self.price):.4g} USD"
-        told += f", {usd(self.assumed):.4g} of it assumed" if self.assumed else ""
+        line = f"{self.submits} submit{'' if self.submits == 1 else 's'}, {self.accepted} accepted"
+        line += f", {self.refused} refused by --max-submits" if self.refused else ""
+        line += f", about {usd(self.price):.4g} USD"
+        line += f", {usd(self.assumed):.4g} of it assumed" if self.assumed else ""
         if self.unseen:
-            told += f"; {self.unseen} whose end was not seen: {_unknown(self.at_most)}"
-        return told
+            line += f"; {self.unseen} whose end was not seen: {_unknown(self.at_most)}"
+        return line
 
 
 def _unknown(at_most: int) -> str:
@@ -73,17 +74,17 @@ def _unknown(at_most: int) -> str:
 
 
 def _inner_code(body: bytes) -> int:
-    """Give the status inside an envelope (WaveSpeed), 0 where there is none."""
-    told = decode(body)
-    code = told.get("code") if isinstance(told, dict) else None
+    """Return the status inside an envelope (WaveSpeed), 0 where there is none."""
+    envelope = decode(body)
+    code = envelope.get("code") if isinstance(envelope, dict) else None
     return code if isinstance(code, int) else 0
 
 
 def _price(operation: Operation | None, entry: JournalEntry) -> tuple[int, bool]:
-    """Price a submit in micro-USD, and tell whether no document says so."""
-    told = next((value for name, value in entry.response_headers if name == b"x-cost"), b"")
-    if told.replace(b".", b"", 1).isdigit():
-        return micro_usd(told.decode()), False
+    """Return the price of a submit in micro-USD, and whether it is assumed."""
+    cost = header_value(entry.response_headers, b"x-cost")
+    if cost.replace(b".", b"", 1).isdigit():
+        return micro_usd(cost.decode()), False
     model = operation.model if operation is not None else None
     if model is None:
         return 0, False

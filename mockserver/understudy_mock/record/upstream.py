@@ -1,4 +1,4 @@
-"""Where a recorder's calls go, and how addresses in answers are turned so that clients stay inside."""
+"""Where a recorder's calls go, and how addresses in answers are changed so that clients stay with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.har.recognise import Recogniser, decode, named_in
+from understudy_mock.har.recognise import Recogniser, named_in
+from understudy_mock.har.view import decode
 
 ELSEWHERE = "/_origin/"
 """Under this path stand the origins that answers have named: `/_origin/https/cdn.example/a.mp4`."""
@@ -43,12 +44,8 @@ class Upstreams:
         }
         self._recogniser = recogniser
 
-    def base(self, provider: str) -> str:
-        """Tell where a provider's API is."""
-        return self._bases[provider]
-
     def target(self, method: str, base: str, path: str, query: str) -> Target | None:
-        """Tell where a call to `base` goes, for instance `http://127.0.0.1:8080`, with an undecoded path.
+        """Return where a call to `base` goes, for instance `http://127.0.0.1:8080`, with an undecoded path.
 
         None for an origin that no answer has named.
         """
@@ -91,7 +88,7 @@ class Upstreams:
             self._named.add((parts.scheme, parts.netloc))
 
     def back(self, url: str, target: Target) -> str:
-        """Turn an address in an answer so that it leads here again; others stay as they are."""
+        """Return an address in an answer so that it leads here again; others stay as they are."""
         for base in dict.fromkeys((self._bases.get(target.provider), self._real.get(target.provider))):
             if base is not None and (url == base or url.startswith((base + "/", base + "?"))):
                 return target.base + url[len(base) :]
@@ -107,7 +104,7 @@ class Upstreams:
         return f"{target.base}{ELSEWHERE}{parts.scheme}/{parts.netloc}{rest}"
 
     def forth(self, url: str, target: Target) -> str:
-        """Turn an address in a request, which an answer had led here, into what the provider knows."""
+        """Return an address in a request as the provider knows it, where an answer had led it here."""
         if url.startswith(target.base + ELSEWHERE):
             scheme, _, rest = url.removeprefix(target.base + ELSEWHERE).partition("/")
             return f"{scheme}://{rest}"
@@ -115,26 +112,26 @@ class Upstreams:
             return self._bases[target.provider] + url[len(target.base) :]
         return url
 
-    def turn_back(self, body: bytes, target: Target) -> bytes:
-        """Turn the addresses in an answer's JSON; nothing else in it changes."""
-        return _turn(body, lambda url: self.back(url, target))
+    def lead_back(self, body: bytes, target: Target) -> bytes:
+        """Change the addresses in an answer's JSON, so that they lead here; nothing else in it changes."""
+        return _changed(body, lambda url: self.back(url, target))
 
-    def turn_forth(self, body: bytes, target: Target) -> bytes:
-        """Turn the addresses in a request's JSON."""
-        return _turn(body, lambda url: self.forth(url, target))
+    def lead_forth(self, body: bytes, target: Target) -> bytes:
+        """Change the addresses in a request's JSON back to those that the provider knows."""
+        return _changed(body, lambda url: self.forth(url, target))
 
 
-def _turn(body: bytes, change: Callable[[str], str]) -> bytes:
+def _changed(body: bytes, change: Callable[[str], str]) -> bytes:
     try:
         text = body.decode()
     except UnicodeDecodeError:
         return body
 
-    def turned(found: re.Match[str]) -> str:
-        url = found[1].replace("\\/", "/")
-        changed = change(url)
-        if changed == url:
-            return found[0]
-        return '"' + (changed.replace("/", r"\/") if r"\/" in found[1] else changed) + '"'
+    def changed(match: re.Match[str]) -> str:
+        url = match[1].replace("\\/", "/")
+        new = change(url)
+        if new == url:
+            return match[0]
+        return '"' + (new.replace("/", r"\/") if r"\/" in match[1] else new) + '"'
 
-    return _ADDRESS.sub(turned, text).encode()
+    return _ADDRESS.sub(changed, text).encode()

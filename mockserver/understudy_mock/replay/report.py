@@ -1,91 +1,79 @@
-"""What a replay says: at the start what there is and what is lacking, at the end what was missed."""
+"""What a replay prints: at the start what there is and what is lacking, at the end what was missed."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from understudy_mock.har.recording import Recording
-from understudy_mock.replay.distil import Repertoire, Take
-from understudy_mock.replay.replay import Replay
+from understudy_mock.replay.recorded import RecordedJob, RecordedJobs
+from understudy_mock.replay.world import ReplayWorld
 
 _NAMED = 5
 
 
-def at_start(recording: Recording, repertoire: Repertoire) -> list[str]:
-    """Say what a recording holds, and what it does not."""
-    jobs = [take for take in repertoire.takes if take.job]
-    refused = [take for take in repertoire.takes if not take.job]
-    calls = sum(len(entries) for entries in repertoire.lookups.values())
+def at_start(recording: Recording, recorded: RecordedJobs) -> list[str]:
+    """Return the lines that say what a recording holds, and what it does not."""
+    jobs = [job for job in recorded.jobs if job.id]
+    calls = sum(len(entries) for entries in recorded.lookups.values())
     files = ", ".join(path.name for path in recording.paths)
-    lines = [
+    models = Counter(f"{job.operation.provider} {job.model_name}" for job in recorded.jobs)
+    return [
+        *recording.notes,
         f"{files or 'a recording'}: {_count(len(jobs), 'job')}, "
-        f"{_count(len(refused), 'submit')} without one, {_count(calls, 'other call')}",
+        f"{_count(len(recorded.jobs) - len(jobs), 'submit')} without one, {_count(calls, 'other call')}",
+        *(f"  {name} ×{number}" for name, number in models.most_common()),
+        *(f"  {line}" for line in _lacking(recording, recorded, jobs)),
     ]
-    models = Counter(f"{take.operation.provider} {_model(take)}" for take in repertoire.takes)
-    lines = [*recording.notes, *lines]
-    lines += [f"  {name} ×{number}" for name, number in models.most_common()]
-    accounts = sorted({(take.operation.provider, take.account) for take in repertoire.takes})
-    keys = Counter(provider for provider, _ in accounts)
-    lines += [
-        f"  recorded with {number} keys of {provider}; here each key meets the jobs of all, in their order"
-        for provider, number in keys.items()
-        if number > 1
-    ]
-    if open_ends := repertoire.unfinished():
-        lines.append(
-            f"  no end was recorded, so these stay as they are last seen: {_listed(repertoire, open_ends)}"
-        )
-    if silent := [take for take in jobs if take.rings_asked and not take.rings]:
-        names = _listed(repertoire, silent)
-        lines.append(f"  callbacks were asked for and none was recorded, so none will come: {names}")
-    if any(b"webhook-signature" in dict(r.entry.request_headers) for take in jobs for r in take.rings):
-        lines.append(
-            "  callbacks are signed anew, and well: whether the recorded signatures were good cannot be told"
-        )
-    absent = [path for path, kept in repertoire.files.items() if not kept.whole]
-    if absent:
-        lines.append(
-            f"  {_count(len(absent), 'result file')} not recorded: 404 (or --media small: a tiny file)"
-        )
+
+
+def _lacking(recording: Recording, recorded: RecordedJobs, jobs: list[RecordedJob]) -> Iterator[str]:
+    """Walk what is not, or cannot be, as it was when it was recorded."""
+    accounts = {(job.operation.provider, job.account) for job in recorded.jobs}
+    for provider, number in sorted(Counter(provider for provider, _ in accounts).items()):
+        if number > 1:
+            yield (
+                f"recorded with {number} keys of {provider}; here each key meets the jobs of all, "
+                "in their order"
+            )
+    if unfinished := recorded.unfinished():
+        yield f"no end was recorded, so these stay as they are last seen: {_listed(recorded, unfinished)}"
+    if silent := [job for job in jobs if job.asked_for_callbacks and not job.callbacks]:
+        names = _listed(recorded, silent)
+        yield f"callbacks were asked for and none was recorded, so none will come: {names}"
+    callbacks = [callback.entry for job in jobs for callback in job.callbacks]
+    if any(b"webhook-signature" in dict(entry.request_headers) for entry in callbacks):
+        yield "callbacks are signed anew, and well: whether the recorded signatures were good cannot be told"
+    if absent := [path for path, file in recorded.files.items() if not file.is_whole]:
+        yield f"{_count(len(absent), 'result file')} not recorded: 404 (or --media small: a tiny file)"
     cut = [
-        take
-        for take in repertoire.takes
-        if take.file is None and len(take.submit.response_body) < take.submit.response_size
+        job
+        for job in recorded.jobs
+        if job.file is None and len(job.submit.response_body) < job.submit.response_size
     ]
     if cut:
-        lines.append(
-            f"  the answers to these submits were cut when they were recorded: {_listed(repertoire, cut)}"
-        )
-    if any(key[0] in _uploads(repertoire) for key in repertoire.lookups):
-        lines.append("  uploads are answered as they were recorded, whatever is in them")
+        yield f"the answers to these submits were cut when they were recorded: {_listed(recorded, cut)}"
+    uploads = {name for name in recorded.call_names.values() if "upload" in name}
+    if any(key[0] in uploads for key in recorded.lookups):
+        yield "uploads are answered as they were recorded, whatever is in them"
     if recording.elsewhere:
-        lines.append(f"  {_count(recording.elsewhere, 'exchange')} with other hosts left out")
-    return lines
+        yield f"{_count(recording.elsewhere, 'exchange')} with other hosts left out"
 
 
-def at_end(replay: Replay) -> list[str]:
-    """Say which calls nothing answered, and what was never asked for."""
+def at_end(world: ReplayWorld) -> list[str]:
+    """Return the lines that say which calls nothing answered, and what was never asked for."""
     lines = []
-    if replay.misses:
-        lines.append(f"{_count(replay.misses.total(), 'call')} that no recording answers:")
-        lines += [f"  ×{number} {text}" for text, number in replay.misses.most_common()]
-    unused = [take for take in replay.repertoire.takes if take.number not in replay.used]
-    if unused:
-        lines.append(f"never asked for: {_listed(replay.repertoire, unused)}")
+    if world.misses:
+        lines.append(f"{_count(world.misses.total(), 'call')} that no recording answers:")
+        lines += [f"  ×{number} {text}" for text, number in world.misses.most_common()]
+    if unused := [job for job in world.recorded.jobs if job.number not in world.used]:
+        lines.append(f"never asked for: {_listed(world.recorded, unused)}")
     return lines
 
 
-def _uploads(repertoire: Repertoire) -> set[str]:
-    return {surface for (_, surface) in repertoire.surfaces.items() if "upload" in surface}
-
-
-def _listed(repertoire: Repertoire, takes: list[Take]) -> str:
-    named = ", ".join(f"{repertoire.place(take.submit)} ({_model(take)})" for take in takes[:_NAMED])
-    return named if len(takes) <= _NAMED else f"{named} and {len(takes) - _NAMED} more"
-
-
-def _model(take: Take) -> str:
-    return take.operation.model.id if take.operation.model is not None else take.operation.id
+def _listed(recorded: RecordedJobs, jobs: list[RecordedJob]) -> str:
+    named = ", ".join(f"{recorded.place(job.submit)} ({job.model_name})" for job in jobs[:_NAMED])
+    return named if len(jobs) <= _NAMED else f"{named} and {len(jobs) - _NAMED} more"
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,6 +1,6 @@
-"""Turn what was recorded into what is said now: other ids, other addresses, other instants.
+"""Translate what was recorded into what is said now: other ids, other addresses, other instants.
 
-Bodies are changed as the bytes they are, so spacing, order and escapes stay as the provider wrote them.
+Bodies are changed as bytes, so spacing, order and escapes stay as the provider wrote them.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ _COME_BACK = frozenset({b"retry-after", b"x-rate-limit-reset-at-utc"})
 class Translation:
     """How to say one recorded answer now.
 
-    `hosts` are the recorded network locations, `known` leads from a recorded job to its name here, and
-    `asked` holds the addresses that the caller brought itself. `move` is for instants of the job's life,
-    `from_now` for those that count from the answer. `is_api` tells calls from files by their path.
+    `hosts` are the recorded network locations, `known` leads from a recorded id to the id here, and
+    `brought` holds the addresses that the caller brought itself. `move` is for instants of the job's life,
+    `from_now` for those that count from the answer. `is_api` distinguishes calls from files by their path.
+    `job` is the recorded id and the id here.
     """
 
     origin: str
@@ -58,7 +59,7 @@ class Translation:
     from_now: Callable[[int], int]
     is_api: Callable[[str], bool]
     job: tuple[str, str] = ("", "")
-    asked: Collection[str] = ()
+    brought: Collection[str] = ()
 
     def body(self, body: bytes) -> bytes:
         """Translate a body. Anything but text comes through unchanged."""
@@ -70,14 +71,14 @@ class Translation:
 
     def headers(self, headers: Headers) -> Headers:
         """Translate headers, without those of the recorded connection and those that were redacted."""
-        told: Headers = []
+        translated: Headers = []
         for name, value in headers:
             if name in _OWN or REDACTED.encode() in value:
                 continue
             text = self._text(value).decode("latin-1")
             move = self.from_now if name in _COME_BACK else self.move
-            told.append((name, move_text(text, move).encode("latin-1", "replace")))
-        return told
+            translated.append((name, move_text(text, move).encode("latin-1", "replace")))
+        return translated
 
     def _text(self, text: bytes) -> bytes:
         recorded, own = self.job
@@ -86,25 +87,25 @@ class Translation:
         text = _WORD.sub(self._word, text)
         return _ADDRESS.sub(self._address, text)
 
-    def _word(self, found: re.Match[bytes]) -> bytes:
-        named = self.known(found[0].decode())
-        return found[0] if named is None else named.encode()
+    def _word(self, match: re.Match[bytes]) -> bytes:
+        name = self.known(match[0].decode())
+        return match[0] if name is None else name.encode()
 
-    def _address(self, found: re.Match[bytes]) -> bytes:
+    def _address(self, match: re.Match[bytes]) -> bytes:
         """Lead an address at a recorded host here."""
-        _, slashes, host = found.groups()
+        _, slashes, host = match.groups()
         if host.decode().lower() not in self.hosts:
-            return found[0]
-        rest = found.string[found.end() :]
+            return match[0]
+        rest = match.string[match.end() :]
         path = re.split(rb'["\s?#<>]', rest, maxsplit=1)[0].replace(b"\\/", b"/").decode("latin-1")
         return self._begin(path, slashes)
 
-    def _foreign(self, found: re.Match[bytes]) -> bytes:
-        """Lead a file's address here, wherever it was: but not one that the caller has brought."""
-        scheme, slashes, host, rest = found.groups()
+    def _foreign(self, match: re.Match[bytes]) -> bytes:
+        """Lead a file's address here, wherever it was, unless the caller has brought it."""
+        scheme, slashes, host, rest = match.groups()
         url = b"".join((scheme, b"://", host, rest.replace(b"\\/", b"/"))).decode("latin-1")
-        if url in self.asked or host.decode("latin-1").lower() in self.hosts:
-            return found[0]
+        if url in self.brought or host.decode("latin-1").lower() in self.hosts:
+            return match[0]
         path = re.split(r"[?#]", rest.replace(b"\\/", b"/").decode("latin-1"), maxsplit=1)[0]
         return b'"' + self._begin(path, slashes) + rest + b'"'
 
@@ -113,15 +114,15 @@ class Translation:
         return origin.replace(b"/", b"\\/") if b"\\" in slashes else origin
 
 
-def words(text: str) -> set[str]:
-    """List what may be names of jobs in a text."""
+def ids_in(text: str) -> set[str]:
+    """Return what may be ids of jobs in a text."""
     return set(re.findall(_WORD.pattern.decode(), text))
 
 
 def mint_like(recorded: str, minted: str, draw: Draw) -> str:
-    """Name a job in the form of a recorded name: the provider's own `minted` where the form is that.
+    """Make an id in the form of a recorded one: the provider's own `minted` id where it has that form.
 
-    Else each digit and letter is replaced by one of its kind, and a model's name in front stays.
+    Otherwise each digit and letter is replaced by one of its kind, and a model's name in front stays.
     """
     if _form(recorded) == _form(minted):
         return minted
@@ -132,7 +133,7 @@ def mint_like(recorded: str, minted: str, draw: Draw) -> str:
     bits = draw.bits("name", 512)
     made = []
     for character in tail:
-        kind = next((one for one in _KINDS if character in one), character)
+        kind = next((kind for kind in _KINDS if character in kind), character)
         if is_hex and character != "-":
             kind = _HEX
         bits, index = divmod(bits, len(kind))

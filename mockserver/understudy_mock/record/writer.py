@@ -1,4 +1,4 @@
-"""What a recorder keeps: each exchange is recognised, freed of secrets, looked through once more, written."""
+"""Write exchanges down: each is recognised, freed of secrets, searched for secrets again, and appended."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recognise import Recogniser, key_of
 from understudy_mock.har.recording import INLINE
 from understudy_mock.har.write import write_clean_entry
-from understudy_mock.record.bodies import Kept, MediaFolder
+from understudy_mock.record.bodies import MediaFolder, RecordedBody
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
 from understudy_mock.redaction import Secrets, uncoded
 
 UNSEARCHABLE = "[not kept: it cannot be searched for keys]"
-"""What an exchange tells of a body that could not be read here."""
+"""What an exchange says of a body that could not be read here."""
 
 
-class Tape:
-    """One run of a recorder into one file. `tell` gets lines for people; none holds a secret."""
+class Writer:
+    """Writes one recorder run into one file. `tell` gets lines for people; none holds a secret.
+
+    `written` counts the exchanges in the file, `dropped` those that a secret could not be removed from.
+    """
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class Tape:
         tell: Callable[[str], None],
     ) -> None:
         self.recogniser = Recogniser(catalog)
-        self.kept = 0
+        self.written = 0
         self.dropped = 0
         self._file = file
         self._media = media
@@ -55,13 +58,13 @@ class Tape:
             self.secrets.add(value, name)
 
     def tell(self, text: str) -> None:
-        """Tell people a line, without what is known to be secret."""
+        """Print a line for people, without what is known to be secret."""
         self._tell(self.secrets.text(text))
 
-    def body(self, headers: Headers) -> Kept:
-        """Begin to keep a body, by what its headers say of it."""
+    def body(self, headers: Headers) -> RecordedBody:
+        """Begin to record a body, by what its headers say of it."""
         kind = header_value(headers, b"content-type")
-        return Kept(self._media, kind, self.secrets, header_value(headers, b"content-encoding"))
+        return RecordedBody(self._media, kind, self.secrets, header_value(headers, b"content-encoding"))
 
     def learn(self, entry: JournalEntry) -> None:
         """Find the secrets of an exchange, or of as much as has come of it. Raises RecordingError."""
@@ -69,10 +72,10 @@ class Tape:
         if self.secrets.learn(entry, key_of(operation, entry)):
             self._scrub()
 
-    def keep(
-        self, entry: JournalEntry, asked: Kept | None = None, answered: Kept | None = None
+    def write(
+        self, entry: JournalEntry, sent: RecordedBody | None = None, answer: RecordedBody | None = None
     ) -> JournalEntry:
-        """Write an exchange, whose bodies have ended; give it as it was recognised, secrets and all.
+        """Write an exchange whose bodies have ended; return it as it was recognised, secrets and all.
 
         Raises RecordingError when the file cannot be written.
         """
@@ -83,20 +86,20 @@ class Tape:
         }
         where = f"{entry.method} {entry.url.partition('?')[0]}"
         lost = []
-        for body, side in ((asked, "request"), (answered, "answer")):
+        for body, side in ((sent, "request"), (answer, "answer")):
             if body is not None and body.secret:
                 self.tell(f"ERROR: the {side} of {where} holds {body.secret}: its body was not kept")
             if body is not None and body.unsearchable:
                 lost.append(f"{side} body {UNSEARCHABLE}")
                 self.tell(f"warning: the {side} body of {where} was {UNSEARCHABLE.strip('[]')}")
         clean = self.secrets.clean(msgspec.structs.replace(entry, warnings=(*entry.warnings, *lost)))
-        made = write_clean_entry(
+        described = write_clean_entry(
             msgspec.structs.replace(clean, account=self._account(entry)),
-            asked=asked.file if asked is not None else "",
-            answered=answered.file if answered is not None else "",
+            request_file=sent.file if sent is not None else "",
+            answer_file=answer.file if answer is not None else "",
             placeholders=fresh,
         )
-        line = msgspec.json.encode(made)
+        line = msgspec.json.encode(described)
         left = self.secrets.found_in(line) or self._left_in_bodies(clean)
         if left is not None:
             self.dropped += 1
@@ -104,28 +107,28 @@ class Tape:
             return entry
         self._file.append_line(line)
         self._file.placeholders.update(fresh)
-        self.kept += 1
+        self.written += 1
         return entry
 
     def _account(self, entry: JournalEntry) -> str:
-        """Name an account in the file: by its key's placeholder there, since a key's hash tells of the key.
+        """Name an account in the file: by its key's placeholder there, since a key's hash gives the key away.
 
         Two files have different names for one account, and one file the same name in all of its runs.
         """
         if entry.key:
-            named = account_name(f"{self._file.salt.hex()} {self.secrets.add(entry.key, 'key')}")
-            self._accounts[entry.account] = named
+            placeholder = self.secrets.add(entry.key, "key")
+            self._accounts[entry.account] = account_name(f"{self._file.salt.hex()} {placeholder}")
         return self._accounts.get(entry.account, "")
 
     def _left_in_bodies(self, entry: JournalEntry) -> str | None:
-        """Name a secret that is in a body under a coding, which its text in the HAR does not show."""
+        """Name a secret in a body under a Content-Encoding, which its text in the HAR does not show."""
         for headers, body in (
             (entry.request_headers, entry.request_body),
             (entry.response_headers, entry.response_body),
         ):
             encodings = [header_value(headers, b"content-encoding")]
             encodings += [b"gzip"] if body.startswith(b"\x1f\x8b") else []
-            readings = [body, *(uncoded(body, one, INLINE) for one in encodings if one)]
+            readings = [body, *(uncoded(body, name, INLINE) for name in encodings if name)]
             for reading in readings:
                 if reading and (left := self.secrets.found_in_file(reading)) is not None:
                     return left
@@ -138,11 +141,11 @@ class Tape:
 
     def _scrubbed(self, line: bytes) -> bytes:
         entry: dict[str, Any] = msgspec.json.decode(line)
-        for held, name in (
+        for content, name in (
             (entry["request"].get("postData"), "_encoding"),
             (entry["response"]["content"], "encoding"),
         ):
-            if held and held.get(name) == "base64":
-                body = self.secrets.octets(base64.b64decode(held["text"]))
-                held["text"] = base64.b64encode(body).decode()
+            if content and content.get(name) == "base64":
+                body = self.secrets.octets(base64.b64decode(content["text"]))
+                content["text"] = base64.b64encode(body).decode()
         return self.secrets.octets(msgspec.json.encode(entry))

@@ -1,4 +1,4 @@
-"""One run of a recorder: the file and its lock, the way upstream, and what it all came to."""
+"""One recorder run: the file and its lock, the way upstream, the summary and the exit status."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from understudy_mock.record.bodies import MediaFolder
 from understudy_mock.record.callbacks import Callbacks
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.recorder import Recorder
-from understudy_mock.record.tape import Tape
 from understudy_mock.record.upstream import Upstreams
+from understudy_mock.record.writer import Writer
 from understudy_mock.webhooks.post import Poster
 
 _CONNECT = 30.0
@@ -45,12 +45,12 @@ class RecorderSettings:
 
 
 @dataclass(slots=True, eq=False)
-class Session:
-    """A recorder at work. `stopped` is set, and `problem` told, when nothing more can be kept."""
+class RecorderRun:
+    """A recorder at work. When nothing more can be written, `stopped` is set and `problem` says why."""
 
     recorder: Recorder
     callbacks: Callbacks
-    tape: Tape
+    writer: Writer
     out: Path
     stopped: asyncio.Event
     problem: str = ""
@@ -58,21 +58,21 @@ class Session:
     @property
     def status(self) -> int:
         """The exit status: 2 when the file could not be written, 1 when an exchange is not in it."""
-        return 2 if self.problem else 1 if self.tape.dropped else 0
+        return 2 if self.problem else 1 if self.writer.dropped else 0
 
     def summary(self) -> str:
-        """Tell what the run came to."""
-        kept = f"{self.tape.kept} exchange{'' if self.tape.kept == 1 else 's'}"
-        lines = [f"understudy: recorded {kept} in {self.out}: {self.recorder.spending}"]
-        if self.tape.dropped:
-            lines.append(f"  NOT recorded, because a secret was left in them: {self.tape.dropped}")
+        """Return what was recorded and spent, in lines for people."""
+        written = f"{self.writer.written} exchange{'' if self.writer.written == 1 else 's'}"
+        lines = [f"understudy: recorded {written} in {self.out}: {self.recorder.spending}"]
+        if self.writer.dropped:
+            lines.append(f"  NOT recorded, because a secret was left in them: {self.writer.dropped}")
         lines += [f"  {self.problem}"] if self.problem else []
-        return self.tape.secrets.text("\n".join(lines))
+        return self.writer.secrets.text("\n".join(lines))
 
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    """Whom upstreams may be trusted by. Reading certificates takes a while."""
+    """Return the certificates that upstreams are trusted by. Reading them takes a while."""
     return httpx.create_ssl_context()
 
 
@@ -92,10 +92,10 @@ def check_upstreams(catalog: Catalog, given: Mapping[str, str]) -> None:
 
 
 @asynccontextmanager
-async def recording(
+async def recorder_run(
     settings: RecorderSettings, catalog: Catalog, tell: Callable[[str], None]
-) -> AsyncIterator[Session]:
-    """Hold a recording open. `tell` gets lines for people. Raises RecordingError."""
+) -> AsyncIterator[RecorderRun]:
+    """Hold a recorder's file and connections open. `tell` gets lines for people. Raises RecordingError."""
     check_upstreams(catalog, settings.upstreams)
     file = RecordingFile(settings.out)
     if file.torn:
@@ -106,34 +106,34 @@ async def recording(
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
         async with httpx.AsyncClient(verify=_tls(), timeout=timeout, limits=limits) as client:
-            tape = Tape(file, media, catalog, redact=settings.redact, tell=tell)
+            writer = Writer(file, media, catalog, redact=settings.redact, tell=tell)
             stopped = asyncio.Event()
 
             def stop(problem: str) -> None:
-                session.problem = session.problem or problem
+                run.problem = run.problem or problem
                 stopped.set()
 
-            upstreams = Upstreams(catalog, settings.upstreams, tape.recogniser)
+            upstreams = Upstreams(catalog, settings.upstreams, writer.recogniser)
             callbacks = Callbacks(
-                tape,
+                writer,
                 upstreams,
                 poster,
                 url=settings.callback_url,
                 allow_http=settings.allow_http_webhooks,
-                tell=tape.tell,
+                tell=writer.tell,
             )
             recorder = Recorder(
-                tape,
+                writer,
                 upstreams,
                 client,
                 callbacks,
                 PROVIDERS,
                 max_submits=settings.max_submits,
-                tell=tape.tell,
+                tell=writer.tell,
                 stop=stop,
             )
-            session = Session(recorder, callbacks, tape, settings.out, stopped)
-            yield session
+            run = RecorderRun(recorder, callbacks, writer, settings.out, stopped)
+            yield run
     finally:
         await poster.close()
         media.close()
