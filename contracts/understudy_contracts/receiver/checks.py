@@ -68,7 +68,7 @@ class Absent(Exception):
 def callbacks_of(api: Api) -> dict[str, Any]:
     """Give the provider's callback, as the document describes the request. Raises LookupError."""
     for operation in api.submits:
-        for callback in api.told(operation).get("callbacks", {}).values():
+        for callback in api.catalog.declared(operation).get("callbacks", {}).values():
             for item in follow(api.document, callback).values():
                 request: dict[str, Any] = item["post"]
                 return request

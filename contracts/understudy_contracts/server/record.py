@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.wire import Exchange
-from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry, cut
 
-_PARAMETER = re.compile(r"\\\{[^{}]*\\\}")
 _MOST = 500
 
 
@@ -22,7 +19,7 @@ def record(exchanges: Iterable[Exchange], api: Api, base_url: str, key: str) -> 
 
 def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> JournalEntry:
     path = one.url.removeprefix(base_url)
-    operation = _operation(one.method, path.partition("?")[0], api)
+    operation = api.operation_of(one.method, path)
     is_text = one.kind.startswith(("application/json", "text/"))  # as the gateway: no part of a file is kept
     return JournalEntry(
         number=number,
@@ -45,14 +42,6 @@ def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> Jou
         response_size=len(one.content),
         kept=0,
     )
-
-
-def _operation(method: str, path: str, api: Api) -> Operation | None:
-    for operation in api.operations:
-        pattern = _PARAMETER.sub("[^/]+", re.escape(operation.path))
-        if operation.method == method and re.fullmatch(pattern, path):
-            return operation
-    return None
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

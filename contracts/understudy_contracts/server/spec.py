@@ -95,11 +95,6 @@ class Api:
         ]
         return next((one for one in fitting if one.method == "GET"), fitting[0] if fitting else None)
 
-    def told(self, operation: Operation) -> dict[str, Any]:
-        """What the document says of an operation."""
-        found: dict[str, Any] = self.document["paths"][operation.path][operation.method.lower()]
-        return found
-
     def example(self, operation: Operation) -> dict[str, Any]:
         """The documented request body, else that of another operation of the same model."""
         fitting = [operation, *(one for one in self._makers if _same_model(one, operation))]
@@ -107,7 +102,12 @@ class Api:
 
     def required(self, operation: Operation) -> list[str]:
         """The parameters that a body must have."""
-        content = self.told(operation).get("requestBody", {}).get("content", {}).get("application/json", {})
+        content = (
+            self.catalog.declared(operation)
+            .get("requestBody", {})
+            .get("content", {})
+            .get("application/json", {})
+        )
         schema = follow(self.document, content["schema"]) if "schema" in content else {}
         return list(schema.get("required", ()))
 
@@ -118,7 +118,7 @@ class Api:
 
         `but` are headers (in lower case) and values that another promise is about.
         """
-        responses = self.told(operation)["responses"]
+        responses = self.catalog.declared(operation)["responses"]
         told = responses.get(str(exchange.status))
         if told is None:
             known = ", ".join(sorted(responses))

@@ -57,14 +57,10 @@ class Recogniser:
 
     def __init__(self, catalog: Catalog) -> None:
         self._routes = Routes(catalog)
-        self._operations = {(one.provider, one.id): one for one in catalog.operations}
+        self.operation = catalog.operation
         self._keeps = {one.provider: one.id for one in catalog.operations if one.role == "keep"}
         self._named: dict[str, Owner] = {}
         self._jobs: dict[str, Owner] = {}
-
-    def operation(self, provider: str, name: str) -> Operation | None:
-        """Give an operation by its names, if there is such a one."""
-        return self._operations.get((provider, name))
 
     def match(self, method: str, url: str) -> Match | None:
         """Tell what a call is for by its address alone; None for what is no provider's."""

@@ -177,14 +177,13 @@ class Repertoire:
 
 def distil(recording: Recording, catalog: Catalog) -> Repertoire:
     """Make jobs of a recording."""
-    operations = {(one.provider, one.id): one for one in catalog.operations}
     surfaces = {(one.provider, one.id): _surface(one, catalog) for one in catalog.operations}
-    hosts = frozenset(_hosts(recording.entries, operations)) | frozenset(catalog.every_host)
+    hosts = frozenset(_hosts(recording.entries, catalog)) | frozenset(catalog.every_host)
     entries = sorted(recording.entries, key=lambda entry: (entry.at, entry.number))
     about: dict[str, list[JournalEntry]] = {}
     submits: list[tuple[Operation, JournalEntry]] = []
     for entry in entries:
-        operation = operations.get((entry.provider, entry.operation))
+        operation = catalog.operation(entry.provider, entry.operation)
         if operation is not None and operation.role == "submit" and entry.kind == "call":
             if entry.status != 401 or entry.account:  # without a key the rule of the gateway holds
                 submits.append((operation, entry))
@@ -193,14 +192,14 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
     takes: list[Take] = []
     for operation, entry in submits:
         of_job = about.get(entry.job, []) if entry.job else []  # two files may tell of one job
-        take = _take(len(takes) + 1, operation, entry, of_job, operations, surfaces, hosts)
+        take = _take(len(takes) + 1, operation, entry, of_job, catalog, surfaces, hosts)
         takes.append(msgspec.structs.replace(take, file=recording.media.get(entry.number)))
     told = {path_of(url) for take in takes for url in take.urls}
     files = _files([one for one in entries if _is_file(one, told)], told, recording.media)
     jobs = {take.job for take in takes if take.job}
     lookups: dict[Key, list[JournalEntry]] = {}
     for entry in entries:
-        operation = operations.get((entry.provider, entry.operation))
+        operation = catalog.operation(entry.provider, entry.operation)
         asks_otherwise = entry.kind == "call" and entry.job not in jobs and not _is_file(entry, told)
         if asks_otherwise and (operation is None or operation.role != "submit"):
             surface = surfaces[operation.provider, operation.id] if operation is not None else None
@@ -220,7 +219,7 @@ def distil(recording: Recording, catalog: Catalog) -> Repertoire:
         hosts=hosts,
         surfaces=surfaces,
         places=recording.places,
-        uploads=frozenset(_upload_names(entries, operations)),
+        uploads=frozenset(_upload_names(entries, catalog)),
     )
 
 
@@ -293,7 +292,7 @@ def _take(
     operation: Operation,
     submit: JournalEntry,
     about: Sequence[JournalEntry],
-    operations: Mapping[tuple[str, str], Operation],
+    catalog: Catalog,
     surfaces: Mapping[tuple[str, str], str],
     hosts: Collection[str],
 ) -> Take:
@@ -322,7 +321,7 @@ def _take(
     ]
     watch = _Watch(zero, accepted, submit if waits else None)
     for entry in polls:
-        asking = operations.get((entry.provider, entry.operation))
+        asking = catalog.operation(entry.provider, entry.operation)
         if asking is not None and asking.role in ("status", "result"):
             watch.see(entry, asking, surfaces[asking.provider, asking.id])
     rings = _rings([one for one in about if one.kind == "delivery"], zero)
@@ -516,17 +515,15 @@ def _surface(operation: Operation, catalog: Catalog) -> str:
     return f"{operation.provider} {name}"
 
 
-def _upload_names(
-    entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]
-) -> Iterator[str]:
+def _upload_names(entries: Iterable[JournalEntry], catalog: Catalog) -> Iterator[str]:
     for entry in entries:
-        operation = operations.get((entry.provider, entry.operation))
+        operation = catalog.operation(entry.provider, entry.operation)
         if operation is not None and operation.role in ("upload", "ticket"):
             for url in addresses(decode(entry.response_body)):
                 yield from (part for part in path_of(url).split("/") if _UPLOAD.fullmatch(part))
 
 
-def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterable[str]:
+def _hosts(entries: Iterable[JournalEntry], catalog: Catalog) -> Iterable[str]:
     """List the network locations that were called, or that answers named for files and uploads."""
     for entry in entries:
         if entry.kind != "call":
@@ -538,7 +535,7 @@ def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str],
         if named:
             yield named
             yield re.sub(r":\d+$", "", named)
-        operation = operations.get((entry.provider, entry.operation))
+        operation = catalog.operation(entry.provider, entry.operation)
         if operation is None:
             continue
         body = decode(entry.response_body)
