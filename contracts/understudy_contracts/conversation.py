@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import click
 
 from understudy_contracts.claim import Claim
-from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.findings import Finding, counted
 from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import Exchange, read_talk
 from understudy_mock.catalog import Catalog
@@ -41,7 +41,6 @@ _FAULTS = {
     "html": "sends a proxy's page instead of JSON",
 }
 _COLOURS: dict[str, str] = {"client": "cyan", "provider": "green", "callback": "magenta", "note": "white"}
-_WEIGHTS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
 _WIDTH = max(map(len, get_args(Speaker)))
 
 
@@ -141,7 +140,7 @@ def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
     if turn.detail:
         yield paint(indent + turn.detail, dim=True)
     for finding in turn.broke:
-        mark = paint(f"✗ {finding.severity} {finding.id}", fg=_WEIGHTS[finding.severity], bold=True)
+        mark = paint(f"✗ {finding.severity} {finding.id}", fg=finding.severity.colour, bold=True)
         yield f"{indent}{mark}" + (", as above" if finding.id in said else f": {plain(finding.seen)}")
         said.add(finding.id)
 
@@ -214,7 +213,7 @@ def _answers(one: Exchange) -> str:
             parts.append(f"job {told.job}")
         parts.append(told.word or ("a whole result" if told.end == "COMPLETED" else "a failed job"))
         if told.urls:
-            parts.append(f"{len(told.urls)} file{'s' * (len(told.urls) > 1)}")
+            parts.append(counted(len(told.urls), "file"))
     elif one.part == "media" and entry.status < 300:
         parts.append(f"{entry.response_size:,} bytes")
     if one.wait is not None:
@@ -251,13 +250,13 @@ def _close(claim: Claim | None, clean: Cleaner, at: float | None, rest: tuple[Fi
     if claim.job_id:
         parts.append(f"job {claim.job_id}")
     if claim.media:
-        parts.append(f"{len(claim.media)} file{'s' * (len(claim.media) > 1)}")
+        parts.append(counted(len(claim.media), "file"))
     detail = plain(clean.text(claim.message))
     return Turn(at, "client", plain(clean.text(", ".join(parts))), detail=detail[:_DETAIL], broke=rest)
 
 
 def _left_out(count: int, at: float | None) -> Turn:
-    return Turn(at, "note", f"… {count} turn{'s' * (count > 1)} left out")
+    return Turn(at, "note", f"… {counted(count, 'turn')} left out")
 
 
 def _short(url: str) -> str:

@@ -16,6 +16,7 @@ from understudy_contracts.findings import (
     Outcome,
     Report,
     count_broken,
+    counted,
     in_brackets,
     outcome_of,
 )
@@ -72,8 +73,7 @@ def judge_world(
         return 2
     known = {one.id for one in found}
     reached = sum(not why_not_reached(rule, talk, known) for rule in RULES)
-    number = count_broken(found)
-    broken = "1 rule" if number == 1 else f"{number} rules"
+    broken = counted(count_broken(found), "rule")
     click.echo(f"check: {broken} broken{in_brackets(found)}; {told_of_reach(reached)}", err=True)
     return 1 if outcome_of(found) is Outcome.FAILED else 0
 

@@ -111,12 +111,6 @@ _CLIENT = (
 
 _RECORDING = (
     click.Option(
-        ["patch_file", "--patch"],
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Write the change to specs/ that accepts what was recorded, for `git apply` or `patch -p1`.",
-    ),
-    click.Option(
         ["--report-dir"],
         type=click.Path(file_okay=False, path_type=Path),
         metavar="D",

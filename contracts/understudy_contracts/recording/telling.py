@@ -12,14 +12,13 @@ from typing import Any
 import click
 
 from understudy_contracts.conversation import plain
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Table, counted, outcome_of
 from understudy_contracts.recording.difference import MEANINGS, Drift
 from understudy_contracts.recording.times import ModelTimes, Phase, Spread
 from understudy_contracts.rules import RULES
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.gateway.journal import JournalEntry
 
-_COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
 _PHASES: Mapping[Phase, str] = MappingProxyType(
     {"queued": "queued", "processing": "in process", "total": "in all"}
 )
@@ -56,11 +55,6 @@ class Checked:
         """Tell where a difference can be looked at."""
         entry = self.entries[drift.example - 1]
         return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 exchange`, `2 exchanges`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _path(entry: JournalEntry) -> str:
@@ -210,7 +204,7 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
     for drift, row in zip(checked.drifts, rows, strict=True):
         line = _row(row, widths)
         if colour:
-            line = line.replace(row[0], click.style(row[0], fg=_COLOURS[Severity(row[0])], bold=True), 1)
+            line = line.replace(row[0], click.style(row[0], fg=drift.severity.colour, bold=True), 1)
         yield line
         yield f"        documented: {plain(drift.first.documented)}; seen: {plain(drift.text)}"
         yield f"        in {plain(checked.example(drift))}"
@@ -260,6 +254,3 @@ def _cells(spread: Spread | None) -> tuple[str, str, str]:
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-__all__ = ["Checked", "counted", "drift_lines", "make_report", "time_lines"]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.findings import counted
 from understudy_contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
 from understudy_contracts.server.record import record
 from understudy_contracts.server.spec import Api
@@ -270,11 +271,6 @@ class Subject:
     # -- whole lives
 
     @property
-    def followed(self) -> bool:
-        """Whether a job has been followed, so that another check costs no other submit."""
-        return any(name.startswith(_WALK) for name in self._seen)
-
-    @property
     def endless(self) -> bool:
         """Whether a job was followed in vain."""
         return any(isinstance(seen, Walk) and seen.end is None for seen, _ in self._seen.values())
@@ -350,7 +346,7 @@ class Subject:
         yield changes
         made, cost = len(self.target.jobs(key)) - jobs, balance - self.target.balance(key)
         if made:
-            changes.append(f"created {made} job{'s' if made > 1 else ''}")
+            changes.append(f"created {counted(made, 'job')}")
         if round(cost, 6):
             changes.append(f"charged {cost:g} USD")
 

@@ -139,12 +139,9 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def write_yaml(data: Any, *, width: int = 100, flow: bool | None = False) -> str:
-    """Write YAML that `read_yaml` reads back equal, with keys in their order and lines of `width` characters.
-
-    `flow` is for collections: True writes all in braces and brackets, None the innermost, False none.
-    """
+def write_yaml(data: Any, *, width: int = 100) -> str:
+    """Write YAML that `read_yaml` reads back equal, with keys in their order and lines of `width` characters."""
     text: str = yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
+        data, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=width
     )
     return text
