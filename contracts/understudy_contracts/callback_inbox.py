@@ -33,7 +33,7 @@ class Callback:
             return None
 
 
-class Receiver:
+class CallbackInbox:
     """Takes callbacks at `url` + any path, and answers 200 unless told otherwise.
 
     It reads `most_body` bytes of each, and keeps `most_kept` bytes in all.

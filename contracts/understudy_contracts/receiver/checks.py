@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from understudy_contracts.callback_inbox import Callback, Receiver
+from understudy_contracts.callback_inbox import Callback, CallbackInbox
 from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 from understudy_contracts.receiver.posts import (
     AS_SENT,
@@ -65,8 +65,8 @@ class Absent(Exception):
     """Nothing listens where the receiver should be."""
 
 
-def callbacks_of(api: Api) -> dict[str, Any]:
-    """Give the provider's callback, as the document describes the request. Raises LookupError."""
+def documented_callback(api: Api) -> dict[str, Any]:
+    """Return how the document describes the provider's callback. Raises LookupError."""
     for operation in api.submits:
         for callback in api.catalog.declared(operation).get("callbacks", {}).values():
             for item in follow(api.document, callback).values():
@@ -127,7 +127,7 @@ def _posts(
     """Make what is posted, the most telling first: the time of a slow receiver is soon used up."""
     dialect, random = DIALECTS[api.provider], Random(seed)
     every: list[Callback] = []
-    target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
+    target, receiver = open_gateway(seed=seed, catalog=api.catalog), CallbackInbox()
     try:
         for subject in subjects(target, [api], receiver):
             if not calls_back(api, subject.operation):

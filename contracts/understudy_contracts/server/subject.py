@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import counted
 from understudy_contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
 from understudy_contracts.server.record import record
@@ -113,7 +113,7 @@ class Subject:
     target: Target
     api: Api
     operation: Operation
-    receiver: Receiver
+    inbox: CallbackInbox
     peers: list[Subject] = field(default_factory=list)
     said: list[Exchange] = field(default_factory=list)
     """What the check under way rests on: its own calls, and those of what it need not see again."""

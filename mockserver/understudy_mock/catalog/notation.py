@@ -140,7 +140,7 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def write_yaml(data: Any, *, width: int = 100) -> str:
-    """Write YAML that `read_yaml` reads back equal, with keys in their order and lines of `width` characters."""
+    """Write YAML that `read_yaml` reads back equal: keys in order, lines of `width` characters at most."""
     text: str = yaml.dump(
         data, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=width
     )

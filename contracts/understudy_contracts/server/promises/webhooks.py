@@ -69,7 +69,7 @@ def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float =
 def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Told:
     target = subject.target
     key = target.fresh_key()
-    path = subject.receiver.new_path()
+    path = subject.inbox.new_path()
     pause = min(1.0, target.patience / 20)
     if target.is_understudy:
         reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
@@ -80,7 +80,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         pause = max(course / target.speed / 8, _SHORT)
     elif not is_near(target.base_url):
         raise NotReached("a server elsewhere cannot reach a receiver on this machine")
-    exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
+    exchange = subject.submit(key, webhook=subject.inbox.url + path, mode=mode)
     if exchange.status == 400:
         raise NotReached(
             "it takes no http:// receiver; an Understudy does with --allow-http-webhooks: "
@@ -95,7 +95,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
     while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
         polls += 1
         _settle(subject, job)
-        came = subject.receiver.at(path)
+        came = subject.inbox.at(path)
         polled = subject.poll(job, key)
         view = subject.see(polled)
         ended = view.final if view is not None and view.state else None
@@ -106,13 +106,11 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         target.elapse(pause)
     if told.view is not None:
         # What comes after the end: at most a tick later, if anything does.
-        subject.receiver.wait(
-            path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0
-        )
+        subject.inbox.wait(path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0)
         later = 0.05 if target.is_understudy or not subject.first else _RESENT
         target.elapse(pause * 3 if target.pace == "manual" else later)
         _settle(subject, job)
-        _take(subject, told, subject.receiver.at(path), ended=True)
+        _take(subject, told, subject.inbox.at(path), ended=True)
     return told
 
 

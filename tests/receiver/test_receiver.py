@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator
 
 from tests.server.test_command import listening, run
 from understudy_contracts.receiver import checks as callbacks
-from understudy_contracts.receiver.checks import _posts, callbacks_of, check_receiver
+from understudy_contracts.receiver.checks import _posts, check_receiver, documented_callback
 from understudy_contracts.receiver.posts import Wanted
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.spec import Api
@@ -186,7 +186,7 @@ def test_what_a_receiver_of_signed_callbacks_hides_is_not_passed() -> None:
 def test_valid_callbacks_are_such_as_can_come(catalog: Catalog, provider: str) -> None:
     """Files come with a completed job and with no other, a reason with a failed one; all fit the document."""
     api = Api(provider, catalog, only=("submit-hunyuan-video*",))
-    schema = callbacks_of(api)["requestBody"]["content"]["application/json"]["schema"]
+    schema = documented_callback(api)["requestBody"]["content"]["application/json"]["schema"]
     validator = Draft202012Validator({**schema, "components": api.document["components"]})
     valid = [one for one in _posts(api, 1, 40, lambda _: None) if one.kind.wanted is Wanted.TAKEN]
     assert len(valid) > 40
