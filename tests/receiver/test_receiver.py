@@ -153,7 +153,7 @@ def test_a_slow_receiver_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(callbacks, "_LONGEST", 0.0)
     found, result = found_at(careful)
     assert found == set()
-    assert "s a callback, and 0 s were used up; the 1 before were well" in result.output
+    assert "s for a callback, and the 0 s are used up; the 1 before were right" in result.output
     assert "passed" not in result.output
 
 

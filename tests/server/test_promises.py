@@ -189,7 +189,7 @@ def test_a_state_that_is_not_documented_is_one_finding(catalog: Catalog) -> None
         receiver.close()
         target.close()
     assert {name for name, case in cases.items() if case.outcome is Outcome.FAILED} == {"documented-states"}
-    assert "'CANCELLED' was told" in cases["states-never-go-back"].reason
+    assert "the state was 'CANCELLED'" in cases["states-never-go-back"].reason
 
 
 def test_a_finding_about_callbacks_says_what_the_receiver_should_get(catalog: Catalog) -> None:

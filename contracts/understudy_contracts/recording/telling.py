@@ -1,4 +1,4 @@
-"""Say what was found: as a report for programs, and as tables for people."""
+"""Report the results of a check: as a report for programs, and as tables for people."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _MARKS = ("p50", "p95", "n")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Everything that was found in some files.
+    """The results of a check of some files.
 
-    `places` tells the file of each entry's number; `talks` has each file's entries with the numbers of that
-    file, which the client rules name. `answers` counts the answers to documented calls, `unchecked` those of
-    them that are not in the files. `unreached` tells for each file of which rules nothing is known, and why.
+    `places` has the file of each entry, `talks` each file's entries with the numbers of that file, which the
+    client rules name. `answers` counts the answers to documented calls, and `unchecked` those of them that
+    are not in the files. `unreached` has for each file the rules that were not reached, and why.
     """
 
     paths: tuple[Path, ...]
@@ -52,7 +52,7 @@ class Checked:
         return sum(any(rule.id not in told for told in self.unreached.values()) for rule in RULES)
 
     def example(self, drift: Drift) -> str:
-        """Tell where a difference can be looked at."""
+        """Return the file, the instant and the call that show a difference."""
         entry = self.entries[drift.example - 1]
         return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
 
@@ -63,7 +63,7 @@ def _path(entry: JournalEntry) -> str:
 
 
 def make_report(checked: Checked, *, seconds: float) -> Report:
-    """Make the report: a case for each difference, each operation that has none, and each client rule."""
+    """Return the report: a case for each difference, each operation without one, and each client rule."""
     cases = [_case(drift, checked) for drift in checked.drifts]
     seen = dict.fromkeys(
         (e.provider, e.operation) for e in checked.entries if e.operation and e.kind == "call"
@@ -180,7 +180,7 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
 
 
 def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
-    """Tell the differences as a table: what differs and how often, then what is documented and was seen."""
+    """Return the differences as a table: what differs and how often, then what is documented and was seen."""
     if checked.unchecked:
         yield (
             f"{checked.unchecked} of {counted(checked.answers, 'answer')} "
@@ -211,7 +211,7 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
 
 
 def _times(times: Sequence[ModelTimes]) -> Table:
-    """Tell the times of each model as a table, then as the specs write them."""
+    """Return the times of each model as a table, then as the specs write them."""
     rows = tuple(
         (
             f"{one.provider} {one.model}",
@@ -233,7 +233,7 @@ def _times(times: Sequence[ModelTimes]) -> Table:
 
 
 def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
-    """The same in lines, for a terminal."""
+    """Return the same in lines, for a terminal."""
     told = _times(times)
     phases = [name for words in _PHASES.values() for name in (f"{words.upper()} {_MARKS[0]}", *_MARKS[1:])]
     heads = ("MODEL", "JOBS", *phases)

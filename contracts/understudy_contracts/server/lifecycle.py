@@ -25,7 +25,7 @@ _EVIDENCE = 8
 
 
 def subjects(target: Target, apis: Iterable[Api], inbox: CallbackInbox) -> Iterator[Subject]:
-    """Give every submit operation of some providers."""
+    """Return every submit operation of some providers."""
     for api in apis:
         queues: list[Subject] = []
         calls: list[Subject] = []
@@ -56,7 +56,7 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Exception as problem:
         # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
         outcome = Outcome.ERROR
-        reason = f"the check could not read what it was answered: {type(problem).__name__}: {problem}"
+        reason = f"the check could not read an answer: {type(problem).__name__}: {problem}"
     took = time.perf_counter() - began
     return Case(
         subject.name,
@@ -71,7 +71,7 @@ def run_check(check: Check, subject: Subject) -> Case:
 
 
 def plan(under_test: Iterable[Subject], checks: Iterable[Check] = CHECKS) -> Iterator[tuple[Subject, Check]]:
-    """Give what `run_checks` will run, in its order."""
+    """Return what `run_checks` will run, in its order."""
     checks = tuple(checks)
     for subject in under_test:
         for check in checks:

@@ -48,7 +48,7 @@ def check_url(run: Run, url: str, key: str | None, examples: int) -> None:
     target = Target(Http(url), seed=run.seed, key=key)
     try:
         _require_a_submit(run, target)
-        run.title = f"{target.base_url}, {'an Understudy' if target.is_understudy else 'no Understudy'}"
+        run.title = f"{target.base_url}, {'an Understudy' if target.is_understudy else 'not an Understudy'}"
         run.coverage = Coverage(run.apis, forced=target.is_understudy)
         _check_promises(run, target)
         _check_generated(run, target, examples)

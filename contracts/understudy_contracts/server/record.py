@@ -1,4 +1,4 @@
-"""What a check said to a server, as journal entries: the same form in which the gateway keeps its own."""
+"""The calls of a check as journal entries, like those that the gateway keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST = 500
 
 
 def record(exchanges: Iterable[Exchange], api: Api, base_url: str, key: str) -> tuple[JournalEntry, ...]:
-    """Write exchanges as a journal, the first 500; `key` is taken out wherever a journal is written."""
+    """Return the first 500 exchanges as a journal; whoever writes a journal takes `key` out."""
     calls = [one for one in exchanges if one.url.startswith(base_url) and "/_mock/" not in one.url]
     return tuple(_entry(number, one, api, base_url, key) for number, one in enumerate(calls[:_MOST], 1))
 

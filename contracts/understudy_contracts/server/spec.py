@@ -1,4 +1,4 @@
-"""A provider's document: which operation a call was for, and whether the answer is one that it may have."""
+"""A provider's document: which operation a call was for, and whether the answer is allowed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Api:
     def complaints(
         self, operation: Operation, exchange: Exchange, *, but: Container[str] = ()
     ) -> Iterator[str]:
-        """Say what the document does not allow in an answer.
+        """Return what the document does not allow in an answer.
 
         `but` are headers (in lower case) and values that another promise is about.
         """
@@ -133,7 +133,8 @@ class Api:
         if not content:
             return
         if exchange.kind not in content:
-            yield f"the answer is {exchange.kind or 'of no told type'}; documented is {', '.join(content)}"
+            kind = exchange.kind or "without a Content-Type"
+            yield f"the answer is {kind}; documented is {', '.join(content)}"
         elif exchange.kind == "application/json":
             yield from self._mismatches(operation, exchange, content[exchange.kind], but)
 

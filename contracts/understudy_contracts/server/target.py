@@ -180,7 +180,7 @@ class Target:
             time.sleep(seconds)
 
     def now(self) -> float:
-        """Tell the server's time, in seconds since the epoch."""
+        """Return the server's time, in seconds since the epoch."""
         if self.pace != "manual":
             return time.time()
         return read_stamp(self.admin("GET", "clock")["now"])
@@ -211,7 +211,7 @@ class Target:
         self.admin("PUT", f"accounts/{quote(key, safe='')}", fields)
 
     def balance(self, key: str) -> float:
-        """Tell the balance of a key, in USD."""
+        """Return the balance of a key, in USD."""
         told = self.admin("GET", f"accounts/{quote(key, safe='')}")["balance_usd"]
         if told is None:
             raise NotReached("the account has no balance")
