@@ -95,8 +95,8 @@ def _played(world: World, entries: Sequence[JournalEntry]) -> str:
 def _of_the_program(status: int) -> Iterator[Case]:
     """Return a failed case for a program that went wrong: it may have kept every rule until then."""
     if status:
-        told = _ended_with(status)
-        reason = f"the program ended with {told if status < 0 else f'status {told}'}"
+        how = _ended_with(status)
+        reason = f"the program ended with {how if status < 0 else f'status {how}'}"
         expected = "The program ends with status 0."
         yield Case(
             "exit-status",
@@ -105,7 +105,7 @@ def _of_the_program(status: int) -> Iterator[Case]:
             reason=reason,
             column=_COLUMN,
             expected=expected,
-            seen=told,
+            seen=how,
         )
 
 

@@ -132,7 +132,7 @@ def test_a_server_that_answers_anything_breaks_promises_and_reaches_few(tmp_path
     assert result.exit_code == 1
     assert "submit-needs-key" in result.output
     assert f"curl -si -X POST {url}/api/v3/" in result.output
-    assert "not reached: this server cannot be made to do it: it is no Understudy" in result.output
+    assert "not reached: this server cannot be made to do it: it is not an Understudy" in result.output
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.suffix for file in written} == {".html", ".json", ".xml", ".har"}
     assert [file for file in written if key in file.read_text()] == []

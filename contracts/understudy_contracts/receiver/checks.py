@@ -220,11 +220,11 @@ def _uncrashed(group: str, url: str, seen: _Seen, seconds: float) -> Case:
         places: dict[str, list[str]] = {}
         for kind, (_, said) in seen.crashes.items():
             places.setdefault(said, []).append(by_id[kind].words)
-        told = "; ".join(f"{said} at {', '.join(words)}" for said, words in places.items())
+        crashes = "; ".join(f"{said} at {', '.join(words)}" for said, words in places.items())
         (post, _), *_ = seen.crashes.values()
         wrong = next((one for one in seen.answers.get(post.kind.id, ()) if one.status >= 500), None)
         lost = wrong or Exchange("POST", url, post.headers, post.body, 0)
-        finding = _finding(_CRASH, told, url, lost)
+        finding = _finding(_CRASH, crashes, url, lost)
         return Case(group, _CRASH.promise, Outcome.FAILED, seconds, (finding,))
     if seen.interrupted or seen.ended:
         return Case(group, _CRASH.promise, Outcome.NOT_REACHED, seconds, reason=seen.ended)

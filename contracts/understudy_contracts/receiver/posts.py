@@ -125,19 +125,19 @@ def drawn(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> It
     """Make valid callbacks from those that came, without end."""
     while True:
         callback = random.choice(callbacks)
-        told = _told(callback)
-        name = _name(told)
-        told[name] = f"{told[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
-        if dialect.states.get(told["status"]) == "COMPLETED":
-            _give_files(told, random.randint(1, _MOST_FILES))
-        elif told.get("error"):
-            told["error"] = random.choice(_ERRORS)
-        yield Post(VALID, _signed_anew(_headers(callback), random), _written(told))
+        body = _decoded(callback)
+        name = _name(body)
+        body[name] = f"{body[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
+        if dialect.states.get(body["status"]) == "COMPLETED":
+            _give_files(body, random.randint(1, _MOST_FILES))
+        elif body.get("error"):
+            body["error"] = random.choice(_ERRORS)
+        yield Post(VALID, _signed_anew(_headers(callback), random), _encoded(body))
 
 
 def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
     """Make callbacks that no provider sends from those that came; one of each kind comes first."""
-    completed = [one for one in callbacks if dialect.states.get(_told(one)["status"]) == "COMPLETED"]
+    completed = [one for one in callbacks if dialect.states.get(_decoded(one)["status"]) == "COMPLETED"]
     rounds = zip_longest(
         *(_spoiled_so(kind, completed if kind is EMPTY_HANDED else callbacks, random) for kind in _WAYS),
         _unsigned(completed) if dialect.signs else (),
@@ -150,9 +150,9 @@ def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> 
 def _spoiled_so(kind: Kind, callbacks: Sequence[Callback], random: Random) -> Iterator[Post]:
     for change in _WAYS[kind]:
         callback = random.choice(callbacks)
-        told = _told(callback)
-        change(told)
-        yield Post(kind, _headers(callback), _written(told))
+        body = _decoded(callback)
+        change(body)
+        yield Post(kind, _headers(callback), _encoded(body))
 
 
 def _unsigned(callbacks: Sequence[Callback]) -> Iterator[Post]:
@@ -167,71 +167,71 @@ def _no_jobs(callback: Callback) -> Iterator[Post]:
 
 
 def _odd(callback: Callback, random: Random) -> Iterator[Post]:
-    for field in _told(callback):
+    for field in _decoded(callback):
         for odd in random.sample(_ODD, 3):
-            told = _told(callback)
-            told[field] = odd
-            yield Post(ODD, _headers(callback), _written(told))
+            body = _decoded(callback)
+            body[field] = odd
+            yield Post(ODD, _headers(callback), _encoded(body))
 
 
 _Change = Callable[[Body], None]
 
 
 def _without(field: Callable[[Body], str]) -> _Change:
-    def change(told: Body) -> None:
-        told.pop(field(told))
+    def change(body: Body) -> None:
+        body.pop(field(body))
 
     return change
 
 
 def _with(field: Callable[[Body], str], *values: Any) -> list[_Change]:
     def put(value: Any) -> _Change:
-        def change(told: Body) -> None:
-            told[field(told)] = value
+        def change(body: Body) -> None:
+            body[field(body)] = value
 
         return change
 
     return [put(value) for value in values]
 
 
-def _emptied(told: Body) -> None:
-    _files_of(told).clear()
+def _emptied(body: Body) -> None:
+    _files_of(body).clear()
 
 
-def _give_files(told: Body, number: int) -> None:
+def _give_files(body: Body, number: int) -> None:
     """Give a job this many files, all named after its own."""
-    files = _files_of(told)
+    files = _files_of(body)
     stem, dot, ending = files[0].rpartition(".")
     files[:] = [files[0], *(f"{stem}-{index}{dot}{ending}" for index in range(2, number + 1))]
-    if "has_nsfw_contents" in told:
-        told["has_nsfw_contents"] = [False] * number
+    if "has_nsfw_contents" in body:
+        body["has_nsfw_contents"] = [False] * number
 
 
-def _files_of(told: Body) -> list[str]:
-    held = told[_files(told)]
+def _files_of(body: Body) -> list[str]:
+    held = body[_files(body)]
     files: list[str] = held["media_url"] if isinstance(held, dict) else held
     return files
 
 
-def _name(told: Body) -> str:
-    return next(name for name in _NAMES if name in told)
+def _name(body: Body) -> str:
+    return next(name for name in _NAMES if name in body)
 
 
-def _files(told: Body) -> str:
-    return next(name for name in _FILES if name in told)
+def _files(body: Body) -> str:
+    return next(name for name in _FILES if name in body)
 
 
-def _status(told: Body) -> str:
+def _status(body: Body) -> str:
     return "status"
 
 
-def _told(callback: Callback) -> Body:
-    told: Body = json.loads(callback.body)
-    return told
+def _decoded(callback: Callback) -> Body:
+    body: Body = json.loads(callback.body)
+    return body
 
 
-def _written(told: Body) -> bytes:
-    return json.dumps(told, ensure_ascii=False).encode()
+def _encoded(body: Body) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _headers(callback: Callback) -> dict[str, str]:

@@ -49,7 +49,7 @@ class Checked:
     @property
     def reached(self) -> int:
         """How many client rules were in reach in any of the files."""
-        return sum(any(rule.id not in told for told in self.unreached.values()) for rule in RULES)
+        return sum(any(rule.id not in rules for rules in self.unreached.values()) for rule in RULES)
 
     def example(self, drift: Drift) -> str:
         """Return the file, the instant and the call that show a difference."""
@@ -92,7 +92,7 @@ def make_report(checked: Checked, *, seconds: float) -> Report:
                 )
             )
         if not broken:
-            reasons = [told.get(rule.id, "") for told in checked.unreached.values()]
+            reasons = [rules.get(rule.id, "") for rules in checked.unreached.values()]
             reason = reasons[0] if all(reasons) else ""
             cases.append(
                 Case(
@@ -234,15 +234,15 @@ def _times(times: Sequence[ModelTimes]) -> Table:
 
 def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
     """Return the same in lines, for a terminal."""
-    told = _times(times)
+    table = _times(times)
     phases = [name for words in _PHASES.values() for name in (f"{words.upper()} {_MARKS[0]}", *_MARKS[1:])]
     heads = ("MODEL", "JOBS", *phases)
-    widths = [max(map(len, column)) for column in zip(heads, *told.rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(heads, *table.rows, strict=True)]
     yield _row(heads, widths)
-    yield from (_row(row, widths) for row in told.rows)
-    yield told.note
-    if told.text:
-        yield f"\n{told.text}"
+    yield from (_row(row, widths) for row in table.rows)
+    yield table.note
+    if table.text:
+        yield f"\n{table.text}"
 
 
 def _cells(spread: Spread | None) -> tuple[str, str, str]:

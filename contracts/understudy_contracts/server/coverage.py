@@ -100,7 +100,7 @@ class Coverage:
             return "no check and no generated call led to it"
         if status < 400:
             return "the server never answered so"
-        return "it cannot be forced, as the server is no Understudy"
+        return "it cannot be forced, as the server is not an Understudy"
 
     def line(self) -> str:
         """Return the coverage in one line."""

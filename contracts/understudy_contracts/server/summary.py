@@ -90,8 +90,8 @@ def _of_generated(cases: Sequence[Case]) -> str:
     counts = f"{passed} of {len(tried)} series of calls clean"
     also = f"not reached, at least in part: {', '.join(unseen)}" if unseen else ""
     if broken:
-        told = "; ".join(filter(None, (counts, f"broken: {', '.join(broken)}", also)))
-        return f"NOT KEPT: calls generated from the document are answered differently ({told})"
+        details = "; ".join(filter(None, (counts, f"broken: {', '.join(broken)}", also)))
+        return f"NOT KEPT: calls generated from the document are answered differently ({details})"
     word = "kept" if tried else "not shown"
     return f"{word} ({'; '.join(filter(None, (counts, also)))})"
 

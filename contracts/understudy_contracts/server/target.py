@@ -190,7 +190,7 @@ class Target:
     def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Call the admin API. Raises NotReached where there is none, or where it refuses."""
         if not self.is_understudy:
-            raise NotReached("this server cannot be made to do it: it is no Understudy")
+            raise NotReached("this server cannot be made to do it: it is not an Understudy")
         exchange = self._admin(method, path, body)
         if exchange.status != 200:
             raise NotReached(f"the admin API refused: {exchange}")
