@@ -1,4 +1,4 @@
-"""A receiver of callbacks on this machine, in a thread of its own."""
+"""An inbox for callbacks: a receiver on this machine, in its own thread."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_BODY = 10 * 1024 * 1024
 """Bytes of a callback that are read; more is 413."""
 
 MOST_KEPT = 256 * 1024 * 1024
-"""Bytes of callbacks kept; once they are used up, further ones are answered 503 until some are forgotten."""
+"""Bytes of callbacks kept; then further ones are answered 503 until some are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,17 @@ class Callback:
 
     @property
     def told(self) -> Any:
-        """The body as JSON; None where it is none."""
+        """The body as JSON; None where it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
 
-class Receiver:
-    """Takes callbacks at `url` + any path, and answers 200 unless told otherwise.
+class CallbackInbox:
+    """Accepts callbacks at `url` + any path. Answers 200, unless `answer` sets another status.
 
-    It reads `most_body` bytes of each, and keeps `most_kept` bytes in all.
+    It reads at most `most_body` bytes of each, and keeps `most_kept` bytes in all.
     """
 
     def __init__(self, most_body: int = MOST_BODY, most_kept: int = MOST_KEPT) -> None:
@@ -68,7 +68,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *args: object) -> None:
-                """Say nothing: stderr is for progress."""
+                """Log nothing: stderr is for progress."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -76,7 +76,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def new_path(self) -> str:
-        """Give a path that nobody has used."""
+        """Return a path that nobody has used."""
         self._paths += 1
         return f"/callbacks/{self._paths}"
 
@@ -85,7 +85,7 @@ class Receiver:
         self._statuses[path] = status
 
     def forget(self, path: str) -> None:
-        """Drop what has come to a path, and how it is answered."""
+        """Forget what has come to a path, and how it is answered."""
         with self._changed:
             self._kept -= sum(map(_size, self._got.pop(path, ())))
             self._statuses.pop(path, None)
@@ -101,12 +101,12 @@ class Receiver:
             return True
 
     def at(self, path: str) -> list[Callback]:
-        """What has come to a path."""
+        """Return the callbacks that have come to a path."""
         with self._changed:
             return list(self._got[path])
 
     def wait(self, path: str, number: int, seconds: float) -> list[Callback]:
-        """Wait until `number` have come to a path, at most `seconds`, and give what has come."""
+        """Wait at most `seconds` until `number` have come to a path, and return those that have."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._got[path]) >= number, seconds)
             return list(self._got[path])
@@ -118,6 +118,6 @@ class Receiver:
 
 
 def _size(callback: Callback) -> int:
-    """Tell how many bytes a callback takes, its headers included."""
+    """Return how many bytes a callback takes, with its headers."""
     head = sum(len(name) + len(value) for name, value in callback.headers.items())
     return len(callback.path) + head + len(callback.body)

@@ -1,7 +1,7 @@
-"""`understudy check`: whether a server, a client or a recording keeps the contract.
+"""`understudy check`: check whether a server, a client or a recording keeps the contract.
 
-Subcommands are named here and imported when they are called: what they need takes longer to import than
-`understudy serve` may take to start.
+Subcommands are imported only when they are called: they take longer to import than `understudy serve` may
+take to start.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class _Lazy(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # once a check has begun it catches this itself, and tells what it found
+        except KeyboardInterrupt:  # a check that has begun catches this itself, and prints its findings
             click.echo("interrupted before anything was checked", err=True)
             raise
 
 
 @click.group(cls=_Lazy)
 def check() -> None:
-    """Tell whether a server, a client or a recording keeps the contract.
+    """Check whether a server, a client or a recording keeps the contract.
 
-    Exit status: 0 clean, 1 findings, 2 could not be run.
+    Exit status: 0 clean, 1 findings, 2 the check could not be run.
     """

@@ -1,7 +1,7 @@
-"""A journal told as a conversation: who said what, when, and which rule it broke.
+"""A journal as a conversation: who did what, when, and which rule it broke.
 
-For people who look for the place where it went wrong; what the rules need is in `rules.talk`. No key gets
-in, and nothing that a terminal would act upon.
+For people who look for the place where it went wrong; what the rules need is in `rules.talk`. It contains no
+key, and nothing that a terminal would act upon.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import click
 
 from understudy_contracts.claim import Claim
-from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.findings import Finding, counted
 from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import Exchange, read_talk
 from understudy_mock.catalog import Catalog
@@ -23,7 +23,7 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.printing import printable
 
 Speaker = Literal["client", "provider", "callback", "note"]
-"""`callback` is the provider calling the client's receiver, with what that answered; `note` is nobody."""
+"""`callback` is the provider calling the client's receiver, with its answer; `note` is nobody."""
 
 _DETAIL = 240
 """Characters of a body that a turn shows."""
@@ -41,18 +41,17 @@ _FAULTS = {
     "html": "sends a proxy's page instead of JSON",
 }
 _COLOURS: dict[str, str] = {"client": "cyan", "provider": "green", "callback": "magenta", "note": "white"}
-_WEIGHTS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
 _WIDTH = max(map(len, get_args(Speaker)))
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One thing that somebody said.
+    """One thing that somebody did.
 
     `at` is in seconds since the journal's first exchange began, whole milliseconds, and None where there was
     no exchange; `number` is the journal number of the exchange (0 for what is in no journal). `text` says it
     in words, `detail` is the beginning of the body, "" for none. `fault` names what the gateway did to the
-    wire, and `broke` holds what the findings say of this exchange: at the turn that ends it.
+    wire, and `broke` has the findings about this exchange, at the turn that ends it.
     """
 
     at: float | None
@@ -72,12 +71,12 @@ def tell(
     claim: Claim | None = None,
     notes: Mapping[int, str] = MappingProxyType({}),
 ) -> list[Turn]:
-    """Tell a journal in the order of time. `claim` is what the client concluded, said last.
+    """Return the turns of a journal in the order of time. `claim`, what the client concluded, comes last.
 
-    `notes` are what else is to be said of who asked, by the journal number of the exchange.
+    `notes` are added to the client's turn, by the journal number of the exchange.
 
-    Findings stand at the exchanges that prove them; where that takes two or more, at those that came later.
-    What no exchange of this journal proves stands at the end.
+    Findings stand at the exchanges that prove them; where that takes two or more, at the later ones. Findings
+    that no exchange of this journal proves stand at the end.
     """
     talk = read_talk(entries, catalog, claim=claim)
     start = talk.exchanges[0].begins if talk.exchanges else 0
@@ -100,9 +99,9 @@ def tell(
 
 
 def shorten(turns: Sequence[Turn], most: int) -> list[Turn]:
-    """Leave out turns in the middle, and say how many; never one where a rule was broken.
+    """Return the turns without some in the middle, and with a note of how many; broken rules always stay.
 
-    At most about `most` turns stay, beside those.
+    At most about `most` turns stay, besides those that broke a rule.
     """
     if len(turns) <= most:
         return list(turns)
@@ -121,7 +120,7 @@ def shorten(turns: Sequence[Turn], most: int) -> list[Turn]:
 
 
 def as_text(turns: Iterable[Turn], *, colour: bool = False) -> str:
-    """Write a conversation in lines: the time in seconds, who, what, and below it which rules it broke."""
+    """Return a conversation in lines: the time in seconds, who, what, and below it which rules it broke."""
     said: set[str] = set()
     return "\n".join(line for turn in turns for line in _lines(turn, said, colour))
 
@@ -141,13 +140,13 @@ def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
     if turn.detail:
         yield paint(indent + turn.detail, dim=True)
     for finding in turn.broke:
-        mark = paint(f"✗ {finding.severity} {finding.id}", fg=_WEIGHTS[finding.severity], bold=True)
+        mark = paint(f"✗ {finding.severity} {finding.id}", fg=finding.severity.colour, bold=True)
         yield f"{indent}{mark}" + (", as above" if finding.id in said else f": {plain(finding.seen)}")
         said.add(finding.id)
 
 
 def plain(text: str) -> str:
-    """Give a text in one line without characters that a terminal or a page would act upon."""
+    """Return a text in one line without characters that a terminal or a page would act upon."""
     return printable(" ".join(text.split()))
 
 
@@ -214,7 +213,7 @@ def _answers(one: Exchange) -> str:
             parts.append(f"job {told.job}")
         parts.append(told.word or ("a whole result" if told.end == "COMPLETED" else "a failed job"))
         if told.urls:
-            parts.append(f"{len(told.urls)} file{'s' * (len(told.urls) > 1)}")
+            parts.append(counted(len(told.urls), "file"))
     elif one.part == "media" and entry.status < 300:
         parts.append(f"{entry.response_size:,} bytes")
     if one.wait is not None:
@@ -244,20 +243,20 @@ def _body(one: Exchange, clean: Cleaner, *, asked: bool) -> str:
 
 def _close(claim: Claim | None, clean: Cleaner, at: float | None, rest: tuple[Finding, ...]) -> Turn:
     if claim is None:
-        return Turn(at, "note", "what all of this comes to", broke=rest)
+        return Turn(at, "note", "findings about all of this", broke=rest)
     parts = ["concludes nothing" if claim.outcome == "none" else f"concludes: {claim.outcome}"]
     if claim.error_kind:
         parts.append(claim.error_kind)
     if claim.job_id:
         parts.append(f"job {claim.job_id}")
     if claim.media:
-        parts.append(f"{len(claim.media)} file{'s' * (len(claim.media) > 1)}")
+        parts.append(counted(len(claim.media), "file"))
     detail = plain(clean.text(claim.message))
     return Turn(at, "client", plain(clean.text(", ".join(parts))), detail=detail[:_DETAIL], broke=rest)
 
 
 def _left_out(count: int, at: float | None) -> Turn:
-    return Turn(at, "note", f"… {count} turn{'s' * (count > 1)} left out")
+    return Turn(at, "note", f"… {counted(count, 'turn')} left out")
 
 
 def _short(url: str) -> str:

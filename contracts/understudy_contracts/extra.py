@@ -1,4 +1,4 @@
-"""What only an extra brings: said in a line that names the extra, not as a missing module."""
+"""Packages that only an extra installs: the error names the extra, not the missing module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _PACKAGES = ("hypothesis", "requests", "schemathesis")
 
 
 class MissingExtra(ImportError):
-    """A package that the plain install does not bring."""
+    """A package that the plain install does not have."""
 
 
 def require_check(what: str) -> None:

@@ -1,4 +1,4 @@
-"""What a check has to say: findings, and the outcome of each case. Values only; `report` writes them down."""
+"""What a check found: findings, and the outcome of each case. Values only; `report` writes them down."""
 
 from __future__ import annotations
 
@@ -13,15 +13,33 @@ from understudy_mock.gateway.journal import JournalEntry
 
 
 class Severity(StrEnum):
-    """How much a finding weighs. MUST breaks the contract, SHOULD is unwise, INFO is worth knowing."""
+    """How much a finding weighs: MUST breaks the contract, SHOULD is unwise, INFO is worth knowing."""
 
     MUST = "MUST"
     SHOULD = "SHOULD"
     INFO = "INFO"
 
+    @property
+    def rank(self) -> int:
+        """0 for the weightiest."""
+        return list(Severity).index(self)
+
+    @property
+    def colour(self) -> str:
+        """The colour of its name on a terminal."""
+        return _COLOURS[self]
+
+
+_COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
+
+
+def failing(*, strict: bool = False) -> frozenset[Severity]:
+    """Return the severities that fail a check: MUST, and with `strict` also SHOULD."""
+    return frozenset({Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST})
+
 
 class Outcome(StrEnum):
-    """What became of a case. One that could not be reached has not passed."""
+    """The outcome of a case. One that could not be reached has not passed."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -31,12 +49,12 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong, by the id of the rule or check that says so.
+    """Something that is wrong, by the id of the rule or check that was broken.
 
     `source` is where the rule comes from, `expected` what it asks, in a sentence, and `seen` what was there
-    instead. `subject` is what it was found at (an operation, a client's case), `evidence` shows it in lines,
-    `exchanges` are the journal numbers that prove it, the breach itself last, and those of more like it after
-    them; `curl` is commands that show it again ("" where there are none).
+    instead. `subject` is what it is about (an operation, a client's case), `evidence` shows it in lines.
+    `exchanges` are the journal numbers that prove it: the breach itself comes last, followed by further
+    breaches. `curl` is commands that show it again ("" where there are none).
     """
 
     id: str
@@ -51,7 +69,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """What was seen and what is expected, in two sentences."""
+        """What was seen and what was expected, in two sentences."""
         return f"{self.seen.rstrip('.')}. {self.expected}"
 
 
@@ -59,9 +77,9 @@ class Finding:
 class Case:
     """One thing that was tried. `reason` says why it was not reached, or what broke the harness.
 
-    `row` and `column` place it in a table, by group and name where they are "". `expected` and `seen` say
-    what it should come to and what it came to, `journal` is what went in and out, `claim` what a client
-    concluded of it, and `again` what plays it again: commands, or a scenario. All may be empty.
+    `row` and `column` place it in a table; where they are "", group and name do. `expected` and `seen` are
+    the result that it should have and the one that it had. `journal` is what went in and out, `claim` what a
+    client concluded from it, and `again` what plays it again: commands, or a scenario. All may be empty.
     """
 
     group: str
@@ -80,33 +98,38 @@ class Case:
 
 
 def outcome_of(findings: Iterable[Finding]) -> Outcome:
-    """Tell what becomes of a case in which this was found: MUST fails it, and nothing else does."""
-    broken = any(finding.severity is Severity.MUST for finding in findings)
+    """Return the outcome of a case with these findings: MUST fails it, and nothing else does."""
+    broken = any(finding.severity in failing() for finding in findings)
     return Outcome.FAILED if broken else Outcome.PASSED
 
 
 def count_broken(findings: Iterable[Finding]) -> int:
-    """Count the findings that say something is wrong: INFO is only worth knowing."""
+    """Return how many findings say that something is wrong: INFO is only worth knowing."""
     return sum(finding.severity is not Severity.INFO for finding in findings)
 
 
 def weighed(findings: Iterable[Finding]) -> str:
-    """`2 MUST, 1 SHOULD`, the weightiest first; "" for none."""
+    """Return `2 MUST, 1 SHOULD`, the weightiest first; "" for none."""
     counts = Counter(finding.severity for finding in findings)
     return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity])
 
 
 def in_brackets(findings: Iterable[Finding]) -> str:
-    """` (2 MUST, 1 SHOULD)`, to be written behind how many there are; "" for none."""
-    told = weighed(findings)
-    return f" ({told})" if told else ""
+    """Return ` (2 MUST, 1 SHOULD)`, to be written after their number; "" for none."""
+    counts = weighed(findings)
+    return f" ({counts})" if counts else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 exchange` or `2 exchanges`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What else a report tells, row by row. One that `leads` stands before what was found.
+    """A table in a report. One that `leads` stands before the findings.
 
-    `note` is a sentence about it, and `text` what is to be copied from it as it stands; "" for none.
+    `note` is a sentence about it, and `text` is to be copied from it as it stands; "" for none.
     """
 
     title: str
@@ -119,9 +142,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. `facts` is what else is worth keeping, in JSON's types: seed, coverage, versions.
+    """The report of a whole run. `facts` are further results in JSON's types: seed, coverage, versions.
 
-    `tables` are what else there is to say, for people first.
+    `tables` show such results to people.
     """
 
     title: str
@@ -135,7 +158,7 @@ class Report:
         return tuple(finding for case in self.cases for finding in case.findings)
 
     def strictly(self) -> Report:
-        """The same where a finding of SHOULD fails its case, as one of MUST does."""
+        """Return the same report, where a finding of SHOULD fails its case, as one of MUST does."""
         return replace(self, cases=tuple(map(_strictly, self.cases)))
 
     def exit_status(self) -> int:
@@ -147,5 +170,5 @@ class Report:
 
 
 def _strictly(case: Case) -> Case:
-    unwise = any(finding.severity is Severity.SHOULD for finding in case.findings)
-    return replace(case, outcome=Outcome.FAILED) if unwise and case.outcome is Outcome.PASSED else case
+    breaks = any(finding.severity in failing(strict=True) for finding in case.findings)
+    return replace(case, outcome=Outcome.FAILED) if breaks and case.outcome is Outcome.PASSED else case

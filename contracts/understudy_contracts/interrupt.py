@@ -1,4 +1,4 @@
-"""Ctrl-C or SIGTERM during a check: the first asks it to tell what it has, the second ends it at once."""
+"""Ctrl-C or SIGTERM during a check: the first asks for the results so far, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUS = 130
 
 
 class Interrupts:
-    """Catches SIGINT and SIGTERM inside a `with`. `seen` tells whether one came, `status` how to end then.
+    """Catches SIGINT and SIGTERM inside a `with`. `seen` is whether one came, `status` the exit status then.
 
     `ask` is what the first one does: it must return at once, or raise; where there is nothing to ask yet, the
     process ends. `clean_up` is called before the process ends at once.
@@ -56,12 +56,12 @@ class Interrupts:
                 self._clean_up()
             os._exit(128 + number)
         self.seen, self.status = True, 128 + number
-        os.write(2, b"\ninterrupted: telling what was found; Ctrl-C again ends at once\n")
+        os.write(2, b"\ninterrupted: printing the results so far; Ctrl-C again ends at once\n")
         self.ask()
 
 
 def leave(status: int = STATUS) -> None:
-    """End the process with what was printed, without waiting for threads that read from a terminal."""
+    """Flush the output and end the process, without waiting for threads that read from a terminal."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""What `understudy run --check` looks at when the program has ended."""
+"""The verdict of `understudy run --check`, when the program has ended."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from understudy_contracts.findings import (
     Outcome,
     Report,
     count_broken,
+    counted,
     in_brackets,
     outcome_of,
 )
@@ -35,11 +36,10 @@ _COLUMN = "verdict"
 def judge_world(
     world: World, report_dir: Path | None = None, command: Sequence[str] = (), status: int = 0
 ) -> int:
-    """Tell on stderr which rules were broken; 1 when any of them is a MUST, 2 when nobody called, else 0.
+    """Print the broken rules on stderr. Returns 1 if any of them is a MUST, 2 if nobody called, else 0.
 
-    Writes a report into `report_dir`, if given: a case for each rule, with the whole conversation. A rule
-    that nothing was said about is not reached. `status` is what the command ended with, -n for the signal n:
-    if it is not 0, that is a failed case of its own.
+    Writes a report into `report_dir`, if given: a case for each rule, with the whole conversation. `status`
+    is the exit status of the command, -n for the signal n: if it is not 0, that is a failed case.
     """
     seed = world.settings.seed
     entries = tuple(world.journal.since(0))
@@ -68,18 +68,17 @@ def judge_world(
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
     if not entries:
-        click.echo("check: no calls were seen, so nothing was judged", err=True)
+        click.echo("check: there were no calls, so nothing was checked", err=True)
         return 2
     known = {one.id for one in found}
     reached = sum(not why_not_reached(rule, talk, known) for rule in RULES)
-    number = count_broken(found)
-    broken = "1 rule" if number == 1 else f"{number} rules"
+    broken = counted(count_broken(found), "rule")
     click.echo(f"check: {broken} broken{in_brackets(found)}; {told_of_reach(reached)}", err=True)
     return 1 if outcome_of(found) is Outcome.FAILED else 0
 
 
 def _ended_with(status: int) -> str:
-    """Write an exit status for people."""
+    """Return an exit status in words."""
     if status >= 0:
         return str(status)
     known = {one.value: one.name for one in signal.Signals}
@@ -87,17 +86,17 @@ def _ended_with(status: int) -> str:
 
 
 def _played(world: World, entries: Sequence[JournalEntry]) -> str:
-    """Name what the provider was told to do, by the command line or by calls."""
+    """Return the names of the scenarios that were played, by the command line or by calls."""
     given = [world.scenario.name] if world.scenario is not None else []
     names = dict.fromkeys([*given, *(entry.scenario for entry in entries if entry.scenario)])
-    return ", ".join(names) or "none: all goes well"
+    return ", ".join(names) or "none: everything succeeds"
 
 
 def _of_the_program(status: int) -> Iterator[Case]:
-    """Tell of a program that went wrong: whatever it has kept until then, that is no success."""
+    """Return a failed case for a program that went wrong: it may have kept every rule until then."""
     if status:
-        told = _ended_with(status)
-        reason = f"the program ended with {told if status < 0 else f'status {told}'}"
+        how = _ended_with(status)
+        reason = f"the program ended with {how if status < 0 else f'status {how}'}"
         expected = "The program ends with status 0."
         yield Case(
             "exit-status",
@@ -106,7 +105,7 @@ def _of_the_program(status: int) -> Iterator[Case]:
             reason=reason,
             column=_COLUMN,
             expected=expected,
-            seen=told,
+            seen=how,
         )
 
 

@@ -107,13 +107,6 @@ _CLIENT = (
 )
 
 _RECORDING = (
-    option(
-        "patch_file",
-        "--patch",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FILE",
-        help="Write a patch of specs/ that accepts what was recorded, for `git apply` or `patch -p1`.",
-    ),
     REPORT_DIR,
     option(
         "form",

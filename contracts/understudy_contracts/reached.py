@@ -1,4 +1,4 @@
-"""Which rules were in reach of what was said. Of one that was not, nothing is known: it is not passed."""
+"""Which rules were in reach, so that a client could break them. A rule out of reach has not passed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from understudy_contracts.rules.talk import Talk
 
 
 def why_not_reached(rule: Rule, talk: Talk, broken: Collection[str] = ()) -> str:
-    """Say why nothing is known about a rule; "" where it was in reach, or is among the `broken` (ids)."""
+    """Return why a rule was out of reach; "" where it was in reach, or is among the `broken` (ids)."""
     if rule.id in broken:
         return ""
     if not talk.exchanges:
@@ -17,10 +17,10 @@ def why_not_reached(rule: Rule, talk: Talk, broken: Collection[str] = ()) -> str
     if rule.in_reach(talk):
         return ""
     if rule.of_claim:
-        return "it is about what a client concludes: `understudy check client` asks for that"
-    return "nothing that it is about has happened"
+        return "it is about what a client concludes, which only `understudy check client` asks"
+    return "the situation that it is about did not occur"
 
 
 def told_of_reach(reached: int) -> str:
-    """`9 of 34 in reach`."""
+    """Return `9 of 34 in reach`."""
     return f"{reached} of {len(RULES)} in reach"

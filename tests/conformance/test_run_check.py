@@ -100,7 +100,7 @@ def test_a_program_that_fails_keeps_its_own_status_and_no_report_looks_well(tmp_
     assert "check: 0 rules broken" in ended.stderr
     told = json.loads((tmp_path / "run.json").read_text())
     assert told["facts"]["exit_status"] == "7"
-    assert told["facts"]["scenario"] == "none: all goes well"
+    assert told["facts"]["scenario"] == "none: everything succeeds"
     assert [case["group"] for case in told["cases"] if case["outcome"] == "failed"] == ["exit-status"]
     page = (tmp_path / "run.html").read_text()
     assert '<p class="verdict failed"><b>✗</b> The program ended with status 7.' in page

@@ -126,7 +126,7 @@ def test_a_check_of_nothing_is_no_clean_one(tmp_path: Path, script: str, status:
     """The child's own status comes first."""
     done = understudy_run(tmp_path, "sh", "-c", script, options=("--check",))
     assert done.returncode == status
-    assert "check: no calls were seen, so nothing was judged" in done.stderr.decode().splitlines()
+    assert "check: there were no calls, so nothing was checked" in done.stderr.decode().splitlines()
 
 
 # -- its variables

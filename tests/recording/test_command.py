@@ -1,10 +1,8 @@
-"""`understudy check recording` from the outside: its exit statuses, its table, its reports and its patch."""
+"""`understudy check recording` from the outside: its exit statuses, its table and its reports."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,13 +13,8 @@ from click.testing import CliRunner, Result
 from tests.recording.traffic import entries_of, live
 from tests.scenarios.calls import PROVIDERS, poll, submit
 from tests.support import Gateway, MakeGateway
-from understudy_contracts.recording.drift import find_drift
-from understudy_mock.catalog import Catalog
-from understudy_mock.catalog.catalog import build_catalog
-from understudy_mock.catalog.load import bundled_specs, read_documents
 from understudy_mock.cli import main
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.read import read_recording
 from understudy_mock.har.write import write_har
 
 
@@ -139,39 +132,6 @@ async def test_reports_hold_the_same_for_programs(make_gateway: MakeGateway, tmp
     assert check(file).stdout.rstrip().endswith(reached)
 
 
-@pytest.mark.parametrize("tool", [("git", "apply"), ("patch", "-p1", "-i")])
-async def test_the_patch_applies_and_then_accepts_the_recording(
-    make_gateway: MakeGateway, catalog: Catalog, tmp_path: Path, tool: tuple[str, ...]
-) -> None:
-    """With either tool, to a checkout's specs; what is left to do by hand would be named."""
-    if shutil.which(tool[0]) is None:
-        pytest.skip(f"{tool[0]} is not installed")
-    gateway = make_gateway(speed=1, quirks=("extra-fields", "sql-timestamps", "submit-200"))
-    file = await record(gateway, tmp_path / "run.har", *PROVIDERS)
-    patch = tmp_path / "accept.patch"
-    result = check(file, "--patch", patch)
-    assert "differences" in result.stderr
-    assert "by hand" not in result.stderr
-    changed = build_catalog(read_documents([patched(tmp_path / "checkout", *tool, str(patch))]))
-    assert find_drift(read_recording([file], catalog).entries, catalog) != []
-    assert find_drift(read_recording([file], changed).entries, changed) == []
-
-
-def patched(checkout: Path, *command: str) -> Path:
-    """Run a command in a copy of the checkout, and give its specs."""
-    shutil.copytree(bundled_specs(), checkout / "specs")
-    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
-    return checkout / "specs"
-
-
-async def test_without_drift_there_is_no_patch(make_gateway: MakeGateway, tmp_path: Path) -> None:
-    file = await record(make_gateway(speed=1), tmp_path / "run.har", "pixazo")
-    result = check(file, "--patch", tmp_path / "accept.patch")
-    assert result.exit_code == 0
-    assert result.stderr == "no patch: nothing differs\n"
-    assert not (tmp_path / "accept.patch").exists()
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [(None, "there is no such file"), ("", "is empty"), ("{", "ends in the middle"), ("{}", "no HAR")],
@@ -190,4 +150,4 @@ def test_a_file_that_cannot_be_used_is_2_in_one_line(tmp_path: Path, text: str |
 def test_help_shows_how() -> None:
     result = check("--help")
     assert result.exit_code == 0
-    assert "understudy check recording run.har --patch accept.patch" in result.stdout
+    assert "understudy check recording run.har" in result.stdout

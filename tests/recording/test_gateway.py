@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.recording.traffic import I2V, IMAGE, entries_of, live, live_everywhere
+from tests.recording.traffic import I2V, IMAGE, entries_of, find_drift, live, live_everywhere
 from tests.scenarios.calls import PROVIDERS
 from tests.support import MakeGateway
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, staged
 from understudy_contracts.recording.difference import Kind
-from understudy_contracts.recording.drift import find_drift
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.gateway.scenario_files import read_book

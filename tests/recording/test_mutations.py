@@ -1,4 +1,4 @@
-"""What is as documented shows nothing; what is spoilt shows one difference, and the patch ends it."""
+"""What is as documented shows nothing; what is spoilt shows one difference."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.recording.drawing import asking, documented, made, with_headers
+from tests.recording.traffic import find_drift
 from understudy_contracts.findings import Severity
 from understudy_contracts.recording.difference import Kind
-from understudy_contracts.recording.drift import find_drift
-from understudy_contracts.recording.patch import write_patch
 from understudy_mock.catalog import open_catalog
-from understudy_mock.catalog.source import read_sources
 from understudy_mock.gateway.journal import JournalEntry
 
 CATALOG = open_catalog()
-SOURCES = read_sources()
 OPERATIONS = {f"{one.provider} {one.id}": one for one in CATALOG.operations}
 
 STAMP = "2026-05-22T13:17:32.110Z"
@@ -159,26 +156,6 @@ def test_what_is_spoilt_in_one_way_is_that_difference_and_no_other(how: str) -> 
     assert (drift.kind, drift.where, drift.count, drift.example) == (kind, where, 1, 1)
 
 
-@pytest.mark.parametrize("how", SPOILT)
-def test_the_patch_accepts_it(how: str) -> None:
-    """Held against the changed documents, the same traffic shows nothing; they change in few lines."""
-    entries = [polled(), submitted({}), SPOILT[how][0]]
-    patch = write_patch(find_drift(entries, CATALOG), entries, CATALOG, SOURCES, "a recording, 2026-05-22")
-    assert patch.left == ()
-    changed = [
-        line for line in patch.diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
-    ]
-    assert 0 < len(changed) < 25
-
-
-@given(st.lists(st.sampled_from(sorted(SPOILT)), min_size=2, max_size=8, unique=True))
-@settings(max_examples=5)
-def test_one_patch_accepts_many_differences(names: list[str]) -> None:
-    entries = [SPOILT[name][0] for name in names]
-    patch = write_patch(find_drift(entries, CATALOG), entries, CATALOG, SOURCES, "a recording, 2026-05-22")
-    assert patch.left == ()
-
-
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(max_examples=4)
 @given(data=st.data())
@@ -202,15 +179,13 @@ NEW = st.recursive(
 
 @given(st.lists(st.dictionaries(NAMES, NEW, max_size=3), max_size=4))
 @settings(max_examples=5)
-def test_the_patch_accepts_any_new_fields(extras: list[dict[str, Any]]) -> None:
+def test_any_new_fields_are_told(extras: list[dict[str, Any]]) -> None:
     """Whatever they are called and whatever they hold, the same or different in each answer."""
     entries = [polled({**DONE, **extra}) for extra in extras]
     drifts = find_drift(entries, CATALOG)
     assert {one.where for one in drifts} == {
         f"response 200 /{name.replace('~', '~0').replace('/', '~1')}" for extra in extras for name in extra
     }
-    patch = write_patch(drifts, entries, CATALOG, SOURCES, "a recording, 2026-05-22")
-    assert patch.left == ()
 
 
 def test_the_same_difference_is_counted_not_repeated() -> None:
@@ -252,7 +227,7 @@ def test_what_stands_for_a_secret_is_not_judged(shown: str) -> None:
 
 @pytest.mark.parametrize("shown", ["[redacted]", "[key-1]", "k=[key-1]", {"of": "[key-1]"}, ["[key-1]", 3]])
 def test_what_is_undocumented_is_told_whatever_its_value(shown: Any) -> None:
-    """A field or a parameter that holds a secret is one all the same, and the patch accepts it."""
+    """A field or a parameter that holds a secret is one all the same."""
     where = {"response 200 /echo_key": polled({**DONE, "echo_key": shown})}
     if isinstance(shown, str):
         where["request ?echo_key"] = submitted({}, f"?echo_key={shown}")
@@ -260,16 +235,6 @@ def test_what_is_undocumented_is_told_whatever_its_value(shown: Any) -> None:
     drifts = find_drift(entries, CATALOG)
     assert {one.where for one in drifts} == set(where)
     assert all("undocumented" in one.kind for one in drifts)
-    assert write_patch(drifts, entries, CATALOG, SOURCES, "a recording, 2026-05-22").left == ()
-
-
-def test_a_secret_says_nothing_of_a_fields_type() -> None:
-    """Where another answer shows the type, that one is taken."""
-    entries = [polled({**DONE, "owner": "[key-1]"}), polled({**DONE, "owner": 7})]
-    drifts = find_drift(entries, CATALOG)
-    assert drifts[0].shape == {"type": "integer"}
-    patch = write_patch(drifts, entries, CATALOG, SOURCES, "a recording, 2026-05-22")
-    assert patch.left == ()
 
 
 @pytest.mark.parametrize("part", [b"", b'{"request_id": "a'])

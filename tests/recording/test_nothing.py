@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.recording.test_command import check
+from tests.recording.traffic import find_drift
 from understudy_contracts.recording.difference import Kind
-from understudy_contracts.recording.drift import find_drift
 from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
 from understudy_mock.har.read import read_recording

@@ -18,7 +18,8 @@ from tests.support import MakeGateway
 from understudy_contracts.recording.times import Phase, measure
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.catalog.catalog import build_catalog
-from understudy_mock.catalog.source import Edit, edit_all, read_sources
+from understudy_mock.catalog.load import bundled_specs, parse_document, read_documents
+from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.gateway.journal import JournalEntry
 
 CATALOG = open_catalog()
@@ -139,9 +140,12 @@ async def test_the_course_is_ready_for_the_spec(make_gateway: MakeGateway, catal
     await live(gateway, "pixazo")
     [times] = measure([entries_of(gateway)], catalog)
     course: dict[str, Any] = yaml.safe_load(times.course())["course"]
-    place = "/paths/~1hunyuan-video~1v1~1hunyuan-video-request/post/x-model/course"
-    edits = [Edit("pixazo", "put", place, name, value) for name, value in course.items()]
-    changed = build_catalog(source.document() for source in edit_all(read_sources(), edits))
+    documents = [document for document in read_documents([bundled_specs()]) if document.provider == "pixazo"]
+    path = "/hunyuan-video/v1/hunyuan-video-request"
+    [own] = [document for document in documents if path in document.data["paths"]]
+    own.data["paths"][path]["post"]["x-model"]["course"].update(course)
+    documents[documents.index(own)] = parse_document(own.file, write_yaml(own.data).encode())
+    changed = build_catalog(documents)
     [model] = [
         model for model in changed.models if model.id == "hunyuan-video" and model.provider == "pixazo"
     ]

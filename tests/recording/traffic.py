@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from tests.scenarios.calls import PROVIDERS, SIDES, give, poll, submit
+from tests.scenarios.calls import PROVIDERS, give, poll, submit
 from tests.support import Gateway, key_headers
+from understudy_contracts.recording.difference import Drift
+from understudy_contracts.recording.drift import compare
+from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.web.faults.wire import Broken
 
@@ -64,6 +68,11 @@ def entries_of(gateway: Gateway) -> list[JournalEntry]:
     return list(gateway.world.journal.since(0))
 
 
+def find_drift(entries: Iterable[JournalEntry], catalog: Catalog) -> list[Drift]:
+    """What differs from the documentation."""
+    return compare(entries, catalog).drifts
+
+
 def with_body(entry: JournalEntry, value: Any, **fields: Any) -> JournalEntry:
     """The same exchange with another JSON answer, or for a callback another JSON message."""
     body = msgspec.json.encode(value)
@@ -71,6 +80,3 @@ def with_body(entry: JournalEntry, value: Any, **fields: Any) -> JournalEntry:
     return msgspec.structs.replace(
         entry, **{f"{part}_body": body, f"{part}_size": len(body), "number": entry.number, **fields}
     )
-
-
-__all__ = ["HOOK", "I2V", "IMAGE", "SIDES", "entries_of", "live", "live_everywhere", "with_body"]

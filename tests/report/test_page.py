@@ -193,13 +193,13 @@ def test_a_long_report_stays_small(catalog: Catalog) -> None:
 @pytest.mark.parametrize(
     ("outcome", "severity", "words"),
     [
-        (Outcome.PASSED, None, "Everything that was tried holds."),
-        (Outcome.FAILED, Severity.MUST, "What must hold is broken: 1 finding (1 MUST)."),
-        (Outcome.PASSED, Severity.SHOULD, "Nothing that must hold is broken: 1 finding (1 SHOULD)."),
-        (Outcome.FAILED, Severity.SHOULD, "What counts here is broken: 1 finding (1 SHOULD)."),
+        (Outcome.PASSED, None, "Everything that was tried passed."),
+        (Outcome.FAILED, Severity.MUST, "Contract broken: 1 finding (1 MUST)."),
+        (Outcome.PASSED, Severity.SHOULD, "Contract kept, with remarks: 1 finding (1 SHOULD)."),
+        (Outcome.FAILED, Severity.SHOULD, "Failed, because it is strict: 1 finding (1 SHOULD)."),
         (Outcome.FAILED, None, "It stumbled. Nothing else was found."),
         (Outcome.NOT_REACHED, None, "Nothing could be tried."),
-        (Outcome.ERROR, None, "The check itself broke; what passed is no proof."),
+        (Outcome.ERROR, None, "The check itself failed, so the passed cases prove nothing."),
     ],
 )
 def test_the_page_begins_with_the_verdict(
@@ -219,9 +219,9 @@ def test_what_was_found_is_told_before_anything_else(catalog: Catalog) -> None:
     places = [
         text.index(words)
         for words in (
-            "What must hold is broken",
+            "Contract broken",
             "In short",
-            "What was found",
+            "Findings",
             "It does not",
             "It holds.",
             "The run",

@@ -21,7 +21,7 @@ from understudy_contracts.search.expect import case_of
 from understudy_contracts.search.inside import Inside
 from understudy_contracts.search.search import Exploration, Nothing, Progress, Stop, rules_broken, search
 from understudy_contracts.search.strategies import SPEED, Drawn
-from understudy_contracts.search.telling import counted, findings, save, severity_of
+from understudy_contracts.search.telling import findings, frequency, save, severity_of
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.settings import Settings
@@ -104,7 +104,7 @@ async def test_what_does_not_repeat_is_told_as_such(catalog: Catalog) -> None:
     Moody.runs = 0
     (found,) = (await explored(catalog, Moody, examples=4, jobs=1, until=("no-job-id",))).found
     assert (found.finding.id, found.seen, found.played, found.repeatable) == ("no-job-id", 1, 3, False)
-    assert counted(found) == "flaky: seen 1 of 3"
+    assert frequency(found) == "flaky: seen 1 of 3"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from click.testing import CliRunner, Result
 
 from tests.e2e.processes import serving
 from understudy_contracts import check as lazy
-from understudy_contracts.server import command
-from understudy_contracts.server.command import _Run
+from understudy_contracts.server import command, modes
+from understudy_contracts.server.run import Run
 from understudy_mock.cli import main
 
 BRIEF = ["--provider", "wavespeed", "--seed", "7", "--examples", "2"]
@@ -132,7 +132,7 @@ def test_a_server_that_answers_anything_breaks_promises_and_reaches_few(tmp_path
     assert result.exit_code == 1
     assert "submit-needs-key" in result.output
     assert f"curl -si -X POST {url}/api/v3/" in result.output
-    assert "not reached: this server cannot be made to do it: it is no Understudy" in result.output
+    assert "not reached: this server cannot be made to do it: it is not an Understudy" in result.output
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert {file.suffix for file in written} == {".html", ".json", ".xml", ".har"}
     assert [file for file in written if key in file.read_text()] == []
@@ -172,7 +172,7 @@ def test_half_a_character_in_an_answer_ends_no_run(tmp_path: Path) -> None:
 
 def test_a_submit_that_hangs_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked before the checks is given up soon; the others are checked."""
-    monkeypatch.setattr(command, "_PATIENCE", 0.2)
+    monkeypatch.setattr(modes, "_PATIENCE", 0.2)
     released, submits = Event(), []
 
     def hangs(method: str, path: str, body: bytes) -> tuple[int, Any]:
@@ -200,10 +200,10 @@ def test_a_server_that_is_not_there_cannot_be_checked() -> None:
     ("arguments", "said"),
     [
         (["--provider", "nobody"], "known are"),
-        (["--live"], "say how much with --max-spend"),
-        (["http://127.0.0.1:1", "--max-spend", "1"], "--live, which is not given"),
+        (["--live"], "set a limit with --max-spend"),
+        (["http://127.0.0.1:1", "--max-spend", "1"], "--max-spend goes with --live"),
         (["--live", "--max-spend", "1", "--provider", "pixazo", "--key", ""], "--key is empty"),
-        (["--operation", "submit-nothing"], "no submit; there are submit-hunyuan-image-3-0-instruct"),
+        (["--operation", "submit-nothing"], "no submit; known are submit-hunyuan-image-3-0-instruct"),
         (["--live", "--max-spend", "1"], "--provider P and --key K"),
         (["https://gateway.pixazo.ai"], "--live"),
         (["https://gateway.pixazo.ai./"], "--live"),
@@ -257,7 +257,7 @@ def test_a_live_run_that_was_refused_says_so() -> None:
 
 def test_a_server_that_never_answers_is_given_up_after_one_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 2, and what is waited for is said before."""
-    monkeypatch.setattr(command, "_PATIENCE", 0.1)
+    monkeypatch.setattr(modes, "_PATIENCE", 0.1)
     released, calls = Event(), []
 
     def silent(method: str, path: str, body: bytes) -> tuple[int, Any]:
@@ -332,7 +332,7 @@ def test_a_server_that_takes_no_made_up_key_is_asked_for_one() -> None:
     with listening(lambda *call: (401, {})) as url:
         result = run(url, *BRIEF)
     assert result.exit_code == 2
-    assert "give one that it knows with --key" in result.output
+    assert "give a key that it knows with --key" in result.output
 
 
 @pytest.mark.slow
@@ -380,7 +380,7 @@ def test_an_interrupted_run_never_looks_whole(tmp_path: Path, phase: str) -> Non
         return 422, {}
 
     with listening(answer) as url, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Run, "progress", lambda self, text: said.append(text))
+        patch.setattr(Run, "progress", lambda self, text: said.append(text))
         patch.setattr(command, "leave", sys.exit)  # this process stays
         result = run(url, *BRIEF, "--report-dir", str(tmp_path))
     assert result.exit_code == 130, result.output

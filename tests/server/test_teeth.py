@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.broken import SERVERS, Server, start
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import Outcome
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.lifecycle import run_check, run_checks, subjects
@@ -29,8 +29,8 @@ _UNKNOWN_TO_SYNC = {"job never ends"}
 
 
 @pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
+def receiver() -> Iterator[CallbackInbox]:
+    receiver = CallbackInbox()
     yield receiver
     receiver.close()
 
@@ -43,7 +43,7 @@ def _no_tracebacks() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-def subject_at(target: Target, provider: str, catalog: Catalog, receiver: Receiver) -> Subject:
+def subject_at(target: Target, provider: str, catalog: Catalog, receiver: CallbackInbox) -> Subject:
     api = Api(provider, catalog)
     (operation,) = (one for one in api.submits if one.id == PLACES[provider])
     return Subject(target, api, operation, receiver)
@@ -57,7 +57,7 @@ def named(server: Server, subject: Subject) -> set[str]:
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
 def test_a_broken_server_is_caught_by_the_checks_named_for_it(
-    request: pytest.FixtureRequest, catalog: Catalog, receiver: Receiver, server: Server
+    request: pytest.FixtureRequest, catalog: Catalog, receiver: CallbackInbox, server: Server
 ) -> None:
     """Every broken server is caught at its first provider, by each check that is named for it."""
     provider = server.only or "pixazo"
@@ -90,7 +90,7 @@ def test_every_check_has_something_broken_that_it_catches() -> None:
 @pytest.mark.parametrize("provider", PLACES)
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
 def test_a_broken_server_is_caught_by_no_other_check(
-    catalog: Catalog, receiver: Receiver, server: Server, provider: str
+    catalog: Catalog, receiver: CallbackInbox, server: Server, provider: str
 ) -> None:
     """The full matrix: all checks on each broken server find what is named for it and nothing else."""
     if server.only not in ("", provider):
@@ -110,7 +110,7 @@ def test_a_broken_server_is_caught_by_no_other_check(
         target.close()
 
 
-def check_all(pace: Any, catalog: Catalog, receiver: Receiver) -> Coverage:
+def check_all(pace: Any, catalog: Catalog, receiver: CallbackInbox) -> Coverage:
     target = start(None, catalog, pace)
     apis = [Api(provider, catalog) for provider in catalog.providers]
     coverage = Coverage(apis, forced=True)
@@ -124,7 +124,7 @@ def check_all(pace: Any, catalog: Catalog, receiver: Receiver) -> Coverage:
 
 
 def test_the_gateway_keeps_every_promise_and_shows_every_documented_status(
-    request: pytest.FixtureRequest, catalog: Catalog, receiver: Receiver
+    request: pytest.FixtureRequest, catalog: Catalog, receiver: CallbackInbox
 ) -> None:
     """No check finds anything, none is not reached, every documented operation and status is seen."""
     coverage = check_all("manual", catalog, receiver)
@@ -136,7 +136,7 @@ def test_the_gateway_keeps_every_promise_and_shows_every_documented_status(
 @pytest.mark.slow
 @pytest.mark.parametrize("pace", ["clock", "polls"])
 def test_the_gateway_keeps_every_promise_at_every_pace(
-    catalog: Catalog, receiver: Receiver, pace: str
+    catalog: Catalog, receiver: CallbackInbox, pace: str
 ) -> None:
     """Real time, and polls that move jobs, change nothing."""
     check_all(pace, catalog, receiver)

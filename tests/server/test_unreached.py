@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import Case, Outcome
 from understudy_contracts.server import lifecycle
 from understudy_contracts.server.coverage import Coverage
@@ -58,7 +58,7 @@ def refuses(status: int) -> Callable[[Request], tuple[int, Any]]:
 
 def check_all(app: ASGIApp, catalog: Catalog, *names: str) -> dict[str, Case]:
     """Run every check, or those of some names, on one operation."""
-    target, receiver = open_app(app), Receiver()
+    target, receiver = open_app(app), CallbackInbox()
     target.patience = 0.2
     try:
         subject = next(
@@ -81,12 +81,12 @@ def test_a_job_that_never_moves_keeps_no_promise_about_its_life(catalog: Catalog
     assert passed == {"documented-states", "polls-do-not-crash", "nothing-early", "polling-url"}
     assert "QUEUED" in cases["states-never-go-back"].reason
     assert cases["job-completes"].outcome is Outcome.FAILED
-    assert "should tell an end after a while" in (cases["job-completes"].findings[0].curl or "")
+    assert "should be in a final state after a while" in (cases["job-completes"].findings[0].curl or "")
 
 
 def test_one_endless_job_makes_the_rest_of_the_run_hasty(catalog: Catalog) -> None:
     """What a stranger's jobs have shown once is not waited for again as long."""
-    target, receiver = open_app(answering(never_ends)), Receiver()
+    target, receiver = open_app(answering(never_ends)), CallbackInbox()
     target.patience = 2.5
     checks = [check for check in CHECKS if check.id == "job-completes"]
     try:
@@ -124,7 +124,7 @@ def test_a_job_is_asked_for_at_every_operation_that_tells_of_it(catalog: Catalog
 
     api = Api("pixazo", catalog, only=("submit-hunyuan-video-image-to-video",))
     coverage = Coverage([api], forced=False)
-    target, receiver = open_app(stranger), Receiver()
+    target, receiver = open_app(stranger), CallbackInbox()
     target.patience = 0.4
     target.watchers.append(coverage.watch)
     try:
@@ -133,7 +133,7 @@ def test_a_job_is_asked_for_at_every_operation_that_tells_of_it(catalog: Catalog
     finally:
         receiver.close()
         target.close()
-    assert case.reason == "this server cannot be made to answer them all: it is no Understudy"
+    assert case.reason == "this server cannot be made to answer them all: it is not an Understudy"
     missing = {(name.split()[1], status) for name, status, _ in coverage.missing()}
     result, status = "get-result-hunyuan-video-image-to-video", "get-request-status"
     met = {(result, 200), (result, 202), (result, 401), (result, 404), (status, 200), (status, 401)}
@@ -154,7 +154,7 @@ def test_a_check_whose_call_waited_in_vain_waits_less_elsewhere(
         status, told = (404, {}) if request.url.path.startswith("/_mock") else never_ends(request)
         await JSONResponse(told, status)(scope, receive, send)
 
-    target, receiver = open_app(app), Receiver()
+    target, receiver = open_app(app), CallbackInbox()
     try:
         (one, other, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
         checks = [check for check in CHECKS if check.id == "body-is-validated"]

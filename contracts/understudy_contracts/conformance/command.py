@@ -19,6 +19,7 @@ from understudy_contracts.conformance.known import STALE, Known, KnownError, exc
 from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.runner import MakeDriver, run_cases
 from understudy_contracts.conformance.verdict import UNEXPECTED
+from understudy_contracts.console import Progress
 from understudy_contracts.extra import MissingExtra, require_check
 from understudy_contracts.findings import Case, Outcome, Report, in_brackets
 from understudy_contracts.interrupt import Interrupts, leave
@@ -172,7 +173,8 @@ def _check(
     interrupts: Interrupts,
 ) -> Report:
     began = time.monotonic()
-    progress = _Progress(len(chosen), known)
+    progress = Progress()
+    count = _Count(progress, len(chosen), known)
 
     async def run() -> tuple[Hello, list[Case]]:
         stop = asyncio.Event()
@@ -183,7 +185,7 @@ def _check(
                 loop.call_soon_threadsafe(stop.set)
 
         interrupts.ask = ask
-        return await run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=progress.tell, stop=stop)
+        return await run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=count.add, stop=stop)
 
     try:
         hello, done = asyncio.run(run())
@@ -230,17 +232,17 @@ def _show(case: Case) -> None:
         click.echo()
 
 
-class _Progress:
-    """One line a case on stderr; one line in all where stderr is a terminal."""
+class _Count:
+    """Shows each case that has ended, with how many have."""
 
-    def __init__(self, total: int, known: list[Known]) -> None:
+    def __init__(self, progress: Progress, total: int, known: list[Known]) -> None:
+        self._progress = progress
         self._total = total
         self._known = known
         self._done = 0
-        self._live = sys.stderr.isatty()
 
-    def tell(self, case: Case) -> None:
-        """Tell that a case has ended."""
+    def add(self, case: Case) -> None:
+        """Show a case. On a terminal, one that passed makes room for the next."""
         self._done += 1
         mark, colour = _MARKS[case.outcome]
         (excused,) = excuse([case], self._known, {f"{case.group}/{case.name}"})[:1] or [case]
@@ -249,12 +251,7 @@ class _Progress:
         line = f"[{self._done}/{self._total}] {mark:5} {case.group}/{case.name}  {case.seconds:.1f} s"
         if case.outcome is Outcome.NOT_REACHED:
             line += f"  {case.reason}"
-        if self._live and case.outcome is Outcome.PASSED:
-            click.echo(f"\r\033[K{line}", err=True, nl=False)
+        if case.outcome is Outcome.PASSED:
+            self._progress.show(line)
         else:
-            click.secho(f"\r\033[K{line}" if self._live else line, fg=colour, err=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._live:
-            click.echo(err=True)
+            self._progress.keep(line, colour=colour)

@@ -7,12 +7,13 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import jsonschema_rs
 import msgspec
 
 from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.bundle import follow
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 
 _log = logging.getLogger("understudy")
@@ -56,7 +57,7 @@ def faults_of(entries: Iterable[JournalEntry], catalog: Catalog) -> Iterator[str
             continue
         if len(entry.response_body) >= KEPT_OF_A_BODY or not _is_json(entry):
             continue
-        schema = _schema(_whole(catalog, entry.provider), entry.operation, entry.status)
+        schema = _schema(catalog, entry.provider, entry.operation, entry.status)
         if schema is None:
             continue
         problem = next(schema.iter_errors(msgspec.json.decode(entry.response_body)), None)
@@ -68,29 +69,14 @@ def _is_json(entry: JournalEntry) -> bool:
     return any(n == b"content-type" and v.startswith(b"application/json") for n, v in entry.response_headers)
 
 
-class _Whole:
-    """A bundled document that can be a key of a cache: it is the same as long as it is the same object."""
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.document = document
-
-
-@lru_cache(maxsize=64)
-def _whole(catalog: Catalog, provider: str) -> _Whole:
-    return _Whole(catalog.documents[provider])
-
-
 @lru_cache(maxsize=1024)
-def _schema(whole: _Whole, operation: str, status: int) -> Any:
-    for item in whole.document["paths"].values():
-        for described in item.values():
-            if described["operationId"] != operation:
-                continue
-            answer = described["responses"].get(str(status), {})
-            while "$ref" in answer:
-                answer = whole.document["components"]["responses"][answer["$ref"].rpartition("/")[2]]
-            schema = answer.get("content", {}).get("application/json", {}).get("schema")
-            if schema is None:
-                return None
-            return jsonschema_rs.validator_for({**schema, "components": whole.document["components"]})
-    return None
+def _schema(catalog: Catalog, provider: str, name: str, status: int) -> jsonschema_rs.Validator | None:
+    operation = catalog.operation(provider, name)
+    if operation is None:
+        return None
+    document = catalog.documents[provider]
+    answer = follow(document, catalog.declared(operation)["responses"].get(str(status), {}))
+    schema = answer.get("content", {}).get("application/json", {}).get("schema")
+    if schema is None:
+        return None
+    return jsonschema_rs.validator_for({**schema, "components": document["components"]})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from understudy_contracts.conformance.cases import Case
-from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.findings import Finding, Severity, counted
 from understudy_contracts.rules import RULES, Claim, read_talk
 from understudy_contracts.rules.show import Cleaner, show
 from understudy_contracts.rules.talk import Talk
@@ -99,5 +99,5 @@ def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog
     counts["poll"] = len(talk.of("poll"))
     if claim is not None and claim.outcome == "completed":
         counts["file"] = len(claim.media)
-    told = ", ".join(f"{number} {name}{'s' * (number != 1)}" for name, number in counts.items())
-    return Cleaner(talk).text("; ".join([*parts, told]))
+    numbers = ", ".join(counted(number, name) for name, number in counts.items())
+    return Cleaner(talk).text("; ".join([*parts, numbers]))

@@ -1,4 +1,4 @@
-"""A user's receiver of callbacks under test: callbacks of every kind are posted at it, good and bad ones."""
+"""Check a user's receiver of callbacks: post callbacks of every kind to it, good and bad ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from understudy_contracts.callback_inbox import Callback, Receiver
+from understudy_contracts.callback_inbox import Callback, CallbackInbox
 from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 from understudy_contracts.receiver.posts import (
     AS_SENT,
@@ -39,36 +39,36 @@ from understudy_mock.webhooks.sender import TIMEOUT
 _CRASH = Kind(
     "receiver-crashes",
     "any callback",
-    "No callback crashes the receiver, or keeps it busy for long.",
+    "No callback crashes the receiver or makes it slow.",
     Wanted.SURVIVED,
     Severity.MUST,
     RECEIVED,
 )
 _PATIENCE = TIMEOUT / 1000
-"""Real seconds in which a callback has to be answered: as long as the gateway waits."""
+"""Real seconds in which a receiver has to answer a callback: as long as the gateway waits."""
 
 _LONGEST = 60.0
 """Real seconds after which nothing more is posted: a slow receiver has shown enough."""
 
 _MOST_READ = 1024 * 1024
-"""Bytes of a receiver's answer that are read: its status is all that counts."""
+"""Bytes of a receiver's answer that are read: only its status counts."""
 
 _BEHIND = (400, 401, 403)
 """How a receiver refuses a signature."""
 
-_MADE_UP = "every callback was refused with {}: signatures are made up here, and nothing behind shows"
+_MADE_UP = "every callback was refused with {}: signatures are made up here, so nothing was reached"
 
-_UNKNOWN = "every callback was answered 404: nothing takes them there, or what does knows its own jobs alone"
+_UNKNOWN = "every callback was answered 404: no handler is there, or it knows only its own jobs"
 
 
 class Absent(Exception):
     """Nothing listens where the receiver should be."""
 
 
-def callbacks_of(api: Api) -> dict[str, Any]:
-    """Give the provider's callback, as the document describes the request. Raises LookupError."""
+def documented_callback(api: Api) -> dict[str, Any]:
+    """Return how the document describes the provider's callback. Raises LookupError."""
     for operation in api.submits:
-        for callback in api.told(operation).get("callbacks", {}).values():
+        for callback in api.catalog.declared(operation).get("callbacks", {}).values():
             for item in follow(api.document, callback).values():
                 request: dict[str, Any] = item["post"]
                 return request
@@ -77,7 +77,7 @@ def callbacks_of(api: Api) -> dict[str, Any]:
 
 @dataclass
 class _Seen:
-    """What became of the callbacks that were posted. `ended` says why no more were, "" if all were."""
+    """The answers to the posted callbacks. `ended` is why the check stopped early, "" if it did not."""
 
     answers: dict[str, list[Exchange]] = field(default_factory=dict)
     crashes: dict[str, tuple[Post, str]] = field(default_factory=dict)
@@ -124,10 +124,10 @@ def check_receiver(
 def _posts(
     api: Api, seed: int, examples: int, progress: Callable[[str], None]
 ) -> Generator[Post, None, None]:
-    """Make what is posted, the most telling first: the time of a slow receiver is soon used up."""
+    """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
     dialect, random = DIALECTS[api.provider], Random(seed)
     every: list[Callback] = []
-    target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
+    target, receiver = open_gateway(seed=seed, catalog=api.catalog), CallbackInbox()
     try:
         for subject in subjects(target, [api], receiver):
             if not calls_back(api, subject.operation):
@@ -169,7 +169,7 @@ def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:
         seen.crashes.setdefault(post.kind.id, (post, f"answered {exchange.status}"))
     if seen.seconds > _LONGEST:
         a_post = seen.seconds / seen.posted
-        seen.ended = f"the receiver takes {a_post:.1f} s a callback, and {_LONGEST:g} s were used up"
+        seen.ended = f"the receiver takes {a_post:.1f} s for a callback, and the {_LONGEST:g} s are used up"
 
 
 def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, signs: bool) -> Case:
@@ -189,7 +189,7 @@ def _judge(group: str, url: str, kind: Kind, seen: _Seen, seconds: float, *, sig
     if findings:
         return Case(group, kind.promise, outcome_of(findings), seconds, findings)
     if seen.ended or not answers:
-        before = f"; the {len(answers)} before were well" if answers else ""
+        before = f"; the {len(answers)} before were right" if answers else ""
         reason = f"{seen.ended or 'none was answered'}{before}" if not seen.interrupted else INTERRUPTED
         return Case(group, kind.promise, Outcome.NOT_REACHED, seconds, reason=reason)
     if reason and kind is not UNSIGNED:
@@ -204,7 +204,7 @@ def _is_well(kind: Kind, status: int) -> bool:
 
 
 def _why_all_refused(seen: _Seen, *, signs: bool) -> str:
-    """Say why a receiver that refuses every real callback may be right to, "" where it is not."""
+    """Return why a receiver that refuses every real callback may be right; "" where it is not."""
     statuses = {one.status for one in seen.answers.get(AS_SENT.id, ())}
     if statuses == {404}:
         return _UNKNOWN
@@ -220,11 +220,11 @@ def _uncrashed(group: str, url: str, seen: _Seen, seconds: float) -> Case:
         places: dict[str, list[str]] = {}
         for kind, (_, said) in seen.crashes.items():
             places.setdefault(said, []).append(by_id[kind].words)
-        told = "; ".join(f"{said} at {', '.join(words)}" for said, words in places.items())
+        crashes = "; ".join(f"{said} at {', '.join(words)}" for said, words in places.items())
         (post, _), *_ = seen.crashes.values()
         wrong = next((one for one in seen.answers.get(post.kind.id, ()) if one.status >= 500), None)
         lost = wrong or Exchange("POST", url, post.headers, post.body, 0)
-        finding = _finding(_CRASH, told, url, lost)
+        finding = _finding(_CRASH, crashes, url, lost)
         return Case(group, _CRASH.promise, Outcome.FAILED, seconds, (finding,))
     if seen.interrupted or seen.ended:
         return Case(group, _CRASH.promise, Outcome.NOT_REACHED, seconds, reason=seen.ended)

@@ -1,7 +1,7 @@
-"""Callbacks to post at a receiver: those of real jobs, others like them, and ones that no provider sends.
+"""Callbacks to post to a receiver: those of real jobs, others like them, and ones that no provider sends.
 
-Everything is made of what the gateway really sent, so that a valid callback is one that can come: with files
-once the job is completed and not before, with a reason once it has failed, with real stamps.
+All of them derive from what the gateway sent, so that valid ones can really come: they have files if and only
+if the job is completed, a reason if it has failed, and real timestamps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from understudy_contracts.server.dialect import Dialect
 Body = dict[str, Any]
 
 RECEIVED = "the provider's callbacks, in its OpenAPI document: any 2xx within a few seconds is received"
-"""Where it stands what a receiver has to answer, and how soon."""
+"""The source of what a receiver has to answer, and how soon."""
 
 _NAMES = ("request_id", "id")
 _FILES = ("output", "outputs")
@@ -37,20 +37,20 @@ _ERRORS = (
     "CUDA out of memory. " * 100,
 )
 _ODD: tuple[Any, ...] = (None, 7, "", [], {}, "text", ["text"], True)
-"""What may stand where something else belongs."""
+"""Values of a wrong type."""
 
 
 class Wanted(Enum):
-    """What is to become of a callback."""
+    """What the receiver should do with a callback."""
 
-    TAKEN = "taken with a 2xx"
+    TAKEN = "accepted with a 2xx"
     REFUSED = "refused with a 4xx"
-    SURVIVED = "taken or refused, as the receiver likes"
+    SURVIVED = "accepted or refused, as the receiver likes"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Callbacks that have one thing in common. `id` names the finding, `promise` says what is asked."""
+    """One kind of callback. `id` is the id of the finding, `promise` what a receiver should do with it."""
 
     id: str
     words: str
@@ -72,7 +72,7 @@ class Post:
 AS_SENT = Kind(
     "receiver-as-sent",
     "a callback as it is really sent",
-    "Callbacks as they are really sent are taken with a 2xx.",
+    "The receiver accepts callbacks as they are really sent, with a 2xx.",
     Wanted.TAKEN,
     Severity.MUST,
     RECEIVED,
@@ -80,64 +80,64 @@ AS_SENT = Kind(
 VALID = Kind(
     "receiver-refuses-valid",
     "a valid callback",
-    "Callbacks with other names, files and reasons are taken with a 2xx, too.",
+    "The receiver accepts callbacks with other job ids, files and reasons, with a 2xx.",
     Wanted.TAKEN,
     Severity.MUST,
     RECEIVED,
 )
 NAMELESS = Kind(
     "receiver-takes-nameless",
-    "a callback that names no job",
-    "A callback that names no job is refused.",
+    "a callback without a job id",
+    "The receiver refuses a callback without a job id.",
     Wanted.REFUSED,
 )
 STATELESS = Kind(
     "receiver-takes-stateless",
     "a callback without a status",
-    "A callback that tells no status is refused.",
+    "The receiver refuses a callback without a status.",
     Wanted.REFUSED,
 )
 EMPTY_HANDED = Kind(
     "receiver-takes-no-files",
     "a completed job without files",
-    "A callback that tells a completed job and none of its files is refused.",
+    "The receiver refuses a callback about a completed job without its files.",
     Wanted.REFUSED,
 )
 UNSIGNED = Kind(
     "receiver-takes-unsigned",
     "a callback without a signature",
-    "A callback without a signature is refused.",
+    "The receiver refuses a callback without a signature.",
     Wanted.REFUSED,
     source="https://wavespeed.ai/docs/verify-webhooks",
 )
-# To take these loses nothing: no job is told, or the field may not be read at all.
-NO_JOB = Kind("receiver-no-job", "a body that is no JSON object", "", Wanted.SURVIVED)
+# To accept these does no harm: they name no job, or nobody may read the field.
+NO_JOB = Kind("receiver-no-job", "a body that is not a JSON object", "", Wanted.SURVIVED)
 ODD = Kind("receiver-odd", "a callback with a field of another type", "", Wanted.SURVIVED)
 KINDS = (AS_SENT, VALID, NAMELESS, STATELESS, EMPTY_HANDED, UNSIGNED, NO_JOB, ODD)
 
 
 def as_sent(callbacks: Sequence[Callback]) -> list[Post]:
-    """Give callbacks as they came."""
+    """Return callbacks as they came."""
     return [Post(AS_SENT, _headers(one), one.body) for one in callbacks]
 
 
 def drawn(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
-    """Make valid callbacks of those that came, without end."""
+    """Make valid callbacks from those that came, without end."""
     while True:
         callback = random.choice(callbacks)
-        told = _told(callback)
-        name = _name(told)
-        told[name] = f"{told[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
-        if dialect.states.get(told["status"]) == "COMPLETED":
-            _give_files(told, random.randint(1, _MOST_FILES))
-        elif told.get("error"):
-            told["error"] = random.choice(_ERRORS)
-        yield Post(VALID, _signed_anew(_headers(callback), random), _written(told))
+        body = _decoded(callback)
+        name = _name(body)
+        body[name] = f"{body[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
+        if dialect.states.get(body["status"]) == "COMPLETED":
+            _give_files(body, random.randint(1, _MOST_FILES))
+        elif body.get("error"):
+            body["error"] = random.choice(_ERRORS)
+        yield Post(VALID, _signed_anew(_headers(callback), random), _encoded(body))
 
 
 def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
-    """Spoil callbacks that came in ways in which no provider sends them; one of each kind comes first."""
-    completed = [one for one in callbacks if dialect.states.get(_told(one)["status"]) == "COMPLETED"]
+    """Make callbacks that no provider sends from those that came; one of each kind comes first."""
+    completed = [one for one in callbacks if dialect.states.get(_decoded(one)["status"]) == "COMPLETED"]
     rounds = zip_longest(
         *(_spoiled_so(kind, completed if kind is EMPTY_HANDED else callbacks, random) for kind in _WAYS),
         _unsigned(completed) if dialect.signs else (),
@@ -150,9 +150,9 @@ def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> 
 def _spoiled_so(kind: Kind, callbacks: Sequence[Callback], random: Random) -> Iterator[Post]:
     for change in _WAYS[kind]:
         callback = random.choice(callbacks)
-        told = _told(callback)
-        change(told)
-        yield Post(kind, _headers(callback), _written(told))
+        body = _decoded(callback)
+        change(body)
+        yield Post(kind, _headers(callback), _encoded(body))
 
 
 def _unsigned(callbacks: Sequence[Callback]) -> Iterator[Post]:
@@ -167,71 +167,71 @@ def _no_jobs(callback: Callback) -> Iterator[Post]:
 
 
 def _odd(callback: Callback, random: Random) -> Iterator[Post]:
-    for field in _told(callback):
+    for field in _decoded(callback):
         for odd in random.sample(_ODD, 3):
-            told = _told(callback)
-            told[field] = odd
-            yield Post(ODD, _headers(callback), _written(told))
+            body = _decoded(callback)
+            body[field] = odd
+            yield Post(ODD, _headers(callback), _encoded(body))
 
 
 _Change = Callable[[Body], None]
 
 
 def _without(field: Callable[[Body], str]) -> _Change:
-    def change(told: Body) -> None:
-        told.pop(field(told))
+    def change(body: Body) -> None:
+        body.pop(field(body))
 
     return change
 
 
 def _with(field: Callable[[Body], str], *values: Any) -> list[_Change]:
     def put(value: Any) -> _Change:
-        def change(told: Body) -> None:
-            told[field(told)] = value
+        def change(body: Body) -> None:
+            body[field(body)] = value
 
         return change
 
     return [put(value) for value in values]
 
 
-def _emptied(told: Body) -> None:
-    _files_of(told).clear()
+def _emptied(body: Body) -> None:
+    _files_of(body).clear()
 
 
-def _give_files(told: Body, number: int) -> None:
-    """Let a job have that many files, all called after its own."""
-    files = _files_of(told)
+def _give_files(body: Body, number: int) -> None:
+    """Give a job this many files, all named after its own."""
+    files = _files_of(body)
     stem, dot, ending = files[0].rpartition(".")
     files[:] = [files[0], *(f"{stem}-{index}{dot}{ending}" for index in range(2, number + 1))]
-    if "has_nsfw_contents" in told:
-        told["has_nsfw_contents"] = [False] * number
+    if "has_nsfw_contents" in body:
+        body["has_nsfw_contents"] = [False] * number
 
 
-def _files_of(told: Body) -> list[str]:
-    held = told[_files(told)]
+def _files_of(body: Body) -> list[str]:
+    held = body[_files(body)]
     files: list[str] = held["media_url"] if isinstance(held, dict) else held
     return files
 
 
-def _name(told: Body) -> str:
-    return next(name for name in _NAMES if name in told)
+def _name(body: Body) -> str:
+    return next(name for name in _NAMES if name in body)
 
 
-def _files(told: Body) -> str:
-    return next(name for name in _FILES if name in told)
+def _files(body: Body) -> str:
+    return next(name for name in _FILES if name in body)
 
 
-def _status(told: Body) -> str:
+def _status(body: Body) -> str:
     return "status"
 
 
-def _told(callback: Callback) -> Body:
-    told: Body = json.loads(callback.body)
-    return told
+def _decoded(callback: Callback) -> Body:
+    body: Body = json.loads(callback.body)
+    return body
 
 
-def _written(told: Body) -> bytes:
-    return json.dumps(told, ensure_ascii=False).encode()
+def _encoded(body: Body) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode()
 
 
 def _headers(callback: Callback) -> dict[str, str]:
@@ -239,7 +239,7 @@ def _headers(callback: Callback) -> dict[str, str]:
 
 
 def _signed_anew(headers: dict[str, str], random: Random) -> dict[str, str]:
-    """Give another event's name and signature; it is made up, as the receiver's secret is not known here."""
+    """Return the headers with another event id and signature, made up: the receiver's secret is unknown."""
     if _SIGNATURE[0] not in headers:
         return headers
     event, signature = f"{random.getrandbits(128):032x}", f"v3,{random.getrandbits(256):064x}"
@@ -253,4 +253,4 @@ _WAYS: Mapping[Kind, Sequence[_Change]] = MappingProxyType(
         EMPTY_HANDED: [_with(_files, None)[0], _without(_files), _emptied],
     }
 )
-"""Ways to spoil a callback that a receiver has to see through."""
+"""The changes to a callback that a receiver has to notice."""

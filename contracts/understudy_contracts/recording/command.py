@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import click
 import msgspec
 
-from understudy_contracts.findings import Finding, Report, count_broken, in_brackets
+from understudy_contracts.console import Progress
+from understudy_contracts.findings import Finding, Report, count_broken, counted, in_brackets
 from understudy_contracts.options import recording_options
 from understudy_contracts.reached import told_of_reach, why_not_reached
-from understudy_contracts.recording.drift import find_differences
-from understudy_contracts.recording.patch import Patch, write_patch
-from understudy_contracts.recording.telling import Checked, counted, drift_lines, make_report, time_lines
+from understudy_contracts.recording.drift import compare
+from understudy_contracts.recording.telling import Checked, drift_lines, make_report, time_lines
 from understudy_contracts.recording.times import measure
 from understudy_contracts.report import as_json, lines, write_reports
 from understudy_contracts.rules import RULES, judge, read_talk
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
-from understudy_mock.catalog.source import read_sources
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import RecordingError
 from understudy_mock.printing import printable
 
-_PATIENCE = 2.0
-"""Seconds after which progress is told."""
+_BEAT = 2.0
+"""Seconds after which progress is shown."""
 
 
 @click.command()
@@ -42,42 +39,34 @@ _PATIENCE = 2.0
 @recording_options
 def recording(
     files: tuple[Path, ...],
-    patch_file: Path | None,
     report_dir: Path | None,
     form: Literal["table", "json"],
     specs: tuple[Path, ...],
     strict: bool,
 ) -> None:
-    """Tell where recorded traffic and the documentation differ, and which client rules it breaks.
+    """Compare recorded traffic with the documentation, and check the client rules that it breaks.
 
     FILE.har is any HAR 1.2, plain, gzipped or zlib (.zhar): from `understudy record`, a browser, mitmproxy,
     Charles, Polly.JS.
-    Told are fields, values, types, statuses, headers and stamps that are not as documented, with how often
-    and one example; the rules that the client broke; and how long each model's jobs waited and worked.
+    The report shows every field, value, type, status, header and timestamp that differs from the
+    documentation, with a count and an example; the client rules that the traffic breaks; and how long the
+    jobs of each model waited and worked.
 
-    MUST is what breaks a program that relies on the documentation, SHOULD what is only more than documented.
-    Exit status: 0 clean, 1 findings of MUST, 2 could not be run.
+    MUST breaks a program that relies on the documentation. SHOULD is only more than what is documented.
+    Exit status: 0 clean, 1 findings of MUST, 2 the check could not be run.
 
     \b
     understudy check recording run.har
     understudy check recording monday.har tuesday.har --report-dir report
-    understudy check recording run.har --patch accept.patch; git apply accept.patch
+    understudy check recording run.har --format json
     """
     began = time.monotonic()
     check_directory("--report-dir", report_dir)
-    progress = _Progress()
+    progress = Progress(beat=_BEAT)
     try:
         catalog = open_catalog(specs)
         notes: list[str] = []
         checked = _check(files, catalog, progress, notes)
-        patch = None
-        if patch_file is not None and checked.drifts:
-            progress.tell("writing the patch")
-            day = datetime.fromtimestamp(max(e.at for e in checked.entries) / 1000, UTC).date()
-            sources = read_sources(specs)
-            patch = write_patch(
-                checked.drifts, checked.entries, catalog, sources, f"a recording, {day.isoformat()}"
-            )
     except (RecordingError, SpecError) as error:
         raise CannotRun(str(error)) from None
     finally:
@@ -90,17 +79,15 @@ def recording(
     if form == "json":
         click.echo(json.dumps(as_json(report), indent=2))
     else:
-        _tell(checked, report)
+        _print(checked, report)
     if report_dir is not None:
         for file in write_reports(report, report_dir, "recording", catalog):
             click.echo(f"wrote {file}", err=True)
-    if patch_file is not None:
-        _write(patch_file, patch, len(checked.drifts))
     sys.exit(report.exit_status())
 
 
-def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes: list[str]) -> Checked:
-    """Read and judge the files: each client's talk by itself, the provider's words together."""
+def _check(files: tuple[Path, ...], catalog: Catalog, progress: Progress, notes: list[str]) -> Checked:
+    """Read the files, and check each client's calls by themselves and what the provider sent together."""
     entries: list[JournalEntry] = []
     places: list[Path] = []
     talks: dict[Path, tuple[JournalEntry, ...]] = {}
@@ -109,37 +96,36 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: _Progress, notes
     elsewhere = 0
     known: set[tuple[int, int]] = set()
     for path in files:
-        with suppress(OSError):  # which reading it will tell
-            held = path.stat()
-            if (held.st_dev, held.st_ino) in known:
+        with suppress(OSError):  # reading it will say what is wrong
+            status = path.stat()
+            if (status.st_dev, status.st_ino) in known:
                 notes.append(f"{path}: is given twice, and read once")
                 continue
-            known.add((held.st_dev, held.st_ino))
-        progress.tell(f"reading {path}")
+            known.add((status.st_dev, status.st_ino))
+        progress.show(f"reading {path}")
         # One by one: two runs of the same program are two runs, not one that does everything twice.
-        read = read_recording([path], catalog)
-        elsewhere += read.elsewhere
-        notes += read.notes
-        talks[path] = read.entries
-        found = judge(read.entries, catalog, None, speed=1.0)
-        broken += [(path, finding) for finding in found]
-        unreached[path] = _unreached(read_talk(read.entries, catalog), {finding.id for finding in found})
-        for entry in read.entries:
+        recording = read_recording([path], catalog)
+        elsewhere += recording.elsewhere
+        notes += recording.notes
+        talks[path] = recording.entries
+        findings = judge(recording.entries, catalog, None, speed=1.0)
+        broken += [(path, finding) for finding in findings]
+        ids = {finding.id for finding in findings}
+        unreached[path] = _unreached(read_talk(recording.entries, catalog), ids)
+        for entry in recording.entries:
             entries.append(msgspec.structs.replace(entry, number=len(entries) + 1))
             places.append(path)
     total = len(entries)
-    drifts, answers, unchecked = find_differences(
-        entries, catalog, lambda number: progress.tell(f"checked {number} of {total}")
-    )
+    comparison = compare(entries, catalog, lambda number: progress.show(f"checked {number} of {total}"))
     return Checked(
         paths=tuple(talks),
         entries=entries,
         places=places,
         talks=talks,
         elsewhere=elsewhere,
-        drifts=drifts,
-        answers=answers,
-        unchecked=unchecked,
+        drifts=comparison.drifts,
+        answers=comparison.answers,
+        unchecked=comparison.unchecked,
         broken=broken,
         times=measure(list(talks.values()), catalog),
         unreached=unreached,
@@ -150,7 +136,7 @@ def _unreached(talk: Talk, broken: Collection[str]) -> dict[str, str]:
     return {rule.id: why for rule in RULES if (why := why_not_reached(rule, talk, broken))}
 
 
-def _tell(checked: Checked, report: Report) -> None:
+def _print(checked: Checked, report: Report) -> None:
     colour = sys.stdout.isatty()
     providers = ", ".join(sorted({entry.provider for entry in checked.entries if entry.provider}))
     others = f"; {checked.elsewhere} with others are left out" if checked.elsewhere else ""
@@ -158,7 +144,7 @@ def _tell(checked: Checked, report: Report) -> None:
     for line in drift_lines(checked, colour=colour):
         click.echo(line)
     if checked.broken:
-        click.echo("\nRules that the client broke (`understudy rules` has them all):")
+        click.echo("\nRules that the client broke (`understudy rules` lists them all):")
     for path, finding in checked.broken:
         where = f"  in {path}" if len(checked.paths) > 1 else ""
         click.echo()
@@ -177,52 +163,3 @@ def _tell(checked: Checked, report: Report) -> None:
         f"{counted(count_broken(broken), 'client rule')} broken{in_brackets(broken)}; "
         f"{told_of_reach(checked.reached)}"
     )
-
-
-def _write(file: Path, patch: Patch | None, total: int) -> None:
-    if patch is None or not patch.diff:
-        reason = "nothing differs" if patch is None else "nothing that differs can be patched"
-        click.echo(f"no patch: {reason}", err=True)
-    else:
-        try:
-            file.write_text(patch.diff, "utf-8", "backslashreplace")
-        except OSError as error:
-            raise CannotRun(f"{file}: cannot be written: {error.strerror}") from None
-        left = f", leaves {len(patch.left)}" if patch.left else ""
-        click.echo(
-            f"wrote {file}: accepts {total - len(patch.left)} of {counted(total, 'difference')}{left}",
-            err=True,
-        )
-    for drift in patch.left if patch is not None else ():
-        where = f"{drift.kind}, {drift.provider} {drift.operation}, {drift.where}"
-        click.echo(printable(f"  by hand: {where}"), err=True)
-
-
-class _Progress:
-    """Says on stderr what is being done, once that takes longer than two seconds."""
-
-    def __init__(self) -> None:
-        self._doing = ""
-        self._shown = ""
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._show, daemon=True)
-        self._thread.start()
-
-    def tell(self, doing: str) -> None:
-        """Note what is being done now."""
-        self._doing = doing
-
-    def end(self) -> None:
-        """Leave the line."""
-        self._ended.set()
-        self._thread.join()
-        if self._shown and sys.stderr.isatty():
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-    def _show(self) -> None:
-        while not self._ended.wait(_PATIENCE):
-            self._shown = self._doing
-            if sys.stderr.isatty():
-                click.echo(f"\r\x1b[K{self._shown} …", nl=False, err=True)
-            else:
-                click.echo(f"{self._shown} …", err=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from understudy_contracts.findings import Severity
-from understudy_contracts.recording.shape import Shape, merge
 
 
 class Kind(StrEnum):
@@ -34,69 +32,68 @@ class Kind(StrEnum):
 MEANINGS = {
     Kind.UNDOCUMENTED_STATUS: "The provider answers with a status that the operation does not document.",
     Kind.UNDOCUMENTED_OPERATION: "No operation is documented at this address.",
-    Kind.UNDOCUMENTED_FIELD: "There is a field that is not documented.",
-    Kind.UNDOCUMENTED_VALUE: "A field has a value outside its documented list.",
-    Kind.UNDOCUMENTED_HEADER: "There is a header of the provider's own that is not documented.",
-    Kind.UNDOCUMENTED_PARAMETER: "A parameter that is not documented was sent, and accepted.",
-    Kind.MISSING_FIELD: "A field that is documented as always there is missing.",
-    Kind.MISSING_HEADER: "A header that is documented as always there is missing.",
-    Kind.MISSING_PARAMETER: "A parameter that is documented as required was left out, and that was accepted.",
-    Kind.WRONG_TYPE: "A value has another type than documented.",
-    Kind.WRONG_FORM: "A text has not the documented form.",
-    Kind.OUT_OF_RANGE: "A value lies outside its documented range.",
-    Kind.STAMP_FORMAT: "An instant is written in another form than documented.",
-    Kind.CONTENT_TYPE: "A body is of another media type than documented.",
-    Kind.NOT_JSON: "A body that says it is JSON is none.",
+    Kind.UNDOCUMENTED_FIELD: "The field is not documented.",
+    Kind.UNDOCUMENTED_VALUE: "The value is not in the documented list.",
+    Kind.UNDOCUMENTED_HEADER: "The provider's own header is not documented.",
+    Kind.UNDOCUMENTED_PARAMETER: "The parameter is not documented, and the provider accepted it.",
+    Kind.MISSING_FIELD: "A documented, required field is missing.",
+    Kind.MISSING_HEADER: "A documented, required header is missing.",
+    Kind.MISSING_PARAMETER: "A required parameter is missing, and the provider accepted that.",
+    Kind.WRONG_TYPE: "The value does not have the documented type.",
+    Kind.WRONG_FORM: "The text does not have the documented form.",
+    Kind.OUT_OF_RANGE: "The value is outside its documented range.",
+    Kind.STAMP_FORMAT: "The timestamp does not have the documented format.",
+    Kind.CONTENT_TYPE: "The body does not have the documented media type.",
+    Kind.NOT_JSON: "The Content-Type is JSON, but the body is not.",
 }
 
-# What is only more than documented breaks no careful program.
-_MILD = {
+# A careful program ignores what is only more than documented.
+_HARMLESS = {
     Kind.UNDOCUMENTED_OPERATION,
     Kind.UNDOCUMENTED_FIELD,
     Kind.UNDOCUMENTED_HEADER,
     Kind.UNDOCUMENTED_PARAMETER,
 }
 
-_BY_VALUE = {Kind.UNDOCUMENTED_VALUE, Kind.WRONG_TYPE, Kind.STAMP_FORMAT}
-
-MOST_VALUES = 100
-"""Different values that are remembered of one difference."""
-
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One exchange that differs.
+class Difference:
+    """One way in which one exchange differs from the documentation.
 
-    `where` says in which part of it, array indexes as `*`; `place` is the JSON pointer in the provider's
-    document of what says otherwise, and `keyword` the word there. `value` was seen in entry `number`.
+    `where` names the part of the exchange, with array indexes as `*`. `place` is the JSON pointer, in the
+    provider's document, of what the exchange contradicts, "" where there is none. `value` is the value that
+    differs, if the difference is one of values. `weight` is for a difference that does not weigh what its
+    kind weighs.
     """
 
     kind: Kind
     where: str
     documented: str
-    seen: str
-    value: Any = None
+    actual: str
     place: str = ""
-    keyword: str = ""
-    name: str = ""
-    shape: Shape | None = None
-    media_type: str | None = None
-    severity: Severity | None = None
+    value: Any = None
+    weight: Severity | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How much it weighs."""
+        return self.weight or (Severity.SHOULD if self.kind in _HARMLESS else Severity.MUST)
 
 
-@dataclass(eq=False)
+@dataclass(slots=True)
 class Drift:
-    """All exchanges that differ in the same way. `example` is an entry's number, `text` what it showed."""
+    """All exchanges that differ in the same way.
+
+    `first` is the difference of the first of them, `example` its journal number, and `text` what it had
+    instead, shortened and without keys.
+    """
 
     provider: str
     operation: str
-    first: Seen
+    first: Difference
     example: int
     text: str
-    count: int = 0
-    shape: Shape | None = None
-    values: list[Any] = field(default_factory=list)
-    contents: dict[str, Shape | None] = field(default_factory=dict)
+    count: int = 1
 
     @property
     def kind(self) -> Kind:
@@ -111,41 +108,4 @@ class Drift:
     @property
     def severity(self) -> Severity:
         """How much it weighs."""
-        return self.first.severity or (Severity.SHOULD if self.kind in _MILD else Severity.MUST)
-
-    def add(self, seen: Seen) -> None:
-        """Count one more exchange that differs in this way."""
-        self.count += 1
-        if seen.shape is not None:
-            self.shape = seen.shape if self.shape is None else merge(self.shape, seen.shape)
-        self._remember(seen.value)
-        if seen.media_type is not None:
-            known = self.contents.get(seen.media_type)
-            both = known is not None and seen.shape is not None
-            self.contents[seen.media_type] = _merge(known, seen.shape) if both else known or seen.shape
-
-    def _remember(self, value: Any) -> None:
-        """Keep what a wider documentation has to allow: of a range its ends, of a list all that is new."""
-        if self.kind is Kind.OUT_OF_RANGE:
-            ordered = sorted([*self.values, value], key=_size)
-            self.values = [ordered[0], ordered[-1]]
-        elif self.kind in _BY_VALUE and len(self.values) < MOST_VALUES and not _has(self.values, value):
-            self.values.append(value)
-
-
-def _size(value: Any) -> Any:
-    return len(value) if isinstance(value, str | list | dict) else value
-
-
-def _merge(one: Shape | None, other: Shape | None) -> Shape:
-    assert one is not None
-    assert other is not None
-    return merge(one, other)
-
-
-def _has(values: list[Any], value: Any) -> bool:
-    # 1, 1.0 and True are equal in Python, not in JSON.
-    return any(type(one) is type(value) and one == value for one in values)
-
-
-Tell = Callable[[Seen], None]
+        return self.first.severity

@@ -1,4 +1,4 @@
-"""Say what was found: as a report for programs, and as tables for people."""
+"""Report the results of a check: as a report for programs, and as tables for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from typing import Any
 import click
 
 from understudy_contracts.conversation import plain
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Table, counted, outcome_of
 from understudy_contracts.recording.difference import MEANINGS, Drift
 from understudy_contracts.recording.times import ModelTimes, Phase, Spread
 from understudy_contracts.rules import RULES
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.gateway.journal import JournalEntry
 
-_COLOURS = {Severity.MUST: "red", Severity.SHOULD: "yellow", Severity.INFO: "blue"}
 _PHASES: Mapping[Phase, str] = MappingProxyType(
     {"queued": "queued", "processing": "in process", "total": "in all"}
 )
@@ -28,11 +27,11 @@ _MARKS = ("p50", "p95", "n")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Everything that was found in some files.
+    """The results of a check of some files.
 
-    `places` tells the file of each entry's number; `talks` has each file's entries with the numbers of that
-    file, which the client rules name. `answers` counts the answers to documented calls, `unchecked` those of
-    them that are not in the files. `unreached` tells for each file of which rules nothing is known, and why.
+    `places` has the file of each entry, `talks` each file's entries with the numbers of that file, which the
+    client rules name. `answers` counts the answers to documented calls, and `unchecked` those of them that
+    are not in the files. `unreached` has for each file the rules that were not reached, and why.
     """
 
     paths: tuple[Path, ...]
@@ -50,17 +49,12 @@ class Checked:
     @property
     def reached(self) -> int:
         """How many client rules were in reach in any of the files."""
-        return sum(any(rule.id not in told for told in self.unreached.values()) for rule in RULES)
+        return sum(any(rule.id not in rules for rules in self.unreached.values()) for rule in RULES)
 
     def example(self, drift: Drift) -> str:
-        """Tell where a difference can be looked at."""
+        """Return the file, the instant and the call that show a difference."""
         entry = self.entries[drift.example - 1]
         return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
-
-
-def counted(number: int, what: str) -> str:
-    """`1 exchange`, `2 exchanges`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _path(entry: JournalEntry) -> str:
@@ -69,7 +63,7 @@ def _path(entry: JournalEntry) -> str:
 
 
 def make_report(checked: Checked, *, seconds: float) -> Report:
-    """Make the report: a case for each difference, each operation that has none, and each client rule."""
+    """Return the report: a case for each difference, each operation without one, and each client rule."""
     cases = [_case(drift, checked) for drift in checked.drifts]
     seen = dict.fromkeys(
         (e.provider, e.operation) for e in checked.entries if e.operation and e.kind == "call"
@@ -98,7 +92,7 @@ def make_report(checked: Checked, *, seconds: float) -> Report:
                 )
             )
         if not broken:
-            reasons = [told.get(rule.id, "") for told in checked.unreached.values()]
+            reasons = [rules.get(rule.id, "") for rules in checked.unreached.values()]
             reason = reasons[0] if all(reasons) else ""
             cases.append(
                 Case(
@@ -186,7 +180,7 @@ def _spread(spread: Spread | None) -> dict[str, float] | None:
 
 
 def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
-    """Tell the differences as a table: what differs and how often, then what is documented and was seen."""
+    """Return the differences as a table: what differs and how often, then what is documented and was seen."""
     if checked.unchecked:
         yield (
             f"{checked.unchecked} of {counted(checked.answers, 'answer')} "
@@ -210,14 +204,14 @@ def drift_lines(checked: Checked, *, colour: bool) -> Iterator[str]:
     for drift, row in zip(checked.drifts, rows, strict=True):
         line = _row(row, widths)
         if colour:
-            line = line.replace(row[0], click.style(row[0], fg=_COLOURS[Severity(row[0])], bold=True), 1)
+            line = line.replace(row[0], click.style(row[0], fg=drift.severity.colour, bold=True), 1)
         yield line
         yield f"        documented: {plain(drift.first.documented)}; seen: {plain(drift.text)}"
         yield f"        in {plain(checked.example(drift))}"
 
 
 def _times(times: Sequence[ModelTimes]) -> Table:
-    """Tell the times of each model as a table, then as the specs write them."""
+    """Return the times of each model as a table, then as the specs write them."""
     rows = tuple(
         (
             f"{one.provider} {one.model}",
@@ -239,16 +233,16 @@ def _times(times: Sequence[ModelTimes]) -> Table:
 
 
 def time_lines(times: Sequence[ModelTimes]) -> Iterator[str]:
-    """The same in lines, for a terminal."""
-    told = _times(times)
+    """Return the same in lines, for a terminal."""
+    table = _times(times)
     phases = [name for words in _PHASES.values() for name in (f"{words.upper()} {_MARKS[0]}", *_MARKS[1:])]
     heads = ("MODEL", "JOBS", *phases)
-    widths = [max(map(len, column)) for column in zip(heads, *told.rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(heads, *table.rows, strict=True)]
     yield _row(heads, widths)
-    yield from (_row(row, widths) for row in told.rows)
-    yield told.note
-    if told.text:
-        yield f"\n{told.text}"
+    yield from (_row(row, widths) for row in table.rows)
+    yield table.note
+    if table.text:
+        yield f"\n{table.text}"
 
 
 def _cells(spread: Spread | None) -> tuple[str, str, str]:
@@ -260,6 +254,3 @@ def _cells(spread: Spread | None) -> tuple[str, str, str]:
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-
-
-__all__ = ["Checked", "counted", "drift_lines", "make_report", "time_lines"]

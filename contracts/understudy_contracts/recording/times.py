@@ -1,7 +1,7 @@
-"""How long jobs waited and worked, by model: from what the provider wrote down, else from what polls saw.
+"""How long the jobs of each model waited and worked: by the provider's own times, else by what polls saw.
 
-A poll sees a state some time after it began: at the earliest right after the poll before it. The middle of
-that gap is taken, and half of it told as the bound of the error.
+A poll sees a state some time after it began: at the earliest, it began right after the poll before. The
+middle of that gap is taken, and half of the gap is the bound of the error.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from understudy_contracts.findings import counted
 from understudy_contracts.rules.talk import Exchange, JobTalk, Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
@@ -21,11 +22,14 @@ from understudy_mock.gateway.journal import JournalEntry
 
 Phase = Literal["queued", "processing", "total"]
 
+_PHASES: tuple[Phase, ...] = ("queued", "processing")
+"""The phases of a course; the third is their sum."""
+
 _WAITING = frozenset({"queued", "created", "pending", "starting"})
 
 
 class Sample(NamedTuple):
-    """One duration in seconds; it is at most `bound` seconds longer or shorter than that."""
+    """One duration in seconds. The true one is at most `bound` seconds longer or shorter."""
 
     seconds: float
     bound: float = 0.0
@@ -43,48 +47,51 @@ class Spread:
 
 @dataclass(eq=False)
 class ModelTimes:
-    """The durations of one model's jobs. Only completed ones count for the time in process and in all."""
+    """The durations of one model's jobs. `last` is the instant of the last submit, in ms since the epoch.
+
+    Only completed jobs count for the time in process and in all.
+    """
 
     provider: str
     model: str
     jobs: int = 0
-    first: int = 0
     last: int = 0
     samples: dict[Phase, list[Sample]] = field(
         default_factory=lambda: {"queued": [], "processing": [], "total": []}
     )
 
     def spread(self, phase: Phase) -> Spread | None:
-        """Sum up one phase; None where no job showed it."""
-        return _spread(self.samples[phase])
+        """Return the spread of one phase; None where no job showed it."""
+        samples = self.samples[phase]
+        if not samples:
+            return None
+        seconds = [sample.seconds for sample in samples]
+        marks = statistics.quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
+        bound = max(sample.bound for sample in samples)
+        return Spread(round(marks[49], 3), round(marks[94], 3), len(seconds), round(bound, 3))
 
     def course(self) -> str:
-        """Write the model's course as the specs do, with the median of what was seen. "" without anything."""
-        queued, processing = self.spread("queued"), self.spread("processing")
-        if queued is None and processing is None:
+        """Return the model's course as the specs write it, with the medians; "" where nothing was seen."""
+        spreads = {phase: self.spread(phase) for phase in _PHASES}
+        seen = {phase: spread for phase, spread in spreads.items() if spread is not None}
+        if not seen:
             return ""
         day = datetime.fromtimestamp(self.last / 1000, UTC).date().isoformat()
-        jobs = f"{self.jobs} job{'' if self.jobs == 1 else 's'}"
-        told = [_told(name, one) for name, one in (("queued", queued), ("processing", processing)) if one]
-        course: dict[str, Any] = {
-            "queued": queued.p50 if queued else 0,
-            "processing": processing.p50 if processing else 0,
-            "source": f"a recording of {jobs}, {day}: medians; {'; '.join(told)}",
-        }
-        missing = [name for name, one in (("queued", queued), ("processing", processing)) if one is None]
+        notes = [
+            f"{phase} p95 {spread.p95:g} s, n {spread.count}{f' ± {spread.bound:g} s' * bool(spread.bound)}"
+            for phase, spread in seen.items()
+        ]
+        course: dict[str, Any] = {phase: seen[phase].p50 if phase in seen else 0 for phase in _PHASES}
+        course["source"] = f"a recording of {counted(self.jobs, 'job')}, {day}: medians; {'; '.join(notes)}"
+        missing = [phase for phase in _PHASES if phase not in seen]
         if missing:
             course["assumed"] = f"{missing[0]} is 0: the recording does not show it."
         return write_yaml({"course": course}, width=110)
 
 
-def _told(name: str, spread: Spread) -> str:
-    bound = f" ± {spread.bound:g} s" if spread.bound else ""
-    return f"{name} p95 {spread.p95:g} s, n {spread.count}{bound}"
-
-
 def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> list[ModelTimes]:
-    """Measure the jobs of some recordings, by model. A job whose submit was not recorded is left out."""
-    found: dict[tuple[str, str], ModelTimes] = {}
+    """Return the times of each model's jobs in some recordings, without jobs whose submit is missing."""
+    by_model: dict[tuple[str, str], ModelTimes] = {}
     # Each by itself: two runs of a seeded gateway have the same names for different jobs.
     talks = [read_talk(entries, catalog) for entries in recordings]
     for one, job in [(talk, job) for talk in talks for job in talk.jobs.values()]:
@@ -94,13 +101,15 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
         model = submit.operation.model if submit.operation is not None else None
         provider = model.provider if model is not None else job.telling[0].entry.provider
         name = model.id if model is not None else urlsplit(submit.entry.url).path.strip("/")
-        times = found.setdefault((provider, name), ModelTimes(provider, name))
+        times = by_model.setdefault((provider, name), ModelTimes(provider, name))
         times.jobs += 1
-        times.first = min(times.first or submit.begins, submit.begins)
         times.last = max(times.last, submit.begins)
-        for phase, sample in _phases(job, submit).items():
-            times.samples[phase].append(sample)
-    return sorted(found.values(), key=lambda one: (one.provider, one.model))
+        # What the provider wrote down is exact, so it takes the place of what polls saw.
+        samples = {**_by_polls(job, submit), **_by_stamps(job), **_by_metrics(job)}
+        for phase, sample in samples.items():
+            if sample.seconds >= 0:
+                times.samples[phase].append(sample)
+    return [by_model[key] for key in sorted(by_model)]
 
 
 def _unknown(talk: Talk, job: JobTalk) -> Exchange | None:
@@ -116,14 +125,6 @@ def _unknown(talk: Talk, job: JobTalk) -> Exchange | None:
     return None
 
 
-def _phases(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
-    """Tell how long a job waited and worked, as far as anything shows it."""
-    seen = _by_polls(job, submit)
-    seen.update(_by_stamps(job))
-    seen.update(_by_metrics(job))
-    return {phase: sample for phase, sample in seen.items() if sample.seconds >= 0}
-
-
 # -- what polls saw
 
 
@@ -134,7 +135,7 @@ class _Change(NamedTuple):
     latest: float
 
     def since(self, other: _Change) -> Sample:
-        """Tell the duration from another change to this one."""
+        """Return the duration from another change to this one."""
         shortest = max(0.0, self.earliest - other.latest)
         longest = max(shortest, self.latest - other.earliest)
         return Sample((shortest + longest) / 2000, (longest - shortest) / 2000)
@@ -151,26 +152,30 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
         last = one
         if state in ("COMPLETED", "FAILED"):
             break
-    found: dict[Phase, Sample] = {}
     if last is not submit and last.begins <= submit.begins:
-        return found  # no clock was running
-    if submit.told is not None and submit.told.end:
-        if submit.told.end == "COMPLETED":
-            found["total"] = Sample(submit.entry.duration / 1000)
-        return found  # a synchronous call: nobody saw its states
-    if "COMPLETED" in changes:
-        found["total"] = changes["COMPLETED"].since(accepted)
-    if "working" in changes:
-        found["queued"] = changes["working"].since(accepted)
-        if "COMPLETED" in changes:
-            found["processing"] = changes["COMPLETED"].since(changes["working"])
-    return found
+        return {}  # no clock was running
+    if submit.told is not None and submit.told.end:  # a synchronous call: nobody saw its states
+        is_good = submit.told.end == "COMPLETED"
+        return {"total": Sample(submit.entry.duration / 1000)} if is_good else {}
+    return _between(accepted, changes.get("working"), changes.get("COMPLETED"))
+
+
+def _between(created: _Change | None, started: _Change | None, ended: _Change | None) -> dict[Phase, Sample]:
+    """Return the phases between the changes of a job that are known."""
+    samples: dict[Phase, Sample] = {}
+    if created and started:
+        samples["queued"] = started.since(created)
+    if created and ended:
+        samples["total"] = ended.since(created)
+    if started and ended:
+        samples["processing"] = ended.since(started)
+    return samples
 
 
 def _state(one: Exchange) -> str:
-    told = one.told
-    assert told is not None  # see JobTalk.telling
-    return told.end or ("waiting" if told.word.lower() in _WAITING or not told.word else "working")
+    view = one.told
+    assert view is not None  # see JobTalk.telling
+    return view.end or ("waiting" if view.word.lower() in _WAITING or not view.word else "working")
 
 
 # -- what the provider wrote down
@@ -186,39 +191,32 @@ def _by_stamps(job: JobTalk) -> dict[Phase, Sample]:
             started = started or _instant(data.get("updated_at"))
         if _state(one) == "COMPLETED":
             ended = ended or _instant(data.get("completed_at"))
-    found: dict[Phase, Sample] = {}
-    if created and started:
-        found["queued"] = started.since(created)
-    if created and ended:
-        found["total"] = ended.since(created)
-    if started and ended:
-        found["processing"] = ended.since(started)
-    return found
+    return _between(created, started, ended)
 
 
 def _by_metrics(job: JobTalk) -> dict[Phase, Sample]:
-    """Read durations that answers tell: Segmind's metrics and x-generation-time, WaveSpeed's timings."""
-    found: dict[Phase, Sample] = {}
+    """Read the durations in answers: Segmind's metrics and x-generation-time, WaveSpeed's timings."""
+    samples: dict[Phase, Sample] = {}
+
+    def note(phase: Phase, value: Any, per_second: int = 1) -> None:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            samples[phase] = Sample(value / per_second)
+
     for one in job.telling:
-        data = _data(one)
-        if one.told is None or one.told.end != "COMPLETED":
+        if _state(one) != "COMPLETED":
             continue
+        data = _data(one)
         metrics, timings = data.get("metrics"), data.get("timings")
         if isinstance(metrics, dict):
-            _note(found, "queued", metrics.get("queue_time"))
-            _note(found, "processing", metrics.get("inference_time"))
-            _note(found, "total", metrics.get("total_time"))
+            note("queued", metrics.get("queue_time"))
+            note("processing", metrics.get("inference_time"))
+            note("total", metrics.get("total_time"))
         if isinstance(timings, dict) and timings.get("inference"):
-            _note(found, "processing", timings["inference"], per_second=1000)
+            note("processing", timings["inference"], per_second=1000)
         for name, value in one.entry.response_headers:
             if name == b"x-generation-time":
-                _note(found, "processing", _number(value))
-    return found
-
-
-def _note(found: dict[Phase, Sample], phase: Phase, value: Any, per_second: int = 1) -> None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        found[phase] = Sample(value / per_second)
+                note("processing", _number(value))
+    return samples
 
 
 def _data(one: Exchange) -> Mapping[str, Any]:
@@ -228,7 +226,7 @@ def _data(one: Exchange) -> Mapping[str, Any]:
 
 
 def _instant(text: Any) -> _Change | None:
-    """Read a stamp; one without fractions of a second may lie anywhere in its second."""
+    """Read a timestamp; one without fractions of a second may lie anywhere in its second."""
     if not isinstance(text, str):
         return None
     try:
@@ -244,12 +242,3 @@ def _number(value: bytes) -> float | None:
         return float(value)
     except ValueError:
         return None
-
-
-def _spread(samples: list[Sample]) -> Spread | None:
-    if not samples:
-        return None
-    seconds = [sample.seconds for sample in samples]
-    marks = statistics.quantiles(seconds, n=100, method="inclusive") if len(seconds) > 1 else seconds * 99
-    bound = max(sample.bound for sample in samples)
-    return Spread(round(marks[49], 3), round(marks[94], 3), len(seconds), round(bound, 3))

@@ -1,6 +1,6 @@
-"""Write a report down: a page and lines for people, JSON for programs, JUnit for continuous integration.
+"""Write a report: a page and lines for people, JSON for programs, JUnit for continuous integration.
 
-Nothing here judges, and nothing here holds a key: what comes in as journal is cleaned on its way out.
+Nothing here judges, and nothing here shows a key: journals are cleaned on their way out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def write_reports(report: Report, directory: Path, name: str, catalog: Catalog) 
     directory.mkdir(parents=True, exist_ok=True)
     journals = write_journals(report, directory, name)
     page, data, junit = (directory / f"{name}.{kind}" for kind in ("html", "json", "xml"))
-    # A command line, or what a recording tells, may have half a character in it, which no file can hold.
+    # A command line or a recording may contain half a character, which no file can hold.
     page.write_text(as_html(report, catalog, journals), "utf-8", "backslashreplace")
     data.write_text(json.dumps(as_json(report, journals), indent=2) + "\n", encoding="utf-8")
     junit.write_bytes(as_junit(report))

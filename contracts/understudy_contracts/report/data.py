@@ -10,7 +10,7 @@ from understudy_contracts.findings import Finding, Report, Severity
 
 
 def as_json(report: Report, journals: Sequence[str] = ()) -> dict[str, Any]:
-    """Give the report in JSON's types. Times are in seconds; `journals` name each case's HAR file."""
+    """Return the report in JSON's types. Times are in seconds; `journals` name each case's HAR file."""
     return {
         "title": report.title,
         "facts": dict(report.facts),

@@ -16,7 +16,7 @@ _LONGEST = 80
 
 
 def write_journals(report: Report, directory: Path, run: str) -> list[str]:
-    """Write each case's journal, and tell each case's file relative to the directory ("" for none).
+    """Write each case's journal, and return each case's file relative to the directory ("" for none).
 
     Cases that share a journal share the file, which is called after the `run`; files of an earlier run are
     removed.

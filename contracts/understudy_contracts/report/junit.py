@@ -12,9 +12,9 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def as_junit(report: Report) -> bytes:
-    """Give the report as JUnit XML: one suite a group, `skipped` for what was not reached.
+    """Return the report as JUnit XML: one suite for each group, `skipped` for what was not reached.
 
-    What else the report tells, a server's coverage say, is the first suite's `system-out`.
+    The tables of the report are the first suite's `system-out`.
     """
     root = ElementTree.Element("testsuites", name=_clean(report.title))
     groups: dict[str, list[Case]] = {}

@@ -1,8 +1,8 @@
 """A report as one HTML page that needs nothing else: no network, no script from elsewhere, no script at all.
 
-First what was found and what to do about it, then a table of what was tried; each cell leads to a panel that
-tells what was asked, what was seen, and the conversation. What was not reached is folded away. Panels open by
-`:target`, so a link to one can be sent. Every text goes through markupsafe.
+The findings and what to do about them come first, then a table of what was tried. Each cell of it leads to a
+panel with what was expected, what was seen, and the conversation. What was not reached is folded away. Panels
+open by `:target`, so a link to one can be sent. Every text goes through markupsafe.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from understudy_contracts.conversation import Turn, plain, shorten, tell
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, in_brackets
+from understudy_contracts.findings import (
+    Case,
+    Finding,
+    Outcome,
+    Report,
+    Severity,
+    Table,
+    counted,
+    in_brackets,
+)
 from understudy_mock.catalog import Catalog
 
 _TURNS_OF_A_FAILURE = 80
@@ -41,8 +50,8 @@ _NARROW = 2
 _WORDS: Mapping[str, tuple[str, str]] = {
     "passed": ("✓", "passed"),
     "known": ("≈", "known to fail"),
-    "info": ("i", "passed, with a remark"),
-    "should": ("!", "passed, unwise"),
+    "info": ("i", "passed with a note"),
+    "should": ("!", "passed with remarks"),
     "failed": ("✗", "failed"),
     "skipped": ("–", "not reached"),
     "error": ("⚠", "error"),
@@ -152,20 +161,20 @@ def _verdict(report: Report) -> tuple[str, str, str]:
     found = report.findings
     must = any(finding.severity is Severity.MUST for finding in found)
     failed = [case for case in report.cases if case.outcome is Outcome.FAILED]
-    told = f"{_many(len(found), 'finding')}{in_brackets(found)}"
+    number = f"{counted(len(found), 'finding')}{in_brackets(found)}"
     if any(case.outcome is Outcome.ERROR for case in report.cases) and not failed:
-        return "error", "⚠", "The check itself broke; what passed is no proof."
+        return "error", "⚠", "The check itself failed, so the passed cases prove nothing."
     others = [f"{case.reason[:1].upper()}{case.reason[1:]}" for case in failed if not case.findings]
     also = "".join(f" {one}." for one in dict.fromkeys(filter(None, others)))
     if must:
-        return "failed", "✗", f"What must hold is broken: {told}.{also}"
+        return "failed", "✗", f"Contract broken: {number}.{also}"
     if also:
-        rest = f"Nothing that must hold is broken: {told}." if found else "Nothing else was found."
+        rest = f"Contract kept, with remarks: {number}." if found else "Nothing else was found."
         return "failed", "✗", f"{also.strip()} {rest}"
     if failed:
-        return "failed", "✗", f"What counts here is broken: {told}."
+        return "failed", "✗", f"Failed, because it is strict: {number}."
     if found:
-        return "should", "!", f"Nothing that must hold is broken: {told}."
+        return "should", "!", f"Contract kept, with remarks: {number}."
     states = [_state(case) for case in report.cases]
     left = states.count("skipped")
     if left == len(states):
@@ -173,7 +182,7 @@ def _verdict(report: Report) -> tuple[str, str, str]:
     notes = [f"{left} could not be tried"] if left else []
     if known := states.count("known"):
         notes.append(f"{known} known to fail")
-    return "passed", "✓", f"Everything that was tried holds{''.join(f'; {note}' for note in notes)}."
+    return "passed", "✓", f"Everything that was tried passed{''.join(f'; {note}' for note in notes)}."
 
 
 def _counts(report: Report) -> Iterator[Markup]:
@@ -196,24 +205,23 @@ def _facts(report: Report) -> Iterator[Markup]:
 
 
 def _findings(report: Report) -> Markup:
-    """List each rule that was broken once, with the cells where it was."""
+    """List each broken rule once, with the cells where it was broken."""
     places: dict[str, list[tuple[int, Case, Finding]]] = {}
     for number, case in enumerate(report.cases):
         for finding in case.findings:
             places.setdefault(finding.id, []).append((number, case, finding))
     if not places:
         return Markup("")
-    order = list(Severity)
-    worst = sorted(places.values(), key=lambda found: min(order.index(one[2].severity) for one in found))
+    worst = sorted(places.values(), key=lambda cells: min(finding.severity.rank for *_, finding in cells))
     return Markup(
-        '<section aria-labelledby="findings-title"><h2 id="findings-title">What was found</h2>'
+        '<section aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2>'
         '<p class="hint">MUST breaks the contract, SHOULD is unwise, INFO is worth knowing.</p>'
         '<ul class="findings">{}</ul></section>'
     ).format(_join(_finding_in_short(found) for found in worst))
 
 
 def _finding_in_short(found: Sequence[tuple[int, Case, Finding]]) -> Markup:
-    first = min((finding for _, _, finding in found), key=lambda one: list(Severity).index(one.severity))
+    first = min((finding for _, _, finding in found), key=lambda finding: finding.severity.rank)
     links = [
         Markup('<a href="#c{}">{}</a>').format(number, _broken(finding.subject or _place(case)[0]))
         for number, case, finding in found[:_LINKS]
@@ -481,10 +489,6 @@ def _parts(text: str) -> list[str]:
 def _cut(text: str) -> str:
     text = text.replace("\x00", "�")
     return text if len(text) <= _TEXT else f"{text[:_TEXT]} … ({len(text) - _TEXT} more characters)"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _join(parts: Iterable[Markup]) -> Markup:

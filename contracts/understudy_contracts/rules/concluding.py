@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from understudy_contracts.findings import Severity
+from understudy_contracts.findings import Severity, counted
 from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.redaction import SHORTEST
@@ -129,7 +129,7 @@ def _missed_outputs(talk: Talk) -> Iterator[Breach]:
         return
     files = max(len(job.urls), 1)
     if len(claim.media) < files and talk.end.told is not None and talk.end.told.end == "COMPLETED":
-        made = f"{files} file{'s' * (files != 1)}"
+        made = counted(files, "file")
         text = (
             f"the job made {made}, {len(claim.media)} {'was' if len(claim.media) == 1 else 'were'} returned"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import groupby, pairwise
 
-from understudy_contracts.findings import Severity
+from understudy_contracts.findings import Severity, counted
 from understudy_contracts.rules.rule import Breach, Rule
 from understudy_contracts.rules.talk import Exchange, Talk, purpose
 from understudy_mock.domain.timeline import State
@@ -177,7 +177,7 @@ def _gave_up(talk: Talk) -> Iterator[Breach]:
         if last.status == 429 and not last.broken and len(run) < 2:
             yield Breach("gave up after one 429, which made no job", (last,))
     elif len(run) < _ENOUGH:
-        yield Breach(f"gave up after {len(run)} passing error{'s' * (len(run) > 1)}", tuple(run))
+        yield Breach(f"gave up after {counted(len(run), 'passing error')}", tuple(run))
 
 
 def _left_in_trouble(talk: Talk) -> Iterator[Breach]:

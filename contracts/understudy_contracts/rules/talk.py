@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -441,20 +441,17 @@ def read_talk(
     order), and below which address callbacks were taken, "" for none. `alone` tells that all calls are one
     client's, as they are where there is a claim: elsewhere, two may have met the same.
     """
-    operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
-    exchanges = [_exchange(entry, operations, receiver) for entry in entries]
+    exchanges = [_exchange(entry, catalog, receiver) for entry in entries]
     exchanges.sort(key=lambda one: (one.begins, one.entry.number))
     alone = alone or claim is not None
     return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone)
 
 
-def _exchange(
-    entry: JournalEntry, operations: Mapping[tuple[str, str], Operation], receiver: str
-) -> Exchange:
+def _exchange(entry: JournalEntry, catalog: Catalog, receiver: str) -> Exchange:
     if entry.kind == "delivery":
         ours = bool(receiver) and entry.url.startswith(f"{receiver}/")
         return Exchange(entry, None, "callback", ours)
-    operation = operations.get((entry.provider, entry.operation))
+    operation = catalog.operation(entry.provider, entry.operation)
     if operation is not None:
         return Exchange(entry, operation, _PARTS.get(operation.role, "other"))
     # Without an operation, what is about a job is one of its files, wherever they are kept.

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from understudy_contracts.conformance.runner import MakeDriver
+from understudy_contracts.console import Progress
 from understudy_contracts.findings import Report
 from understudy_contracts.interrupt import Interrupts
 from understudy_contracts.report import lines
-from understudy_contracts.search.search import Exploration, Progress, Stop, search
-from understudy_contracts.search.telling import counted, findings, report, save, summary
+from understudy_contracts.search.search import Exploration, Stop, search
+from understudy_contracts.search.search import Progress as State
+from understudy_contracts.search.telling import findings, frequency, report, save, summary
 from understudy_mock.catalog import open_catalog
 
-_EVERY = 5.0
+_INTERVAL = 5.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
 
@@ -39,7 +40,11 @@ def run(
     """Explore a client, save what was found, and tell it. Raises Died, and Nothing."""
     catalog = open_catalog()
     click.echo(f"exploring with seed {seed}", err=True)
-    progress = _Progress(examples)
+    progress = Progress(interval=_INTERVAL)
+
+    def show(state: State) -> None:
+        progress.show(_line(state, examples), stage=state.stage)
+
     stop = Stop()
     interrupts.ask = stop.ask
     explored = asyncio.run(
@@ -51,7 +56,7 @@ def run(
             seed=seed,
             jobs=jobs,
             providers=providers,
-            tell=progress.tell,
+            tell=show,
             stop=stop,
         )
     )
@@ -87,37 +92,11 @@ def _show(explored: Exploration, whole: Report, files: dict[str, Path], seed: in
         click.echo(line)
     click.echo()
     for found in explored.found:
-        click.echo(f"{files[found.finding.id]}  {found.finding.id}, {counted(found)}")
+        click.echo(f"{files[found.finding.id]}  {found.finding.id}, {frequency(found)}")
     for line in summary(explored, seed):
         click.echo(line)
 
 
-class _Progress:
-    """One line on stderr that changes where stderr is a terminal, else one every few seconds."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._live = sys.stderr.isatty()
-        self._told = time.monotonic()
-        self._stage = ""
-
-    def tell(self, progress: Progress) -> None:
-        """Tell how far it is. Lanes call this from their threads."""
-        now = time.monotonic()
-        is_new = self._stage not in ("", progress.stage)
-        self._stage = progress.stage
-        if not self._live and not is_new and now - self._told < _EVERY:
-            return
-        self._told = now
-        line = f"[{progress.examples}/{self._total}] {progress.stage}, {progress.plays} runs"
-        if progress.broken:
-            line += f", broken: {', '.join(progress.broken)}"
-        if self._live:
-            click.echo(f"\r\033[K{line[:150]}", err=True, nl=False)
-        else:
-            click.echo(line, err=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._live:
-            click.echo("\r\033[K", err=True, nl=False)
+def _line(state: State, total: int) -> str:
+    broken = f", broken: {', '.join(state.broken)}" if state.broken else ""
+    return f"[{state.examples}/{total}] {state.stage}, {state.plays} runs{broken}"

@@ -15,14 +15,13 @@ import click
 
 from understudy_contracts.conformance.drivers import Driver, Lasting
 from understudy_contracts.conformance.protocol import CAPABILITIES, Hello, Mode, Timing
-from understudy_contracts.findings import Severity
+from understudy_contracts.findings import counted, failing
 from understudy_contracts.search.inside import Adapter, Callee, Function, Inside, declared
 from understudy_contracts.search.search import Exploration, Nothing, Stop, search
 from understudy_contracts.search.strategies import MODES, lacking
 from understudy_contracts.search.telling import (
     conversation,
-    count,
-    counted,
+    frequency,
     model_of,
     save,
     severity_of,
@@ -200,7 +199,7 @@ def _timing(timing: Mapping[str, int] | None) -> Mapping[str, int]:
 def _nothing(explored: Exploration) -> str:
     """Say why a search proves nothing."""
     if explored.examples:
-        return f"no example was played: the client called {count(explored.examples, 'example')} unsupported"
+        return f"no example was played: the client called {counted(explored.examples, 'example')} unsupported"
     return "no example was played: give more seconds"
 
 
@@ -228,14 +227,13 @@ def _maker(client: Client, hello: Hello) -> Callable[[], Driver]:
 
 def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: bool) -> str:
     """Write what counts, "" for nothing."""
-    counted_in = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
     parts = []
     for found in explored.found:
-        if severity_of(found) not in counted_in:
+        if severity_of(found) not in failing(strict=strict):
             continue
         talk = textwrap.indent(conversation(found, catalog), "  ")
         parts.append(
-            f"{severity_of(found)} {found.finding.id}, {counted(found)}\n"
+            f"{severity_of(found)} {found.finding.id}, {frequency(found)}\n"
             f"{found.finding.message}\n"
             f"source: {found.finding.source}\n\n"
             f"the smallest scenario found, at {found.drawn.place}, model {model_of(found)}:\n\n"

@@ -337,8 +337,8 @@ def _others(catalog: Catalog, operation: Operation) -> Iterator[tuple[str, Any]]
 
 def _parameters(catalog: Catalog, operation: Operation) -> dict[str, dict[str, Any]]:
     document = catalog.documents[operation.provider]
-    told = document["paths"][operation.path][operation.method.lower()]
-    schema = follow(document, told["requestBody"]["content"]["application/json"]["schema"])
+    declared = catalog.declared(operation)
+    schema = follow(document, declared["requestBody"]["content"]["application/json"]["schema"])
     return {name: follow(document, inner) for name, inner in schema.get("properties", {}).items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from understudy_contracts.conversation import as_text, shorten, tell
-from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, outcome_of
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, counted, outcome_of
 from understudy_contracts.rules import RULES
 from understudy_contracts.search.search import Exploration, Found
 from understudy_contracts.search.strategies import SPEED
@@ -25,11 +25,6 @@ _TURNS = 40
 _WIDTH = 100
 _EXCUSED_BY_NOTHING = frozenset(rule.id for rule in RULES if not rule.timed)
 """Not among them is what is no rule: that a run came to something else than expected."""
-
-
-def count(number: int, noun: str) -> str:
-    """Write how many there are."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def scenario_of(found: Found) -> Scenario:
@@ -45,7 +40,7 @@ def write_found(found: Found, again: Sequence[str] = ()) -> str:
     What a scenario does not hold, the call that meets it, stands in comments, with the commands `again`.
     """
     told = [
-        f"breaks the rule {found.finding.id}, {counted(found)}",
+        f"breaks the rule {found.finding.id}, {frequency(found)}",
         f"at {found.drawn.place}, model {model_of(found)}, when asked for",
         _input(found),
         *again,
@@ -77,8 +72,8 @@ def serve(file: Path, seed: int) -> str:
     return f"understudy serve --scenario {shlex.quote(str(file))} {options}"
 
 
-def counted(found: Found) -> str:
-    """Say how often it was seen."""
+def frequency(found: Found) -> str:
+    """Return how often it was seen."""
     if not found.shrunk:
         return "seen once, neither repeated nor made smaller: the search was interrupted"
     if found.repeatable:
@@ -90,7 +85,7 @@ def severity_of(found: Found) -> Severity:
     """Weigh a finding. What a busy machine can cause counts as SHOULD at most where it was seen once."""
     once = found.seen <= 1 and not found.repeatable
     if once and found.finding.id not in _EXCUSED_BY_NOTHING:
-        return max(Severity.SHOULD, found.finding.severity, key=list(Severity).index)
+        return max(Severity.SHOULD, found.finding.severity, key=lambda severity: severity.rank)
     return found.finding.severity
 
 
@@ -119,7 +114,7 @@ def findings(
     for found in exploration.found:
         scenario = json.dumps(msgspec.to_builtins(write_scenario(found.drawn.scenario)), ensure_ascii=False)
         evidence = [
-            f"{counted(found)}; first met by example {found.examples} of those that one client played "
+            f"{frequency(found)}; first met by example {found.examples} of those that one client played "
             "(as many play side by side as there are --jobs)",
             f"scenario {scenario}",
             f"input {_input(found)}",
@@ -151,9 +146,9 @@ def summary(exploration: Exploration, seed: int) -> Iterator[str]:
     early = ", interrupted" if exploration.interrupted else stopped
     skipped = f", {exploration.unsupported} unsupported" if exploration.unsupported else ""
     yield (
-        f"{count(exploration.examples, 'example')}{early}{skipped}, "
-        f"{count(exploration.plays, 'run')} of the client, "
-        f"{count(len(exploration.found), 'rule')} broken, {exploration.seconds:.1f} s, seed {seed}"
+        f"{counted(exploration.examples, 'example')}{early}{skipped}, "
+        f"{counted(exploration.plays, 'run')} of the client, "
+        f"{counted(len(exploration.found), 'rule')} broken, {exploration.seconds:.1f} s, seed {seed}"
     )
 
 
@@ -173,7 +168,7 @@ def report(
         at[str(found.drawn.place)].append((finding, found))
     for place, broken in at.items():
         number = exploration.by_place.get(place, 0)
-        seen = f"{count(number, 'example')} {'was' if number == 1 else 'were'} played"
+        seen = f"{counted(number, 'example')} {'was' if number == 1 else 'were'} played"
         if not broken:
             reason = "" if number else "no example was drawn here"
             if exploration.out_of_time and not exploration.examples:
@@ -183,7 +178,7 @@ def report(
             outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED
             cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
             continue
-        seen += f"; {count(len(broken), 'rule')} broken: {', '.join(one.id for one, _ in broken)}"
+        seen += f"; {counted(len(broken), 'rule')} broken: {', '.join(one.id for one, _ in broken)}"
         for finding, found in broken:
             cases.append(
                 Case(

@@ -1,8 +1,8 @@
-"""Commands that make the calls of a finding again: for any POSIX shell, with curl and the least of tools.
+"""Commands that make the calls of a finding again: lines of curl for any POSIX shell.
 
-What differs from run to run is a variable: the user's key is never shown, a job's name or address is taken
-from the answer that tells it, and a receiver of callbacks is one that the reader starts. A poll is repeated
-until it tells what it told in the run, and then made as often more as the run did.
+What differs from run to run is a variable: the user's key is never shown, a job's name or address comes from
+the answer that has it, and the reader starts the receiver of callbacks. A line loops only where a job has to
+reach another state first: it polls until the answer has the state that it had in the run.
 """
 
 from __future__ import annotations
@@ -34,39 +34,37 @@ def commands(
     receivers: str = "",
     inside: bool = False,
 ) -> str:
-    """Give lines that make the calls again in their order; those to other servers are left out.
+    """Return lines that make the calls again in their order; those to other servers are left out.
 
-    `key` is one that is not to be shown, `receivers` how addresses of this run's receiver begin, and
-    `inside` that the server is an app in this process.
+    `key` must not be shown. `receivers` is how the addresses of this run's receiver begin. `inside` says that
+    the server is an app in this process.
     """
-    shown = [one for number, one in enumerate(exchanges) if all(one is not had for had in exchanges[:number])]
-    calls = [one for one in shown if one.url.startswith(base_url)]
-    names: dict[str, str] = {}
-    if key:
-        names[key] = "KEY"
+    calls = [call for call in {id(one): one for one in exchanges}.values() if call.url.startswith(base_url)]
+    names = {key: "KEY"} if key else {}
     lines: list[str] = []
-    for number, one in enumerate(calls):
-        before, later = calls[number - 1 : number], calls[number + 1 :]
-        once_more = any(call.curl == one.curl for call in before)
-        command = _command(_arguments(one), names, receivers)
-        for value, prefix in _told(one, dialect):
-            if value and value not in names and any(value in call.curl for call in later):
-                taken = sum(name.startswith(prefix) for name in names.values())
-                names[value] = f"{prefix}{taken + 1}" if taken else prefix
-                command = f"{names[value]}=$({command} | tee /dev/stderr | {_taken(one, value)})"
+    state = ""
+    for number, call in enumerate(calls):
+        command = _command(_arguments(call), names, receivers)
+        later = calls[number + 1 :]
+        for value, name in _answered(call, dialect):
+            if value and value not in names and any(value in after.curl for after in later):
+                taken = sum(known.startswith(name) for known in names.values())
+                names[value] = f"{name}{taken + 1}" if taken else name
+                command = f"{names[value]}=$({command} | tee /dev/stderr | {_extraction(call, value)})"
                 break
-        word = _word(one, dialect)
-        if word and not once_more:
-            told = shlex.quote(json.dumps(word, ensure_ascii=False))
+        reached, state = state, _state(call, dialect) or state
+        is_repeated = number > 0 and calls[number - 1].curl == call.curl
+        if call.method == "GET" and state != reached and not is_repeated:
+            word = shlex.quote(json.dumps(state, ensure_ascii=False))
             command = (
-                f"N={_TRIES}; until {command} | tee /dev/stderr | grep -F {told} >/dev/null || {_GIVEN_UP}"
+                f"N={_TRIES}; until {command} | tee /dev/stderr | grep -F {word} >/dev/null || {_GIVEN_UP}"
             )
         lines.append(command)
     return "\n".join([*_preface(lines, base_url, inside=inside), *lines])
 
 
 def again(sample: str, *, base_url: str, key: str = "", inside: bool = False) -> str:
-    """Rewrite a curl command that somebody else has written: it shows headers, and names the key."""
+    """Return a curl command that somebody else has written, so that it shows headers and names the key."""
     names = {key: "KEY"} if key else {}
     try:
         arguments = [] if "$'" in sample else shlex.split(sample)
@@ -113,50 +111,46 @@ def _quoted(text: str, names: Mapping[str, str], receivers: str) -> str:
     pieces = re.split(f"({'|'.join(values)})", text)
     if len(pieces) == 1:
         return shlex.quote(text)
-    told = [
+    quoted = [
         f"${names.get(piece, 'RECEIVER')}" if number % 2 else _SPECIAL.sub(r"\\\1", piece)
         for number, piece in enumerate(pieces)
     ]
-    return f'"{"".join(told)}"'
+    return f'"{"".join(quoted)}"'
 
 
 def _standing(value: str, name: str) -> str:
-    """A pattern of a value where it stands for itself: whole words only, as it may be part of many others."""
+    """Return a pattern that finds a value as a whole word: it may be part of others."""
     if name == "KEY" and len(value) < SHORTEST:
         return short_key(value)
     return rf"(?<![\w-]){re.escape(value)}(?![\w-])"
 
 
 def short_key(key: str) -> str:
-    """A pattern of a key that would be found in any text: only where a header or a parameter is that key."""
+    """Return a pattern for a key so short that any text has it: only where a header or a parameter is it."""
     return rf"(?:(?<=: )|(?<=: Bearer )){re.escape(key)}\Z|(?<==){re.escape(key)}(?=[&#\s]|\Z)"
 
 
-def _told(one: Exchange, dialect: Dialect) -> list[tuple[str, str]]:
-    """Job and address that an answer to a submit tells, each with the name of a variable for it."""
-    if one.method != "POST":
+def _answered(call: Exchange, dialect: Dialect) -> list[tuple[str, str]]:
+    """Return the job and the address in the answer to a submit, each with the name of a variable for it."""
+    if call.method != "POST":
         return []
     try:
-        accepted = dialect.accepted(one.json)
+        accepted = dialect.accepted(call.json)
     except (Unreadable, AttributeError, TypeError):
         return []
     return [(accepted.id, "ID"), (accepted.url, "URL")]
 
 
-def _taken(one: Exchange, value: str) -> str:
-    """A command that takes a value out of an answer like this one."""
-    return f"""sed -n 's/.*"{_field(one, value)}": *"\\([^"]*\\)".*/\\1/p' | head -n 1"""
+def _extraction(call: Exchange, value: str) -> str:
+    """Return a command that takes a value from an answer like this one."""
+    field = re.search(rf'"(\w+)"\s*:\s*"{re.escape(value)}"', call.content.decode("utf-8", "replace"))
+    name = field[1] if field else "request_id"
+    return f"""sed -n 's/.*"{name}": *"\\([^"]*\\)".*/\\1/p' | head -n 1"""
 
 
-def _word(one: Exchange, dialect: Dialect) -> str:
-    """The state of the job that a poll tells; "" where it tells none."""
+def _state(call: Exchange, dialect: Dialect) -> str:
+    """Return the provider's word for the job's state in an answer; "" where there is none."""
     try:
-        return dialect.view(one.json).word if one.method == "GET" else ""
+        return dialect.view(call.json).word
     except (Unreadable, AttributeError, TypeError):
         return ""
-
-
-def _field(one: Exchange, job: str) -> str:
-    """The name of the field that holds a job's name, in the answer that tells it."""
-    told = re.search(rf'"(\w+)"\s*:\s*"{re.escape(job)}"', one.content.decode("utf-8", "replace"))
-    return told[1] if told else "request_id"

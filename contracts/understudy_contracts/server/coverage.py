@@ -51,7 +51,7 @@ class Coverage:
         return len(self._seen)
 
     def _provokes(self, operation: Operation, exchange: Exchange) -> Iterator[int]:
-        """Tell what a call should have brought about, by what is wrong with it."""
+        """Return the statuses that a call should have got, by what is wrong with it."""
         names = {name.lower().encode() for name in exchange.headers}
         if operation.credentials and not any(
             (b"authorization" if one.place == "bearer" else one.name.lower()) in names
@@ -64,7 +64,7 @@ class Coverage:
             yield 400
 
     def pointless(self, api: Api) -> dict[str, str]:
-        """Tell, by id, of operations that more calls would show nothing of, and why."""
+        """Return, by id, the operations about which more calls would show nothing, and why."""
         found: dict[str, str] = {}
         for operation in api.checked:
             answers = self._to_good.get((api.provider, operation.id), set())
@@ -100,10 +100,10 @@ class Coverage:
             return "no check and no generated call led to it"
         if status < 400:
             return "the server never answered so"
-        return "it cannot be forced, as the server is no Understudy"
+        return "it cannot be forced, as the server is not an Understudy"
 
     def line(self) -> str:
-        """Say it in a line."""
+        """Return the coverage in one line."""
         calls = sum(self._seen.values()) + sum(self._undocumented.values())
         operations = sum(len(api.checked) for api in self._apis)
         extra = f", {len(self._undocumented)} undocumented" if self._undocumented else ""
@@ -113,7 +113,7 @@ class Coverage:
         )
 
     def table(self) -> Table:
-        """Tell it operation by operation, what lacks the most first."""
+        """Return a table of the operations; those that lack the most come first."""
         whys: dict[str, dict[str, list[int]]] = {}
         for name, status, why in self.missing():
             whys.setdefault(name, {}).setdefault(why, []).append(status)
@@ -134,7 +134,7 @@ class Coverage:
         return Table("What was seen of the documentation", heads, told, f"{self.line().capitalize()}.")
 
     def as_json(self) -> dict[str, Any]:
-        """Give the counts in JSON's types."""
+        """Return the counts in JSON's types."""
         operations = []
         for api in self._apis:
             for operation in api.checked:

@@ -78,7 +78,7 @@ class Dialect(Protocol):
         """Read the answer to a poll, or a callback. Raises Unreadable."""
 
     def wait(self, exchange: Exchange, now: float) -> float:
-        """Tell how many seconds a 429 asks to wait. Raises Unreadable."""
+        """Return how many seconds a 429 asks to wait. Raises Unreadable."""
 
 
 def _text(told: Any, *path: str) -> str:

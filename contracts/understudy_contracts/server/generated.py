@@ -270,12 +270,12 @@ def _count(target: Target, tally: _Tally, event: events.ScenarioFinished) -> Non
 
 
 def _told(failure: Failure) -> str:
-    """Say what failed, without the engine's guess at the cause, which is often not it."""
+    """Return what failed, without the engine's guess at the cause, which is often wrong."""
     return ": ".join(filter(None, (failure.title, failure.message.partition("\nHint: ")[0])))
 
 
 def _unanswered(target: Target, event: events.NonFatalError) -> Finding:
-    """Tell of a call that got no answer; Schemathesis makes no more of the kind after it."""
+    """Return the finding about a call without an answer; Schemathesis makes no more such calls after it."""
     sample = event.info.code_sample or ""
     command = again(sample, base_url=target.base_url, key=target.key or "", inside=target.is_inside)
     return Finding(
@@ -302,7 +302,7 @@ def _is_about_us(target: Target, failure: Failure) -> bool:
 
 
 def what_was_said(recorder: ScenarioRecorder, case_id: str) -> tuple[str, ...]:
-    """Tell a call of the engine and its answer in a line; nothing where it was not answered."""
+    """Return a call of the engine and its answer in a line; nothing where it got no answer."""
     interaction = recorder.interactions.get(case_id)
     if interaction is None or interaction.response is None:
         return ()
@@ -347,13 +347,13 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
 
 
 def _auth(api: Api, key: str) -> dict[str, Any]:
-    """Give the key to the first way of showing it that the document has."""
+    """Return where the key goes, in the first way that the document has."""
     name, scheme = next(iter(api.document["components"]["securitySchemes"].items()))
     return {name: {"bearer": key} if scheme["type"] == "http" else {"api_key": key}}
 
 
 def _document(target: Target, api: Api, tried: Sequence[Operation]) -> dict[str, Any]:
-    """Give the document with this server and some operations in it, and without addresses of receivers."""
+    """Return the document with this server and some operations in it, and without receiver addresses."""
     document = copy.deepcopy(api.document)
     document["servers"] = [{"url": target.base_url}]
     paths = document.pop("paths")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import Case, Finding, Outcome
 from understudy_contracts.server.again import commands
 from understudy_contracts.server.promises import CHECKS, Check
@@ -24,13 +24,13 @@ _EVIDENCE = 8
 """Exchanges that a finding shows at most."""
 
 
-def subjects(target: Target, apis: Iterable[Api], receiver: Receiver) -> Iterator[Subject]:
-    """Give every submit operation of some providers."""
+def subjects(target: Target, apis: Iterable[Api], inbox: CallbackInbox) -> Iterator[Subject]:
+    """Return every submit operation of some providers."""
     for api in apis:
         queues: list[Subject] = []
         calls: list[Subject] = []
         made = [
-            Subject(target, api, operation, receiver, queues if operation.answers == "job" else calls)
+            Subject(target, api, operation, inbox, queues if operation.answers == "job" else calls)
             for operation in api.submits
         ]
         for subject in made:
@@ -56,7 +56,7 @@ def run_check(check: Check, subject: Subject) -> Case:
     except Exception as problem:
         # Answers of strangers can be of any shape. One that a check cannot take ends that check alone.
         outcome = Outcome.ERROR
-        reason = f"the check could not read what it was answered: {type(problem).__name__}: {problem}"
+        reason = f"the check could not read an answer: {type(problem).__name__}: {problem}"
     took = time.perf_counter() - began
     return Case(
         subject.name,
@@ -71,7 +71,7 @@ def run_check(check: Check, subject: Subject) -> Case:
 
 
 def plan(under_test: Iterable[Subject], checks: Iterable[Check] = CHECKS) -> Iterator[tuple[Subject, Check]]:
-    """Give what `run_checks` will run, in its order."""
+    """Return what `run_checks` will run, in its order."""
     checks = tuple(checks)
     for subject in under_test:
         for check in checks:
@@ -115,7 +115,7 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
         subject.dialect,
         base_url=base,
         key=subject.target.key or "",
-        receivers=subject.receiver.url,
+        receivers=subject.inbox.url,
         inside=subject.target.is_inside,
     )
     if "$RECEIVER" in again:

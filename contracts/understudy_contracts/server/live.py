@@ -78,7 +78,7 @@ class Purse:
             raise NotReached(self._refusals[model.id])
         if price > self.left:
             raise NotReached(f"a submit costs {price:g} USD; {self.left:g} of {self.limit:g} are left")
-        self._refusals[model.id] = "one submit a model is made, and this one was"
+        self._refusals[model.id] = "each model gets one submit, and this one was made"
         self.left = max(self.left - price, 0.0)
         self._progress(
             f"submit to {subject.name} for {price:g} USD; {self.left:g} of {self.limit:g} are left"
@@ -91,13 +91,13 @@ class Purse:
                 self._lost = f"nothing answers: {problem}"
             else:
                 self._lost = (
-                    f"the submit to {subject.name} got no answer, may have been accepted and is not made "
-                    f"again; nothing more is spent: {problem}"
+                    f"the submit to {subject.name} got no answer and may have been accepted; nothing more "
+                    f"is submitted or spent: {problem}"
                 )
             raise NotReached(self._lost) from problem
         if 400 <= exchange.status < 500:
             self.left = min(self.left + price, self.limit)  # what is refused costs nothing
-            self._progress(f"{subject.name} answered {exchange.status}, so that nothing was spent")
+            self._progress(f"{subject.name} answered {exchange.status}, so nothing was spent")
         elif exchange.status >= 500:
             self._progress(
                 f"{subject.name} answered {exchange.status}; it may have been accepted, and paid for"

@@ -1,28 +1,25 @@
-"""What a check said to a server, as journal entries: the same form in which the gateway keeps its own."""
+"""The calls of a check as journal entries, like those that the gateway keeps."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.wire import Exchange
-from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry, cut
 
-_PARAMETER = re.compile(r"\\\{[^{}]*\\\}")
 _MOST = 500
 
 
 def record(exchanges: Iterable[Exchange], api: Api, base_url: str, key: str) -> tuple[JournalEntry, ...]:
-    """Write exchanges as a journal, the first 500; `key` is taken out wherever a journal is written."""
+    """Return the first 500 exchanges as a journal; whoever writes a journal takes `key` out."""
     calls = [one for one in exchanges if one.url.startswith(base_url) and "/_mock/" not in one.url]
     return tuple(_entry(number, one, api, base_url, key) for number, one in enumerate(calls[:_MOST], 1))
 
 
 def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> JournalEntry:
     path = one.url.removeprefix(base_url)
-    operation = _operation(one.method, path.partition("?")[0], api)
+    operation = api.operation_of(one.method, path)
     is_text = one.kind.startswith(("application/json", "text/"))  # as the gateway: no part of a file is kept
     return JournalEntry(
         number=number,
@@ -45,14 +42,6 @@ def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> Jou
         response_size=len(one.content),
         kept=0,
     )
-
-
-def _operation(method: str, path: str, api: Api) -> Operation | None:
-    for operation in api.operations:
-        pattern = _PARAMETER.sub("[^/]+", re.escape(operation.path))
-        if operation.method == method and re.fullmatch(pattern, path):
-            return operation
-    return None
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:

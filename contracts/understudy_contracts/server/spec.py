@@ -1,4 +1,4 @@
-"""A provider's document: which operation a call was for, and whether the answer is one that it may have."""
+"""A provider's document: which operation a call was for, and whether the answer is allowed."""
 
 from __future__ import annotations
 
@@ -95,11 +95,6 @@ class Api:
         ]
         return next((one for one in fitting if one.method == "GET"), fitting[0] if fitting else None)
 
-    def told(self, operation: Operation) -> dict[str, Any]:
-        """What the document says of an operation."""
-        found: dict[str, Any] = self.document["paths"][operation.path][operation.method.lower()]
-        return found
-
     def example(self, operation: Operation) -> dict[str, Any]:
         """The documented request body, else that of another operation of the same model."""
         fitting = [operation, *(one for one in self._makers if _same_model(one, operation))]
@@ -107,18 +102,23 @@ class Api:
 
     def required(self, operation: Operation) -> list[str]:
         """The parameters that a body must have."""
-        content = self.told(operation).get("requestBody", {}).get("content", {}).get("application/json", {})
+        content = (
+            self.catalog.declared(operation)
+            .get("requestBody", {})
+            .get("content", {})
+            .get("application/json", {})
+        )
         schema = follow(self.document, content["schema"]) if "schema" in content else {}
         return list(schema.get("required", ()))
 
     def complaints(
         self, operation: Operation, exchange: Exchange, *, but: Container[str] = ()
     ) -> Iterator[str]:
-        """Say what the document does not allow in an answer.
+        """Return what the document does not allow in an answer.
 
         `but` are headers (in lower case) and values that another promise is about.
         """
-        responses = self.told(operation)["responses"]
+        responses = self.catalog.declared(operation)["responses"]
         told = responses.get(str(exchange.status))
         if told is None:
             known = ", ".join(sorted(responses))
@@ -133,7 +133,8 @@ class Api:
         if not content:
             return
         if exchange.kind not in content:
-            yield f"the answer is {exchange.kind or 'of no told type'}; documented is {', '.join(content)}"
+            kind = exchange.kind or "without a Content-Type"
+            yield f"the answer is {kind}; documented is {', '.join(content)}"
         elif exchange.kind == "application/json":
             yield from self._mismatches(operation, exchange, content[exchange.kind], but)
 

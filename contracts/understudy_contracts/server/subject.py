@@ -1,4 +1,4 @@
-"""What a check holds in its hands: one operation of one server, and ways to submit, follow and force jobs."""
+"""What a check works with: one operation of one server, and ways to submit, follow and force jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from itertools import takewhile
 from typing import Any, TypeVar, cast
 from urllib.parse import quote, urlencode
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.findings import counted
 from understudy_contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
 from understudy_contracts.server.record import record
 from understudy_contracts.server.spec import Api
@@ -57,7 +58,7 @@ class Broken(Exception):
 
 
 def credentials(operation: Operation, key: str) -> dict[str, str]:
-    """Give the header that carries a key to an operation."""
+    """Return the header that carries a key to an operation."""
     credential = next((one for one in operation.credentials if one.place != "query"), None)
     if credential is None:
         return {}
@@ -99,7 +100,7 @@ class Walk:
     def last(self) -> tuple[Exchange, View]:
         """The poll that told the end. Raises NotReached when none did."""
         if self.end is None:
-            raise NotReached("the job was not seen to end")
+            raise NotReached("the job did not end during the check")
         exchange, view = self.polls[self.end]
         assert view is not None  # a poll that told nothing ends nothing
         return exchange, view
@@ -112,7 +113,7 @@ class Subject:
     target: Target
     api: Api
     operation: Operation
-    receiver: Receiver
+    inbox: CallbackInbox
     peers: list[Subject] = field(default_factory=list)
     said: list[Exchange] = field(default_factory=list)
     """What the check under way rests on: its own calls, and those of what it need not see again."""
@@ -151,7 +152,7 @@ class Subject:
         return cast(_T, seen)
 
     def journal(self) -> tuple[JournalEntry, ...]:
-        """Give what was said as a journal: the very one of the check before where that heard the same."""
+        """Return the calls as a journal: the same object as before, if the calls are the same."""
         said, journal = self._journal
         if len(said) != len(self.said) or any(
             one is not two for one, two in zip(said, self.said, strict=True)
@@ -187,7 +188,7 @@ class Subject:
     # -- calls
 
     def credentials(self, key: str | None) -> dict[str, str]:
-        """Give the header that carries a key; none without one."""
+        """Return the header that carries a key; none without one."""
         return {} if key is None else credentials(self.operation, key)
 
     def submit(
@@ -230,9 +231,9 @@ class Subject:
             raise self.refused(exchange)
 
     def refused(self, exchange: Exchange, wanted: int | None = None) -> NotReached:
-        """Say that a submit was not accepted, or not answered with `wanted`, and what to do."""
+        """Return the reason that a submit was not accepted, or not answered with `wanted`, and what to do."""
         made_up = self.target.key is None and exchange.status in (401, 403)
-        hint = "; the keys are made up: give one that it knows with --key" if made_up else ""
+        hint = "; the keys are made up: give a key that it knows with --key" if made_up else ""
         instead = f", not {wanted}" if wanted is not None else ""
         return NotReached(f"the submit was answered {exchange.status}{instead}{hint}")
 
@@ -241,10 +242,10 @@ class Subject:
         try:
             return self.dialect.accepted(exchange.json)
         except Unreadable as problem:
-            raise NotReached(f"the submit told no job: {problem}") from None
+            raise NotReached(f"the answer to the submit has no job: {problem}") from None
 
     def status_url(self, job: str) -> str:
-        """Tell where to ask for a job, by the document."""
+        """Return the documented address of a job. Raises NotReached."""
         operation = self.status_operation
         if operation is None:
             raise NotReached("no status operation is documented")
@@ -270,17 +271,12 @@ class Subject:
     # -- whole lives
 
     @property
-    def followed(self) -> bool:
-        """Whether a job has been followed, so that another check costs no other submit."""
-        return any(name.startswith(_WALK) for name in self._seen)
-
-    @property
     def endless(self) -> bool:
         """Whether a job was followed in vain."""
         return any(isinstance(seen, Walk) and seen.end is None for seen, _ in self._seen.values())
 
     def force(self, key: str, name: str, job: Mapping[str, Any], **more: Any) -> None:
-        """Give the account of a key a scenario of its own. Times in `job` are provider seconds."""
+        """Give the account of a key its own scenario. Times in `job` are provider seconds."""
         # An end that is told is no matter of chance: see --fail-rate.
         scenario = {"name": f"check-{name}", "job": {"end": "COMPLETED", **job}, **more}
         self.target.make_account(key, scenario=scenario)
@@ -350,7 +346,7 @@ class Subject:
         yield changes
         made, cost = len(self.target.jobs(key)) - jobs, balance - self.target.balance(key)
         if made:
-            changes.append(f"created {made} job{'s' if made > 1 else ''}")
+            changes.append(f"created {counted(made, 'job')}")
         if round(cost, 6):
             changes.append(f"charged {cost:g} USD")
 

@@ -1,4 +1,4 @@
-"""What a server can be used for, in plain words, as one who chooses a mock reads it: a line an area."""
+"""What a server can be used for: one line for each area, for people who choose a mock."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ AREAS = (
     Area(
         "keys",
         ACCESS,
-        "keys do not keep callers apart, or jobs that never were are told of",
+        "keys do not keep callers apart, or polls return jobs that were never made",
         "nothing could be tried",
     ),
-    Area("limits", LIMITS, "429 is not what it is at the provider", "429 could not be provoked"),
+    Area("limits", LIMITS, "429 differs from the provider's", "429 could not be provoked"),
     Area(
         "money",
         MONEY,
@@ -49,7 +49,7 @@ AREAS = (
     Area(
         "webhooks",
         CALLBACKS,
-        "callbacks are missing, early, repeated, or tell something else",
+        "callbacks are missing, early, repeated, or differ from the status",
         "no callback came whose time and content could be judged",
     ),
 )
@@ -61,7 +61,7 @@ GENERATED = "generated: "
 
 
 def summarise(cases: Iterable[Case]) -> Iterator[tuple[str, str]]:
-    """Say of each area that was tried what of it holds: kept, NOT KEPT, or not shown, with the promises."""
+    """Return the verdict on each area that was tried: kept, NOT KEPT, or not shown, with the promises."""
     cases = tuple(cases)
     outcomes: dict[str, set[Outcome]] = {}
     for case in cases:
@@ -76,7 +76,7 @@ def summarise(cases: Iterable[Case]) -> Iterator[tuple[str, str]]:
 
 
 def _of_generated(cases: Sequence[Case]) -> str:
-    """Say what calls that were made up from the document have shown."""
+    """Return the verdict on the calls that were generated from the document."""
     broken = dict.fromkeys(
         finding.id.removeprefix("generated-") for case in cases for finding in case.findings
     )
@@ -90,14 +90,14 @@ def _of_generated(cases: Sequence[Case]) -> str:
     counts = f"{passed} of {len(tried)} series of calls clean"
     also = f"not reached, at least in part: {', '.join(unseen)}" if unseen else ""
     if broken:
-        told = "; ".join(filter(None, (counts, f"broken: {', '.join(broken)}", also)))
-        return f"NOT KEPT: calls made up from the document are answered otherwise ({told})"
+        details = "; ".join(filter(None, (counts, f"broken: {', '.join(broken)}", also)))
+        return f"NOT KEPT: calls generated from the document are answered differently ({details})"
     word = "kept" if tried else "not shown"
     return f"{word} ({'; '.join(filter(None, (counts, also)))})"
 
 
 def _places(area: Area, cases: Sequence[Case]) -> str:
-    """Say at how many operations an area was reached, where it was not at all of them."""
+    """Return at how many operations an area was reached; "" where it was at all of them."""
     names = {check.id for check in area.checks}
     of_area = [case for case in cases if case.name in names]
     every = {case.group for case in of_area}

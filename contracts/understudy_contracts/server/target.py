@@ -180,7 +180,7 @@ class Target:
             time.sleep(seconds)
 
     def now(self) -> float:
-        """Tell the server's time, in seconds since the epoch."""
+        """Return the server's time, in seconds since the epoch."""
         if self.pace != "manual":
             return time.time()
         return read_stamp(self.admin("GET", "clock")["now"])
@@ -190,7 +190,7 @@ class Target:
     def admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Call the admin API. Raises NotReached where there is none, or where it refuses."""
         if not self.is_understudy:
-            raise NotReached("this server cannot be made to do it: it is no Understudy")
+            raise NotReached("this server cannot be made to do it: it is not an Understudy")
         exchange = self._admin(method, path, body)
         if exchange.status != 200:
             raise NotReached(f"the admin API refused: {exchange}")
@@ -211,7 +211,7 @@ class Target:
         self.admin("PUT", f"accounts/{quote(key, safe='')}", fields)
 
     def balance(self, key: str) -> float:
-        """Tell the balance of a key, in USD."""
+        """Return the balance of a key, in USD."""
         told = self.admin("GET", f"accounts/{quote(key, safe='')}")["balance_usd"]
         if told is None:
             raise NotReached("the account has no balance")

@@ -68,7 +68,7 @@ class Exchange:
         return shlex.join(parts)
 
     def __str__(self) -> str:
-        """Say in a line what was asked and answered."""
+        """Return the call and its answer in a line."""
         if not self.status:
             return f"{self.method} {self.url} -> no answer"
         if self.kind.startswith(("application/json", "text/")) or not self.kind:
@@ -217,7 +217,7 @@ class Inside(_Client):
         self.app = app
 
     def close(self) -> None:
-        """Tell the app that it ends, and end its loop."""
+        """Shut down the app, and end its loop."""
         if not self.house.loop.is_closed():
             self.house.run(_shut_down(self.app))
         super().close()
@@ -259,7 +259,7 @@ async def _stay(receive: Receive, send: Send) -> None:
 
 
 async def _shut_down(app: ASGIApp) -> None:
-    """Tell an app that it ends; one that knows no lifespan need not answer."""
+    """Shut down an app; one that knows no lifespan need not answer."""
     messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
     async def receive() -> Any:

@@ -17,7 +17,7 @@ import msgspec
 
 from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.conversation import as_text, tell
-from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.findings import Finding, Severity, counted, failing
 from understudy_contracts.report import lines
 from understudy_contracts.rules import judge
 from understudy_contracts.rules.ledger import read_ledger
@@ -425,13 +425,13 @@ class Understudy:
         __tracebackhide__ = True
         if not self._conversation():
             raise AssertionError("nothing was said: did the client use understudy.url() and understudy.key?")
-        counted = {Severity.MUST, Severity.SHOULD} if strict else {Severity.MUST}
-        broken = [finding for finding in self.findings() if finding.severity in counted]
+        broken = [finding for finding in self.findings() if finding.severity in failing(strict=strict)]
         told = [_told_strays(strays)] if (strays := self.strays) else []
         if broken:
             rules = sum(finding.id != _NOT_RECORDED for finding in broken)
-            number = "1 rule" if rules == 1 else f"{rules} rules"
-            told.append(f"the client broke {number} of the provider's contract" if rules else _LACKING)
+            told.append(
+                f"the client broke {counted(rules, 'rule')} of the provider's contract" if rules else _LACKING
+            )
             told += ["\n".join(lines(finding)) for finding in broken]
         if told:
             raise AssertionError("\n\n".join(told))

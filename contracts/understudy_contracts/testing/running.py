@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_mock.app import create_app, create_world
 from understudy_mock.gateway.world import World
 from understudy_mock.settings import Settings
@@ -36,7 +36,7 @@ class Running:
         self._listener = listener
         self._files = files
         self.url = address_of(listener)
-        self.receiver = Receiver()
+        self.receiver = CallbackInbox()
         self.accounts: dict[str, str] = {}
         """The accounts of keys that were given out here, with the keys: what carries one is nobody else's."""
         self._loop = asyncio.new_event_loop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,11 @@ class Catalog:
 
     operations: tuple[Operation, ...]
     documents: Mapping[str, dict[str, Any]]
+    _by_name: dict[tuple[str, str], Operation] = field(init=False)
+
+    def __post_init__(self) -> None:
+        by_name = {(operation.provider, operation.id): operation for operation in self.operations}
+        object.__setattr__(self, "_by_name", by_name)
 
     def __repr__(self) -> str:
         return f"<Catalog of {self.summary()}>"
@@ -35,6 +40,16 @@ class Catalog:
         """Every model, in the order of the documents."""
         submitted = (o.model for o in self.operations if o.role == "submit" and o.model is not None)
         return tuple(dict.fromkeys(submitted))
+
+    def operation(self, provider: str, name: str) -> Operation | None:
+        """Return a provider's operation by its operationId; None where there is none."""
+        return self._by_name.get((provider, name))
+
+    def declared(self, operation: Operation) -> dict[str, Any]:
+        """Return the Operation Object of an operation, as it stands in its provider's document."""
+        path_item = self.documents[operation.provider]["paths"][operation.path]
+        declared: dict[str, Any] = path_item[operation.method.lower()]
+        return declared
 
     def hosts(self, provider: str) -> tuple[str, ...]:
         """Return the real host names of a provider: of its API, its files, and others that clients call."""

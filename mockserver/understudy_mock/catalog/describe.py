@@ -18,7 +18,7 @@ def describe(catalog: Catalog, operation: Operation) -> str:
 
 def example(catalog: Catalog, operation: Operation) -> dict[str, Any]:
     """Give the documented example of an operation's body; {} where there is none."""
-    content = _told(catalog, operation).get("requestBody", {}).get("content", {})
+    content = catalog.declared(operation).get("requestBody", {}).get("content", {})
     examples = content.get("application/json", {}).get("examples", {})
     first: dict[str, Any] = next(iter(examples.values()), {})
     found: dict[str, Any] = first.get("value", {})
@@ -43,14 +43,8 @@ _EVIDENCE = {
 }
 
 
-def _told(catalog: Catalog, operation: Operation) -> dict[str, Any]:
-    path = catalog.documents[operation.provider]["paths"][operation.path]
-    told: dict[str, Any] = path[operation.method.lower()]
-    return told
-
-
 def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
-    document, told = catalog.documents[operation.provider], _told(catalog, operation)
+    document, told = catalog.documents[operation.provider], catalog.declared(operation)
     statuses = " ".join(str(status) for status in sorted(operation.statuses))
     also = ", another path of the same operation" if operation.alias else ""
     known = _EVIDENCE[operation.evidence]

@@ -134,12 +134,9 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, _Dumper.represent_text)
 
 
-def write_yaml(data: Any, *, width: int = 100, flow: bool | None = False) -> str:
-    """Return data as YAML that `read_yaml` reads back equal; keys keep their order, lines wrap at `width`.
-
-    `flow` says which collections are in braces or brackets: all (True), the innermost (None), none (False).
-    """
+def write_yaml(data: Any, *, width: int = 100) -> str:
+    """Write YAML that `read_yaml` reads back equal: keys in order, lines of `width` characters at most."""
     text: str = yaml.dump(
-        data, Dumper=_Dumper, default_flow_style=flow, sort_keys=False, allow_unicode=True, width=width
+        data, Dumper=_Dumper, default_flow_style=False, sort_keys=False, allow_unicode=True, width=width
     )
     return text

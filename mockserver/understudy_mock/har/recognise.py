@@ -57,14 +57,10 @@ class Recogniser:
 
     def __init__(self, catalog: Catalog) -> None:
         self._routes = Routes(catalog)
-        self._operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
-        self._keeps = {o.provider: o.id for o in catalog.operations if o.role == "keep"}
+        self.operation = catalog.operation
+        self._keeps = {one.provider: one.id for one in catalog.operations if one.role == "keep"}
         self._named: dict[str, Owner] = {}
         self._jobs: dict[str, Owner] = {}
-
-    def operation(self, provider: str, name: str) -> Operation | None:
-        """Return an operation by its names; None where there is none."""
-        return self._operations.get((provider, name))
 
     def match(self, method: str, url: str) -> Match | None:
         """Return what a call is for by its address alone; None for what is no provider's."""

@@ -1,7 +1,7 @@
 """The promises of a job API that generic checks miss, one function each.
 
 A function returns when the promise is kept, raises `Broken` when it is not, and `NotReached` when it could
-not be put to the test. A precondition that fails is never a broken promise: another check is there for it.
+not be tested. A precondition that fails is never a broken promise: another check covers it.
 """
 
 from understudy_contracts.server.promises.access import ACCESS

@@ -13,7 +13,7 @@ _OTHERS = "assumed: OWASP API Security Top 10 (2023), API1, Broken Object Level 
 
 
 def submit_needs_key(subject: Subject) -> None:
-    """A submit without a key is 401."""
+    """A submit without a key gets 401."""
     exchange = subject.submit(None)
     subject.must_accept(subject.target.fresh_key())
     if exchange.status != 401:
@@ -21,19 +21,19 @@ def submit_needs_key(subject: Subject) -> None:
 
 
 def poll_needs_key(subject: Subject) -> None:
-    """A poll without a key is 401."""
+    """A poll without a key gets 401."""
     key = subject.target.fresh_key()
     accepted, submitted = subject.accept(key)
     exchange = subject.poll(accepted.id, None)
     own = subject.poll(accepted.id, key)
     if subject.see(own) is None:
-        raise NotReached(f"a poll with the key tells no job, too: it was answered {own.status}")
+        raise NotReached(f"a poll with the key returns no job either: it was answered {own.status}")
     if exchange.status != 401:
         raise Broken(f"answered {exchange.status}", submitted, exchange)
 
 
 def foreign_job(subject: Subject) -> None:
-    """Another key's job cannot be read: it is 404."""
+    """A poll for another key's job gets 404."""
     mine, theirs = subject.target.fresh_key(), subject.target.another_key()
     accepted, submitted = subject.accept(mine)
     exchange = subject.poll(accepted.id, theirs)
@@ -43,17 +43,17 @@ def foreign_job(subject: Subject) -> None:
     if exchange.status == 404:
         return
     if exchange.status >= 500:
-        raise NotReached(f"it was answered {exchange.status}, which tells nobody's job")
+        raise NotReached(f"it was answered {exchange.status}, which says nothing about the job")
     if subject.see(exchange) is None and _nobodys(subject, theirs).status == exchange.status:
-        raise NotReached(f"a job that was never made is {exchange.status} there, too: see unknown-job")
+        raise NotReached(f"a job that was never made gets {exchange.status} there, too: see unknown-job")
     raise Broken(f"another key's poll was answered {exchange.status}", submitted, exchange)
 
 
 def unknown_job(subject: Subject) -> None:
-    """A job that was never made is 404."""
+    """A poll for a job that was never made gets 404."""
     exchange = _nobodys(subject, subject.target.fresh_key())
     if not subject.walk().told:
-        raise NotReached("a job that was made is not told of either, so a 404 says nothing")
+        raise NotReached("a job that was made cannot be read either, so a 404 says nothing")
     if exchange.status != 404:
         raise Broken(f"answered {exchange.status}", exchange)
 

@@ -49,13 +49,13 @@ def as_documented(subject: Subject) -> None:
             if complaint is not None:
                 raise Broken(f"{operation.id}: {complaint}", walk.submit, exchange)
     if all(walk.end is None for walk in subject.walks()):
-        raise NotReached("no job was seen to end; what was seen until then is as documented")
+        raise NotReached("no job ended during the check; everything until then was as documented")
 
 
 def every_status(subject: Subject) -> None:
-    """Every documented status can be met, and looks as documented."""
+    """Every documented status can be provoked, and its answer is as documented."""
     if not subject.target.is_understudy:
-        raise NotReached("this server cannot be made to answer them: it is no Understudy")
+        raise NotReached("this server cannot be made to answer them: it is not an Understudy")
     for status in sorted(subject.operation.statuses):
         key = subject.target.fresh_key()
         subject.force_at_once(key)
@@ -63,7 +63,7 @@ def every_status(subject: Subject) -> None:
         if status < 300 and 400 <= exchange.status < 500:
             raise subject.refused(exchange)
         if exchange.status != status:
-            raise Broken(f"asked for {status} it answered {exchange.status}", exchange)
+            raise Broken(f"asked for {status}, it answered {exchange.status}", exchange)
         # Whether a 429 tells when to come back is 429-tells-when's.
         but = (subject.dialect.retry_header,) if status == 429 else ()
         complaint = next(subject.api.complaints(subject.operation, exchange, but=but), None)
@@ -72,11 +72,11 @@ def every_status(subject: Subject) -> None:
 
 
 def every_other_status(subject: Subject) -> None:
-    """Every documented status of the other operations can be met, and looks as documented."""
+    """Every documented status of the other operations can be provoked, and its answer is as documented."""
     subject.must_accept(subject.target.fresh_key())
     if not subject.target.is_understudy:
         _meet_some(subject)
-        raise NotReached("this server cannot be made to answer them all: it is no Understudy")
+        raise NotReached("this server cannot be made to answer them all: it is not an Understudy")
     for operation in _others(subject):
         _meet_all(subject, operation)
 
@@ -128,7 +128,7 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
         exchange = _call(subject, operation, job, key, {"Prefer": f"code={status}"})
         _hold(subject, operation, exchange)
         if status >= 400 and operation.role in ("status", "result") and exchange.status != status:
-            raise Broken(f"asked for {status} it answered {exchange.status}", exchange)
+            raise Broken(f"asked for {status}, it answered {exchange.status}", exchange)
 
 
 def _meet_some(subject: Subject) -> None:
@@ -157,7 +157,7 @@ def _ticket(subject: Subject, operation: Operation, key: str) -> tuple[str, byte
         exchange = _call(subject, ticket, "", key)
         if found := re.search(f'{before}([^/"?]+){after}', exchange.content.decode("utf-8", "replace")):
             return found[1], bytes(int(subject.api.example(ticket).get("size", 0)))
-    raise NotReached(f"no answer told where {operation.id} is")
+    raise NotReached(f"no answer had the address of {operation.id}")
 
 
 def _call(
@@ -194,7 +194,7 @@ def _hold(subject: Subject, operation: Operation, exchange: Exchange) -> None:
 
 
 def validated(subject: Subject) -> None:
-    """A body that is no JSON object, or lacks a required parameter, is refused."""
+    """A body that is not a JSON object, or lacks a required parameter, is refused."""
     key = subject.target.fresh_key()
     whole = subject.api.example(subject.operation)
     required = subject.api.required(subject.operation)
@@ -210,28 +210,32 @@ def validated(subject: Subject) -> None:
 
 
 def media(subject: Subject) -> None:
-    """The files of a job can be fetched without a key, and are what they are said to be."""
+    """A job's files can be downloaded without a key, and have the stated media type."""
     files = _files(subject)
     if not files:
-        raise NotReached("no file was told")
+        raise NotReached("no answer had the address of a file")
     for url, said, evidence in files:
         if url and not is_absolute(url):
-            raise Broken(f"told as {url!r}, which is no absolute address", evidence)
+            raise Broken(f"its address is {url!r}, which is no absolute address", evidence)
         exchange = subject.target.call("GET", url) if url else evidence
         if exchange.status != 200 or not exchange.content:
             raise Broken(f"{exchange.status} with {len(exchange.content)} bytes", evidence, exchange)
         kind = said or exchange.kind
         if exchange.kind != kind:
-            raise Broken(f"said to be {kind}, served as {exchange.kind or 'nothing'}", evidence, exchange)
+            raise Broken(
+                f"its stated type is {kind}, but it is served as {exchange.kind or 'nothing'}",
+                evidence,
+                exchange,
+            )
         magic = _MAGIC.get(kind)
         if magic is None and kind != "application/octet-stream":
-            raise Broken(f"{kind!r} is no type of media that is known here", evidence, exchange)
+            raise Broken(f"{kind!r} is an unknown media type", evidence, exchange)
         if magic is not None and not re.match(magic, exchange.content, re.DOTALL):
             raise Broken(f"served as {kind}, but begins {exchange.content[:12]!r}", evidence, exchange)
 
 
 def _files(subject: Subject) -> list[tuple[str, str, Exchange]]:
-    """Tell address, told type and where that was told, of each file; "" for the submit's own answer."""
+    """Return each file's address, stated type, and the answer with both; "" for the submit's own answer."""
     if not subject.queues:
         key = subject.target.fresh_key()
         subject.force_at_once(key)

@@ -34,7 +34,7 @@ def _run_into_it(subject: Subject, key: str, window: int = _LONG) -> Exchange:
 
 
 def limited(subject: Subject) -> None:
-    """A submit beyond the limit is 429."""
+    """A submit beyond the limit gets 429."""
     key = subject.target.fresh_key()
     subject.force_at_once(key)
     subject.target.make_account(key, rate_limit=f"1/{_LONG}")
@@ -43,11 +43,11 @@ def limited(subject: Subject) -> None:
     if first.status not in ACCEPTED:
         raise subject.refused(first)
     if second.status != 429:
-        raise Broken(f"the second submit of one allowed was answered {second.status}", first, second)
+        raise Broken(f"one submit is allowed, and the second was answered {second.status}", first, second)
 
 
 def tells_when(subject: Subject) -> None:
-    """A 429 tells when to come back, in the documented header."""
+    """A 429 says when to try again, in the documented header."""
     exchange = _run_into_it(subject, subject.target.fresh_key())
     try:
         subject.dialect.wait(exchange, subject.target.now())
@@ -56,13 +56,13 @@ def tells_when(subject: Subject) -> None:
 
 
 def honest(subject: Subject) -> None:
-    """Waiting as long as a 429 asks works; waiting less does not."""
+    """After the time that a 429 asks for, a submit is accepted; before, it is not."""
     key = subject.target.fresh_key()
     exchange = _run_into_it(subject, key, _WINDOW)
     try:
         wait = subject.dialect.wait(exchange, subject.target.now())
     except Unreadable as problem:
-        raise NotReached(f"it does not tell when: {problem}") from None
+        raise NotReached(f"it does not say when to try again: {problem}") from None
     early = max(0.0, wait - _EARLY)
     if subject.target.pace != "manual":
         early = max(0.0, early - exchange.took / 1000)
@@ -71,13 +71,19 @@ def honest(subject: Subject) -> None:
     if impatient.status != 429:
         if not _was_early(subject, exchange, impatient, wait):
             raise NotReached(
-                f"it answers too slowly to be asked again within the {wait:g} s that it told to wait"
+                f"it answers too slowly to be asked again within the {wait:g} s that it asked for"
             )
-        raise Broken(f"waiting {early:.1f} s of the {wait:g} s asked for was enough", exchange, impatient)
+        raise Broken(
+            f"a submit was accepted after {early:.1f} s of the {wait:g} s that it asked for",
+            exchange,
+            impatient,
+        )
     subject.target.elapse(wait - early + 0.05)
     patient = subject.submit(key)
     if patient.status not in ACCEPTED:
-        raise Broken(f"after the {wait:g} s asked for, it answered {patient.status}", exchange, patient)
+        raise Broken(
+            f"after the {wait:g} s that it asked for, it answered {patient.status}", exchange, patient
+        )
 
 
 def _was_early(subject: Subject, refusal: Exchange, retry: Exchange, wait: float) -> bool:
@@ -91,7 +97,7 @@ def _was_early(subject: Subject, refusal: Exchange, retry: Exchange, wait: float
 
 
 def creates_nothing(subject: Subject) -> None:
-    """A submit that is refused as too many creates nothing and charges nothing."""
+    """A submit beyond the limit creates nothing and charges nothing."""
     key = subject.target.fresh_key()
     subject.target.make_account(key, balance_usd=1000)
     _run_into_it(subject, key)

@@ -26,7 +26,7 @@ def _penniless(subject: Subject) -> str:
 
 
 def refused(subject: Subject) -> None:
-    """A submit that the balance does not cover is refused: 402, or 406 at Segmind."""
+    """A submit that costs more than the balance gets 402, or 406 at Segmind."""
     exchange = subject.submit(_penniless(subject))
     key = subject.target.fresh_key()
     subject.target.make_account(key, balance_usd=_ENOUGH)
@@ -36,12 +36,12 @@ def refused(subject: Subject) -> None:
 
 
 def refusal_creates_nothing(subject: Subject) -> None:
-    """A submit refused for want of money creates no job."""
+    """A submit refused for lack of money creates no job."""
     _check_refusal(subject, "created")
 
 
 def refusal_charges_nothing(subject: Subject) -> None:
-    """A submit refused for want of money charges nothing."""
+    """A submit refused for lack of money charges nothing."""
     _check_refusal(subject, "charged")
 
 
@@ -64,13 +64,13 @@ def mistake_is_free(subject: Subject) -> None:
         exchange = subject.submit(key, b"{")
     subject.must_accept(key)
     if exchange.status < 400:
-        raise NotReached(f"a body that is no JSON was answered {exchange.status}")
+        raise NotReached(f"a body that is not JSON was answered {exchange.status}")
     if changes:
         raise Broken(f"a {exchange.status} {' and '.join(changes)}", exchange)
 
 
 def completed_is_charged(subject: Subject) -> None:
-    """A job that is COMPLETED is charged once, at its documented price."""
+    """A COMPLETED job is charged once, at its documented price."""
     cost, evidence = _cost_of(subject, "COMPLETED")
     if round(cost - subject.price, 6):
         raise Broken(f"it cost {cost:g} USD, not {subject.price:g}", evidence)
@@ -84,7 +84,7 @@ def error_is_refunded(subject: Subject) -> None:
 
 
 def failed_as_documented(subject: Subject) -> None:
-    """A job that FAILED is charged or given back, as the provider documents it."""
+    """A FAILED job is charged or refunded, as the provider documents it."""
     model = subject.operation.model
     assert model is not None  # a submit has one
     expected = 0.0 if "FAILED" in model.price.refunds else subject.price
@@ -113,7 +113,7 @@ def _cost_of(subject: Subject, end: str) -> tuple[float, Exchange]:
                 break
             target.elapse(0.01)
         if view is None or not view.final or (view.state == "COMPLETED") is not (end == "COMPLETED"):
-            raise NotReached(f"the job was not seen to end so: {view.word if view else 'nothing was told'}")
+            raise NotReached(f"the job did not end like that: {view.word if view else 'no state was read'}")
     elif (exchange.status == 200) is not (end == "COMPLETED"):
         raise NotReached(f"the submit was answered {exchange.status}")
     return _ENOUGH - target.balance(key), exchange

@@ -23,13 +23,13 @@ def _must_move(walks: list[Walk]) -> None:
     """Raise NotReached unless some job was seen in two states: else nothing of its life was seen."""
     if not any(len({view.word for _, view in walk.told}) > 1 for walk in walks):
         words = sorted({view.word for walk in walks for _, view in walk.told})
-        raise NotReached(f"only one state was ever seen: {words[0]}" if words else "no poll told a job")
+        raise NotReached(f"the job had only one state: {words[0]}" if words else "no poll returned a job")
 
 
 def _must_end(walks: list[Walk]) -> None:
     """Raise NotReached unless some job was seen to end."""
     if all(walk.end is None for walk in walks):
-        raise NotReached("no job was seen to end")
+        raise NotReached("no job ended during the check")
 
 
 def _must_know(walks: list[Walk]) -> None:
@@ -37,17 +37,19 @@ def _must_know(walks: list[Walk]) -> None:
     for walk in walks:
         for _, view in walk.told:
             if not view.state:
-                raise NotReached(f"{view.word!r} was told, which is not documented: see documented-states")
+                raise NotReached(
+                    f"the state was {view.word!r}, which is not documented: see documented-states"
+                )
 
 
 def _must_tell(walks: list[Walk]) -> None:
     """Raise NotReached unless some poll told a job."""
     if not any(walk.told for walk in walks):
-        raise NotReached("no poll told a job")
+        raise NotReached("no poll returned a job")
 
 
 def completes(subject: Subject) -> None:
-    """A job that is accepted ends, and is then told as COMPLETED."""
+    """An accepted job ends, and its state is then COMPLETED."""
     walk = subject.walk()
     if walk.end is None:
         if walk.told:
@@ -57,15 +59,15 @@ def completes(subject: Subject) -> None:
             f"the job did not end within {len(walk.polls)} polls: {seen}",
             walk.submit,
             *(exchange for exchange, _ in walk.polls[-1:]),
-            hint="it should tell an end after a while: make the last call again and again",
+            hint="it should be in a final state after a while: repeat the last call",
         )
     exchange, view = walk.last()
     if view.state != "COMPLETED":
-        raise Broken(f"a job that nothing was wrong with ended {view.word}", walk.submit, exchange)
+        raise Broken(f"a job without any fault ended {view.word}", walk.submit, exchange)
 
 
 def never_back(subject: Subject) -> None:
-    """States never go back."""
+    """The state of a job never goes back."""
     for walk in subject.walks():
         known = [(exchange, view) for exchange, view in walk.until_end if view.state]
         for (one, before), (two, after) in pairwise(known):
@@ -76,7 +78,7 @@ def never_back(subject: Subject) -> None:
 
 
 def absorbs(subject: Subject) -> None:
-    """A final state is final: later polls tell the same."""
+    """A final state is final: later polls return the same."""
     for walk in subject.walks():
         if walk.end is None:
             continue
@@ -88,11 +90,11 @@ def absorbs(subject: Subject) -> None:
                 raise Broken(f"after {end.word} {_changed(view, end)}", walk.submit, *between)
     _must_end(subject.walks())
     if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
-        raise NotReached("no poll after the end told a job")
+        raise NotReached("no poll after the end returned a job")
 
 
 def _changed(view: View, end: View) -> str:
-    """Say what a later poll tells of a job in the place of what its end told."""
+    """Return what a later poll has in the place of what the end had."""
     if view.word != end.word:
         return f"the job was told as {view.word}"
     if view.id != end.id:
@@ -101,7 +103,7 @@ def _changed(view: View, end: View) -> str:
 
 
 def documented_words(subject: Subject) -> None:
-    """Only documented statuses are told."""
+    """Every status of a job is documented."""
     for walk in subject.walks():
         for exchange, view in walk.told:
             if not view.state:
@@ -113,7 +115,7 @@ def documented_words(subject: Subject) -> None:
 
 
 def is_kept(subject: Subject) -> None:
-    """A job stays known to the key that made it."""
+    """The key that made a job can always read it."""
     for walk in subject.walks():
         for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status in (404, 410):
@@ -123,7 +125,7 @@ def is_kept(subject: Subject) -> None:
 
 
 def no_crash(subject: Subject) -> None:
-    """No poll of a job that is there is answered 5xx."""
+    """No poll for a job that exists gets 5xx."""
     for walk in subject.walks():
         for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status >= 500:
@@ -133,7 +135,7 @@ def no_crash(subject: Subject) -> None:
 
 
 def nothing_early(subject: Subject) -> None:
-    """Output, error and the end's stamp are empty until the job has ended."""
+    """Output, error and the final timestamp are empty until the job has ended."""
     for walk in subject.walks():
         for exchange, view in walk.told:
             if view.final or not view.state:
@@ -148,14 +150,14 @@ def nothing_early(subject: Subject) -> None:
                 if value
             ]
             if early:
-                raise Broken(f"{', '.join(early)} told while {view.word}", walk.submit, exchange)
+                raise Broken(f"{', '.join(early)} present while {view.word}", walk.submit, exchange)
     _must_know(subject.walks())
     if all(view.final for walk in subject.walks() for _, view in walk.told[:1]):
-        raise NotReached("no poll told a job before its end")
+        raise NotReached("no poll returned a job before its end")
 
 
 def complete_at_end(subject: Subject) -> None:
-    """At the end a good job tells its output, a bad one its error, and both when they ended."""
+    """At the end, a good job has an output, a bad one an error, and both the time of their end."""
     for walk in subject.walks():
         if walk.end is None:
             continue
@@ -176,7 +178,7 @@ def complete_at_end(subject: Subject) -> None:
 
 
 def stamps(subject: Subject) -> None:
-    """Stamps are well-formed, in order, and never change backwards."""
+    """Timestamps are well-formed, in order, and never go back."""
     for walk in subject.walks():
         before: dict[str, str] = {}
         for exchange, view in walk.until_end:
@@ -186,12 +188,12 @@ def stamps(subject: Subject) -> None:
                 raise Broken(complaint, walk.submit, exchange)
             before = told
     if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.told):
-        raise NotReached("no poll told a stamp")
+        raise NotReached("no poll had a timestamp")
     _must_move(subject.walks())
 
 
 def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Say what is wrong with the stamps of a poll after those of the one before it; "" where nothing is."""
+    """Return what is wrong with a poll's timestamps after those of the poll before; "" where nothing is."""
     for name, text in told.items():
         try:
             read_stamp(text)
@@ -213,12 +215,12 @@ def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
 
 
 def same_job(subject: Subject) -> None:
-    """The address that the submit gives leads to the same job."""
+    """The address in the submit's answer leads to the same job."""
     key = subject.target.fresh_key()
     accepted, submitted = subject.accept(key)
     if not subject.target.is_own(accepted.url):
         if not is_absolute(accepted.url):
-            raise Broken(f"it is no absolute address: {accepted.url!r}", submitted)
+            raise Broken(f"it is not an absolute address: {accepted.url!r}", submitted)
         # Not called: the key is for this server, and another one may be the provider itself.
         raise Broken(f"it leads to another server: {accepted.url}", submitted)
     exchange = subject.target.call("GET", accepted.url, subject.credentials(key))
@@ -229,7 +231,7 @@ def same_job(subject: Subject) -> None:
 
 
 def unique_ids(subject: Subject) -> None:
-    """Every submit makes a job of its own, also when the bodies are equal."""
+    """Every submit makes its own job, even if the bodies are equal."""
     key = subject.target.fresh_key()
     (one, first), (two, second) = subject.accept(key), subject.accept(key)
     if one.id == two.id:

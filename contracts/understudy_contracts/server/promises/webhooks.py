@@ -69,7 +69,7 @@ def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float =
 def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Told:
     target = subject.target
     key = target.fresh_key()
-    path = subject.receiver.new_path()
+    path = subject.inbox.new_path()
     pause = min(1.0, target.patience / 20)
     if target.is_understudy:
         reason = {} if end == "COMPLETED" else {"error": "forced by the check"}
@@ -80,10 +80,10 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         pause = max(course / target.speed / 8, _SHORT)
     elif not is_near(target.base_url):
         raise NotReached("a server elsewhere cannot reach a receiver on this machine")
-    exchange = subject.submit(key, webhook=subject.receiver.url + path, mode=mode)
+    exchange = subject.submit(key, webhook=subject.inbox.url + path, mode=mode)
     if exchange.status == 400:
         raise NotReached(
-            "it takes no http:// receiver; an Understudy does with --allow-http-webhooks: "
+            "it accepts no http:// receiver; an Understudy does with --allow-http-webhooks: "
             + exchange.content[:200].decode("utf-8", "replace")
         )
     if exchange.status not in ACCEPTED:
@@ -95,7 +95,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
     while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
         polls += 1
         _settle(subject, job)
-        came = subject.receiver.at(path)
+        came = subject.inbox.at(path)
         polled = subject.poll(job, key)
         view = subject.see(polled)
         ended = view.final if view is not None and view.state else None
@@ -106,13 +106,11 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         target.elapse(pause)
     if told.view is not None:
         # What comes after the end: at most a tick later, if anything does.
-        subject.receiver.wait(
-            path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0
-        )
+        subject.inbox.wait(path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0)
         later = 0.05 if target.is_understudy or not subject.first else _RESENT
         target.elapse(pause * 3 if target.pace == "manual" else later)
         _settle(subject, job)
-        _take(subject, told, subject.receiver.at(path), ended=True)
+        _take(subject, told, subject.inbox.at(path), ended=True)
     return told
 
 
@@ -147,48 +145,48 @@ def _is_due(delivery: dict[str, object], now: float) -> bool:
 
 
 def once_at_end(subject: Subject) -> None:
-    """In terminal mode one callback comes, when the job has ended, and no other."""
+    """In terminal mode one callback comes, when the job has ended."""
     told = _follow(subject, "terminal")
     if told.view is None:
-        raise NotReached("the job was not seen to end")
+        raise NotReached("the job did not end during the check")
     if len(told.callbacks) != 1 or len(told.final) != 1:
         raise Broken(
-            f"{len(told.callbacks)} callbacks came, {len(told.final)} of them told the end", *_evidence(told)
+            f"{len(told.callbacks)} callbacks came, {len(told.final)} of them about the end", *_evidence(told)
         )
 
 
 def not_early(subject: Subject) -> None:
-    """No callback tells an end that the status does not tell yet."""
+    """No callback reports the end before the status does."""
     told = _follow(subject, "terminal")
     for _, view, ended in told.callbacks:
         if view is not None and view.final and ended is None:
-            raise NotReached(f"a callback told {view.word} while no poll told a documented state")
+            raise NotReached(f"a callback reported {view.word} while no poll returned a documented state")
         if view is not None and view.final and not ended:
-            raise Broken(f"a callback told {view.word} before the status did", *_evidence(told))
+            raise Broken(f"a callback reported {view.word} before the status did", *_evidence(told))
     if not told.final:
-        raise NotReached("no callback told an end")
+        raise NotReached("no callback reported an end")
 
 
 def progress_then_end(subject: Subject) -> None:
-    """In sync mode callbacks tell progress until the end, and then the end once."""
+    """In sync mode callbacks report progress until the end, and then the end once."""
     told = _follow(subject, "sync")
     if told.view is None:
-        raise NotReached("the job was not seen to end")
+        raise NotReached("the job did not end during the check")
     kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
     if "progress" not in kinds:
         if not subject.target.is_understudy and told.seconds <= _INTERVAL:
             raise NotReached(
                 f"the job took {told.seconds:.1f} s, and progress is due every {_INTERVAL:g} s at the latest"
             )
-        raise Broken("no progress was told", *_evidence(told))
+        raise Broken("no callback reported progress", *_evidence(told))
     if "end" not in kinds:
-        raise Broken("the end was never told", *_evidence(told))
+        raise Broken("no callback reported the end", *_evidence(told))
     if kinds.count("end") == 1 and kinds[-1] != "end":
-        raise Broken("progress was told after the end", *_evidence(told))
+        raise Broken("a callback reported progress after the end", *_evidence(told))
 
 
 def equals_status(subject: Subject) -> None:
-    """The last callback tells what the status tells, but for the stamps."""
+    """The last callback is equal to the status, except for the timestamps."""
     _must_equal(subject, _follow(subject, "terminal"))
     if subject.target.is_understudy:
         for end in ENDS[1:]:
@@ -197,30 +195,30 @@ def equals_status(subject: Subject) -> None:
 
 def _must_equal(subject: Subject, told: _Told) -> None:
     if told.view is None:
-        raise NotReached("the job was not seen to end")
+        raise NotReached("the job did not end during the check")
     if not told.final:
-        raise NotReached("no callback told the end")
+        raise NotReached("no callback reported the end")
     view = subject.dialect.view(told.final[-1].told, callback=True)
     if view.word == told.view.word and told.view.state in ENDS[1:] and not told.view.error:
-        raise NotReached("the status told no reason to compare: see complete-at-the-end")
+        raise NotReached("the status had no reason to compare: see complete-at-the-end")
     # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
     if view.told != told.view.told:
-        raise Broken(f"the callback told {view.told}, the status {told.view.told}", *_evidence(told))
+        raise Broken(f"the callback had {view.told}, the status {told.view.told}", *_evidence(told))
 
 
 def signed(subject: Subject) -> None:
-    """A signed callback carries a signature that its secret verifies."""
+    """A signed callback has a signature that its secret verifies."""
     told = _follow(subject, "terminal")
     if not told.callbacks:
         raise NotReached("no callback came")
     operation = next((one for one in subject.api.operations if one.role == "secret"), None)
     if operation is None:
-        raise NotReached("no operation tells the secret")
+        raise NotReached("no operation returns the secret")
     asked = subject.target.call(operation.method, operation.path, subject.credentials(told.key))
     try:
         secret = str(asked.json["data"]["secret"])
     except (TypeError, LookupError):
-        raise NotReached(f"the secret was not told: {operation.id} was answered {asked.status}") from None
+        raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}") from None
     callback = told.callbacks[0][0]
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     missing = [name for name in names if name not in callback.headers]
@@ -234,7 +232,7 @@ def signed(subject: Subject) -> None:
 
 
 def refused_address(subject: Subject) -> None:
-    """An address that is no http(s) URL is refused."""
+    """An address that is not an http(s) URL is refused."""
     key = subject.target.fresh_key()
     answered = {url: subject.submit(key, webhook=url) for url in ("ftp://127.0.0.1/callback", "callback")}
     # A server that refuses everything has not refused an address.

@@ -8,13 +8,13 @@ from socket import create_connection
 
 import httpx
 
-from understudy_contracts.callback_inbox import Receiver
+from understudy_contracts.callback_inbox import CallbackInbox
 
 
 @contextmanager
-def _listening(**bounds: int) -> Iterator[tuple[Receiver, httpx.Client]]:
+def _listening(**bounds: int) -> Iterator[tuple[CallbackInbox, httpx.Client]]:
     with (
-        closing(Receiver(**bounds)) as receiver,
+        closing(CallbackInbox(**bounds)) as receiver,
         httpx.Client(base_url=receiver.url, trust_env=False) as client,
     ):
         yield receiver, client

@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator
 
 from tests.server.test_command import listening, run
 from understudy_contracts.receiver import checks as callbacks
-from understudy_contracts.receiver.checks import _posts, callbacks_of, check_receiver
+from understudy_contracts.receiver.checks import _posts, check_receiver, documented_callback
 from understudy_contracts.receiver.posts import Wanted
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.spec import Api
@@ -153,7 +153,7 @@ def test_a_slow_receiver_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(callbacks, "_LONGEST", 0.0)
     found, result = found_at(careful)
     assert found == set()
-    assert "s a callback, and 0 s were used up; the 1 before were well" in result.output
+    assert "s for a callback, and the 0 s are used up; the 1 before were right" in result.output
     assert "passed" not in result.output
 
 
@@ -186,7 +186,7 @@ def test_what_a_receiver_of_signed_callbacks_hides_is_not_passed() -> None:
 def test_valid_callbacks_are_such_as_can_come(catalog: Catalog, provider: str) -> None:
     """Files come with a completed job and with no other, a reason with a failed one; all fit the document."""
     api = Api(provider, catalog, only=("submit-hunyuan-video*",))
-    schema = callbacks_of(api)["requestBody"]["content"]["application/json"]["schema"]
+    schema = documented_callback(api)["requestBody"]["content"]["application/json"]["schema"]
     validator = Draft202012Validator({**schema, "components": api.document["components"]})
     valid = [one for one in _posts(api, 1, 40, lambda _: None) if one.kind.wanted is Wanted.TAKEN]
     assert len(valid) > 40
