@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-from understudy_contracts.rules.talk import Exchange, JobTalk, read_talk
+from understudy_contracts.rules.exchange import Exchange
+from understudy_contracts.rules.talk import JobTalk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.gateway.journal import JournalEntry
@@ -86,7 +87,7 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
     found: dict[tuple[str, str], ModelTimes] = {}
     # Each by itself: two runs of a seeded gateway have the same names for different jobs.
     for job in (job for entries in recordings for job in read_talk(entries, catalog).jobs.values()):
-        submit = next((one for one in job.submits if one.told is not None), None)
+        submit = next((one for one in job.submits if one.view is not None), None)
         operation = submit.operation if submit is not None else None
         if submit is None or operation is None or operation.model is None:
             continue
@@ -128,7 +129,7 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
     accepted = _Change(submit.begins, submit.ends)
     changes = {"waiting": accepted}
     last = submit
-    for one in job.telling:
+    for one in job.answers:
         state = _state(one)
         if state not in changes:
             changes[state] = _Change(last.begins, one.ends)
@@ -136,8 +137,8 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
         if state in ("COMPLETED", "FAILED"):
             break
     found: dict[Phase, Sample] = {}
-    if submit.told is not None and submit.told.end:
-        if submit.told.end == "COMPLETED":
+    if submit.view is not None and submit.view.end:
+        if submit.view.end == "COMPLETED":
             found["total"] = Sample(submit.entry.duration / 1000)
         return found  # a synchronous call: nobody saw its states
     if "COMPLETED" in changes:
@@ -150,7 +151,7 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
 
 
 def _state(one: Exchange) -> str:
-    told = one.told
+    told = one.view
     assert told is not None  # see JobTalk.telling
     return told.end or ("waiting" if told.word.lower() in _WAITING or not told.word else "working")
 
@@ -161,7 +162,7 @@ def _state(one: Exchange) -> str:
 def _by_stamps(job: JobTalk) -> dict[Phase, Sample]:
     """Read created_at, completed_at, and the updated_at of a job at work: when that began (Pixazo)."""
     created = started = ended = None
-    for one in job.telling:
+    for one in job.answers:
         data = _data(one)
         created = created or _instant(data.get("created_at"))
         if _state(one) == "working":
@@ -181,9 +182,9 @@ def _by_stamps(job: JobTalk) -> dict[Phase, Sample]:
 def _by_metrics(job: JobTalk) -> dict[Phase, Sample]:
     """Read durations that answers tell: Segmind's metrics and x-generation-time, WaveSpeed's timings."""
     found: dict[Phase, Sample] = {}
-    for one in job.telling:
+    for one in job.answers:
         data = _data(one)
-        if one.told is None or one.told.end != "COMPLETED":
+        if one.view is None or one.view.end != "COMPLETED":
             continue
         metrics, timings = data.get("metrics"), data.get("timings")
         if isinstance(metrics, dict):
