@@ -1,4 +1,4 @@
-"""What a client says it concluded, and what it says of itself: the one side of a verdict."""
+"""What a client says it concluded, and what it declares of itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file that a client says is the result; `sha256` where it was fetched."""
+    """A file that a client returned; `sha256` where it was fetched."""
 
     url: str = ""
     sha256: str = ""
@@ -18,12 +18,11 @@ class Claim:
     """A client's conclusion about the one job that it was asked for.
 
     `outcome` is a word of the protocol, or `none` when nothing came within the budget, `crashed` when the
-    program ended instead and `misspoke` when it said what the protocol does not allow. `left` is what went
-    wrong when it let go of the case, "" for nothing. `handled` counts how often it acted on the job's end,
-    None where it does not say.
-    `kinds` are the error kinds that fit, where the status alone does not tell; `digests` the SHA-256 of the
-    files that the job really made. `concluded` is when it said so, in ms since the epoch;
-    times are in ms, 0 where nobody tells.
+    program ended instead, and `misspoke` when its answer broke the protocol. `left` is what went wrong at
+    the release, "" for nothing. `handled` counts how often the client acted on the job's end, None where it
+    does not say. `kinds` are the error kinds that fit, where the status alone does not decide; `digests` are
+    the SHA-256 of the files that the job really made. `concluded` is when the client concluded, in ms since
+    the epoch. Times are in ms, 0 where they are unknown.
     """
 
     outcome: str

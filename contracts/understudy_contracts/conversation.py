@@ -16,8 +16,9 @@ import click
 
 from understudy_contracts.claim import Claim
 from understudy_contracts.findings import Finding, counted
+from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.show import Cleaner
-from understudy_contracts.rules.talk import Exchange, read_talk
+from understudy_contracts.rules.talk import read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.printing import printable
@@ -171,7 +172,7 @@ def _exchange(
     # Beginnings are whole milliseconds, rounded down; an end that was not would come after what followed it.
     begins, ends = (one.begins - start) / 1000, floor(one.ends - start) / 1000
     if one.part == "callback":
-        word = one.told.word if one.told is not None else ""
+        word = one.view.word if one.view is not None else ""
         text = f"{word or 'something'} → {_received(one, clean)}"
         yield Turn(begins, "callback", plain(text), entry.number, _body(one, clean, asked=True), broke=broke)
         return
@@ -207,7 +208,7 @@ def _answers(one: Exchange) -> str:
     parts = [str(entry.status)] if entry.status else []
     if one.status != entry.status:
         parts[0] = f"{entry.status}, with {one.status} inside"
-    told = one.told
+    told = one.view
     if told is not None:
         if one.part == "submit" and told.job:
             parts.append(f"job {told.job}")

@@ -6,21 +6,21 @@
             my_client(base_url=understudy.url("pixazo"), key=understudy.key).generate("a cat")
         understudy.assert_conforms()
 
-The gateway starts with the first test that asks for it, in this process and on free ports, and is shared
-by the session (by each worker of pytest-xdist); every test has a key of its own. When a test fails, what was
-said under its key is printed like a conversation.
+The gateway starts with the first test that asks for it, in this process and on free ports. All tests of the
+session (of each pytest-xdist worker) share it; every test has a key of its own. When a test fails, what was
+said under its key is printed as a conversation.
 
 `@pytest.mark.scenario("fails")` is `understudy.play("fails")` before the test begins.
 `@pytest.mark.understudy(pace="manual")` gives a test a gateway of its own, made with these fields of
 `understudy_mock.Settings`; under `pace="manual"` its clock moves only by `understudy.advance(seconds)`,
-in documented seconds with `speed=1`. A test with either marker that never uses the fixture fails.
+in documented seconds with `speed=1`. A test with either marker fails if it never uses the fixture.
 Override the fixture `understudy_settings` (scope "session") to change the shared gateway. Result files are
-tiny valid ones, the same for every job, unless `media="real"` asks for pictures of the asked size and length:
+tiny and valid, the same for every job. With `media="real"` they have the size and length that was asked for;
 to render a long video takes seconds on a busy machine.
 
-`--understudy-replay FILE.har` plays a recording to all tests in the place of the gateway, and
-`understudy.replay("run.har")` to one. A call that was not recorded then fails the test at its end, unless the
-test has looked at `understudy.misses`, `findings()` or `assert_conforms()` itself.
+`--understudy-replay FILE.har` plays a recording to all tests instead of the gateway, and
+`understudy.replay("run.har")` to one test. A call that was not recorded then fails the test at its end,
+unless the test has read `understudy.misses`, or called `findings()` or `assert_conforms()`.
 
 Nothing of the gateway is imported until a test asks for it.
 """
@@ -59,12 +59,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         type=Path,
         metavar="FILE.har",
-        help="Play this recording in the place of the gateway; can be given several times.",
+        help="Play this recording instead of the gateway; can be given several times.",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the markers known; refuse recordings that are not there."""
+    """Register the markers; refuse recordings that are not there."""
     for file in config.getoption("understudy_replay"):
         if not file.is_file():
             what = "is no regular file" if file.exists() else "there is no such file"
@@ -81,11 +81,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def understudy_settings(pytestconfig: pytest.Config) -> Settings:
-    """How the session's gateway behaves: a job of 111 documented seconds takes 0.4. Override at will.
+    """The settings of the session's gateway: a job of 111 documented seconds takes 0.4. Override at will.
 
-    Files are small; with `--understudy-replay` the recorded ones, and a miss where there is none.
+    Files are small. With `--understudy-replay` they are the recorded ones, and a miss where there is none.
     """
-    from understudy_mock.settings import Settings  # see above: nothing until it is asked for
+    from understudy_mock.settings import Settings  # imported late: see above
 
     media: Literal["real", "small"] = "real" if pytestconfig.getoption("understudy_replay") else "small"
     return Settings(speed=300.0, allow_http_webhooks=True, media=media)
@@ -102,12 +102,12 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
             "the fixture understudy_settings: api_keys would refuse the keys that tests get; "
             "@pytest.mark.understudy(api_keys=(…)) takes the test's own key as well"
         )
-    make = partial(_world, config=pytestconfig, told_by="the fixture understudy_settings")
+    make = partial(_world, config=pytestconfig, source="the fixture understudy_settings")
     with running(settings, make) as gateway:
         yield gateway
 
 
-def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
+def _world(settings: Settings, config: pytest.Config, source: str) -> World:
     from understudy_mock.app import create_replay, create_world
     from understudy_mock.catalog import SpecError, open_catalog
     from understudy_mock.gateway.scenario_files import BookError
@@ -119,7 +119,7 @@ def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
         try:
             return create_world(settings)
         except (SpecError, BookError) as error:
-            _refuse(f"{told_by}: {error}")
+            _refuse(f"{source}: {error}")
     try:
         catalog = open_catalog(settings.specs)
         return create_replay(read_recording(files, catalog), settings, catalog=catalog)
@@ -129,7 +129,7 @@ def _world(settings: Settings, config: pytest.Config, told_by: str) -> World:
 
 @pytest.fixture
 def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
-    """A key of the test's own on the session's gateway, or on one of its own where it asks for that."""
+    """A key of the test's own, on the session's gateway or, if the marker asks for it, on one of its own."""
     from understudy_contracts.testing import Understudy, running
 
     wanted = request.node.get_closest_marker("understudy")
@@ -138,7 +138,7 @@ def understudy(request: pytest.FixtureRequest) -> Iterator[Understudy]:
     if wanted is not None and wanted.kwargs:
         key = _key(request)
         settings = _settings(request.getfixturevalue("understudy_settings"), wanted.kwargs, key)
-        with running(settings, partial(_world, config=request.config, told_by=_MARKER)) as gateway:
+        with running(settings, partial(_world, config=request.config, source=_MARKER)) as gateway:
             yield from _hold(request, Understudy(gateway, key, alone=True))
     else:
         gateway = request.getfixturevalue("understudy_gateway")
@@ -157,7 +157,7 @@ def _hold(request: pytest.FixtureRequest, understudy: Understudy) -> Iterator[Un
         yield understudy
         if not request.node.stash.get(_FAILED, False) and (misses := understudy.overlooked()):
             said = "\n".join(dict.fromkeys(misses))
-            _refuse(f"what was asked for is not in the recording\n{said}")
+            _refuse(f"the client made calls that are not in the recording\n{said}")
     finally:
         understudy.close()
 
@@ -172,37 +172,37 @@ def _scenario(marker: pytest.Mark) -> Any:
 
 
 def _settings(shared: Settings, wanted: dict[str, Any], key: str) -> Settings:
-    """Make the settings of a test's own gateway, which knows the test's key."""
+    """Return the settings of a test's own gateway, which accepts the test's key."""
     known = [field.name for field in fields(shared)]
     for name in wanted:
         if name not in known:
-            _refuse(f"{_MARKER}: unknown field {name!r}; known are {', '.join(known)}")
+            _refuse(f"{_MARKER}: unknown field {name!r}; known: {', '.join(known)}")
     settings = _check(replace(shared, **wanted), _MARKER)
     return replace(settings, api_keys=(*settings.api_keys, key)) if settings.api_keys else settings
 
 
-def _check(settings: Settings, told_by: str) -> Settings:
-    """Hold settings to what the command line accepts."""
+def _check(settings: Settings, source: str) -> Settings:
+    """Return the settings if the command line would accept them, else fail the test."""
     from understudy_mock.options import check_settings
     from understudy_mock.settings import Settings
 
     if not isinstance(settings, Settings):
-        _refuse(f"{told_by}: must give understudy_mock.Settings, not {settings!r}")
+        _refuse(f"{source}: must return understudy_mock.Settings, not {settings!r}")
     try:
         return check_settings(settings)
     except ValueError as error:
-        _refuse(f"{told_by}: {error}")
+        _refuse(f"{source}: {error}")
 
 
 def _refuse(text: str) -> NoReturn:
-    """Fail the test with this text alone: where in the plugin it was noticed helps nobody."""
+    """Fail the test with this text alone: a traceback into the plugin helps nobody."""
     raise pytest.fail.Exception(text, pytrace=False) from None
 
 
 def _key(request: pytest.FixtureRequest) -> str:
-    """Make a key of the test's name, so that it is the same tomorrow; another one when a test runs again.
+    """Return a key made of the test's name: the same in every session, another when a test runs again.
 
-    It has the form of Segmind's keys, which the others take as well.
+    It has the form of Segmind's keys, which the other providers accept as well.
     """
     name = request.node.nodeid
     runs = request.config.stash[_RUNS]
@@ -213,10 +213,10 @@ def _key(request: pytest.FixtureRequest) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed under a marker of ours without the fixture: what it asked for was not done.
+    """Fail a test that passed with a marker of ours but without the fixture: the marker did nothing.
 
-    Only at its end is that certain, as a fixture can be asked for by its name in the middle. Markers of a
-    class or a module may stand there for some of its tests.
+    That is certain only at its end, as a test can ask for a fixture by name. Markers of a class or a module
+    may be meant for only some of its tests.
     """
     result = yield
     if _HELD not in item.stash and "understudy" not in getattr(item, "fixturenames", ()):
@@ -227,7 +227,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _is_ours(marker: str, config: pytest.Config) -> bool:
-    """Tell whether nobody but us has made a marker of this name known."""
+    """Return whether nobody else has registered a marker of this name."""
     names = [re.split(r"[(:]", line, maxsplit=1)[0].strip() for line in config.getini("markers")]
     return names.count(marker) == 1
 
@@ -236,17 +236,17 @@ def _is_ours(marker: str, config: pytest.Config) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Print what was said under a failing test's key, once, whether it failed itself or a fixture did."""
+    """Print what was said under a failing test's key, once, whether the test failed or a fixture."""
     report = yield
     held = item.stash.get(_HELD, None)
     if held is not None and report.failed:
         item.stash[_FAILED] = True
-        told = held.conversation()
-        if told and told != item.stash.get(_PRINTED, None):
-            item.stash[_PRINTED] = told
-            report.sections.append(("Understudy: what was said", told))
+        conversation = held.conversation()
+        if conversation and conversation != item.stash.get(_PRINTED, None):
+            item.stash[_PRINTED] = conversation
+            report.sections.append(("Understudy: what was said", conversation))
     if report.when == "teardown":
-        # Items live as long as the session, and some are run again.
+        # Items live as long as the session, and some run again.
         keys: tuple[pytest.StashKey[Any], ...] = (_HELD, _FAILED, _PRINTED)
         for key in keys:
             if key in item.stash:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from understudy_contracts.conformance.cases import SPEED, CaseError, Span, choose, derive, read_cases
+from understudy_contracts.conformance.cases import SPEED, CaseError, choose, read_cases
+from understudy_contracts.conformance.expectation import Span, derive
 from understudy_contracts.conformance.protocol import Hello, Mode, Timing
 from understudy_contracts.conformance.stage import budget_ms
 from understudy_mock.domain.quirks import QUIRKS

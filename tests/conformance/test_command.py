@@ -129,7 +129,7 @@ def test_list_shows_the_cases() -> None:
 
 def test_rules_are_listed_with_what_to_do() -> None:
     result = CliRunner().invoke(main, ["rules"])
-    assert "polled-after-terminal (MUST)\n  Stop at the first answer that tells" in result.stdout
+    assert "polled-after-terminal (MUST)\n  Stop at the first answer that says" in result.stdout
 
 
 def test_a_provider_that_nobody_knows_is_told_with_those_that_are() -> None:

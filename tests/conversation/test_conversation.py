@@ -66,8 +66,8 @@ def test_a_broken_rule_stands_at_the_exchange_that_broke_it(story: Story) -> Non
     broken = [(turn.number, turn.who, [one.id for one in turn.broke]) for turn in told(story) if turn.broke]
     assert broken == [(number, "provider", ["polled-after-terminal"]) for number in (3, 4, 5)]
     assert (
-        "✗ MUST polled-after-terminal: job hunyuan-video_1 was polled on after its end was told"
-        in as_text(told(story))
+        "✗ MUST polled-after-terminal: the client polled job hunyuan-video_1 after an answer said that "
+        "it had ended" in as_text(told(story))
     )
 
 
@@ -77,7 +77,7 @@ def test_each_breach_of_a_rule_is_marked_and_told_once(story: Story) -> None:
     turns = told(story)
     assert [turn.number for turn in turns if turn.broke] == [2, 3]
     text = as_text(turns)
-    assert text.count("✗ MUST retried-insufficient-balance: submitted again without money") == 1
+    assert text.count("✗ MUST retried-insufficient-balance: the client submitted again after HTTP 402") == 1
     assert text.count("✗ MUST retried-insufficient-balance, as above") == 1
 
 

@@ -54,7 +54,7 @@ def test_a_cell_opens_to_its_finding(browser: Any, file: Path, width: int, scrip
     page.keyboard.press("Enter")
     panel.wait_for(state="visible")
     told = panel.inner_text()
-    assert "Stop at the first answer that tells the job's end: it is final." in told
+    assert "Stop at the first answer that says that the job has ended: it is final." in told
     assert "polls job hunyuan-video_1" in told
     if script:
         for scrolled in ("document.documentElement", "document.querySelector('.panel:target article')"):

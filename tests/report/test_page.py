@@ -79,8 +79,8 @@ def test_a_panel_tells_the_sentence_the_expected_the_seen_the_conversation_and_h
     page: Page,
 ) -> None:
     told = page.panels["c0"]
-    assert "Stop at the first answer that tells the job's end: it is final." in told
-    assert "was polled on after its end was told" in told
+    assert "Stop at the first answer that says that the job has ended: it is final." in told
+    assert "after an answer said that it had ended" in told
     assert "failed (job_failed); 1 submit" in told
     assert "polls job hunyuan-video_1" in told
     assert "✗ MUST polled-after-terminal" in told

@@ -147,9 +147,12 @@ def test_two_submits_at_once_may_be_two_variations(story: Story, fault: str) -> 
 @pytest.mark.parametrize(
     ("charged", "seen"),
     [
-        ({JOB: True, "hunyuan-video_2": True}, "the same submit made two jobs, and both are charged"),
-        ({JOB: True, "hunyuan-video_2": False}, "the same submit made two jobs"),
-        ({}, "the same submit made two jobs"),
+        (
+            {JOB: True, "hunyuan-video_2": True},
+            "the client sent the same submit twice, which made two jobs, and both are charged",
+        ),
+        ({JOB: True, "hunyuan-video_2": False}, "the client sent the same submit twice, which made two jobs"),
+        ({}, "the client sent the same submit twice, which made two jobs"),
         ({JOB: False, "hunyuan-video_2": True}, None),
     ],
 )
@@ -215,7 +218,7 @@ def test_a_callback_about_a_job_nobody_heard_of_is_hard_to_take(
 def test_an_empty_file_is_told_as_such(story: Story) -> None:
     claim = done(media=(Output(URL, "0" * 64),), digests=frozenset({"1" * 64}))
     assert (
-        "no bytes"
+        "An empty file"
         in story.submit(0).poll(6000, "COMPLETED").media(6010).found(claim)["wrong-output"].expected
     )
 

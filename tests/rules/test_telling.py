@@ -47,8 +47,8 @@ def test_want_of_credit_is_told_as_it_was_sent(story: Story) -> None:
     story.add(0, "POST", "/api/v3/wavespeed-ai/hunyuan-video/i2v", 200, told, **WAVESPEED)
     finding = story.found(Claim("rejected", error_kind="validation"))["wrong-error-kind"]
     assert finding.seen == (
-        "says validation of HTTP 200 with code 400, 'Insufficient credits. Please top up.'; "
-        "it is insufficient_balance"
+        "after HTTP 200 with code 400, 'Insufficient credits. Please top up.' the client calls it "
+        "validation; right is insufficient_balance"
     )
 
 
@@ -58,7 +58,7 @@ def test_a_wait_is_told_by_the_header_that_was_sent_and_the_provider_that_was_pl
         story.add(at, "POST", "/v2/hunyuan-video", 429, {"error": "slow"}, headers=headers, **SEGMIND)
     finding = story.found()["ignored-retry-after"]
     assert finding.source == "Segmind, 429: x-rate-limit-reset-at-utc"
-    assert "x-rate-limit-reset-at-utc of HTTP 429 told it to wait" in finding.seen
+    assert "x-rate-limit-reset-at-utc of HTTP 429 said to wait" in finding.seen
     assert "x-rate-limit-reset-at-utc" in finding.expected
     assert "x-rate-limit-reset-at-utc: 1970-01-01T00:00:05" in finding.evidence[0]
 
@@ -101,7 +101,7 @@ def test_a_long_answer_is_cut_around_the_status(story: Story) -> None:
 def test_one_file_is_one_file(story: Story) -> None:
     story.submit(0).poll(6000, "COMPLETED")
     assert story.found(Claim("completed", job_id=JOB))["missed-outputs"].seen == (
-        "the job made 1 file, 0 were returned"
+        "the job made 1 file, the client returned 0"
     )
 
 

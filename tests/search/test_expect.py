@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from understudy_contracts.conformance.cases import Span
+from understudy_contracts.conformance.expectation import Span
 from understudy_contracts.conformance.protocol import Hello, Timing
 from understudy_contracts.search.expect import budget, expected
-from understudy_contracts.search.strategies import Drawn, Mischief, Place, compose, usual_body
+from understudy_contracts.search.mischiefs import Mischief, compose
+from understudy_contracts.search.places import Place
+from understudy_contracts.search.strategies import Drawn, usual_body
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.scenario import Entry

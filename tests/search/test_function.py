@@ -175,23 +175,27 @@ def test_what_is_no_client_is_refused(client: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ({"providers": ("pixzo",)}, ValueError, "'pixzo'; known are pixazo, segmind, wavespeed"),
-        ({"providers": ()}, ValueError, "no provider to try; known are pixazo"),
-        ({"modes": ("push",)}, ValueError, "no mode is called 'push'; known are poll, webhook, sync"),
+        ({"providers": ("pixzo",)}, ValueError, "'pixzo'; known: pixazo, segmind, wavespeed"),
+        ({"providers": ()}, ValueError, "no provider to try; known: pixazo"),
+        ({"modes": ("push",)}, ValueError, "unknown mode 'push'; known: poll, webhook, sync"),
         ({"modes": ()}, ValueError, "no mode to try"),
-        ({"modes": "webhook"}, ValueError, "needs a client with the capability 'webhook'; it claims none"),
+        (
+            {"modes": "webhook"},
+            ValueError,
+            "needs the capability 'webhook'; the client's capabilities: none",
+        ),
         (
             {"providers": "segmind", "modes": "webhook", "capabilities": "webhook"},
             ValueError,
-            "mode 'webhook' is had by pixazo, wavespeed alone, not by segmind",
+            "mode 'webhook' is only available for pixazo and wavespeed, not for segmind",
         ),
         (
             {"providers": ("pixazo", "segmind"), "modes": "webhook", "capabilities": "webhook"},
             ValueError,
-            "segmind is tried in none of the modes webhook; it has poll, sync",
+            "segmind has none of the modes webhook; it has poll, sync",
         ),
-        ({"capabilities": ("fly",)}, ValueError, "no capability is called 'fly'; known are webhook, "),
-        ({"timing": {"min_poll": 3}}, ValueError, "no timing is called 'min_poll'; known are min_poll_ms, "),
+        ({"capabilities": ("fly",)}, ValueError, "unknown capability 'fly'; known: webhook, "),
+        ({"timing": {"min_poll": 3}}, ValueError, "unknown timing 'min_poll'; known: min_poll_ms, "),
         ({"timing": {"min_poll_ms": -1}}, ValueError, "timing min_poll_ms is a whole number from 0 on"),
         ({"timing": 3}, TypeError, "timing is a mapping"),
         ({"max_examples": 0}, ValueError, "max_examples is a whole number from 1 on, not 0"),
@@ -217,11 +221,14 @@ def test_what_cannot_be_meant_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"modes": ("poll", "webhook")}, "needs a client with the capability 'webhook'; it claims sync"),
-        ({"providers": ("pixazo", "wavespeed")}, "does not speak to wavespeed, but to pixazo"),
+        (
+            {"modes": ("poll", "webhook")},
+            "needs the capability 'webhook'; the client's capabilities: sync",
+        ),
+        ({"providers": ("pixazo", "wavespeed")}, "does not support wavespeed; it supports pixazo"),
         (
             {"providers": "segmind", "modes": ("sync", "webhook")},
-            "does not speak to segmind, but to pixazo",
+            "does not support segmind; it supports pixazo",
         ),
     ],
 )
@@ -235,13 +242,13 @@ def test_what_an_adapter_says_it_cannot_do_is_not_left_out_in_silence(
 
 def test_an_adapter_tells_itself_what_it_can_do() -> None:
     """Capabilities beside one would be ignored, so they are refused."""
-    with pytest.raises(ValueError, match="told of a function"):
+    with pytest.raises(ValueError, match="belong to a function"):
         explore(Reference, max_examples=2, capabilities=("sync",))
 
 
 @pytest.mark.parametrize(
     ("client", "seconds", "told"),
-    [(Narrow, None, "the client called 2 examples unsupported"), (crashing, 1e-9, "give more seconds")],
+    [(Narrow, None, "the client answered unsupported to 2 examples"), (crashing, 1e-9, "give more seconds")],
 )
 def test_a_search_that_has_tried_nothing_does_not_pass(client: Any, seconds: float | None, told: str) -> None:
     """It has proved nothing, and says why."""
@@ -254,7 +261,7 @@ def test_what_was_not_tried_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     explored = explore(Reference, max_examples=2, seed=2)
     assert 0 < explored.untried < explored.kinds
     said = capsys.readouterr().out
-    assert f"{explored.untried} of {explored.kinds} kinds of what a provider may do were not tried" in said
+    assert f"{explored.untried} of {explored.kinds} kinds of provider behaviour were not tried" in said
     assert re.search(r"^2 examples, 2 runs of the client, 0 rules broken, .* seed 2$", said, re.MULTILINE)
 
 

@@ -19,8 +19,9 @@ from understudy_contracts.conformance.stage import play
 from understudy_contracts.findings import Severity
 from understudy_contracts.search.expect import case_of
 from understudy_contracts.search.inside import Inside
+from understudy_contracts.search.mischiefs import SPEED
 from understudy_contracts.search.search import Exploration, Nothing, Progress, Stop, rules_broken, search
-from understudy_contracts.search.strategies import SPEED, Drawn
+from understudy_contracts.search.strategies import Drawn
 from understudy_contracts.search.telling import findings, frequency, save, severity_of
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog

@@ -123,7 +123,7 @@ def test_what_another_test_says_late_is_not_counted(
 
 def test_an_unknown_provider_is_named(understudy: Understudy) -> None:
     """url() of a provider that is not spoken for says which are."""
-    with pytest.raises(ValueError, match="'pixzo'; known are pixazo, segmind, wavespeed"):
+    with pytest.raises(ValueError, match="'pixzo'; known: pixazo, segmind, wavespeed"):
         understudy.url("pixzo")
 
 
@@ -413,7 +413,7 @@ def test_a_receiver_that_hangs_does_not_hang_the_test(
     understudy: Understudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for a while; then its five seconds on the gateway's clock are over, three times."""
-    monkeypatch.setattr("understudy_contracts.testing.handle._SETTLED", 0.5)
+    monkeypatch.setattr("understudy_contracts.testing.clock._SETTLED", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         submit(understudy, **{"X-Webhook-URL": f"http://127.0.0.1:{port}/mine"})

@@ -181,7 +181,7 @@ WRONG = [
     ("understudy(rate_limit='often')", "rate_limit='often'"),
     ("understudy(scenario='no-such')", "no-such"),
     ("understudy('manual')", "takes fields by name"),
-    ("understudy(pase='manual')", "known are scenario, speed, pace"),
+    ("understudy(pase='manual')", "known: scenario, speed, pace"),
     ("scenario()", "takes one scenario"),
     ("scenario('fails', 'completes')", "takes one scenario"),
     ("scenario('no-such')", "no scenario and no file is called 'no-such'"),

@@ -10,16 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from understudy_contracts.conformance.expectation import Expectation, Span, derive
 from understudy_contracts.conformance.protocol import CAPABILITIES, Kind, Mode, Outcome
 from understudy_mock.catalog.notation import read_yaml
-from understudy_mock.domain.conditions import Condition
-from understudy_mock.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario
+from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario
 from understudy_mock.gateway.scenario_files import read_book
 
 BUDGET_MS = 6000
@@ -31,76 +30,9 @@ _SYNC_COURSE = {"queued": 5.0, "processing": 75.0}
 
 _FOLDER = Path(__file__).parent / "cases"
 
-_MOST = 1_000
-_FOR_EVER = 50
-
-_KINDS: Mapping[Condition, frozenset[Kind]] = {
-    Condition.MISSING_KEY: frozenset({"auth"}),
-    Condition.INVALID_KEY: frozenset({"auth"}),
-    Condition.FORBIDDEN: frozenset({"auth", "rate_limited"}),
-    Condition.QUOTA_EXCEEDED: frozenset({"auth", "rate_limited"}),
-    Condition.RATE_LIMITED: frozenset({"rate_limited"}),
-    Condition.INVALID_REQUEST: frozenset({"validation"}),
-    Condition.MODEL_NOT_FOUND: frozenset({"not_found", "validation"}),
-    Condition.NOT_FOUND: frozenset({"not_found"}),
-    Condition.INSUFFICIENT_BALANCE: frozenset({"insufficient_balance"}),
-}
-_BY_STATUS: Mapping[int, Condition] = {
-    400: Condition.INVALID_REQUEST,
-    401: Condition.INVALID_KEY,
-    402: Condition.INSUFFICIENT_BALANCE,
-    403: Condition.FORBIDDEN,
-    404: Condition.NOT_FOUND,
-    429: Condition.RATE_LIMITED,
-}
-
 
 class CaseError(Exception):
     """A case that is not understood."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """How many: from `least` to `most`."""
-
-    least: int = 0
-    most: int = _MOST
-
-    @property
-    def one(self) -> bool:
-        """Whether it is written with a singular: "1", "at least 1", "0 to 1"."""
-        return (self.least if self.most >= _MOST else self.most) == 1
-
-    def __contains__(self, number: int) -> bool:
-        """Tell whether a number lies within."""
-        return self.least <= number <= self.most
-
-    def __str__(self) -> str:
-        """Write it for people."""
-        if self.least == self.most:
-            return str(self.least)
-        return f"at least {self.least}" if self.most >= _MOST else f"{self.least} to {self.most}"
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a client should conclude, and what it takes. `media` is None where it does not matter."""
-
-    outcomes: frozenset[Outcome]
-    kinds: frozenset[Kind] = frozenset()
-    submits: Span = Span(1, 1)
-    jobs: Span = Span(1, 1)
-    polls: Span = Span()
-    media: int | None = None
-
-    def __str__(self) -> str:
-        """Write it for people."""
-        kinds = f" ({' or '.join(sorted(self.kinds))})" if self.kinds else ""
-        spans = {"submit": self.submits, "job": self.jobs, "poll": self.polls}
-        if self.media is not None:
-            spans["file"] = Span(self.media, self.media)
-        told = [f"{span} {name}{'' if span.one else 's'}" for name, span in spans.items() if span != Span()]
-        return f"{' or '.join(sorted(self.outcomes))}{kinds}; {', '.join(told)}"
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,63 +135,6 @@ def choose(cases: list[Case], globs: tuple[str, ...], providers: tuple[str, ...]
 def matches(case_id: str, glob: str) -> bool:
     """Tell whether a glob names a case: the whole of its id, or the beginning of it up to a slash."""
     return fnmatchcase(case_id, glob) or fnmatchcase(case_id, f"{glob}/*")
-
-
-def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
-    """Tell what a client should make of a scenario."""
-    refusals, decided = _submits(scenario)
-    if decided is not None:
-        return decided
-    submits = Span(refusals + 1, refusals + 1)
-    end = scenario.job.end
-    # A flagged result is one; WaveSpeed flags it, the others fail the job.
-    if scenario.job.nsfw and end is None and provider != "wavespeed":
-        end = "FAILED"
-    if mode == "sync" and provider == "segmind":
-        if end in ("FAILED", "ERROR"):
-            # A 500 that nobody can tell from another: what failed costs nothing, and may be tried anew.
-            tried = Span(refusals + 1)
-            kinds = frozenset[Kind]({"job_failed", "server"})
-            return Expectation(frozenset({"failed", "rejected"}), kinds, tried, Span(1))
-        return Expectation(frozenset({"completed"}), frozenset(), submits, media=1)
-    polled = Span(1) if mode == "poll" and "direct-video" not in scenario.quirks else Span()
-    match end:
-        case "FAILED" | "ERROR":
-            return Expectation(frozenset({"failed"}), frozenset({"job_failed"}), submits, polls=polled)
-        case "never":
-            return Expectation(frozenset({"timeout"}), frozenset(), submits, polls=polled)
-        case _:
-            files = scenario.job.outputs or 1
-            return Expectation(frozenset({"completed"}), frozenset(), submits, polls=polled, media=files)
-
-
-def _submits(scenario: Scenario) -> tuple[int, Expectation | None]:
-    """Follow a client's submits: how many are refused for the moment, and what decides the case, if any."""
-    for nth in count():
-        entry = met(scenario.submit, nth)
-        if entry is None:
-            return nth, None
-        condition = _condition(entry)
-        tried = Span(nth + 1, nth + 1)
-        if entry.accept:  # a job may be running and nobody can tell: at most one, whatever is concluded
-            outcomes = frozenset[Outcome]({"completed", "failed", "timeout", "rejected"})
-            return nth, Expectation(outcomes, frozenset(), Span(1), Span(0, 1))
-        if condition is None:  # a 5xx: one more submit is allowed, and so is none
-            outcomes = frozenset[Outcome]({"completed", "failed", "rejected"})
-            return nth, Expectation(outcomes, frozenset(), Span(1), Span(0, 1))
-        if condition is not Condition.RATE_LIMITED:
-            refused = frozenset[Outcome]({"rejected"})
-            return nth, Expectation(refused, _KINDS[condition], tried, Span(0, 0), Span(0, 0))
-        if nth >= _FOR_EVER:
-            refused = frozenset[Outcome]({"rejected"})
-            return nth, Expectation(refused, _KINDS[condition], Span(2), Span(0, 0), Span(0, 0))
-    raise AssertionError("count() has no end")
-
-
-def _condition(entry: Entry) -> Condition | None:
-    """What refuses a submit for good, or for the moment; None for the server's own trouble."""
-    condition = entry.condition or _BY_STATUS.get(entry.status or 0)
-    return condition if condition in _KINDS else None
 
 
 def _cases(

@@ -11,7 +11,7 @@ from understudy_contracts.conformance import cases as written
 from understudy_contracts.conformance.cases import SPEED
 from understudy_contracts.conformance.drivers import Died, Driver
 from understudy_contracts.conformance.protocol import Hello
-from understudy_contracts.conformance.stage import Seen, play
+from understudy_contracts.conformance.stage import Played, play
 from understudy_contracts.findings import Case, Outcome, outcome_of
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
@@ -122,7 +122,7 @@ def _name(case: written.Case) -> str:
 def _unable(case: written.Case, hello: Hello) -> str:
     """Say why a client cannot be asked for a case; "" when it can."""
     if hello.providers and case.provider not in hello.providers:
-        return f"the client does not speak to {case.provider}"
+        return f"the client does not support {case.provider}"
     missing = case.needs - hello.capabilities
     if missing:
         return f"the client has no capability {', '.join(sorted(missing))}"
@@ -131,4 +131,4 @@ def _unable(case: written.Case, hello: Hello) -> str:
     return ""
 
 
-__all__ = ["Died", "MakeDriver", "Seen", "run_cases"]
+__all__ = ["Died", "MakeDriver", "Played", "run_cases"]

@@ -46,7 +46,7 @@ _KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Played:
     """What one case came to, `summary` in words. With `faults`, the harness's own, findings prove nothing.
 
     `journal` is what was said; the middle of a very long one is left out.
@@ -62,7 +62,7 @@ class Seen:
 
 async def play(
     case: Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int, speed: float = SPEED
-) -> Seen:
+) -> Played:
     """Run one case. `speed` divides the documented durations."""
     key = _key(case, seed)
     listener, files = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
@@ -99,7 +99,7 @@ async def play(
     meant = bool(case.scenario.quirks or case.scenario.job.status_name)
     faults = watch.seen if meant else [*watch.seen, *faults_of(entries, catalog)]
     summary = summarise(claim, entries, catalog)
-    return Seen(claim, tuple(verdict), tuple(faults), took, _kept(entries), summary)
+    return Played(claim, tuple(verdict), tuple(faults), took, _kept(entries), summary)
 
 
 def _kept(entries: list[JournalEntry]) -> tuple[JournalEntry, ...]:

@@ -1,4 +1,4 @@
-"""What a case expected, beside what the rules found: every difference, and the exchanges that show it."""
+"""How a run differs from what its case expects: every difference, and the exchanges that show it."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ UNEXPECTED = "unexpected-result"
 _SHOWN = 12
 
 _ENDED_BY_ITSELF = frozenset({"crashed", "misspoke"})
-_EXPECTED = "Conclude what the provider's answers told, with the calls that it takes and no more."
+_EXPECTED = "Conclude what the provider's answers say, with no more calls than that takes."
 
 
 def differences(
-    case: Case, claim: Claim | None, entries: list[JournalEntry], catalog: Catalog, found: list[Finding]
+    case: Case, claim: Claim | None, entries: list[JournalEntry], catalog: Catalog, findings: list[Finding]
 ) -> list[Finding]:
-    """Add what differs from the expectation to what the rules found.
+    """Add to the rules' findings how the run differs from what the case expects.
 
-    Where a rule says what is wrong, the differences are its consequences and become part of its evidence;
-    where none does, they are a finding of their own. All findings are about the case.
+    Where a rule was broken, the differences are its consequences and become part of its evidence. Otherwise
+    they are a finding of their own. All findings are about the case.
     """
     talk = read_talk(entries, catalog, claim=claim)
     clean = Cleaner(talk)
-    told = [clean.text(one) for one in _differ(case, claim, talk)]
-    found = [replace(finding, subject=case.id) for finding in found]
-    broken = [finding for finding in found if finding.severity is Severity.MUST]
-    # The rule that explains the difference, if there is one; another one only stands beside it.
+    texts = [clean.text(text) for text in _differ(case, claim, talk)]
+    findings = [replace(finding, subject=case.id) for finding in findings]
+    broken = [finding for finding in findings if finding.severity is Severity.MUST]
+    # A harmless rule cannot be the cause: then the difference is only shown beside it.
     harmless = {rule.id for rule in RULES if rule.harmless}
     cause = next((finding for finding in broken if finding.id not in harmless), None)
     link = "and" if cause is None else "so that"
     cause = cause or next(iter(broken), None)
-    if not told:
-        return found
+    if not texts:
+        return findings
     if cause is not None:
-        extended = replace(cause, evidence=(*cause.evidence, *(f"{link} {one}" for one in told)))
-        return [extended if finding is cause else finding for finding in found]
-    evidence = tuple(show(one, talk, clean) for one in talk.exchanges[:_SHOWN])
+        extended = replace(cause, evidence=(*cause.evidence, *(f"{link} {text}" for text in texts)))
+        return [extended if finding is cause else finding for finding in findings]
+    evidence = tuple(show(exchange, talk, clean) for exchange in talk.exchanges[:_SHOWN])
     unexpected = Finding(
         id=UNEXPECTED,
         severity=Severity.MUST,
         source=f"the scenario of the case, {case.scenario.name}: {case.summary}",
         expected=_EXPECTED,
-        seen="; ".join(told),
+        seen="; ".join(texts),
         subject=case.id,
         evidence=evidence,
     )
-    return [*found, unexpected]
+    return [*findings, unexpected]
 
 
 def _differ(case: Case, claim: Claim | None, talk: Talk) -> Iterator[str]:
     expect = case.expect
     if claim is not None:
         yield from _differ_in_words(case, claim)
-    jobs = {one.job for one in talk.submits if one.job}
+    jobs = {submit.job for submit in talk.submits if submit.job}
     counts = (
         ("submits", len(talk.submits), expect.submits),
         ("jobs", len(jobs), expect.jobs),
@@ -82,20 +82,20 @@ def _differ_in_words(case: Case, claim: Claim) -> Iterator[str]:
         yield f"the outcome is {claim.outcome}{why}, expected {' or '.join(sorted(expect.outcomes))}"
     elif expect.kinds and claim.outcome in ("failed", "rejected") and claim.error_kind not in expect.kinds:
         wanted = " or ".join(sorted(expect.kinds))
-        yield f"the error kind is {claim.error_kind or 'not told'}, expected {wanted}"
+        yield f"the error kind is {claim.error_kind or 'missing'}, expected {wanted}"
     if expect.media is not None and claim.outcome == "completed" and len(claim.media) != expect.media:
         were = "1 file was" if len(claim.media) == 1 else f"{len(claim.media)} files were"
         yield f"{were} returned, expected {expect.media}"
 
 
 def summarise(claim: Claim | None, entries: list[JournalEntry], catalog: Catalog) -> str:
-    """Say in words what a case came to, as `Expectation` says what it should."""
+    """Return in words what a case came to, in the form in which `Expectation` says what it should."""
     talk = read_talk(entries, catalog, claim=claim)
     parts = []
     if claim is not None:
         kind = f" ({claim.error_kind})" if claim.error_kind else ""
         parts.append(("no conclusion" if claim.outcome == "none" else claim.outcome) + kind)
-    counts = {"submit": len(talk.submits), "job": len({one.job for one in talk.submits if one.job})}
+    counts = {"submit": len(talk.submits), "job": len({submit.job for submit in talk.submits if submit.job})}
     counts["poll"] = len(talk.of("poll"))
     if claim is not None and claim.outcome == "completed":
         counts["file"] = len(claim.media)

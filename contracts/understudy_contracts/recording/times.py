@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from understudy_contracts.findings import counted
-from understudy_contracts.rules.talk import Exchange, JobTalk, Talk, read_talk
+from understudy_contracts.rules.exchange import Exchange
+from understudy_contracts.rules.talk import JobTalk, Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.gateway.journal import JournalEntry
@@ -95,11 +96,11 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
     # Each by itself: two runs of a seeded gateway have the same names for different jobs.
     talks = [read_talk(entries, catalog) for entries in recordings]
     for one, job in [(talk, job) for talk in talks for job in talk.jobs.values()]:
-        submit = next((one for one in job.submits if one.told is not None), None) or _unknown(one, job)
+        submit = next((one for one in job.submits if one.view is not None), None) or _unknown(one, job)
         if submit is None:
             continue
         model = submit.operation.model if submit.operation is not None else None
-        provider = model.provider if model is not None else job.telling[0].entry.provider
+        provider = model.provider if model is not None else job.answers[0].entry.provider
         name = model.id if model is not None else urlsplit(submit.entry.url).path.strip("/")
         times = by_model.setdefault((provider, name), ModelTimes(provider, name))
         times.jobs += 1
@@ -114,11 +115,11 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
 
 def _unknown(talk: Talk, job: JobTalk) -> Exchange | None:
     """Return the submit of a job whose model no document describes: its answer holds the job's id."""
-    if not job.telling:
+    if not job.answers:
         return None
     for call in talk.of("unknown"):
         entry = call.entry
-        is_before = call.begins <= job.telling[0].begins
+        is_before = call.begins <= job.answers[0].begins
         is_accepted = entry.method == "POST" and entry.status < 300
         if is_before and is_accepted and f'"{job.id}"'.encode() in entry.response_body:
             return call
@@ -145,7 +146,7 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
     accepted = _Change(submit.begins, submit.ends)
     changes = {"waiting": accepted}
     last = submit
-    for one in job.telling:
+    for one in job.answers:
         state = _state(one)
         if state not in changes:
             changes[state] = _Change(last.begins, one.ends)
@@ -154,8 +155,8 @@ def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
             break
     if last is not submit and last.begins <= submit.begins:
         return {}  # no clock was running
-    if submit.told is not None and submit.told.end:  # a synchronous call: nobody saw its states
-        is_good = submit.told.end == "COMPLETED"
+    if submit.view is not None and submit.view.end:  # a synchronous call: nobody saw its states
+        is_good = submit.view.end == "COMPLETED"
         return {"total": Sample(submit.entry.duration / 1000)} if is_good else {}
     return _between(accepted, changes.get("working"), changes.get("COMPLETED"))
 
@@ -173,8 +174,8 @@ def _between(created: _Change | None, started: _Change | None, ended: _Change | 
 
 
 def _state(one: Exchange) -> str:
-    view = one.told
-    assert view is not None  # see JobTalk.telling
+    view = one.view
+    assert view is not None  # see JobTalk.answers
     return view.end or ("waiting" if view.word.lower() in _WAITING or not view.word else "working")
 
 
@@ -184,7 +185,7 @@ def _state(one: Exchange) -> str:
 def _by_stamps(job: JobTalk) -> dict[Phase, Sample]:
     """Read created_at, completed_at, and the updated_at of a job at work: when that began (Pixazo)."""
     created = started = ended = None
-    for one in job.telling:
+    for one in job.answers:
         data = _data(one)
         created = created or _instant(data.get("created_at"))
         if _state(one) == "working":
@@ -202,7 +203,7 @@ def _by_metrics(job: JobTalk) -> dict[Phase, Sample]:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             samples[phase] = Sample(value / per_second)
 
-    for one in job.telling:
+    for one in job.answers:
         if _state(one) != "COMPLETED":
             continue
         data = _data(one)

@@ -1,6 +1,6 @@
-"""What a client must not do: pure functions over a journal and, where there is one, the client's claim.
+"""What a client must and should not do: pure functions over a journal and, if there is one, a claim.
 
-The same rules judge a case of `check client`, whatever a program did under `run --check`, and a recording.
+The same rules judge a case of `check client`, a program under `run --check`, a test, and a recording.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def judge(
     receiver: str = "",
     alone: bool = False,
 ) -> list[Finding]:
-    """Find what breaks the rules, at most one finding a rule: its worst breach, with what proves it.
+    """Return what breaks the rules: for each rule at most its worst breach, with the proof.
 
-    What is known besides is told as for `read_talk`.
+    The arguments are those of `read_talk`.
     """
     talk = read_talk(
         entries,
@@ -60,11 +60,11 @@ def judge(
 
 
 def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
-    found = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
-    if not found:
+    breaches = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
+    if not breaches:
         return None
-    severity = min((severity for severity, _ in found), key=_WEIGHT.index)
-    worst = [breach for own, breach in found if own is severity]
+    severity = min((severity for severity, _ in breaches), key=_WEIGHT.index)
+    worst = [breach for own, breach in breaches if own is severity]
     more = f" ({len(worst) - 1} more like it)" if len(worst) > 1 else ""
     shown = worst[0].proof or talk.exchanges
     provider = shown[-1].entry.provider if shown else ""
@@ -75,8 +75,8 @@ def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
         source=worst[0].source or rule.source_at(provider),
         expected=worst[0].advice or rule.advice,
         seen=clean.text(f"{worst[0].what}{more}"),
-        evidence=tuple(show(one, talk, clean, worst[0].about) for one in worst[0].proof[:_SHOWN]),
-        exchanges=tuple(dict.fromkeys(one.entry.number for one in (*worst[0].proof, *others))),
+        evidence=tuple(show(call, talk, clean, worst[0].about) for call in worst[0].proof[:_SHOWN]),
+        exchanges=tuple(dict.fromkeys(call.entry.number for call in (*worst[0].proof, *others))),
     )
 
 

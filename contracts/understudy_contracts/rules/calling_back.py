@@ -1,4 +1,4 @@
-"""Rules about taking callbacks."""
+"""Rules about receiving callbacks."""
 
 from __future__ import annotations
 
@@ -7,67 +7,76 @@ import hmac
 from collections.abc import Iterator
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.rule import Breach, Rule
-from understudy_contracts.rules.talk import Exchange, Talk
+from understudy_contracts.rules.talk import Talk
 
 _SLOW = 2_000
 """ms after which an answer to a callback is late (assumed for "within a few seconds")."""
 
 _TOO_LATE = 5_000
-"""ms after which it counts as none."""
+"""ms after which it counts as no answer."""
 
 _NOBODY_THERE = frozenset({502, 503, 504})
-"""What a tunnel answers in the place of a program that has ended."""
+"""What a tunnel answers for a program that has ended."""
 
 _STALE = 300_000
 """ms after which a signature is refused (WaveSpeed)."""
 
 
-def genuine(talk: Talk, one: Exchange) -> bool:
-    """Tell whether a callback may be believed: true where nothing is signed, or nobody knows the secret."""
-    if one.entry.provider != "wavespeed" or talk.secret is None:
+def genuine(talk: Talk, callback: Exchange) -> bool:
+    """Return whether a callback may be trusted: true where nothing is signed, or the secret is unknown."""
+    if callback.entry.provider != "wavespeed" or talk.secret is None:
         return True
-    headers = dict(one.entry.request_headers)
+    headers = dict(callback.entry.request_headers)
     event, stamp = headers.get(b"webhook-id", b""), headers.get(b"webhook-timestamp", b"")
-    if not stamp.isdigit() or abs(one.begins - int(stamp) * 1000) > _STALE:
+    if not stamp.isdigit() or abs(callback.begins - int(stamp) * 1000) > _STALE:
         return False
-    secret = talk.secret(one.entry.account).removeprefix("whsec_").encode()
+    secret = talk.secret(callback.entry.account).removeprefix("whsec_").encode()
     digest = hmac.new(
-        secret, event + b"." + stamp + b"." + one.entry.request_body, hashlib.sha256
+        secret, event + b"." + stamp + b"." + callback.entry.request_body, hashlib.sha256
     ).hexdigest()
     return headers.get(b"webhook-signature", b"") == b"v3," + digest.encode()
 
 
 def _answered(talk: Talk) -> Iterator[Exchange]:
-    """Give the callbacks that the client answered itself, or left without an answer."""
-    return (one for one in talk.callbacks if not one.ours)
+    """Return the callbacks that the client answered itself, or left without an answer."""
+    return (callback for callback in talk.callbacks if not callback.ours)
 
 
 def _forged(talk: Talk) -> Iterator[Breach]:
-    for one in _answered(talk):
-        if one.received and not genuine(talk, one):
-            yield Breach("a callback was accepted that is not signed as it should be", (one,))
+    for callback in _answered(talk):
+        if callback.received and not genuine(talk, callback):
+            yield Breach(
+                "the client accepted a callback whose signature is wrong, missing or too old", (callback,)
+            )
 
 
 def _not_acknowledged(talk: Talk) -> Iterator[Breach]:
-    for one in _answered(talk):
-        took = one.entry.duration
+    for callback in _answered(talk):
+        took = callback.entry.duration
         if took >= _TOO_LATE:
-            yield Breach(f"a callback was not answered within {took / 1000:.0f} s", (one,))
-        elif one.received or not genuine(talk, one):
+            yield Breach(f"the client did not answer a callback within {took / 1000:.0f} s", (callback,))
+        elif callback.received or not genuine(talk, callback):
             continue
-        elif one.entry.status and not (talk.claim is None and one.entry.status in _NOBODY_THERE):
-            yield Breach(f"a callback was answered with {one.entry.status}", (one,))
+        elif callback.entry.status and not (talk.claim is None and callback.entry.status in _NOBODY_THERE):
+            yield Breach(f"the client answered a callback with {callback.entry.status}", (callback,))
         else:
-            # Without a claim the program may simply have ended, as programs do.
+            # Without a claim, the program may simply have ended.
             severity = Severity.INFO if talk.claim is None else None
-            yield Breach(f"a callback got no answer: {one.entry.error or one.entry.status}", (one,), severity)
+            yield Breach(
+                f"a callback got no answer: {callback.entry.error or callback.entry.status}",
+                (callback,),
+                severity,
+            )
 
 
 def _late(talk: Talk) -> Iterator[Breach]:
-    for one in _answered(talk):
-        if _SLOW <= one.entry.duration < _TOO_LATE:
-            yield Breach(f"a callback was answered after {one.entry.duration / 1000:.1f} s", (one,))
+    for callback in _answered(talk):
+        if _SLOW <= callback.entry.duration < _TOO_LATE:
+            yield Breach(
+                f"the client answered a callback after {callback.entry.duration / 1000:.1f} s", (callback,)
+            )
 
 
 def _handled_twice(talk: Talk) -> Iterator[Breach]:
@@ -77,7 +86,7 @@ def _handled_twice(talk: Talk) -> Iterator[Breach]:
         of = "the end of one job" if len(ended) < 2 else f"the ends of {len(ended)} jobs"
         often = max(ended, key=lambda job: len(job.callbacks), default=None)
         proof = often.callbacks if often is not None else talk.callbacks
-        yield Breach(f"acted {handled} times on {of}", tuple(proof[:3]))
+        yield Breach(f"the client acted {handled} times on {of}", tuple(proof[:3]))
 
 
 def _ignored(talk: Talk) -> Iterator[Breach]:
@@ -85,26 +94,32 @@ def _ignored(talk: Talk) -> Iterator[Breach]:
     if claim is None or claim.handled is None or claim.handled > 0:
         return
     final = [
-        one for one in talk.callbacks if one.told and one.told.end and one.received and genuine(talk, one)
+        callback
+        for callback in talk.callbacks
+        if callback.view and callback.view.end and callback.received and genuine(talk, callback)
     ]
     if not final:
         return
     job = talk.jobs.get(final[0].job)
     if job is not None and not job.known:
-        text = "took the final callback of a job whose submit was not answered, and did nothing about it"
-        advice = "Where a submit's answer was lost, its callback is all that tells of the job: keep it."
+        text = "the client ignored the final callback of a job whose submit was not answered"
+        advice = "If the answer to a submit was lost, its callback is the only sign of the job. Act on it."
         yield Breach(text, (final[0],), Severity.SHOULD, advice=advice)
     else:
-        yield Breach("took the final callback and did nothing about it", (final[0],))
+        yield Breach("the client received the final callback and did nothing", (final[0],))
 
 
 def _no_fallback(talk: Talk) -> Iterator[Breach]:
     claim, job = talk.claim, talk.job
     if claim is None or job is None or claim.mode != "webhook" or claim.outcome != "timeout":
         return
-    believed = any(one.told and one.told.end and genuine(talk, one) for one in talk.callbacks)
-    if "webhook-poll-fallback" in claim.capabilities and not believed and not job.polls:
-        yield Breach("waited for a callback that never came, and never asked", tuple(job.submits[:1]))
+    trusted = any(
+        callback.view and callback.view.end and genuine(talk, callback) for callback in talk.callbacks
+    )
+    if "webhook-poll-fallback" in claim.capabilities and not trusted and not job.polls:
+        yield Breach(
+            "the client waited for a callback that never came, and never polled", tuple(job.submits[:1])
+        )
 
 
 def _is_called_back(talk: Talk) -> bool:
@@ -119,10 +134,10 @@ RULES = (
         "callback-not-acknowledged",
         Severity.MUST,
         {
-            "pixazo": f"{_DELIVERY}: answer 2xx; beyond 5 s it counts as lost",
+            "pixazo": f"{_DELIVERY}: answer 2xx; after 5 s it counts as lost",
             "wavespeed": f"{_WEBHOOKS}: any 2xx counts as received",
         },
-        "Answer every genuine callback with a 2xx, repeated, late and progress ones too.",
+        "Answer every genuine callback with a 2xx, including repeated, late and progress ones.",
         _not_acknowledged,
         premise=_is_called_back,
         timed=True,
@@ -132,9 +147,9 @@ RULES = (
         Severity.SHOULD,
         {
             "pixazo": f"{_DELIVERY}: within a few seconds",
-            "wavespeed": f"{_WEBHOOKS}: within a few seconds; how many those are is assumed",
+            "wavespeed": f"{_WEBHOOKS}: within a few seconds; the number is assumed",
         },
-        "Answer first and work afterwards.",
+        "Answer first, then do the work.",
         _late,
         premise=_is_called_back,
         harmless=True,
@@ -144,14 +159,14 @@ RULES = (
         "accepted-forged-callback",
         Severity.MUST,
         "https://wavespeed.ai/docs/verify-webhooks",
-        "Check signature and age of a callback; refuse it with a 4xx where they are wrong.",
+        "Check the signature and the age of a callback. If they are wrong, refuse it with a 4xx.",
         _forged,
         premise=_is_called_back,
     ),
     Rule(
         "handled-duplicate-twice",
         Severity.MUST,
-        "assumed: deliveries are retried, so one may come twice",
+        "assumed: deliveries are retried, so the same callback may come twice",
         "Remember which jobs have ended, and act once on each.",
         _handled_twice,
         premise=lambda talk: len(talk.callbacks) > 1,
@@ -160,8 +175,8 @@ RULES = (
     Rule(
         "ignored-callback",
         Severity.MUST,
-        "assumed: a callback and an answer go different ways",
-        "Keep callbacks about jobs that you do not know yet: they may come before the submit's answer.",
+        "assumed: a callback and an answer travel separately, so either may come first",
+        "Keep callbacks about jobs that you do not know yet: they may come before the answer to the submit.",
         _ignored,
         premise=_is_called_back,
         of_claim=True,

@@ -9,7 +9,7 @@ from understudy_contracts.rules import RULES
 
 @click.command()
 def rules() -> None:
-    """List what a client must and should not do, from where, and what to do instead."""
+    """List the rules: what a client must (MUST) and should (SHOULD) do, and the source of each."""
     for rule in RULES:
         click.echo(f"{click.style(rule.id, bold=True)} ({rule.severity})\n  {rule.advice}")
         click.echo(f"  source: {rule.source_at()}")

@@ -8,6 +8,6 @@ from understudy_mock.domain.job import Job
 
 
 def read_ledger(jobs: Iterable[Job]) -> Callable[[str], bool | None]:
-    """Tell of each job whether its price is kept: false where its end gives it back, None of others."""
+    """Return whether a job's price is kept, by its id: false where its end refunds it, None if unknown."""
     kept = {job.id: not job.refunded for job in jobs}
     return kept.get

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from itertools import pairwise, takewhile
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
-from understudy_contracts.rules.talk import Exchange, JobTalk, Talk
+from understudy_contracts.rules.talk import JobTalk, Talk
 
 _SLACK = 0.75
 """Share of an interval that counts as keeping it: a busy machine moves requests closer together."""
 
 _STILL_POLLING = 3
-"""Polls after the end that are polling: fewer are somebody who looks again at a finished job."""
+"""Polls after the end that count: fewer may be a second look at a finished job."""
 
 _PACE = 2
-"""By what factor a poll after the end may come later than those before it, and still keep their pace."""
+"""A poll after the end keeps the pace of those before it up to this factor."""
 
 
 def _after_the_end(talk: Talk) -> Iterator[Breach]:
@@ -25,84 +26,84 @@ def _after_the_end(talk: Talk) -> Iterator[Breach]:
         if end is None:
             continue
         if polls := _polls_on(talk, job, end):
-            how = "its final callback" if end.part == "callback" else "its end was told"
-            yield Breach(f"job {job.id} was polled on after {how}", (end, *polls))
+            how = "its final callback" if end.part == "callback" else "an answer said that it had ended"
+            yield Breach(f"the client polled job {job.id} after {how}", (end, *polls))
 
 
 def _heard_end(job: JobTalk) -> Exchange | None:
-    """Give what told the client a job's end: an answer, else a callback that it took itself."""
-    asked = sorted([*job.polls, *job.results], key=lambda one: one.ends)
-    taken = [one for one in job.callbacks if one.received and not one.ours]
-    return next((one for one in (*asked, *taken) if one.told is not None and one.told.end), None)
+    """Return what informed the client of a job's end: an answer, else a callback that it received itself."""
+    answers = sorted([*job.polls, *job.results], key=lambda call: call.ends)
+    received = [call for call in job.callbacks if call.received and not call.ours]
+    return next((call for call in (*answers, *received) if call.view is not None and call.view.end), None)
 
 
 def _polls_on(talk: Talk, job: JobTalk, end: Exchange) -> list[Exchange]:
-    """Give the polls after a job's end, where they are polling: so many, at the pace of those before it.
+    """Return the polls after a job's end, where they are enough, at the pace of those before it.
 
-    One that follows a file that could not be fetched asks for a fresh address, and is left out.
+    A poll after a failed download asks for a fresh address, and is left out.
     """
-    asked = sorted([*job.polls, *job.results], key=lambda one: one.begins)
-    before = [one for one in asked if one.begins <= end.begins]
-    after = [one for one in asked if one.begins > end.begins and end.precedes(one)]
-    # After the status has told the end, Segmind's client asks for the result once, which is no polling.
+    asked = sorted([*job.polls, *job.results], key=lambda call: call.begins)
+    before = [call for call in asked if call.begins <= end.begins]
+    after = [call for call in asked if call.begins > end.begins and end.precedes(call)]
+    # A client of Segmind asks for the result once after the status says COMPLETED: that is no polling.
     if end not in job.results:
-        after = [one for one in after if one not in job.results]
-    files = [one for one in job.media if one.kinds]
+        after = [call for call in after if call not in job.results]
+    files = [call for call in job.media if call.error_kinds]
     late = [
-        one
-        for last, one in pairwise([end, *after])
-        if not any(last.begins <= file.begins and file.precedes(one) for file in files)
+        call
+        for last, call in pairwise([end, *after])
+        if not any(last.begins <= file.begins and file.precedes(call) for file in files)
     ]
-    accepted = [one for one in job.submits[:1] if one.precedes(asked[0])] if asked else []
-    gaps = [again.begins - one.begins for one, again in pairwise([*accepted, *before])]
-    pace = _PACE * max([*gaps, *(_interval(talk, one) for one in late[:1])], default=0)
+    accepted = [call for call in job.submits[:1] if call.precedes(asked[0])] if asked else []
+    gaps = [again.begins - call.begins for call, again in pairwise([*accepted, *before])]
+    pace = _PACE * max([*gaps, *(_interval(talk, call) for call in late[:1])], default=0)
     steps = takewhile(lambda pair: pair[1].begins - pair[0].begins <= pace, pairwise([end, *late]))
     # A client that was asked for one job has no other reason to look; a busy machine may have slowed it down.
-    polls = [poll for _, poll in steps] if talk.claim is None else late
+    polls = [call for _, call in steps] if talk.claim is None else late
     return polls[:_STILL_POLLING] if len(polls) >= _STILL_POLLING else []
 
 
 def _interval(talk: Talk, poll: Exchange) -> float:
-    """Tell how many ms are documented between two polls, at this speed; 0 where nothing is."""
+    """Return the documented ms between two polls, at this speed; 0 where nothing is documented."""
     seconds = poll.operation.poll_seconds if poll.operation is not None else None
     return (seconds or 0) * 1000 / talk.speed
 
 
 def _after_a_whole_answer(talk: Talk) -> Iterator[Breach]:
     for job in talk.jobs.values():
-        told = next((one for one in job.submits if one.told is not None and one.told.end), None)
-        if told is None:
+        end = next((call for call in job.submits if call.view is not None and call.view.end), None)
+        if end is None:
             continue
-        # Who is asked for one job looks at it once. Others may look at a finished one for any reason.
-        late = [one for one in (*job.polls, *job.results) if told.precedes(one)]
-        late = late[:1] if talk.claim is not None else _polls_on(talk, job, told)
+        # With a claim, the client has one job to do. Others may look at a finished job for any reason.
+        late = [call for call in (*job.polls, *job.results) if end.precedes(call)]
+        late = late[:1] if talk.claim is not None else _polls_on(talk, job, end)
         if late:
-            yield Breach("the submit had answered with the end of the job already", (told, *late))
+            yield Breach("the client polled a job that had ended in the answer to its submit", (end, *late))
 
 
 def _faster_than_declared(talk: Talk) -> Iterator[Breach]:
     declared = talk.claim.min_poll_ms if talk.claim is not None else 0
     for job in talk.jobs.values():
-        for one, following in pairwise(job.polls):
-            gap = following.begins - one.begins
-            if gap < declared * _SLACK and not _is_asked_for(one, following):
-                text = f"two polls are {gap} ms apart; the client declares at least {declared} ms"
-                yield Breach(text, (one, following))
+        for call, following in pairwise(job.polls):
+            gap = following.begins - call.begins
+            if gap < declared * _SLACK and not _is_asked_for(call, following):
+                text = f"two polls were {gap} ms apart; the client declares at least {declared} ms"
+                yield Breach(text, (call, following))
                 break
 
 
 def _too_fast(talk: Talk) -> Iterator[Breach]:
     declared = talk.claim.min_poll_ms if talk.claim is not None else 0
-    # Two who wait for the same job ask twice as often as one: then three polls have to be too close.
+    # Two clients that wait for one job poll twice as often: then three polls have to be too close.
     polls = 2 if talk.alone else 3
     for job in talk.jobs.values():
         # Who looks at a job that has ended does not wait for it.
-        waiting = list(takewhile(lambda poll: poll.told is None or not poll.told.end, job.polls))
+        waiting = list(takewhile(lambda poll: poll.view is None or not poll.view.end, job.polls))
         waiting = job.polls[: len(waiting) + 1]
         for near in zip(*(waiting[start:] for start in range(polls)), strict=False):
             gap = near[-1].begins - near[0].begins
             documented = _interval(talk, near[0])
-            asked_for = any(_is_asked_for(one, following) for one, following in pairwise(near))
+            asked_for = any(_is_asked_for(call, following) for call, following in pairwise(near))
             if not asked_for and declared * _SLACK <= gap < documented * _SLACK and gap > 0:
                 number = "two" if polls == 2 else "three"
                 text = f"{number} polls within {gap} ms; {documented:.0f} ms are documented between two"
@@ -110,9 +111,9 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
                 break
 
 
-def _is_asked_for(one: Exchange, following: Exchange) -> bool:
-    """Tell whether a poll comes when the answer before it said: that is not too fast, be it at once."""
-    return one.wait is not None and not one.is_early(following)
+def _is_asked_for(call: Exchange, following: Exchange) -> bool:
+    """Return whether a poll comes when the answer before it said so: then it is not too fast."""
+    return call.wait is not None and not call.is_early(following)
 
 
 def _has_two_polls(talk: Talk) -> bool:
@@ -124,12 +125,12 @@ RULES = (
         "polled-after-terminal",
         Severity.MUST,
         ENDS,
-        "Stop at the first answer that tells the job's end: it is final.",
+        "Stop at the first answer that says that the job has ended: it is final.",
         _after_the_end,
         premise=lambda talk: bool(talk.of("poll")) and any(job.end for job in talk.jobs.values()),
         harmless=True,
-        assumed="that polling on is wrong",
-        timed=True,  # polls that the client gave up pile up, and are read at once
+        assumed="that polling further is wrong",
+        timed=True,  # abandoned polls can pile up, and are then read at once
     ),
     Rule(
         "polled-a-whole-answer",
@@ -138,16 +139,16 @@ RULES = (
             "pixazo": "Pixazo Hunyuan Video, image to video, Output: the answer holds the video",
             "wavespeed": "https://wavespeed.ai/docs/sync-mode: the answer holds the result",
         },
-        "Look at the submit's answer first: when the job has ended there, nothing is left to ask.",
+        "Read the answer to the submit first: if the job has ended there, do not poll.",
         _after_a_whole_answer,
-        premise=lambda talk: any(one.told is not None and one.told.end for one in talk.submits),
+        premise=lambda talk: any(call.view is not None and call.view.end for call in talk.submits),
         assumed="that polling it is wrong",
     ),
     Rule(
         "polled-faster-than-declared",
         Severity.MUST,
         f"{PROTOCOL}, hello: min_poll_ms",
-        "Wait between two polls at least as long as you declare.",
+        "Between two polls, wait at least as long as you declare.",
         _faster_than_declared,
         premise=lambda talk: talk.claim is not None and talk.claim.min_poll_ms > 0 and _has_two_polls(talk),
         of_claim=True,
@@ -161,7 +162,7 @@ RULES = (
             "pixazo": "Pixazo Hunyuan Video, Typical Workflow: every 5-10 seconds",
             "wavespeed": "https://www.wavespeed.ai/docs/get-result: the interval",
         },
-        "Wait the documented interval between two polls.",
+        "Between two polls, wait for the documented interval.",
         _too_fast,
         premise=_has_two_polls,
         harmless=True,

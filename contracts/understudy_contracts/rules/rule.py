@@ -1,4 +1,4 @@
-"""What a rule is: an id, how much it weighs, where it comes from, what to do, and a pure function."""
+"""What a rule is: an id, its severity, where it comes from, what to do, and a pure function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from understudy_contracts.findings import Severity
-from understudy_contracts.rules.talk import Exchange, Talk
+from understudy_contracts.rules.exchange import Exchange
+from understudy_contracts.rules.talk import Talk
 
 ENDS: Mapping[str, str] = MappingProxyType(
     {
@@ -18,19 +19,19 @@ ENDS: Mapping[str, str] = MappingProxyType(
         "https://wavespeed.ai/docs/errors-retries-timeouts: cancelled, timeout and deleted",
     }
 )
-"""By provider, where the ends of its jobs are named."""
+"""By provider, the document that names the ends of its jobs."""
 
 
 PROTOCOL = "the client protocol (PROTOCOL.md in the package understudy_contracts)"
-"""Where it is written what an adapter answers."""
+"""The document that says what an adapter answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
     """Where a talk breaks a rule. `severity`, `source` and `advice` are the rule's own unless given.
 
-    A breach of which less is known may weigh less than the rule, and never more.
-    `about` names the member of the answers that the rule looked at, so that the evidence shows it.
+    A breach that is less certain may have a lower severity than the rule, never a higher one. `about` names
+    the member of the answers that the rule looked at, so that the evidence shows it.
     """
 
     what: str
@@ -42,18 +43,17 @@ class Breach:
 
 
 def always(talk: Talk) -> bool:
-    """For what any talk can break."""
+    """The premise of a rule that any talk can break."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `check` finds where a talk breaks it, `premise` tells whether what it judges has happened.
+    """One rule. `check` finds where a talk breaks it. `premise` says whether what it judges has happened.
 
-    `source` names a document, by provider where each has its own, and `assumed` what none says. One that is
-    `of_claim` judges what a client concludes, and nothing where it says nothing. One that is `harmless`
-    changes no outcome by being broken. Where it is `timed`, a busy machine can make a good client break it;
-    nothing excuses the others.
+    `source` names a document, by provider where each has its own, and `assumed` what no document says. A rule
+    `of_claim` judges what a client concludes, so it needs a claim. To break a `harmless` rule changes no
+    outcome. A busy machine can make a good client break a rule that is `timed`; nothing excuses the others.
     """
 
     id: str
@@ -68,12 +68,12 @@ class Rule:
     assumed: str = ""
 
     def in_reach(self, talk: Talk) -> bool:
-        """Tell whether what it judges has happened: one that never was in reach has not been kept."""
+        """Return whether what it judges has happened. A rule that was never in reach has not been tested."""
         return (talk.claim is not None or not self.of_claim) and self.premise(talk)
 
     def source_at(self, provider: str = "") -> str:
-        """Name what it comes from at a provider, at all of them where that one has nothing of its own."""
-        told = self.source
-        if not isinstance(told, str):
-            told = told.get(provider) or "; ".join(told.values())
-        return f"{told}; {self.assumed} is assumed" if self.assumed else told
+        """Return its source at a provider; those of all providers where that one has none of its own."""
+        source = self.source
+        if not isinstance(source, str):
+            source = source.get(provider) or "; ".join(source.values())
+        return f"{source}; {self.assumed} is assumed" if self.assumed else source

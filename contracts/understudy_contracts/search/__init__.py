@@ -1,8 +1,9 @@
 """Search for the provider behaviour that breaks a client.
 
-`strategies` is what is drawn, `expect` what a client should make of it, `search` the run, `coverage` what was
-met, `telling` what is said and kept, `inside` a client in this process, `command` the command line, and
-`function` the same search as `explore(…)`, for tests.
+`places` is where a client can be tried, `mischiefs` what a provider may do there, `strategies` what is drawn,
+`expect` what a client should make of it, `search` the run, `coverage` what was met, `telling` the report,
+`inside` a client in this process, `command` the command line, and `function` the same search as `explore(…)`,
+for tests.
 """
 
 from understudy_contracts.extra import require_check

@@ -37,7 +37,7 @@ def run(
     per_case: bool,
     interrupts: Interrupts,
 ) -> Report:
-    """Explore a client, save what was found, and tell it. Raises Died, and Nothing."""
+    """Search a client for broken rules, save what was found, and print it. Raises Died, and Nothing."""
     catalog = open_catalog()
     click.echo(f"exploring with seed {seed}", err=True)
     progress = Progress(interval=_INTERVAL)
@@ -63,9 +63,8 @@ def run(
     progress.end()
     again = _again(examples, seed, jobs, providers, command, per_case=per_case)
     files = save(explored, save_dir, seed=seed, command=again)
-    told = findings(explored, files, seed=seed, command=again)
     facts = {"command": " ".join(command), "seed": seed, "jobs": jobs}
-    whole = report(explored, told, files, facts)
+    whole = report(explored, findings(explored, files, seed=seed, command=again), files, facts)
     _show(explored, whole, files, seed)
     return whole
 
@@ -73,7 +72,7 @@ def run(
 def _again(
     examples: int, seed: int, jobs: int, providers: Sequence[str], command: Sequence[str], *, per_case: bool
 ) -> str:
-    """Write the command that searches the same way again."""
+    """Return the command that searches the same way again."""
     options = [f"--explore {examples} --seed {seed} --jobs {jobs}"]
     options += [f"--provider {shlex.quote(provider)}" for provider in providers]
     options += ["--per-case"] if per_case else []

@@ -1,6 +1,6 @@
-"""What an exploration has covered: how often each condition was met, and with which rules in reach.
+"""What a search has covered: how often each condition was met, and which rules it could test there.
 
-A search that never put a rule in reach has proved nothing about it.
+A rule is in reach when what it judges has happened. A search proves nothing about the others.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from understudy_contracts.rules import RULES
 from understudy_contracts.rules.talk import Talk
-from understudy_contracts.search.strategies import SPEED, Drawn
+from understudy_contracts.search.mischiefs import SPEED
+from understudy_contracts.search.strategies import Drawn
 from understudy_mock.domain.scenario import Entry, met
 
 
@@ -44,7 +45,7 @@ class Coverage:
         return [rule.id for rule in RULES if not self.rules[rule.id]]
 
     def as_json(self) -> dict[str, Any]:
-        """Give the counts in JSON's types: by condition how often it was met, and each rule with it."""
+        """Return the counts in JSON's types: by condition how often it was met, and each rule with it."""
         return {
             "conditions": {
                 condition: {"met": number, "rules": dict(sorted(self.reach[condition].items()))}
@@ -64,7 +65,7 @@ class Coverage:
 
 
 def conditions(drawn: Drawn, talk: Talk) -> Iterator[str]:
-    """Name what a client really met of a scenario: what stood in it and was never reached does not count."""
+    """Return what a client really met of a scenario; what it never reached does not count."""
     scenario = drawn.scenario
     calls = {
         "submit": [len(talk.submits)],
@@ -95,7 +96,7 @@ def conditions(drawn: Drawn, talk: Talk) -> Iterator[str]:
         length = ((job.queued or 0) + (job.processing or 0)) / SPEED
         yield "job: at once" if not length else "job: slow"
     if talk.callbacks or scenario.webhook.drop:
-        yield from _mischief_of_callbacks(drawn)
+        yield from _of_callbacks(drawn)
     yield from (f"quirk: {name}" for name in scenario.quirks)
     if scenario.account.rate_limit:
         yield "account: rate limit"
@@ -103,17 +104,17 @@ def conditions(drawn: Drawn, talk: Talk) -> Iterator[str]:
         yield "account: balance"
 
 
-def _mischief_of_callbacks(drawn: Drawn) -> Iterator[str]:
+def _of_callbacks(drawn: Drawn) -> Iterator[str]:
     if drawn.place.mode != "webhook":
         return
-    wish = drawn.scenario.webhook
-    if wish.copies > 1:
+    webhook = drawn.scenario.webhook
+    if webhook.copies > 1:
         yield "callback: copies"
     for name in ("drop", "delay", "early", "late_progress", "reorder"):
-        if getattr(wish, name):
+        if getattr(webhook, name):
             yield f"callback: {name}"
-    if wish.signature != "good":
-        yield f"callback: signature {wish.signature}"
+    if webhook.signature != "good":
+        yield f"callback: signature {webhook.signature}"
 
 
 def _named(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""The same search as a function, for tests of a client in this process."""
+"""The search as a function, for tests of a client in this process."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from understudy_contracts.conformance.drivers import Driver, Lasting
 from understudy_contracts.conformance.protocol import CAPABILITIES, Hello, Mode, Timing
 from understudy_contracts.findings import counted, failing
 from understudy_contracts.search.inside import Adapter, Callee, Function, Inside, declared
+from understudy_contracts.search.places import MODES, lacking
 from understudy_contracts.search.search import Exploration, Nothing, Stop, search
-from understudy_contracts.search.strategies import MODES, lacking
 from understudy_contracts.search.telling import (
     conversation,
     frequency,
@@ -36,7 +36,7 @@ _MOST_JOBS = 64
 
 
 class HarnessFault(Exception):
-    """The gateway contradicted its own specs: what the client made of that proves nothing."""
+    """The gateway contradicted its own specs: what the client then did proves nothing."""
 
 
 def explore(
@@ -57,31 +57,30 @@ def explore(
 
     `client` is one of these.
 
-    - A function, sync or async, that does a whole run: it takes a `conformance.protocol.Run`
+    - A function, sync or async, that does a whole run. It takes a `conformance.protocol.Run`
       (`.base_url`, `.api_key`, `.provider`, `.model`, `.input`, `.mode`, `.budget_ms`, …) and returns
-      what it concluded, the fields of a `result` (PROTOCOL.md). What it raises is a crash. It can do
-      what `capabilities` says, in `timing` as it declares of itself (ms; both are fields of `hello`).
-      Runs go beside each other in `jobs` threads, so it must share nothing between two runs.
+      what it concluded: the fields of a `result` (PROTOCOL.md). An exception is a crash. `capabilities`
+      says what it can do, and `timing` (ms) how fast; both are fields of `hello`. Up to `jobs` runs go on
+      at once in threads, so two runs must share nothing.
     - The class of an adapter with `hello`, `run` and `release`, like that of the reference client
-      (contracts/understudy_contracts/adapters/reference.py); one is made for each of the `jobs`.
-    - A command, a list of strings, that speaks the protocol.
+      (contracts/understudy_contracts/adapters/reference.py). Each of the `jobs` gets an instance.
+    - A command, as a list of strings, that speaks the protocol.
 
-    Each of `max_examples` plays on a gateway of its own, over a real socket; no more begin after `seconds`.
-    The same `seed` searches the same way again, as far as the client does the same again; drawn, and told,
-    where it is None. `modes` other than poll need the capability of that name. Each of `providers` and
-    `modes` must be there to be tried: segmind has no webhook.
+    Each of `max_examples` plays on a gateway of its own, over a real socket. None begins after `seconds`.
+    The same `seed` tries the same examples again; None draws a seed, which is printed. `modes` other than
+    poll need the capability of that name. Each of `providers` and `modes` must be possible: segmind has no
+    webhook. Each found scenario is written into `save_dir`, for `understudy serve --scenario FILE`.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
-    Rules of SHOULD count with `strict` alone. What was seen once in three plays is told as flaky; it counts
-    with `strict` alone where a busy machine can be the cause, like a client that gives up. `save_dir` is
-    where each found scenario is written, for `understudy serve --scenario FILE`; nowhere where it is None.
-    Raises HarnessFault, `drivers.Died` when a command does not start, and Nothing when the client can not be
-    tried as was asked, or no example was played. Raises TypeError for what is no client, and TypeError or
-    ValueError, before anything is tried, for other arguments that cannot be meant.
+    Findings of SHOULD count only with `strict`. What broke a rule once in three plays is reported as flaky.
+    It counts only with `strict` where a busy machine can be the cause, like a client that gives up. Raises
+    HarnessFault; `drivers.Died` when a command does not start; and Nothing when the client cannot be tried
+    as asked, or no example was played. Raises TypeError or ValueError for arguments that cannot be right,
+    before anything is tried.
 
     Returns what was tried, coverage included, and prints it in a line: pytest shows that when the test fails,
-    or with -rP. A short search leaves some kinds of what a provider may do untried, for want of examples;
-    that is printed, too, and no error. Where it should be one: `assert not explore(…).untried`.
+    or with -rP. A short search may leave some kinds of provider behaviour untried. It prints how many; to
+    make that an error, write `assert not explore(…).untried`.
 
     An example::
 
@@ -118,7 +117,7 @@ def explore(
     if not _is_function(client):
         if capabilities or timing:
             raise ValueError(
-                "capabilities and timing are told of a function; others tell them in their hello"
+                "capabilities and timing belong to a function; other clients declare them in their hello"
             )
     elif why := lacking(hello, providers, modes):
         raise ValueError(why)
@@ -155,18 +154,18 @@ def explore(
 
 
 def _names(noun: str, given: Iterable[str], known: Iterable[str], least: int = 1) -> tuple[Any, ...]:
-    """Take names that are known, one alone as well. Raises ValueError."""
+    """Return known names as a tuple; a lone one may be given as text. Raises ValueError."""
     names, known = (given,) if isinstance(given, str) else tuple(given), tuple(known)
     for name in names:
         if name not in known:
-            raise ValueError(f"no {noun} is called {name!r}; known are {', '.join(known)}")
+            raise ValueError(f"unknown {noun} {name!r}; known: {', '.join(known)}")
     if len(names) < least:
-        raise ValueError(f"there is no {noun} to try; known are {', '.join(known)}")
+        raise ValueError(f"there is no {noun} to try; known: {', '.join(known)}")
     return names
 
 
 def _whole(name: str, value: object, least: int | None = None, most: int | None = None) -> int:
-    """Take a whole number in a range. Raises TypeError and ValueError."""
+    """Return a whole number of a range. Raises TypeError and ValueError."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} is a whole number, not {value!r}")
     if least is not None and (value < least or (most is not None and value > most)):
@@ -185,7 +184,7 @@ def _check_seconds(seconds: object) -> None:
 
 
 def _timing(timing: Mapping[str, int] | None) -> Mapping[str, int]:
-    """Take what a client declares of its pace. Raises TypeError and ValueError."""
+    """Return what a client declares of its pace. Raises TypeError and ValueError."""
     if timing is None:
         return {}
     if not isinstance(timing, Mapping):
@@ -197,9 +196,10 @@ def _timing(timing: Mapping[str, int] | None) -> Mapping[str, int]:
 
 
 def _nothing(explored: Exploration) -> str:
-    """Say why a search proves nothing."""
+    """Return why a search proves nothing."""
     if explored.examples:
-        return f"no example was played: the client called {counted(explored.examples, 'example')} unsupported"
+        examples = counted(explored.examples, "example")
+        return f"no example was played: the client answered unsupported to {examples}"
     return "no example was played: give more seconds"
 
 
@@ -226,7 +226,7 @@ def _maker(client: Client, hello: Hello) -> Callable[[], Driver]:
 
 
 def _complaint(explored: Exploration, catalog: Catalog, again: str, *, strict: bool) -> str:
-    """Write what counts, "" for nothing."""
+    """Return the findings that count, as text; "" for none."""
     parts = []
     for found in explored.found:
         if severity_of(found) not in failing(strict=strict):

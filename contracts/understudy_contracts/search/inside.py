@@ -40,22 +40,22 @@ class _Raised:
 
     def __str__(self) -> str:
         """Write what it is and where it came from."""
-        told = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
+        text = ": ".join(filter(None, (type(self.error).__name__, str(self.error))))
         place = _place(self.error)
-        return f"{told} ({place})" if place else told
+        return f"{text} ({place})" if place else text
 
 
 class Adapter(Protocol):
     """What a program answers, as methods: an object like `adapters.reference.Reference`."""
 
     def hello(self) -> Mapping[str, Any]:
-        """Tell name, providers, capabilities and timing."""
+        """Return name, providers, capabilities and timing."""
 
     def run(self, case: Mapping[str, Any]) -> Any:
-        """Run one case, and say what came of it; a coroutine or the answer itself."""
+        """Run one case and return the result, or a coroutine of it."""
 
     def release(self) -> Any:
-        """Let go of what the case kept open."""
+        """Close what the case kept open."""
 
 
 class Inside:
@@ -70,12 +70,12 @@ class Inside:
 
     def _work(self) -> None:
         while not self._closing:
-            # SystemExit in a task that the client has started leaves the loop; who awaits the task is told.
+            # SystemExit in a task of the client's leaves the loop; whoever awaits the task gets it, too.
             with suppress(SystemExit, KeyboardInterrupt):
                 self._loop.run_forever()
 
     async def hello(self) -> Hello:
-        """Ask what it can do. Raises Died."""
+        """Return what it can do. Raises Died."""
         try:
             return convert(dict(self._adapter.hello()), Hello)
         except ProtocolError as error:
@@ -85,23 +85,23 @@ class Inside:
         """Run a case; None when its budget has passed. Raises Died for what it raises, and Misspoke."""
         fields = msgspec.to_builtins(case)
         try:
-            told = await self._within(lambda: self._adapter.run(fields), case.budget_ms / 1000)
+            answer = await self._within(lambda: self._adapter.run(fields), case.budget_ms / 1000)
         except _Overdue:
             return None
-        if isinstance(told, Result):
-            return told
-        if not isinstance(told, Mapping):
-            raise Misspoke(f"the client returned {type(told).__name__}; a result or a mapping was expected")
+        if isinstance(answer, Result):
+            return answer
+        if not isinstance(answer, Mapping):
+            raise Misspoke(f"the client returned {type(answer).__name__}; a result or a mapping was expected")
         try:
-            return convert(dict(told), Result)
+            return convert(dict(answer), Result)
         except ProtocolError as error:
             raise Misspoke(str(error)) from None
 
     async def release(self) -> int | None:
-        """Have it let go of the case. Raises Died for what it raises."""
+        """Have it close what the case kept open. Raises Died for what it raises."""
         try:
-            told = await self._within(self._adapter.release, _END)
-            return convert(dict(told), Released).handled if isinstance(told, Mapping) else None
+            answer = await self._within(self._adapter.release, _END)
+            return convert(dict(answer), Released).handled if isinstance(answer, Mapping) else None
         except (_Overdue, ProtocolError):
             return None
         except Died as death:
@@ -122,8 +122,8 @@ class Inside:
     async def _within(self, call: Callable[[], Any], seconds: float) -> Any:
         """Make a call in the client's thread, and wait for it no longer than this.
 
-        Raises _Overdue, and Died for whatever the client raises. That the caller is cancelled meanwhile is
-        raised by the waiting itself: a CancelledError that the call ends with is the client's.
+        Raises _Overdue, and Died for whatever the client raises. A CancelledError that the call ends with
+        is the client's; that the caller itself is cancelled raises in the waiting.
         """
         future = asyncio.run_coroutine_threadsafe(_called(call), self._loop)
         done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=seconds)
@@ -132,16 +132,16 @@ class Inside:
             raise _Overdue
         ended = done.pop()
         # It may also have cancelled the task that it runs in, and raised nothing.
-        told = _Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result()
-        if isinstance(told, _Raised):
-            raise Died(str(told))
-        return told
+        answer = _Raised(asyncio.CancelledError()) if ended.cancelled() else ended.result()
+        if isinstance(answer, _Raised):
+            raise Died(str(answer))
+        return answer
 
 
 async def _called(call: Callable[[], Any]) -> Any:
     try:
-        told = call()
-        return await told if inspect.isawaitable(told) else told
+        answer = call()
+        return await answer if inspect.isawaitable(answer) else answer
     except BaseException as error:
         return _Raised(error)
 
@@ -154,12 +154,12 @@ def _caught(call: Callable[[Run], Any], run: Run) -> Any:
 
 
 def _place(error: BaseException) -> str:
-    """Name the file and line that an error came from, "" where it was raised nowhere.
+    """Return the file and line that an error came from, "" where it was raised nowhere.
 
-    Like pytest, it passes over frames that ask to be hidden: those of `pytest.fail` and its like.
+    Like pytest, it skips frames that ask to be hidden, such as those of `pytest.fail`.
     """
     frames = list(traceback.walk_tb(error.__traceback__))
-    shown = [one for one in frames if not one[0].f_locals.get("__tracebackhide__")] or frames
+    shown = [(frame, line) for frame, line in frames if not frame.f_locals.get("__tracebackhide__")] or frames
     if not shown:
         return ""
     frame, line = shown[-1]
@@ -177,21 +177,21 @@ class Function:
         self._hello = hello
 
     def hello(self) -> Mapping[str, Any]:
-        """Tell what was declared for it."""
-        told: dict[str, Any] = msgspec.to_builtins(self._hello)
-        return told
+        """Return what was declared for it."""
+        hello: dict[str, Any] = msgspec.to_builtins(self._hello)
+        return hello
 
     async def run(self, case: Mapping[str, Any]) -> Any:
         """Call it."""
         run = msgspec.convert(dict(case), Run)
-        told = await in_a_thread(lambda: _caught(self._call, run))
-        return await told if inspect.isawaitable(told) else told
+        answer = await in_a_thread(lambda: _caught(self._call, run))
+        return await answer if inspect.isawaitable(answer) else answer
 
     def release(self) -> None:
         """Nothing is held."""
 
 
 def declared(providers: Iterable[str], capabilities: Iterable[str], timing: Mapping[str, int]) -> Hello:
-    """Make the hello of a function. Raises ProtocolError for what the protocol does not know."""
-    told = {"providers": list(providers), "capabilities": list(capabilities), "timing": dict(timing)}
-    return convert(told, Hello)
+    """Return the hello of a function. Raises ProtocolError for what the protocol does not know."""
+    hello = {"providers": list(providers), "capabilities": list(capabilities), "timing": dict(timing)}
+    return convert(hello, Hello)

@@ -1,4 +1,4 @@
-"""What an exploration has to say: findings with the scenario that shows each, files, and a report."""
+"""The results of a search for people: findings with the scenario that shows each, files, and a report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import msgspec
 from understudy_contracts.conversation import as_text, shorten, tell
 from understudy_contracts.findings import Case, Finding, Outcome, Report, Severity, Table, counted, outcome_of
 from understudy_contracts.rules import RULES
+from understudy_contracts.search.mischiefs import SPEED
 from understudy_contracts.search.search import Exploration, Found
-from understudy_contracts.search.strategies import SPEED
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.domain.scenario import Scenario, write_scenario
@@ -24,7 +24,7 @@ from understudy_mock.domain.scenario import Scenario, write_scenario
 _TURNS = 40
 _WIDTH = 100
 _EXCUSED_BY_NOTHING = frozenset(rule.id for rule in RULES if not rule.timed)
-"""Not among them is what is no rule: that a run came to something else than expected."""
+"""The rules that a busy machine cannot make a client break. `unexpected-result` is no rule, so not in it."""
 
 
 def scenario_of(found: Found) -> Scenario:
@@ -37,17 +37,17 @@ def scenario_of(found: Found) -> Scenario:
 def write_found(found: Found, again: Sequence[str] = ()) -> str:
     """Write the found scenario as a file that `understudy serve --scenario` plays.
 
-    What a scenario does not hold, the call that meets it, stands in comments, with the commands `again`.
+    Comments say what a scenario does not hold: the call that meets it, and the commands `again`.
     """
-    told = [
+    notes = [
         f"breaks the rule {found.finding.id}, {frequency(found)}",
         f"at {found.drawn.place}, model {model_of(found)}, when asked for",
         _input(found),
         *again,
     ]
     if any("{key}" in (entry.body or "") for entry in found.drawn.scenario.submit):
-        told.append("{key} stands for the client's own key: put it there before you serve this file")
-    comments = "".join(f"# {line}\n" for text in told for line in text.splitlines())
+        notes.append("{key} stands for the client's own key: put it there before you serve this file")
+    comments = "".join(f"# {line}\n" for text in notes for line in text.splitlines())
     data = write_scenario(scenario_of(found))
     return comments + write_yaml(data, width=_WIDTH)
 
@@ -73,7 +73,7 @@ def serve(file: Path, seed: int) -> str:
 
 
 def frequency(found: Found) -> str:
-    """Return how often it was seen."""
+    """Return how often it broke the rule, in words."""
     if not found.shrunk:
         return "seen once, neither repeated nor made smaller: the search was interrupted"
     if found.repeatable:
@@ -82,7 +82,7 @@ def frequency(found: Found) -> str:
 
 
 def severity_of(found: Found) -> Severity:
-    """Weigh a finding. What a busy machine can cause counts as SHOULD at most where it was seen once."""
+    """Return the severity: SHOULD at most where it was seen once and a busy machine can be the cause."""
     once = found.seen <= 1 and not found.repeatable
     if once and found.finding.id not in _EXCUSED_BY_NOTHING:
         return max(Severity.SHOULD, found.finding.severity, key=lambda severity: severity.rank)
@@ -90,7 +90,7 @@ def severity_of(found: Found) -> Severity:
 
 
 def model_of(found: Found) -> str:
-    """Name the model that was asked."""
+    """Return the id of the model that was asked."""
     model = found.drawn.operation.model
     assert model is not None  # a submit has one
     return model.id
@@ -101,21 +101,20 @@ def _input(found: Found) -> str:
 
 
 def conversation(found: Found, catalog: Catalog) -> str:
-    """Tell the run that shows a finding: who said what, and what the client concluded."""
-    seen = found.conversation
-    return as_text(shorten(tell(seen.journal, catalog, [found.finding], claim=seen.claim), _TURNS))
+    """Return the run that shows a finding: who said what, and what the client concluded."""
+    played = found.conversation
+    return as_text(shorten(tell(played.journal, catalog, [found.finding], claim=played.claim), _TURNS))
 
 
 def findings(
     exploration: Exploration, files: Mapping[str, Path], *, seed: int, command: str
 ) -> list[Finding]:
     """Make the findings of a report."""
-    told = []
+    results = []
     for found in exploration.found:
         scenario = json.dumps(msgspec.to_builtins(write_scenario(found.drawn.scenario)), ensure_ascii=False)
         evidence = [
-            f"{frequency(found)}; first met by example {found.examples} of those that one client played "
-            "(as many play side by side as there are --jobs)",
+            f"{frequency(found)}; first met by example {found.examples}",
             f"scenario {scenario}",
             f"input {_input(found)}",
             *found.finding.evidence,
@@ -123,7 +122,7 @@ def findings(
         again = [command]
         if found.finding.id in files:
             again.insert(0, serve(files[found.finding.id], seed))
-        told.append(
+        results.append(
             replace(
                 found.finding,
                 severity=severity_of(found),
@@ -132,14 +131,14 @@ def findings(
                 curl="\n".join(again),
             )
         )
-    return told
+    return results
 
 
 def summary(exploration: Exploration, seed: int) -> Iterator[str]:
-    """Tell in a line or two what a search has tried, and what it has not."""
+    """Return in a line or two what a search has tried, and what it has not."""
     if exploration.untried:
         yield (
-            f"{exploration.untried} of {exploration.kinds} kinds of what a provider may do were not tried: "
+            f"{exploration.untried} of {exploration.kinds} kinds of provider behaviour were not tried: "
             "give more examples, or more time"
         )
     stopped = ", stopped by time" if exploration.out_of_time else ""
@@ -154,17 +153,17 @@ def summary(exploration: Exploration, seed: int) -> Iterator[str]:
 
 def report(
     exploration: Exploration,
-    told: Iterable[Finding],
+    findings: Iterable[Finding],
     files: Mapping[str, Path],
     facts: Mapping[str, Any],
 ) -> Report:
-    """Make the report: a case a finding, one a place without any, and one for the harness if it was at fault.
+    """Make the report: a case for each finding, for each place without one, and for a fault of the harness.
 
-    So each finding counts once, also where cases alone are counted.
+    So each finding counts once, even where only cases are counted.
     """
     cases: list[Case] = []
     at: dict[str, list[tuple[Finding, Found]]] = {str(place): [] for place in exploration.places}
-    for finding, found in zip(told, exploration.found, strict=True):
+    for finding, found in zip(findings, exploration.found, strict=True):
         at[str(found.drawn.place)].append((finding, found))
     for place, broken in at.items():
         number = exploration.by_place.get(place, 0)
@@ -174,11 +173,11 @@ def report(
             if exploration.out_of_time and not exploration.examples:
                 reason = "the time was up before an example could be played"
             if exploration.examples == exploration.unsupported:
-                reason = reason or "the client called every example unsupported"
+                reason = reason or "the client answered unsupported to every example"
             outcome = Outcome.NOT_REACHED if reason else Outcome.PASSED
             cases.append(Case(place, "examples", outcome, reason=reason, seen=seen))
             continue
-        seen += f"; {counted(len(broken), 'rule')} broken: {', '.join(one.id for one, _ in broken)}"
+        seen += f"; {counted(len(broken), 'rule')} broken: {', '.join(finding.id for finding, _ in broken)}"
         for finding, found in broken:
             cases.append(
                 Case(
@@ -215,7 +214,7 @@ def report(
 
 
 def _table(exploration: Exploration) -> Table:
-    """Give what was covered as the console does."""
+    """Return the same table of what was covered as on the console."""
     coverage = exploration.coverage
     rows = tuple(
         (condition, str(number), f"{len(coverage.reach[condition])} of {len(RULES)}")
@@ -224,7 +223,7 @@ def _table(exploration: Exploration) -> Table:
     notes = [f"never in reach: {', '.join(coverage.unreached)}"] if coverage.unreached else []
     if exploration.untried:
         notes.append(
-            f"{exploration.untried} of {exploration.kinds} kinds of what a provider may do were not tried"
+            f"{exploration.untried} of {exploration.kinds} kinds of provider behaviour were not tried"
         )
     return Table("What was covered", ("condition met", "examples", "rules in reach"), rows, ". ".join(notes))
 

@@ -1,4 +1,4 @@
-"""The gateway as tests hold it in their hands: the pytest plugin is made of it, and other runners may be.
+"""The gateway for tests: the pytest plugin uses it, and other test runners can.
 
 with running(Settings(allow_http_webhooks=True)) as gateway:
     understudy = Understudy(gateway, key="any-key")

@@ -1,4 +1,4 @@
-"""A gateway in a thread of its own, on free ports: a test's own event loop has nothing to do with it."""
+"""A gateway in a thread of its own, on free ports, apart from a test's own event loop."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 class Running:
     """A gateway that serves at `url`, its world, and a receiver for its callbacks. Made by `running`.
 
-    `settings` are those that it was asked for.
+    `settings` are those that the caller asked for.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class Running:
         self.url = address_of(listener)
         self.receiver = CallbackInbox()
         self.accounts: dict[str, str] = {}
-        """The accounts of keys that were given out here, with the keys: what carries one is nobody else's."""
+        """By account, the keys that were given out here."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="understudy", daemon=True)
 
     def do(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Do some work where the gateway runs, and wait for it."""
+        """Do some work in the gateway's own event loop, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
 
     def start(self) -> None:
-        """Start, and return when the first call can come."""
+        """Start, and return when the gateway accepts calls."""
         self._thread.start()
         self._ready.wait()
         if self._failed is not None:
@@ -84,8 +84,8 @@ def running(
 ) -> Iterator[Running]:
     """Run a gateway as long as the `with` lasts; `make` makes its world.
 
-    Files have an origin of their own, unless the settings say where anything is: a client that sends the key
-    to the API's origin alone is told from one that sends it everywhere.
+    Files have an origin of their own, unless the settings name an address. That shows whether a client sends
+    the key only to the API's origin, or everywhere.
     """
     settings = settings or Settings(allow_http_webhooks=True)
     with bind("127.0.0.1", 0) as listener, bind("127.0.0.1", 0) as files:
