@@ -53,7 +53,7 @@ def refusals(handshakes: Handshakes) -> list[str]:
 
 
 def _elsewhere(tally: Tally) -> list[str]:
-    # Only the begin of a direct connection is seen, not the calls on it.
+    # Only the start of a direct connection is seen, not the calls on it.
     counts = (tally.passed + tally.direct).most_common()
     places = [f"{place} ×{'at least ' if place in tally.direct else ''}{count}" for place, count in counts]
     return [f"  calls that went elsewhere: {', '.join(places)}"] if places else []

@@ -17,7 +17,7 @@ from understudy_mock.intercept.authority import JAVA_PASSWORD, Authority
 
 # Who reads which: SSL_CERT_FILE OpenSSL (Python's ssl, httpx, aiohttp, urllib3, Ruby) and Go;
 # REQUESTS_CA_BUNDLE requests; CURL_CA_BUNDLE curl and requests; NODE_EXTRA_CA_CERTS Node, beside its own.
-# With each stand the variables that its readers turn to while it is not set: setting it must not hide them.
+# The values are variables that its readers use while it is not set: setting it must not hide them.
 _BUNDLES: Mapping[str, tuple[str, ...]] = {
     "SSL_CERT_FILE": (),
     "REQUESTS_CA_BUNDLE": ("CURL_CA_BUNDLE",),
