@@ -1,4 +1,4 @@
-"""The composition root: settings in, ASGI app out. Everything is made here and passed on."""
+"""The composition root: settings in, ASGI app out. All parts are made and connected here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def create_world(
     clock: Clock | None = None,
     files: Files | None = None,
 ) -> World:
-    """Make the world of one gateway. Raises SpecError or BookError for what is not understood."""
+    """Return the world of one gateway. Raises SpecError for an invalid spec, BookError for a scenario."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
     if catalog is None:
@@ -54,9 +54,9 @@ def create_replay(
     catalog: Catalog | None = None,
     clock: Clock | None = None,
 ) -> Replay:
-    """Make the world that plays a recording; `create_app` serves it as any other. Raises SpecError.
+    """Return the world that plays a recording, which `create_app` serves like any other. Raises SpecError.
 
-    Of the settings, scenario, quirks, money and rates have no meaning here: what was recorded is played.
+    It ignores the settings for scenario, quirks, money and rates.
     """
     if catalog is None:
         catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
@@ -70,7 +70,7 @@ def create_replay(
 
 
 def create_app(settings: Settings | None = None, *, world: World | None = None) -> ASGIApp:
-    """Make a gateway. Give a `world` to keep hold of its clock, jobs and journal."""
+    """Return a gateway. Pass a `world` to have access to its clock, jobs and journal."""
     if world is None:
         world = create_world(settings or Settings())
     settings = world.settings

@@ -15,11 +15,11 @@ import understudy_mock.quiet_start as quiet_start  # isort: skip  # first: the n
 import click
 
 from understudy_mock.commands.common import CannotRun, leave
+from understudy_mock.commands.listings import quirks, scenarios, spec
 from understudy_mock.commands.record import record
 from understudy_mock.commands.replay import replay
 from understudy_mock.commands.run import run
 from understudy_mock.commands.serve import serve
-from understudy_mock.commands.words import quirks, scenarios, spec
 from understudy_mock.extension import extensions
 from understudy_mock.options import (
     defaults,

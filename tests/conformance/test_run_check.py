@@ -68,7 +68,7 @@ def test_a_program_that_keeps_the_rules_is_0() -> None:
 def test_a_key_in_a_path_is_not_in_the_summary() -> None:
     """It is taken out by value, whatever the route."""
     ended = run("0", "guess")
-    assert "errors met: 404 https://gateway.pixazo.ai/jobs/[redacted]" in ended.stderr, ended.stderr
+    assert "error answers: 404 https://gateway.pixazo.ai/jobs/[redacted]" in ended.stderr, ended.stderr
     assert "a-secret-key-1" not in ended.stderr
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 
 REFUSED = (
     "  refused the certificate: api.segmind.com ×1 "
-    "(the program does not trust the file that SSL_CERT_FILE names, nor any of the like variables)"
+    "(the program does not use the file that SSL_CERT_FILE or a similar variable names)"
 )
 TRUSTS_NOBODY = """
 import socket, ssl
@@ -40,8 +40,8 @@ def test_where_the_certificate_is_refused_and_where_nothing_is_asked_is_told_apa
     assert done.stdout.split() == [b"api.segmind.com", b"404"], done.stderr.decode()
     lines = done.stderr.decode().splitlines()
     assert REFUSED in lines
-    (unused,) = [line for line in lines if "connected and not used" in line]
-    assert unused.endswith(", as by a program that does not trust its certificate: api.wavespeed.ai ×1")
+    (unused,) = [line for line in lines if "connected without a call" in line]
+    assert unused.endswith(", like a program that does not trust the certificate: api.wavespeed.ai ×1")
 
 
 def test_node_that_does_not_trust_it_is_told_as_well(tmp_path: Path) -> None:

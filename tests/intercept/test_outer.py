@@ -93,7 +93,7 @@ async def test_an_outer_proxy_that_refuses_is_named(answer: bytes) -> None:
 
 async def test_a_proxy_of_another_kind_is_refused_in_words() -> None:
     said = await ask({"ALL_PROXY": "socks5://127.0.0.1:9"}, "CONNECT other.example:443")
-    assert b"ALL_PROXY names a socks5:// proxy; only http:// ones can be passed" in said
+    assert b"ALL_PROXY names a socks5:// proxy; only http:// ones are supported" in said
 
 
 @pytest.mark.parametrize("address", ["what is this", "http://[bad", "http://:99999", "://"])

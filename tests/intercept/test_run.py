@@ -171,14 +171,16 @@ def test_none_of_our_secrets_reaches_the_child(tmp_path: Path, begin: tuple[str,
 
 def test_a_provider_that_no_proxy_names_is_left_alone_and_named(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "true", NO_PROXY=".pixazo.ai")
-    assert "NO_PROXY kept these from the gateway: gateway.pixazo.ai" in done.stderr.decode()
+    assert "NO_PROXY excludes: gateway.pixazo.ai" in done.stderr.decode()
 
 
 def test_what_of_the_environment_is_of_no_use_is_told_in_a_line_each(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "true", SSL_CERT_FILE="/nonexist", ALL_PROXY="socks5://me:secret@h:1")
     first, second, _ = done.stderr.decode().splitlines()
-    assert first.startswith("understudy: SSL_CERT_FILE names /nonexist, where no certificates can be read")
-    assert second.startswith("understudy: ALL_PROXY names a socks5:// proxy; only http:// ones can be passed")
+    assert first.startswith(
+        "understudy: no certificate can be read from /nonexist, which SSL_CERT_FILE names"
+    )
+    assert second.startswith("understudy: ALL_PROXY names a socks5:// proxy; only http:// ones are supported")
     assert "secret" not in second
 
 
@@ -202,7 +204,7 @@ for url in ("http://127.0.0.1:{port}/", "http://api.segmind.com/x?key=secret"):
     told = done.stderr.decode()
     assert "elsewhere" not in told
     assert f"  could not be reached: 127.0.0.1:{port} (" in told
-    assert "errors met: 404 http://api.segmind.com/x ×1" in told
+    assert "error answers: 404 http://api.segmind.com/x ×1" in told
 
 
 HTTP_2 = """

@@ -1,4 +1,4 @@
-"""What a child is told: everything that it was told before, and us."""
+"""The environment of a child: everything that it had before, and us."""
 
 from __future__ import annotations
 
@@ -7,36 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from understudy_mock.intercept.variables import (
-    Trust,
-    child_variables,
-    hosts_to_intercept,
-    trusted_before,
-    trusted_by_wget,
-    wgetrc,
-)
+from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.trust import trusted_before, write_trust
+from understudy_mock.intercept.variables import child_variables, hosts_to_intercept
 
 HOSTS = ("gateway.pixazo.ai", "api.segmind.com")
+AUTHORITY = Authority(HOSTS)
+PROXY = "http://127.0.0.1:9"
 
 
-def told(tmp_path: Path, **environment: str) -> dict[str, str]:
-    """What a child would be told."""
-    trust = Trust(
-        {"SSL_CERT_FILE": tmp_path / "a.pem"},
-        extra=tmp_path / "node.pem",
-        java=tmp_path / "trust.p12",
-        php=tmp_path / "php",
-        wget=tmp_path / "wgetrc",
-    )
+def variables(folder: Path, **environment: str) -> dict[str, str]:
+    """The variables of a child whose trust files are in a folder."""
     return child_variables(
         environment,
-        "http://127.0.0.1:9",
-        trust,
+        PROXY,
+        write_trust(folder, AUTHORITY, environment, PROXY),
         HOSTS,
         tls_port=10,
         plain_port=11,
         offline=False,
-        notes=tmp_path / "notes",
+        notes=folder / "notes",
     )
 
 
@@ -60,12 +50,13 @@ def test_no_proxy_keeps_hosts_out(no_proxy: str, out: tuple[str, ...]) -> None:
 
 
 def test_a_star_in_no_proxy_stays_alone(tmp_path: Path) -> None:
-    assert told(tmp_path, NO_PROXY="*")["NO_PROXY"] == "*"
+    assert variables(tmp_path, NO_PROXY="*")["NO_PROXY"] == "*"
 
 
 def test_java_options_with_spaces_stay_in_one_piece(tmp_path: Path) -> None:
     folder = tmp_path / "with a space"
-    options = shlex.split(told(folder, JAVA_TOOL_OPTIONS="-Xmx1g")["JAVA_TOOL_OPTIONS"])
+    folder.mkdir()
+    options = shlex.split(variables(folder, JAVA_TOOL_OPTIONS="-Xmx1g")["JAVA_TOOL_OPTIONS"])
     assert options[0] == "-Xmx1g"
     assert f"-Djavax.net.ssl.trustStore={folder / 'trust.p12'}" in options
 
@@ -110,9 +101,9 @@ def test_folders_of_certificates_are_not_hidden_by_the_files(tmp_path: Path) -> 
 
 def test_a_jvm_keeps_its_users_options(tmp_path: Path) -> None:
     """_JAVA_OPTIONS win over JAVA_TOOL_OPTIONS, which the JVM takes from left to right."""
-    variables = told(tmp_path, JAVA_TOOL_OPTIONS="-Da=1", _JAVA_OPTIONS="-Db=2")
-    assert variables["JAVA_TOOL_OPTIONS"].startswith("-Da=1 -Dhttp.proxyHost=")
-    assert variables["_JAVA_OPTIONS"] == "-Db=2"
+    java = variables(tmp_path, JAVA_TOOL_OPTIONS="-Da=1", _JAVA_OPTIONS="-Db=2")
+    assert java["JAVA_TOOL_OPTIONS"].startswith("-Da=1 -Dhttp.proxyHost=")
+    assert java["_JAVA_OPTIONS"] == "-Db=2"
 
 
 @pytest.mark.parametrize(
@@ -121,8 +112,8 @@ def test_a_jvm_keeps_its_users_options(tmp_path: Path) -> None:
 )
 def test_php_keeps_its_users_folders(tmp_path: Path, before: str | None, after: str) -> None:
     """Not set is the folder that PHP was built with, as an empty entry is; an empty list is none."""
-    variables = told(tmp_path, **({} if before is None else {"PHP_INI_SCAN_DIR": before}))
-    assert variables["PHP_INI_SCAN_DIR"] == after.format(tmp_path / "php")
+    php = variables(tmp_path, **({} if before is None else {"PHP_INI_SCAN_DIR": before}))
+    assert php["PHP_INI_SCAN_DIR"] == after.format(tmp_path / "php")
 
 
 @pytest.mark.parametrize("by_variable", [True, False])
@@ -131,10 +122,17 @@ def test_wget_keeps_its_users_lines_and_certificates(tmp_path: Path, by_variable
     own = tmp_path / ("given" if by_variable else ".wgetrc")
     own.write_text("tries = 3\nhttps_proxy = http://other:1\nCA-Certificate = ~/own.pem \n", encoding="utf-8")
     before = {"HOME": str(tmp_path)} | ({"WGETRC": str(own)} if by_variable else {})
-    lines = wgetrc(before, "http://127.0.0.1:9", tmp_path / "ours.pem").decode().splitlines()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    lines = Path(variables(folder, **before)["WGETRC"]).read_text(encoding="utf-8").splitlines()
     assert lines[0] == "tries = 3"
     last = dict(line.split(" = ") for line in lines if " = " in line)  # the last of a name wins
-    assert last["https_proxy"] == last["http_proxy"] == "http://127.0.0.1:9"
-    assert (last["ca_certificate"], last["use_proxy"]) == (str(tmp_path / "ours.pem"), "on")
-    assert trusted_by_wget(before) == b"own\n"
-    assert trusted_by_wget({"HOME": "/nowhere"}) == b""
+    assert last["https_proxy"] == last["http_proxy"] == PROXY
+    assert last["use_proxy"] == "on"
+    assert Path(last["ca_certificate"]).read_bytes() == b"own\n" + AUTHORITY.certificate
+
+
+def test_wget_trusts_this_run_where_its_user_has_no_file(tmp_path: Path) -> None:
+    rc = Path(variables(tmp_path, HOME="/nowhere")["WGETRC"])
+    assert rc.read_text(encoding="utf-8").startswith(f"\nca_certificate = {tmp_path / 'wget.pem'}\n")
+    assert (tmp_path / "wget.pem").read_bytes() == AUTHORITY.certificate

@@ -1,6 +1,7 @@
-"""The only reader of `specs/`: finds the documents, refuses what it does not understand, compiles the rest.
+"""The only reader of `specs/`.
 
-`load` reads and checks, `compile` makes operations, `catalog` holds them and makes the bundled documents.
+`load` reads and checks documents, `bundle` joins those of a provider, `compile` makes operations of them, and
+`catalog` holds the result.
 """
 
 from understudy_mock.catalog.catalog import Catalog, open_catalog

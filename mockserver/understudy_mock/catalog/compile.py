@@ -47,7 +47,7 @@ _TRAITS = (
 
 
 class _Written:
-    """An operation as a document has it. `document` is the bundled one, `file` where the operation stands."""
+    """An operation as written in a document. `document` is the bundled one, `file` the one of its author."""
 
     def __init__(self, document: dict[str, Any], path: str, method: str, files: Mapping[str, str]) -> None:
         self.document, self.path, self.method = document, path, method

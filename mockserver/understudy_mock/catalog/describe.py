@@ -63,9 +63,9 @@ def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
     yield from _callbacks(document, told)
 
 
-def _answers(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
+def _answers(document: dict[str, Any], declared: dict[str, Any]) -> Iterator[str]:
     """Yield the members of successful answers, and the headers of all answers."""
-    for status, written in told["responses"].items():
+    for status, written in declared["responses"].items():
         answer = follow(document, written)
         for kind, content in answer.get("content", {}).items():
             if int(status) >= 300:
@@ -76,8 +76,8 @@ def _answers(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
             yield f"  {status} headers: {', '.join(headers)}"
 
 
-def _callbacks(document: dict[str, Any], told: dict[str, Any]) -> Iterator[str]:
-    for callback in told.get("callbacks", {}).values():
+def _callbacks(document: dict[str, Any], declared: dict[str, Any]) -> Iterator[str]:
+    for callback in declared.get("callbacks", {}).values():
         for place, item in follow(document, callback).items():
             for method, written in item.items():
                 content = written.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -107,10 +107,12 @@ def _price(price: dict[str, Any]) -> str:
     return f"{span} USD a {price['per']}{' (assumed)' if 'assumed' in price else ''}"
 
 
-def _parameters(document: dict[str, Any], told: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    for parameter in (follow(document, p) for p in told.get("parameters", [])):
+def _parameters(
+    document: dict[str, Any], declared: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any], bool]]:
+    for parameter in (follow(document, p) for p in declared.get("parameters", [])):
         yield parameter["name"], parameter["schema"], parameter.get("required", False)
-    schema = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    schema = declared.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     if schema is not None:
         body = follow(document, schema)
         for name, inner in body.get("properties", {}).items():

@@ -1,4 +1,4 @@
-"""The forms in which providers write instants, by the names that `x-stamp` has for them."""
+"""The formats of time stamps, by their names in `x-stamp`."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ _FORMS = (
 
 
 def stamp_form(text: str) -> str:
-    """Name the form in which an instant is written; `other` for any that has no name."""
+    """Return the name of the format of a time stamp, `other` if it has none."""
     return next((name for name, pattern in _FORMS if pattern.fullmatch(text)), "other")

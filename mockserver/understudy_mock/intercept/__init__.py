@@ -1,8 +1,8 @@
-"""Programs whose addresses are hard-coded: a proxy and a CA of our own bring their calls to the gateway.
+"""Bring the calls of programs with hard-coded URLs to the gateway, by a proxy and a CA of our own.
 
-`authority` makes certificates, `proxy` takes CONNECT, `outer` passes on through a proxy that was there
-before, `variables` tells a child process of it all, `child` runs it, `session` holds them together and
-`summary` says what it came to. Nothing here knows what the gateway answers.
+`authority` makes certificates and `trust` writes them for each language. `proxy` takes CONNECT, and `outer`
+is the proxy that was there before. `variables` is the environment of a child process, which `child` runs.
+`session` puts them together, and `summary` reports the run. Nothing here knows what the gateway answers.
 """
 
 from understudy_mock.intercept.child import Ended, Signals, run_child

@@ -1,4 +1,4 @@
-"""A certificate authority made fresh for one run. Its key stays in memory."""
+"""A new certificate authority for each run. Its key stays in memory."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from cryptography.utils import CryptographyDeprecationWarning
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 JAVA_PASSWORD = "understudy"
-"""Java wants one for any trust store, also for one that holds nothing secret."""
+"""Java requires one for every trust store, although nothing in this one is secret."""
 
 
 class Authority:
-    """Signs the certificate under which the gateway appears as the providers' real hosts."""
+    """A CA with one server certificate, which names the providers' real hosts."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._ca = trustme.CA(organization_name="Understudy", organization_unit_name="for this run only")
@@ -34,29 +34,29 @@ class Authority:
         return self._ca.cert_pem.bytes()
 
     def server_context(self) -> ssl.SSLContext:
-        """A TLS context that shows a genuine-looking certificate for every host."""
+        """Return a TLS context for the gateway, with the certificate of all hosts."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # ssl reads keys from files only; trustme uses a private temporary one and deletes it at once.
+        # ssl reads keys only from files; trustme uses a private temporary one and deletes it at once.
         self._server.configure_cert(context)
         context.set_alpn_protocols(["http/1.1"])
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """A TLS context that trusts this CA, and nobody else."""
+        """Return a TLS context that trusts only this CA."""
         return ssl.create_default_context(cadata=self.certificate.decode())
 
     def write_java_truststore(self, file: Path, others: bytes) -> None:
-        """Write a PKCS 12 trust store of this CA and of those in `others` (PEM)."""
+        """Write a PKCS 12 trust store with this CA and those in `others` (PEM)."""
         with warnings.catch_warnings():
-            # Some old roots have odd serial numbers; they are trusted as the system trusts them.
+            # Some old roots have invalid serial numbers. The system trusts them, so we do.
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             certificates = _read(self.certificate + others)
-        held = [PKCS12Certificate(cert, f"ca-{index}".encode()) for index, cert in enumerate(certificates)]
-        file.write_bytes(serialize_java_truststore(held, BestAvailableEncryption(JAVA_PASSWORD.encode())))
+        named = [PKCS12Certificate(cert, f"ca-{index}".encode()) for index, cert in enumerate(certificates)]
+        file.write_bytes(serialize_java_truststore(named, BestAvailableEncryption(JAVA_PASSWORD.encode())))
 
 
 def _read(bundle: bytes) -> list[x509.Certificate]:
-    """Read each certificate once; what is none is left out, as everybody else leaves it out."""
+    """Return each certificate once. Like other readers, ignore what is not a certificate."""
     certificates = []
     for block in dict.fromkeys(_BLOCK.findall(bundle)):
         with suppress(ValueError):

@@ -1,6 +1,6 @@
-"""Run a child process: its stdin, stdout, terminal, exit status and signals are its own.
+"""Run a child process with its own stdin, stdout, terminal, exit status and signals.
 
-Where this process is killed, a watchdog ends the child, too.
+If this process is killed, a watchdog ends the child, too.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _FROM_A_TERMINAL = (signal.SIGINT, signal.SIGQUIT)
 _FORWARDED = frozenset((*_FROM_A_TERMINAL, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
 
 _SI_KERNEL = 0x80
-"""Linux's word for a signal that no process sent (sigaction(2), si_code): a terminal's Ctrl-C, for one."""
+"""The si_code of a signal that no process sent, such as a terminal's Ctrl-C (Linux, sigaction(2))."""
 
 _PYTHONS_OWN = (signal.SIGPIPE, signal.SIGXFSZ)
-"""What Python ignores at its start, and a child must not."""
+"""Signals that Python ignores from its start. A child must not inherit that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,17 @@ class Ended:
 
     @property
     def status(self) -> int:
-        """What a shell makes of it: 128 + n for the signal n."""
+        """The exit status as a shell has it: 128 + n for the signal n."""
         return 128 - self.code if self.code < 0 else self.code
 
 
 class Signals:
-    """Takes this process's signals, from its making to the end of the process, and hands them to a child.
+    """Takes this process's signals from now on, and passes them to a child.
 
-    Before the child starts they wait, after its end they vanish: none of them ends this process, which has
-    to clean up behind the child. But a second SIGINT or SIGTERM without a child ends it at once: it is stuck.
-    Signals within `one_keystroke` seconds are one. Make it before any other thread: threads take over who
-    blocks what.
+    Signals before the child starts wait, and signals after its end are dropped. So none of them ends this
+    process, which has to clean up after the child. But a second SIGINT or SIGTERM without a child ends it at
+    once, because it seems stuck. Signals within `one_keystroke` seconds count as one. Make this object before
+    any other thread, because threads inherit the mask of blocked signals.
     """
 
     def __init__(self, one_keystroke: float) -> None:
@@ -53,21 +53,21 @@ class Signals:
         self._lock = Lock()
         self._child: int | None = None
         self._early: list[int] | None = []
-        # With SIGTTOU blocked the summary can be written also when the child took the terminal and died.
+        # With SIGTTOU blocked the summary can be written even if the child took the terminal and died.
         self.before = signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED | {signal.SIGTTOU})
-        """The mask that the child shall start with."""
-        # Blocked signals have to be asked for; that tells who sent them, which a handler would not.
+        """The signal mask for the child."""
+        # Waiting for blocked signals tells who sent them; a handler would not learn it.
         Thread(target=self._listen, name="signals", daemon=True).start()
 
     def begin(self, child: int) -> None:
-        """Hand on to this process what came, and what comes."""
+        """Pass the waiting signals, and those to come, to this process."""
         with self._lock:
             early, self._child, self._early, self._first = self._early or [], child, None, None
             for number in early:
                 os.kill(child, number)
 
     def end(self) -> None:
-        """Hand on nothing any more. To be called before the child's number can be another process's."""
+        """Pass on no more signals. Call this before the child's number can belong to another process."""
         with self._lock:
             self._child = None
 
@@ -76,7 +76,7 @@ class Signals:
             number, by_terminal = _next(_FORWARDED)
             with self._lock:
                 if self._child is not None:
-                    # A terminal sends to all of its foreground group. The child decides what it means.
+                    # A terminal sends to its whole foreground group, so the child already has the signal.
                     if not (by_terminal and os.getpgid(self._child) == os.getpgrp()):
                         os.kill(self._child, number)
                     continue
@@ -85,7 +85,7 @@ class Signals:
                 self._give_up(number)
 
     def _give_up(self, number: int) -> None:
-        """End this process at the second signal that there is no child for."""
+        """End this process at the second signal without a child."""
         if number not in (signal.SIGINT, signal.SIGTERM):
             return
         now = time.monotonic()
@@ -97,14 +97,14 @@ class Signals:
 
 
 async def run_child(command: Sequence[str], variables: Mapping[str, str], signals: Signals) -> Ended:
-    """Run a command to its end. Raises OSError when it cannot be started."""
+    """Run a command to its end. Raises OSError if it cannot be started."""
     return Ended(await asyncio.to_thread(_run, list(command), variables, signals))
 
 
 def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> int:
     watchdog = Watchdog()
     try:
-        # Neither subprocess nor uvloop sets a child's signal mask, and uvloop forgets what nohup had ignored.
+        # Neither subprocess nor uvloop sets a child's signal mask, and uvloop resets what nohup ignores.
         child = os.posix_spawnp(
             command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN
         )
@@ -118,17 +118,17 @@ def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> 
 
 
 def _next(numbers: Iterable[int]) -> tuple[int, bool]:
-    """Wait for a signal; tell it, and whether it came from a terminal."""
+    """Wait for a signal. Return it, and whether a terminal sent it."""
     if sys.platform == "linux":
-        told = signal.sigwaitinfo(numbers)
-        return told.si_signo, told.si_code == _SI_KERNEL
+        info = signal.sigwaitinfo(numbers)
+        return info.si_signo, info.si_code == _SI_KERNEL
     else:
         number = signal.sigwait(numbers)
         return number, number in _FROM_A_TERMINAL and _in_foreground()
 
 
 def _in_foreground() -> bool:
-    """Guess, where nobody tells, whether a terminal's signals come to this process."""
+    """Return whether a terminal's signals likely come to this process, where the system does not tell."""
     for number in range(3):
         try:
             if os.tcgetpgrp(number) == os.getpgrp():

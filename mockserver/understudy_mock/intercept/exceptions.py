@@ -1,4 +1,4 @@
-"""NO_PROXY: the hosts that are not to be reached through a proxy, read as curl and requests read it."""
+"""NO_PROXY: the hosts that are called without a proxy, read as curl and requests read it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import re
 from collections.abc import Mapping
 
 EVERYTHING = "*"
-"""The entry that leaves nothing to a proxy."""
+"""The entry for all hosts."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def read_exceptions(environment: Mapping[str, str]) -> list[str]:
-    """Give the entries of no_proxy, else of NO_PROXY."""
-    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    return [entry for entry in re.split(r"[,\s]+", given) if entry]
+    """Return the entries of no_proxy, else of NO_PROXY."""
+    listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    return [entry for entry in re.split(r"[,\s]+", listed) if entry]
 
 
 def covers(entry: str, host: str, port: int) -> bool:
-    """Tell whether an entry names this host: itself or its domain, with or without a port."""
+    """Return whether an entry names this host or its domain, with or without a port."""
     if entry == EVERYTHING:
         return True
     host, entry = host.lower(), entry.lower()
-    if host == entry.strip("[]"):  # also an IPv6 address, whose colons are no port's
+    if host == entry.strip("[]"):  # also an IPv6 address, whose colons do not begin a port
         return True
     name, colon, its_port = entry.rpartition(":") if ":" in entry else (entry, "", "")
     name = name.strip("[]").removeprefix("*").strip(".")

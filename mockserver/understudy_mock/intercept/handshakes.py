@@ -1,4 +1,4 @@
-"""TLS handshakes after which nobody asks anything: there is no call to tell of, only a host."""
+"""TLS handshakes without a call afterwards. The journal has no entry for them, so they are counted here."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 _ABOUT_TRUST = frozenset(
     ("UNKNOWN_CA", "BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "UNSUPPORTED_CERTIFICATE", "ACCESS_DENIED")
 )
-"""Alerts of a client that does not trust a certificate (RFC 8446, section 6.2), as OpenSSL names them."""
+"""Alerts of clients that do not trust a certificate (RFC 8446, section 6.2), by their OpenSSL names."""
 
-_UNNAMED = "a host that is not named"
+_UNNAMED = "an unknown host"
 
 
 @dataclass(slots=True)
 class Handshakes:
-    """What became of them, by host; whatever is not in the certificate counts as unnamed.
+    """Handshakes by host; all hosts that are not in the certificate count as one.
 
-    `refused` were broken off with an alert about the certificate. `unused` were broken off without one, or
-    stood and no byte came: so do Node, Java and GnuTLS where they do not trust a certificate.
-    Others, too, may open what they do not use.
+    `refused` ended with an alert about the certificate. `unused` ended without an alert, or succeeded and no
+    byte followed. Node, Java and GnuTLS do the latter when they do not trust a certificate, but other
+    programs may also open connections that they do not use.
     """
 
     refused: Counter[str] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class Handshakes:
 
 
 def watch(context: ssl.SSLContext, hosts: Iterable[str]) -> Handshakes:
-    """Count the handshakes of a server's context from now on."""
+    """Count the handshakes of a server's context from now on. Return the running counts."""
     known = frozenset(hosts)
     counted = Handshakes()
 
@@ -49,7 +49,7 @@ def watch(context: ssl.SSLContext, hosts: Iterable[str]) -> Handshakes:
                 raise
 
         def read(self, len: int = 1024, buffer: Any = None) -> bytes:
-            data = super().read(len, buffer)  # with a buffer it is the number of bytes
+            data = super().read(len, buffer)  # with a buffer this is the number of bytes
             if data and not self.is_used:
                 self.is_used = True
                 counted.unused[self.host] -= 1

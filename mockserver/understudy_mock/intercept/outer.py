@@ -1,4 +1,4 @@
-"""The proxy that the environment names already: calls to other hosts leave through it, as before."""
+"""The outer proxy, which the environment named before: calls to other hosts still leave through it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
-from understudy_mock.intercept.exceptions import covers, read_exceptions
+from understudy_mock.intercept.exceptions import LOOPBACK, covers, read_exceptions
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-_CHUNK = 64 * 1024
+CHUNK = 64 * 1024
+"""Most bytes that are read at once."""
+
 _HOST = re.compile(r"[\w.:%-]+")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
 class OuterProxy:
-    """One proxy on the way out. `variable` is where its address stands; `login` is its Basic credentials."""
+    """One outer proxy. `variable` is the name of the variable with its URL, `login` its Basic credentials."""
 
     variable: str
     scheme: str
@@ -35,14 +36,14 @@ class OuterProxy:
 
     @property
     def problem(self) -> str:
-        """Why nothing can leave through it; empty if it can. Without the address: it may hold a password."""
+        """Why calls cannot leave through it, or "". It leaves out the URL, which may hold a password."""
         if self.scheme != "http":
-            return f"{self.variable} names a {self.scheme}:// proxy; only http:// ones can be passed"
-        return "" if _HOST.fullmatch(self.host) else f"{self.variable} names no proxy that can be understood"
+            return f"{self.variable} names a {self.scheme}:// proxy; only http:// ones are supported"
+        return "" if _HOST.fullmatch(self.host) else f"{self.variable} names no valid proxy URL"
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        """What it has to be told with each request."""
+        """The headers that it needs with each request."""
         return [(b"Proxy-Authorization", b"Basic " + self.login)] if self.login else []
 
     async def connect(self) -> Streams:
@@ -60,12 +61,11 @@ class OuterProxy:
         try:
             head = h11.Connection(h11.CLIENT)
             headers = [(b"Host", name.encode()), *self.headers]
-            asking = head.send(h11.Request(method="CONNECT", target=name, headers=headers))
-            writer.write(asking or b"")
+            writer.write(head.send(h11.Request(method="CONNECT", target=name, headers=headers)) or b"")
             while (event := head.next_event()) is h11.NEED_DATA or isinstance(
                 event, h11.InformationalResponse
             ):
-                head.receive_data(await reader.read(_CHUNK))
+                head.receive_data(await reader.read(CHUNK))
         except (OSError, h11.ProtocolError) as error:
             writer.close()
             raise OSError(f"{self} gave no answer: {error}") from None
@@ -73,13 +73,13 @@ class OuterProxy:
             writer.close()
             status = event.status_code if isinstance(event, h11.Response) else "nothing"
             raise OSError(f"{self} answered {status}")
-        if already := head.trailing_data[0]:
-            reader.feed_data(already)
+        if early := head.trailing_data[0]:
+            reader.feed_data(early)
         return reader, writer
 
 
 class WayOut:
-    """Tells through which proxy, if any, a call leaves this machine."""
+    """Decides through which outer proxy, if any, a call leaves this machine."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._exceptions = read_exceptions(environment)
@@ -87,25 +87,25 @@ class WayOut:
 
     @property
     def problems(self) -> list[str]:
-        """Why calls will fail that have to leave through a proxy, for each that is of no use."""
+        """One warning for each outer proxy that cannot be used."""
         named = dict.fromkeys(proxy for proxy in self._proxies.values() if proxy is not None)
         return [f"{proxy.problem}: calls to other hosts will fail" for proxy in named if proxy.problem]
 
     def to(self, scheme: str, host: str, port: int) -> OuterProxy | None:
-        """Choose by what the call is to become: "http" for one in clear, else "https"."""
-        if host in _LOOPBACK or any(covers(entry, host, port) for entry in self._exceptions):
+        """Return the outer proxy for a host, if any. `scheme` is "http" without TLS, else "https"."""
+        if host in LOOPBACK or any(covers(entry, host, port) for entry in self._exceptions):
             return None
         return self._proxies[scheme]
 
 
 def _read(environment: Mapping[str, str], scheme: str) -> OuterProxy | None:
-    # Lower case first, as curl and requests look; both understand an address without a scheme.
+    # Lower case first, as in curl and requests; both accept an address without a scheme.
     for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"):
-        given = environment.get(name, "").strip()
-        if not given:
+        url = environment.get(name, "").strip()
+        if not url:
             continue
         try:
-            parts = urlsplit(given if "://" in given else f"http://{given}")
+            parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname or "", parts.port or 80
         except ValueError:
             return OuterProxy(name, "http", "", 0, b"")

@@ -1,4 +1,4 @@
-"""A forward proxy on loopback: the providers' hosts end at the gateway, the rest passes or is refused."""
+"""A forward proxy on loopback: calls to the providers go to the gateway, others pass or are refused."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import h11
 
-from understudy_mock.intercept.outer import OuterProxy, Streams, WayOut
+from understudy_mock.intercept.outer import CHUNK, OuterProxy, Streams, WayOut
 
-_CHUNK = 64 * 1024
 _HEAD_WAIT = 30.0
+"""Seconds to wait for the head of a request."""
+
 _PORTS = {"http": 80, "https": 443}
 _OWN_HEADERS = frozenset((b"host", b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive"))
-"""What a proxy says for itself, and does not pass on."""
+"""Headers that are for the proxy, and are not passed on."""
+
 _AT_ONCE = struct.pack("ii", 1, 0)
-"""SO_LINGER that makes closing a reset."""
+"""The value of SO_LINGER that makes a close a reset."""
 
 _BROKEN = (OSError, RuntimeError, h11.RemoteProtocolError, TimeoutError)
-"""What a connection of which one end is gone raises; RuntimeError where its handle is closed already."""
+"""What a connection raises when one end is gone. RuntimeError means that its handle is closed."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """Which hosts that are not the providers' were called, and how often.
+    """How often hosts other than the providers' were called, by `host:port`.
 
-    `direct` counts connections that did not go through the proxy: each may carry several calls. `unreached`
-    are places with the reason why.
+    `direct` counts connections past the proxy, each with any number of calls. `unreached` names the reasons,
+    too.
     """
 
     passed: Counter[str] = field(default_factory=Counter)
@@ -43,14 +45,14 @@ class Tally:
     refused: Counter[str] = field(default_factory=Counter)
 
     def read_notes(self, file: Path) -> None:
-        """Add what the preloads have noted: a line holds a place and, if it was not reached, the reason."""
+        """Add the preloads' notes. A line has a place and, if it was not reached, the reason."""
         try:
-            noted = file.read_text(encoding="utf-8", errors="replace")
+            text = file.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return  # the child has removed it, which it may
-        for line in noted.splitlines():
+        for line in text.splitlines():
             if not line.isprintable():
-                continue  # not a preload's: whoever runs in the child may write there
+                continue  # not from a preload: any program in the child may write to the file
             place, _, reason = line.partition(" ")
             if reason:
                 self.unreached[f"{place} ({reason})"] += 1
@@ -60,7 +62,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class _Goal:
-    """Where a request wants to go. `scheme` is empty for a tunnel: its client speaks TLS itself, or not."""
+    """Where a request wants to go. `scheme` is empty for a tunnel, in which the client may use TLS itself."""
 
     scheme: str
     host: str
@@ -68,14 +70,14 @@ class _Goal:
 
     @property
     def name(self) -> str:
-        """Host and port, as an address has them."""
+        """Host and port, as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Proxy:
-    """Takes CONNECT, and absolute addresses for those clients that do not know it.
+    """Takes CONNECT and, for clients that do not use it, absolute URLs.
 
-    `trust` is for TLS to the gateway: a request for an https:// address is never carried in clear.
+    `trust` is for TLS to the gateway: a request for an https:// URL is never sent without TLS.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class Proxy:
         try:
             await self._serve(reader, writer)
         except _BROKEN:
-            return  # one end is gone or does not speak HTTP; there is nobody to tell
+            return  # one end is gone or does not speak HTTP, so it cannot get an answer
         finally:
             writer.close()
             with suppress(*_BROKEN):
@@ -117,7 +119,7 @@ class Proxy:
             target = _target(request)
             goal = _goal(target, tunnel=request.method == b"CONNECT")
         except (h11.RemoteProtocolError, ValueError) as error:
-            await _say(writer, 400, f"This is a proxy, and cannot read where the request goes: {error}")
+            await _answer(writer, 400, f"This is a proxy, and the request names no valid host: {error}")
             return
         way = None if self._is_here(goal) else self._way_out.to(goal.scheme or "https", goal.host, goal.port)
         upstream = await self._open(goal, way, writer)
@@ -155,22 +157,22 @@ class Proxy:
             )
         if self._offline:
             self.tally.refused[goal.name] += 1
-            await _say(writer, 403, f"understudy run --offline refuses {goal.name}")
+            await _answer(writer, 403, f"understudy run --offline refuses {goal.name}")
             return None
         self.tally.passed[goal.name] += 1
         try:
             return await _leave(goal, way)
-        except (OSError, UnicodeError) as error:  # UnicodeError: a name that no host can have
+        except (OSError, UnicodeError) as error:  # UnicodeError: the name is no valid host name
             why = error.strerror if isinstance(error, OSError) and error.strerror else error
-            # Counted before, so that it is named also if the run ends while nobody answers.
+            # Counted before, so that the summary has it even if the run ends while nobody answers.
             self.tally.passed -= Counter({goal.name: 1})
             self.tally.unreached[f"{goal.name} ({why})"] += 1
-            await _say(writer, 502, f"{goal.name} cannot be reached: {why}")
+            await _answer(writer, 502, f"{goal.name} cannot be reached: {why}")
             return None
 
 
 async def _leave(goal: _Goal, way: OuterProxy | None) -> Streams:
-    """Connect to a host elsewhere, on a proxy's way out if there is one. Raises OSError and UnicodeError."""
+    """Connect to another host, through the outer proxy if there is one. Raises OSError and UnicodeError."""
     tls = ssl.create_default_context() if goal.scheme == "https" else None
     if way is None:
         return await asyncio.open_connection(goal.host, goal.port, ssl=tls)
@@ -189,34 +191,34 @@ async def _next_request(head: h11.Connection, reader: asyncio.StreamReader) -> h
             return event
         if event is not h11.NEED_DATA:
             return None
-        data = await reader.read(_CHUNK)
+        data = await reader.read(CHUNK)
         if not data:
             return None
         head.receive_data(data)
 
 
 def _target(request: h11.Request) -> SplitResult:
-    """Read what is asked for. Raises ValueError."""
+    """Return the URL of a request; the one of CONNECT has no scheme. Raises ValueError."""
     text = request.target.decode("latin-1")
     return urlsplit(f"//{text}" if request.method == b"CONNECT" else text)
 
 
 def _goal(target: SplitResult, *, tunnel: bool) -> _Goal:
-    """Tell where that is. Raises ValueError."""
+    """Return where a request wants to go. Raises ValueError."""
     host = (target.hostname or "").rstrip(".")
     if not host or not (tunnel or target.scheme in _PORTS):
         raise ValueError(f"no host in {target.geturl()!r}")
-    host.encode("idna")  # UnicodeError, which is a ValueError, for a name that no host can have
+    host.encode("idna")  # UnicodeError, which is a ValueError, if it is no valid host name
     return _Goal(target.scheme, host, target.port or _PORTS.get(target.scheme, _PORTS["https"]))
 
 
 def _forwarded(request: h11.Request, target: SplitResult, goal: _Goal, way: OuterProxy | None) -> bytes:
-    """Write the request as its server wants it. One request a connection keeps the proxy simple."""
+    """Return the head of the request for its server. One request per connection keeps the proxy simple."""
     absolute = way is not None and goal.scheme == "http"
     place = urlunsplit(("", "", target.path or "/", target.query, ""))
     if absolute:
         place = f"http://{goal.name}{place}"
-    # The address, not the header, says which host is meant (RFC 9112, section 3.2.2).
+    # The host is that of the URL, not of the header (RFC 9112, section 3.2.2).
     usual = goal.port == _PORTS[goal.scheme]
     host = goal.name.removesuffix(f":{goal.port}") if usual else goal.name
     headers = [(b"Host", host.encode("latin-1"))]
@@ -227,7 +229,7 @@ def _forwarded(request: h11.Request, target: SplitResult, goal: _Goal, way: Oute
     return b"\r\n".join([*lines, b"Connection: close", b"", b""])
 
 
-async def _say(writer: asyncio.StreamWriter, status: int, text: str) -> None:
+async def _answer(writer: asyncio.StreamWriter, status: int, text: str) -> None:
     phrase = {400: b"Bad Request", 403: b"Forbidden", 502: b"Bad Gateway"}[status]
     body = f"{text}\n".encode(errors="replace")
     writer.write(
@@ -238,8 +240,8 @@ async def _say(writer: asyncio.StreamWriter, status: int, text: str) -> None:
 
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Carry bytes one way until they end."""
-    while data := await reader.read(_CHUNK):
+    """Copy bytes in one direction until they end."""
+    while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
     if writer.is_closing():
@@ -247,11 +249,11 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     if writer.can_write_eof():
         writer.write_eof()
     else:
-        writer.close()  # TLS has no half of an end: who stops asking is gone
+        writer.close()  # TLS cannot be half closed
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Break a connection as its other half broke."""
+    """Reset a connection whose other side broke."""
     end = writer.get_extra_info("socket")
     with suppress(*_BROKEN):
         if end is not None:

@@ -1,10 +1,11 @@
-// Loaded by a Node child at its start: looks after connections that do not go through the proxy.
-// Node 20 and 22 do not read proxy variables; later ones do (NODE_USE_ENV_PROXY), but a program's own agents and
-// sockets do not. What they open to a provider's host is led to the gateway. What leaves this machine is noted in a
-// file, for the summary. With --offline it is refused and told to the proxy; what NO_PROXY names is left alone.
+// A Node child loads this at its start, for connections that do not go through the proxy.
+// Node 20 and 22 do not read proxy variables. Later ones do (NODE_USE_ENV_PROXY), but a program's own agents and
+// sockets do not. A connection to a provider's host is redirected to the gateway. A connection that leaves this
+// machine is noted in a file, for the summary. With --offline it is refused and reported to the proxy. Hosts in
+// NO_PROXY are left alone.
 //
-// fetch, http, https, http2 and tls all open their connections by net.Socket.prototype.connect. The name that a
-// certificate is held to has been taken from the options before.
+// fetch, http, https, http2 and tls all open their connections by net.Socket.prototype.connect. The name that the
+// certificate must have was taken from the options before.
 'use strict';
 
 const { errorMonitor } = require('node:events');
@@ -14,11 +15,11 @@ const net = require('node:net');
 const PATIENCE_MS = 5000;
 const MOST_NOTED = 1 << 20; // bytes
 
-const told = Object.fromEntries(
+const settings = Object.fromEntries(
   (process.env._UNDERSTUDY_INTERCEPT || '').split(' ').filter(Boolean).map((part) => part.split('=')),
 );
-const providers = new Set((told.hosts || '').split(',').filter(Boolean));
-const offline = told.offline === '1';
+const providers = new Set((settings.hosts || '').split(',').filter(Boolean));
+const offline = settings.offline === '1';
 const notes = process.env._UNDERSTUDY_NOTES;
 const exceptions = (process.env.no_proxy || process.env.NO_PROXY || '')
   .toLowerCase()
@@ -29,12 +30,12 @@ const exceptions = (process.env.no_proxy || process.env.NO_PROXY || '')
 const connect = net.Socket.prototype.connect;
 
 function connectHere(...args) {
-  const [options, done] = understood(args);
+  const [options, done] = parsed(args);
   if (!options || options.path || options.port === undefined) return connect.apply(this, args);
   const host = String(options.host || 'localhost').replace(/^\[(.*)\]$/, '$1').split('%')[0].replace(/\.$/, '').toLowerCase();
   const port = Number(options.port);
   if (providers.has(host)) {
-    return connect.call(this, elsewhere(options, { host: '127.0.0.1', port: Number(port === 80 ? told.plain : told.tls) }), done);
+    return connect.call(this, redirected(options, { host: '127.0.0.1', port: Number(port === 80 ? settings.plain : settings.tls) }), done);
   }
   if (isHere(host)) return connect.apply(this, args);
   const where = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
@@ -49,13 +50,13 @@ function connectHere(...args) {
     address: host,
     port,
   });
-  // A lookup that fails is how Node itself gives a connection up: later, and with the error that it is given.
-  const lookup = (name, wanted, found) => tell(where, () => found(error));
-  return connect.call(this, elsewhere(options, { host: 'refused.invalid', lookup }), done);
+  // Node itself gives a connection up by a failed lookup: later, and with the error of the lookup.
+  const lookup = (name, wanted, callback) => report(where, () => callback(error));
+  return connect.call(this, redirected(options, { host: 'refused.invalid', lookup }), done);
 }
 
 // The forms are (options[, done]), (path[, done]), (port[, host][, done]), and Node's own ([options, done]).
-function understood(args) {
+function parsed(args) {
   if (Array.isArray(args[0])) return args[0];
   const last = args[args.length - 1];
   const done = typeof last === 'function' ? last : undefined;
@@ -64,24 +65,24 @@ function understood(args) {
   return [{ port, host: typeof args[1] === 'string' ? args[1] : undefined }, done];
 }
 
-function elsewhere(options, goal) {
+function redirected(options, goal) {
   const { lookup, family, localAddress, ...rest } = options;
   return { ...rest, ...goal };
 }
 
-// Asks the proxy for it: it refuses as well, and counts that.
-function tell(where, then) {
+// Asks the proxy for a place, which it refuses and counts.
+function report(where, then) {
   const line = new net.Socket();
   line.setTimeout(PATIENCE_MS, () => line.destroy());
-  line.on('error', () => line.destroy()); // the proxy ended before the program: there is no summary any more
+  line.on('error', () => line.destroy()); // the proxy ended before the program, so there is no summary
   line.on('data', () => line.destroy());
   line.on('close', then);
-  connect.call(line, { host: '127.0.0.1', port: Number(told.proxy) }, () => {
+  connect.call(line, { host: '127.0.0.1', port: Number(settings.proxy) }, () => {
     line.write(`CONNECT ${where} HTTP/1.1\r\nHost: ${where}\r\n\r\n`);
   });
 }
 
-// Notes a connection when it stands, or why it does not. What the program hears of it stays the same.
+// Notes a connection when it is open, or why it failed. The program gets the same events as before.
 function noteEnd(socket, where) {
   const stands = () => end();
   const fails = (error) => end(error);
@@ -92,7 +93,7 @@ function noteEnd(socket, where) {
   socket.once('connect', stands).once(errorMonitor, fails);
 }
 
-// A file waits for nobody, and outlives us.
+// The file outlives this process.
 function note(text) {
   if (!notes) return;
   let file;
@@ -100,7 +101,7 @@ function note(text) {
     file = fs.openSync(notes, fs.constants.O_WRONLY | fs.constants.O_APPEND);
     if (fs.fstatSync(file).size < MOST_NOTED) fs.writeSync(file, `${text}\n`);
   } catch {
-    // the run ended before the program, and took the file along
+    // the run ended before the program, and removed the file
   } finally {
     if (file !== undefined) fs.closeSync(file);
   }
@@ -146,4 +147,4 @@ function isHereByHostsFile(host) {
   return found.length > 0 && found.every(([address]) => address.startsWith('127.') || address === '::1');
 }
 
-if (told.tls) net.Socket.prototype.connect = connectHere;
+if (settings.tls) net.Socket.prototype.connect = connectHere;

@@ -46,7 +46,7 @@ def spec(provider: str | None, assumed: bool, specs: tuple[Path, ...]) -> None:
 @click.command()
 @click.argument("name", required=False)
 def scenarios(name: str | None) -> None:
-    """List the behaviours that a provider can be told to show.
+    """List the behaviours that a provider can show.
 
     With NAME, print that scenario as a file from which you can make your own.
 
