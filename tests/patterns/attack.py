@@ -32,7 +32,6 @@ NOT_LITERAL = {
     "understudy_contracts/rules/show.py": 1,
     "understudy_contracts/server/again.py": 2,
     "understudy_contracts/server/promises/answers.py": 2,
-    "understudy_contracts/server/record.py": 1,
     "understudy_contracts/server/spec.py": 1,
     "understudy_contracts/server/target.py": 1,
     "understudy_mock/record/callbacks.py": 1,
