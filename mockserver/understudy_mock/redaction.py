@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import hashlib
 import re
-import zlib
-from bisect import bisect_right
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -140,7 +137,7 @@ _ALIKE = str.maketrans("+\b\f\n\r\t", " bfnrt")
 
 
 def fold(text: str) -> str:
-    """Give a text as it reads without escapes, for searching: each way to write something folds alike."""
+    """Return a text as it reads without escapes, for searching: each way to write something folds alike."""
     for _ in range(_NESTED):
         before = text
         if "\\" in text:
@@ -152,55 +149,32 @@ def fold(text: str) -> str:
     return text.translate(_ALIKE)
 
 
-def _character(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16))
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))
 
 
-class _Step(NamedTuple):
-    """Where one step of folding found something: its place in the result, and the span it had before."""
+def _places(text: str) -> tuple[array[int], array[int]]:
+    """Return where each character of the folded text begins and ends in the text itself.
 
-    places: list[int]
-    begins: list[int]
-    ends: list[int]
-    width: int
-
-    def span(self, begin: int, end: int) -> tuple[int, int]:
-        """Lead a span of the result back to the text before the step.
-
-        Backslashes belong to the character behind them: half an escape must not be left over.
-        """
-        at = bisect_right(self.places, begin) - 1
-        is_found = at >= 0 and self.places[at] == begin
-        first = self.begins[at] if is_found else self._plain(at, begin)
-        last = bisect_right(self.places, end - 1) - 1
-        if last >= 0 and self.width and self.places[last] == end - 1:
-            return first, self.ends[last]
-        return first, self._plain(last, end - 1) + 1
-
-    def _plain(self, at: int, place: int) -> int:
-        return place if at < 0 else self.ends[at] + place - self.places[at] - self.width
-
-
-def _steps(text: str) -> list[_Step]:
-    """Fold a text and keep the steps."""
-    steps: list[_Step] = []
-    for _ in range(_NESTED):
-        before = text
-        for pattern in _STEPS:
-            width = 0 if pattern is _SLASHES else 1
-            step = _Step([], [], [], width)
-            gone = 0
-            for found in pattern.finditer(text):
-                step.places.append(found.start() - gone)
-                step.begins.append(found.start())
-                step.ends.append(found.end())
-                gone += found.end() - found.start() - width
-            if step.places:
-                steps.append(step)
-                text = pattern.sub(_character if width else "", text)
-        if text == before:
-            break
-    return steps
+    Backslashes belong to the character behind them: half an escape must not be left over.
+    """
+    begins, ends = array("I", range(len(text))), array("I", range(1, len(text) + 1))
+    for pattern in _STEPS * _NESTED:
+        kept_begins, kept_ends, done = array("I"), array("I"), 0
+        for match in pattern.finditer(text):
+            first, last = match.span()
+            kept_begins += begins[done:first]
+            kept_ends += ends[done:first]
+            if pattern is not _SLASHES:
+                kept_begins.append(begins[first])
+                kept_ends.append(ends[last - 1])
+            elif last < len(text):
+                begins[last] = begins[first]
+            done = last
+        if done:
+            begins, ends = kept_begins + begins[done:], kept_ends + ends[done:]
+            text = pattern.sub("" if pattern is _SLASHES else _character, text)
+    return begins, ends
 
 
 @lru_cache(maxsize=2 * MOST)
@@ -301,40 +275,30 @@ class _Values:
                     if at < 0 or needle.startswith(folded[at:]):
                         break
                 if at >= 0:
-                    begin, _ = _led_back(at, len(folded), _steps(text[window:end]))
-                    if best is None or window + begin < best[0]:
-                        best = (window + begin, len(text), placeholder, False)
+                    begin = window + _places(text[window:end])[0][at]
+                    if best is None or begin < best[0]:
+                        best = (begin, len(text), placeholder, False)
         return best
-
-
-def _led_back(begin: int, end: int, steps: list[_Step]) -> tuple[int, int]:
-    for step in reversed(steps):
-        begin, end = step.span(begin, end)
-    return begin, end
 
 
 def _replaced(text: str, spans: list[tuple[int, int, str, bool]]) -> str:
     """Replace spans, some of which are of the folded text; where two overlap by the longest one's."""
-    steps = _steps(text) if any(is_folded for *_, is_folded in spans) else []
+    begins, ends = _places(text) if any(is_folded for *_, is_folded in spans) else ((), ())
     there = sorted(
-        (*(_led_back(begin, end, steps) if is_folded else (begin, end)), place)
+        (begins[begin], ends[end - 1], place) if is_folded else (begin, end, place)
         for begin, end, place, is_folded in spans
     )
     parts: list[str] = []
-    done = 0
-    index = 0
-    while index < len(there):
-        begin, end, placeholder = there[index]
-        longest = end - begin
-        index += 1
-        while index < len(there) and there[index][0] < end:
-            other = there[index]
-            if other[1] - other[0] > longest:
-                longest, placeholder = other[1] - other[0], other[2]
-            end = max(end, other[1])
-            index += 1
-        parts += (text[done:begin], placeholder)
-        done = end
+    done = longest = 0
+    end = -1
+    for begin, its_end, placeholder in there:
+        if begin >= end:
+            parts += (text[done:begin], placeholder)
+            longest = 0
+        if its_end - begin > longest:
+            longest = its_end - begin
+            parts[-1] = placeholder
+        done = end = max(end, its_end)
     return "".join((*parts, text[done:]))
 
 
@@ -706,101 +670,3 @@ _PRINT = 2
 
 def _kind_of(placeholder: str) -> str:
     return placeholder.strip("[]").rpartition("-")[0]
-
-
-# -- bodies that cannot be searched as they come
-
-_CHARSET = re.compile(r"(?i);\s*+charset\s*+=\s*+[\"']?([\w.:+-]{1,40})")
-_PLAIN_CHARSETS = re.compile(
-    r"(?i)utf-?8|(?:us-)?ascii|latin-?1|iso-8859-\d+|(?:windows-|cp)125\d|gb2312|gbk|gb18030|big5|shift_jis|"
-    r"euc-(?:jp|kr)|koi8-[ru]"
-)
-"""Charsets that hold ASCII as it is: a key can be seen in them."""
-
-_WIDE_CHARSETS = re.compile(r"(?i)utf-(?:16|32)(?:-?[bl]e)?")
-"""Charsets that are read here to be searched. No other name reaches a codec of Python: some take time that
-grows with the square of the text."""
-
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_WIDE = (
-    (re.compile(rb"(?:[\t\n\r -~]\0\0\0){2,8}\Z"), "utf-32-le"),
-    (re.compile(rb"(?:\0\0\0[\t\n\r -~]){2,8}\Z"), "utf-32-be"),
-    (re.compile(rb"(?:[\t\n\r -~]\0){2,8}\Z"), "utf-16-le"),
-    (re.compile(rb"(?:\0[\t\n\r -~]){2,8}\Z"), "utf-16-be"),
-)
-"""How a text of wide characters begins that does not say so (RFC 4627, section 3)."""
-
-
-def uncoded(body: bytes, encoding: bytes, most: int) -> bytes | None:
-    """Undo a Content-Encoding (RFC 9110, section 8.4.1). Of a body that was cut off, what there is.
-
-    None for a coding that is not known here, more than a few of them, damage, and more than `most` bytes.
-    """
-    codings = encoding.lower().split(b",", _CODINGS)
-    if len(codings) > _CODINGS:
-        return None
-    for coding in reversed(codings):
-        match coding.strip():
-            case b"" | b"identity":
-                continue
-            case b"gzip" | b"x-gzip":
-                made = _inflated(body, 31, most)
-            case b"deflate":  # many send it without the wrapper of zlib
-                made = _inflated(body, 15, most)
-                made = _inflated(body, -15, most) if made is None else made
-            case _:
-                return None
-        if made is None:
-            return None
-        body = made
-    return body
-
-
-_CODINGS = 4
-"""Content-Encodings one upon the other that are undone."""
-
-_MEMBERS = 1000
-"""Members of one gzip stream that are read: each costs, and may be empty."""
-
-
-def _inflated(body: bytes, bits: int, most: int) -> bytes | None:
-    parts: list[bytes] = []
-    size = 0
-    for _ in range(_MEMBERS):
-        machine = zlib.decompressobj(wbits=bits)
-        try:
-            parts.append(machine.decompress(body, most - size + 1))
-        except zlib.error:
-            return None
-        size += len(parts[-1])
-        if machine.unconsumed_tail or size > most:
-            return None
-        body = machine.unused_data  # gzip may have several members
-        if not body:
-            return b"".join(parts)
-    return None
-
-
-def as_utf8(body: bytes, kind: bytes) -> bytes | None:
-    """Give a text as UTF-8 if it is in a charset in which a key cannot be seen; others as they are.
-
-    None where it is not what its Content-Type `kind` says, or in a charset that is not known here.
-    """
-    charset = next((name for mark, name in _BOMS if body.startswith(mark)), "")
-    charset = charset or next((name for pattern, name in _WIDE if pattern.match(body[:16])), "")
-    if not charset:
-        found = _CHARSET.search(kind.decode("latin-1"))
-        if found is None or _PLAIN_CHARSETS.fullmatch(found[1]):
-            return body
-        if not _WIDE_CHARSETS.fullmatch(found[1]):
-            return None
-        charset = found[1]
-    try:
-        return body.decode(charset).encode()
-    except UnicodeError:
-        return None

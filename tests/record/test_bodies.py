@@ -17,9 +17,10 @@ from tests.record.little_provider import LittleProvider, little_provider
 from tests.record.running import KEY, recorder
 from tests.record.test_secrets import _entry, _writer
 from understudy_mock.catalog import Catalog
+from understudy_mock.har.coding import as_utf8, uncoded
 from understudy_mock.har.recording import INLINE
 from understudy_mock.record.writer import UNSEARCHABLE
-from understudy_mock.redaction import Secrets, as_utf8, uncoded
+from understudy_mock.redaction import Secrets
 
 _PATH = "/unlisted/v1/request"
 _TEXT = f'{{"prompt":"my key is {KEY}"}}'

@@ -15,8 +15,9 @@ from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+from understudy_mock.har.coding import as_utf8, uncoded
 from understudy_mock.har.write import write_har
-from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, as_utf8, redactor, uncoded
+from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, redactor
 from understudy_mock.webhooks.sender import PAUSE_AFTER
 
 KEY = "sk-live-0123456789abcdef0123"

@@ -23,12 +23,13 @@ import msgspec
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
+from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import Match, Recogniser, key_of, split
 from understudy_mock.har.recording import INLINE, NO_BODY, Recording, RecordingError, cut_off
 from understudy_mock.har.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from understudy_mock.har.source import load, parted
 from understudy_mock.har.view import is_utf8
-from understudy_mock.redaction import Secrets, uncoded
+from understudy_mock.redaction import Secrets
 
 _BESIDE = re.compile(r"[^/\\\0]+\.har\.media/[^/\\\0.][^/\\\0]*|[0-9a-f]{40}(?:\.[A-Za-z0-9]{1,16})?")
 """Where recorders keep bodies beside the HAR: ours in `FILE.har.media/`, Playwright under hashes as names.

@@ -23,6 +23,7 @@ from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.conditions import Detail, Refusal, Trouble
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import plain_path
 from understudy_mock.har.recording import INLINE, RecordingError
 from understudy_mock.har.view import decode, read_told
@@ -33,7 +34,6 @@ from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, w
 from understudy_mock.record.spending import Spending
 from understudy_mock.record.upstream import Target, Upstreams
 from understudy_mock.record.writer import Writer
-from understudy_mock.redaction import uncoded
 from understudy_mock.web.faults.wire import Wire
 from understudy_mock.web.protocol import BODILESS, connection_of
 

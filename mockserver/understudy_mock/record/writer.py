@@ -12,13 +12,14 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.domain.draw import account_name
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import Recogniser, key_of
 from understudy_mock.har.recording import INLINE
 from understudy_mock.har.write import write_clean_entry
 from understudy_mock.record.bodies import MediaFolder, RecordedBody
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
-from understudy_mock.redaction import Secrets, uncoded
+from understudy_mock.redaction import Secrets
 
 UNSEARCHABLE = "[not kept: it cannot be searched for keys]"
 """What an exchange says of a body that could not be read here."""
