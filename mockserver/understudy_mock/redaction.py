@@ -83,9 +83,10 @@ _NO_SECRETS = frozenset({b"proxy-authenticate", b"access-control-request-headers
 _SECRET_HEADER = re.compile(r"token|secret|auth|passw|signature|keys?(?:$|[-_\d])")
 _SECRET_MEMBER = re.compile(
     r"(?i)\A(?:subscription-key|signature|x-amz-signature|x-amz-credential|awsaccesskeyid|x-goog-signature|"
-    r"x-goog-credential|googleaccessid|hmac)\Z|token\Z|secret|passw|api[-_]?key|authorization"
+    r"x-goog-credential|googleaccessid|hmac|bearer|credentials?)\Z|token\Z|secret|passw|api[-_]?key|"
+    r"authorization|(?:subscription|openai|access|private|auth|client|account|license)[-_]?keys?\Z"
 )
-"""What JSON calls a secret: `token`, `db_password`, `refresh_token`, `apiKeyId`."""
+"""What JSON calls a secret: `token`, `db_password`, `refresh_token`, `apiKeyId`, `subscription-key`."""
 
 _SECRET_PARAMETER = re.compile(r"(?i)key|sig|key-pair-id|policy|hdnts|hdnea")
 """What else a parameter of an address is called that is one, or signs the address."""

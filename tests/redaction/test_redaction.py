@@ -64,7 +64,15 @@ _WRONG: dict[str, tuple[str, str, Headers, bytes]] = {
     "member-of-a-member": ("POST", T2V, [], json.dumps({"auth": {"accessToken": KEY}}).encode()),
     "referer": ("POST", T2V, [(b"referer", f"https://app.example/{KEY}".encode())], BODY),
     "referer-parameter": ("POST", T2V, [(b"referer", f"https://a.example/?token={KEY}".encode())], BODY),
+    "header's name as a member": (
+        "POST",
+        T2V,
+        [],
+        json.dumps({"prompt": "a cat", "Ocp-Apim-Subscription-Key": KEY}).encode(),
+    ),
+    "other people's key": ("POST", T2V, [], json.dumps({"prompt": "a cat", "openai_key": KEY}).encode()),
     "parameter": ("POST", f"{T2V}?api_key={KEY}", [], BODY),
+    "header's name as a parameter": ("POST", f"{T2V}?Ocp-Apim-Subscription-Key={KEY}", [], BODY),
     "user": ("POST", f"{WAVESPEED}?webhook=https://u:{KEY}@r.example/", [], BODY),
     "form": (
         "POST",
