@@ -49,7 +49,6 @@ MEANINGS = {
 
 # A careful program ignores what is only more than documented.
 _HARMLESS = {
-    Kind.UNDOCUMENTED_OPERATION,
     Kind.UNDOCUMENTED_FIELD,
     Kind.UNDOCUMENTED_HEADER,
     Kind.UNDOCUMENTED_PARAMETER,
