@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from understudy_mock.har.mend import TAIL, head, is_ours, whole_entries
-from understudy_mock.har.recording import RecordingError
+from understudy_mock.har.recording import RecordingError, unwritable
 
 _SALT = 16
 """Bytes of salt for the hashes of what was replaced."""
@@ -39,7 +39,7 @@ class RecordingFile:
             self._resume(self._read())
         except OSError as error:
             os.close(self._fd)
-            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
         except BaseException:
             os.close(self._fd)
             raise
@@ -53,7 +53,7 @@ class RecordingFile:
             with suppress(OSError):  # else the tail is mended at the next opening
                 self._write(TAIL, self._end)
                 os.ftruncate(self._fd, self._end + len(TAIL))
-            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise unwritable(self.path, error) from None
         self._end += len(begin) + len(line)
         self._count += 1
 
@@ -85,7 +85,7 @@ class RecordingFile:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise unwritable(self.path, error) from None
         finally:
             os.close(self._fd)
 
@@ -103,7 +103,7 @@ class RecordingFile:
         except IsADirectoryError:
             raise RecordingError(f"{path}: is a directory; give the name of a file") from None
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
