@@ -1,4 +1,4 @@
-"""Take secrets out of whatever is written: by where they stand, and by value wherever else they stand.
+"""Remove secrets from whatever is written: by where they stand, and by value wherever else they are.
 
 A secret is found where secrets stand: in a header, a parameter, a cookie or a JSON member that is called like
 one, in front of the host of an address. What is found, and is long enough, is then removed by value, too.
@@ -17,7 +17,7 @@ import binascii
 import hashlib
 import re
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -180,7 +180,7 @@ def _places(text: str) -> tuple[array[int], array[int]]:
 
 @lru_cache(maxsize=2 * MOST)
 def _forms(secret: str, *, is_key: bool) -> tuple[str, ...]:
-    """Give what a secret can be before anything is escaped: headers are bytes, and both readings count.
+    """Return the forms of a secret before anything is escaped: headers are bytes, and both readings count.
 
     A key also as base64 has it inside a longer text, wherever that begins (RFC 4648, sections 4 and 5): three
     bytes become four characters, so there are three ways to fall on them, and characters at the edges that
@@ -206,11 +206,11 @@ class _Values:
         self._needles: list[tuple[str, str]] | None = None
 
     def add(self, secret: str, placeholder: str, *, is_key: bool) -> bool:
-        """Search for one more; tell whether there is room. The oldest that is no key makes room."""
+        """Search for one more; return whether there is room. The oldest that is no key makes room."""
         if secret in self._placeholders or not SHORTEST <= len(secret) <= LONGEST:
             return True
         if len(self._placeholders) >= MOST:
-            oldest = next((one for one, (_, key) in self._placeholders.items() if not key), None)
+            oldest = next((held for held, (_, key) in self._placeholders.items() if not key), None)
             if oldest is None:
                 return False
             del self._placeholders[oldest]
@@ -219,7 +219,7 @@ class _Values:
         return True
 
     def clean(self, text: str, *, is_cut: bool = False) -> str:
-        """Give a text without them; one that was cut also without the beginning of one at its end."""
+        """Return a text without them; a text that `is_cut` also without the beginning of one at its end."""
         needles = self._all()
         if not needles or not text:
             return text
@@ -246,12 +246,12 @@ class _Values:
         readings = [part, part.replace(b"\0", b"")] if b"\0" in part else [part]
         for secret, (placeholder, is_key) in self._placeholders.items():
             forms = (form.encode("latin-1", "replace") for form in _forms(secret, is_key=is_key))
-            if any(form in one for form in forms for one in readings):
+            if any(form in reading for form in forms for reading in readings):
                 return placeholder
         return None
 
     def _all(self) -> list[tuple[str, str]]:
-        """List what to look for. A longer secret may hold a shorter one, so it comes first."""
+        """Return what to look for. A longer secret may hold a shorter one, so it comes first."""
         if self._needles is None:
             pairs = {}
             for secret, (placeholder, is_key) in self._placeholders.items():
@@ -307,7 +307,7 @@ def _replaced(text: str, spans: list[tuple[int, int, str, bool]]) -> str:
 
 
 def is_secret_header(name: bytes) -> bool:
-    """Tell by a header's name, in lower case, whether its value is a secret."""
+    """Return whether a header's value is a secret, by its name in lower case."""
     if name in SECRET_HEADERS:
         return True
     if name in _KEPT_HEADERS | _NO_SECRETS or _TELLING.fullmatch(name):
@@ -392,12 +392,13 @@ def _standing(text: str, places: Iterable[_Place], names: Collection[str]) -> It
     for pattern, is_secret, mark in places:
         if mark not in text:
             continue
-        for found in pattern.finditer(text):
-            if (is_secret(found[2]) or found[2].lower() in names) and len(found[3]) <= LONGEST:
+        for match in pattern.finditer(text):
+            _, name, secret = match.groups()
+            if (is_secret(name) or name.lower() in names) and len(secret) <= LONGEST:
                 if pattern is _WHSEC:
-                    yield found[2] + found[3], False
-                for one in found[3].split(":", 1) if pattern is _USER else (found[3],):
-                    yield unquote(one), False
+                    yield name + secret, False
+                for part in secret.split(":", 1) if pattern is _USER else (secret,):
+                    yield unquote(part), False
 
 
 def _is_form(headers: Headers) -> bool:
@@ -408,6 +409,11 @@ def _is_form(headers: Headers) -> bool:
 class Redactor:
     """Removes secrets: those it is given by value, and others by where they stand."""
 
+    @classmethod
+    def of(cls, secrets: Mapping[str, bool], keys: Iterable[str] = ()) -> Redactor:
+        """Make the redactor of some secrets, each with whether it is a key, and of more `keys`."""
+        return Redactor([*keys, *(secret for secret, is_key in secrets.items() if is_key)], secrets)
+
     def __init__(self, keys: Iterable[str], others: Iterable[str] = ()) -> None:
         self.names: Collection[str] = ()
         self._values = _Values()
@@ -416,19 +422,19 @@ class Redactor:
                 self._values.add(secret, REDACTED, is_key=is_key)
 
     def values(self, text: str) -> str:
-        """Give a text without the secrets that are known by value."""
+        """Return a text without the secrets that are known by value."""
         return self._values.clean(text)
 
     def text(self, text: str) -> str:
-        """Give a text without secrets."""
+        """Return a text without secrets."""
         return self._by_place(self._values.clean(text), _PLACES)
 
     def cut_text(self, text: str) -> str:
-        """Give the beginning of a longer text without secrets, nor the beginning of one at its end."""
+        """Return the beginning of a longer text without secrets, nor the beginning of one at its end."""
         return self._by_place(self._values.clean(text, is_cut=True), _PLACES)
 
     def url(self, url: str) -> str:
-        """Give an address without secrets, one that can still be taken apart."""
+        """Return an address without secrets, one that can still be taken apart."""
         scheme, slashes, rest = self.text(url).partition("://")
         host, slash, path = rest.partition("/")
         if slashes and "[" in host and not _BRACKETS.fullmatch(host):
@@ -436,7 +442,7 @@ class Redactor:
         return f"{scheme}{slashes}{host}{slash}{path}"
 
     def suspicious_url(self, url: str) -> str:
-        """Give an address without secrets, and without what looks like one in its path or its parameters.
+        """Return an address without secrets, and without what looks like one in its path or its parameters.
 
         For addresses that are secrets as a whole, as those of callbacks are, or that lead nowhere.
         """
@@ -447,7 +453,7 @@ class Redactor:
         return clean[:begin] + _SEGMENT.sub(_unlike_a_key, clean[begin:])
 
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
-        """Give headers as text: all the names, and the values that cannot be secrets.
+        """Return headers as text: all the names, and the values that cannot be secrets.
 
         What came from outside keeps the values of an allowlist alone. Where they `are_ours` all are kept
         that are not called like secrets.
@@ -458,7 +464,7 @@ class Redactor:
         ]
 
     def octets(self, body: bytes, *, is_form: bool = False) -> bytes:
-        """Give a body without secrets."""
+        """Return a body without secrets."""
         try:
             text, encoding = body.decode(), "utf-8"
         except UnicodeDecodeError:
@@ -476,23 +482,23 @@ class Redactor:
         return self.url(text) if name == b"location" else self.text(text)
 
     def _by_place(self, text: str, places: Iterable[_Place]) -> str:
-        """Take out what stands where secrets stand, also what is too short to be looked for by value."""
+        """Remove what stands where secrets stand, also what is too short to be searched for by value."""
         for pattern, is_secret, mark in places:
             if mark in text:
 
-                def replaced(found: re.Match[str], is_secret: Callable[[str], bool] = is_secret) -> str:
-                    if not (is_secret(found[2]) or found[2].lower() in self.names):
-                        return found[0]
-                    left, marks = _MARK.subn("", found[3])
-                    return found[0] if marks and len(left) < SHORTEST else f"{found[1]}{REDACTED}"
+                def replaced(match: re.Match[str], is_secret: Callable[[str], bool] = is_secret) -> str:
+                    if not (is_secret(match[2]) or match[2].lower() in self.names):
+                        return match[0]
+                    left, marks = _MARK.subn("", match[3])
+                    return match[0] if marks and len(left) < SHORTEST else f"{match[1]}{REDACTED}"
 
                 text = pattern.sub(replaced, text)
         return text
 
 
-def _unlike_a_key(found: re.Match[str]) -> str:
-    runs = (one for one in _RUN.findall(found[0]) if len(one) >= _KEYLIKE)
-    return REDACTED if any(not one.isalpha() and not one.isdigit() for one in runs) else found[0]
+def _unlike_a_key(match: re.Match[str]) -> str:
+    runs = (run for run in _RUN.findall(match[0]) if len(run) >= _KEYLIKE)
+    return REDACTED if any(not run.isalpha() and not run.isdigit() for run in runs) else match[0]
 
 
 def redactor(entry: JournalEntry, keys: Iterable[str] = ()) -> Redactor:
@@ -502,19 +508,18 @@ def redactor(entry: JournalEntry, keys: Iterable[str] = ()) -> Redactor:
 
 def redactor_of(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> Redactor:
     """Make one redactor of many exchanges."""
-    found = secrets_in(entries)
-    return Redactor([*keys, *(one for one, is_key in found.items() if is_key)], found)
+    return Redactor.of(secrets_in(entries), keys)
 
 
 def secrets_in(entries: Iterable[JournalEntry], names: Collection[str] = ()) -> dict[str, bool]:
     """Name what is secret about some exchanges, and whether it is a key."""
-    found: dict[str, bool] = {}
+    secrets: dict[str, bool] = {}
     for entry in entries:
         headers = [*entry.request_headers, *entry.response_headers]
         bodies = entry.request_body, entry.response_body
         for secret, is_key in secrets_of(entry.key, entry.url, headers, bodies, names):
-            found[secret] = is_key or found.get(secret, False)
-    return found
+            secrets[secret] = is_key or secrets.get(secret, False)
+    return secrets
 
 
 # -- a recorder's secrets
@@ -555,7 +560,7 @@ class Secrets(Redactor):
             self._numbers[_kind_of(name)] = self._numbers.get(_kind_of(name), 0) + 1
 
     def add(self, value: str, kind: str) -> str:
-        """Make a value a secret of a kind (`key`, `secret`, a name of the user's); give its placeholder.
+        """Make a value a secret of a kind (`key`, `secret`, a name of the user's); return its placeholder.
 
         One that is too short to be looked for everywhere gets a placeholder that is as good as any.
         """
@@ -576,9 +581,9 @@ class Secrets(Redactor):
                 "but not looked for elsewhere"
             )
         is_room = True
-        for one in {value, value.removeprefix("whsec_")}:
-            if not self._public(one):
-                is_room &= self._values.add(one, placeholder, is_key=is_key)
+        for form in {value, value.removeprefix("whsec_")}:
+            if not self._public(form):
+                is_room &= self._values.add(form, placeholder, is_key=is_key)
         if not is_room:
             self._warn(
                 f"{placeholder} is one of more than {MOST} keys: it is removed where keys stand, "
@@ -601,7 +606,7 @@ class Secrets(Redactor):
         return placeholder
 
     def learn(self, entry: JournalEntry, key: str = "") -> bool:
-        """Find the secrets of an exchange by where they stand; tell whether there is a new key among them.
+        """Find the secrets of an exchange by where they stand; return whether there is a new key among them.
 
         `key` is what the call shows where the provider's documents have its key.
         """
@@ -614,7 +619,7 @@ class Secrets(Redactor):
         return is_new
 
     def clean(self, entry: JournalEntry) -> JournalEntry:
-        """Give an exchange without secrets, and with allowlisted header values alone."""
+        """Return an exchange without secrets, and with allowlisted header values alone."""
         request_body = self.octets(entry.request_body, is_form=_is_form(entry.request_headers))
         response_body = self.octets(entry.response_body)
         return msgspec.structs.replace(
@@ -635,7 +640,7 @@ class Secrets(Redactor):
         )
 
     def pairs(self, headers: Headers) -> Headers:
-        """Give headers without secrets: all the names, and the values of an allowlist."""
+        """Return headers without secrets: all the names, and the values of an allowlist."""
         return [
             (self._values.clean(name.decode("latin-1")).encode("latin-1", "replace"), self._pair(name, value))
             for name, value in headers

@@ -255,14 +255,8 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     content = response.content or Content()
     sent = _sent_body(request, raw)
     answer, file = _answer_body(response, content, raw, notes)
-    status = max(0, response.status or 0)
-    if status and not 100 <= status <= 599:
-        raise raw.problem("/response/status", f"{status} is no status of HTTP (100 to 599)")
-    duration = _duration(decoded)
-    if duration > _LONGEST:
-        raise raw.problem("/time", f"{duration:g} ms is more than a day")
-    if split(request.url) is None:
-        raise raw.problem("/request/url", f"{request.url[:80]!r} is no address")
+    status, duration = max(0, response.status or 0), _duration(decoded)
+    _refuse_impossible(raw, status, duration, request.url)
     fault = own.fault
     if decoded.own is None and status == 0:
         fault = "reset"  # nothing came; HAR has no word for how
@@ -301,6 +295,15 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
         ),
     )
     return entry, file
+
+
+def _refuse_impossible(raw: _Raw, status: int, duration: float, url: str) -> None:
+    if status and not 100 <= status <= 599:
+        raise raw.problem("/response/status", f"{status} is no status of HTTP (100 to 599)")
+    if duration > _LONGEST:
+        raise raw.problem("/time", f"{duration:g} ms is more than a day")
+    if split(url) is None:
+        raise raw.problem("/request/url", f"{url[:80]!r} is no address")
 
 
 def _whole(text: str) -> str:

@@ -23,6 +23,11 @@ class RecordingError(Exception):
     """A file that cannot be used: one line that says which, why, and what to do."""
 
 
+def unwritable(path: Path, error: OSError) -> RecordingError:
+    """Make the error of a file that cannot be written."""
+    return RecordingError(f"{path}: cannot be written: {error.strerror}")
+
+
 class Recording(msgspec.Struct, frozen=True):
     """Entries in the order of their beginnings, numbered from 1, each with its provider and operation.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from understudy_mock.har.coding import as_utf8, uncoded
-from understudy_mock.har.recording import INLINE, RecordingError
+from understudy_mock.har.recording import INLINE, unwritable
 from understudy_mock.har.view import is_utf8
 
 _TEXT = re.compile(
@@ -132,7 +132,7 @@ class RecordedBody:
             aside.replace(self._folder.path / name)
             self.file = f"{self._folder.path.name}/{name}"
         except OSError as error:
-            raise _unwritten(aside, error) from None
+            raise unwritable(aside, error) from None
 
     def _keep_gathered(self) -> None:
         """Keep what was gathered: text in the HAR, the rest beside it."""
@@ -179,7 +179,7 @@ class RecordedBody:
                 while rest and not self.secret:
                     rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
-            raise _unwritten(self._folder.path, error) from None
+            raise unwritable(self._folder.path, error) from None
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -193,7 +193,3 @@ def _in_parts(body: bytes, kind: bytes, change: Callable[[bytes], bytes]) -> byt
         return body
     mark = b"--" + (boundary[1] or boundary[2])
     return mark.join(change(part) if _is_utf8(part) else part for part in body.split(mark))
-
-
-def _unwritten(path: Path, error: OSError) -> RecordingError:
-    return RecordingError(f"{path}: cannot be written: {error.strerror}")

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from understudy_mock.har.mend import TAIL, head, is_ours, whole_entries
-from understudy_mock.har.recording import RecordingError
+from understudy_mock.har.recording import RecordingError, unwritable
 
 _SALT = 16
 """Bytes of salt for the hashes of what was replaced."""
@@ -39,7 +39,7 @@ class RecordingFile:
             self._resume(self._read())
         except OSError as error:
             os.close(self._fd)
-            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
         except BaseException:
             os.close(self._fd)
             raise
@@ -53,20 +53,20 @@ class RecordingFile:
             with suppress(OSError):  # else the tail is mended at the next opening
                 self._write(TAIL, self._end)
                 os.ftruncate(self._fd, self._end + len(TAIL))
-            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise unwritable(self.path, error) from None
         self._end += len(begin) + len(line)
         self._count += 1
 
     def rewrite(self, change: Callable[[bytes], bytes]) -> None:
         """Change every exchange that was written already. Raises RecordingError."""
-        found = whole_entries(self._read()) or []
+        entries = whole_entries(self._read()) or []
         aside = self.path.with_name(self.path.name + ".new")
         before = self._fd, self._end, self._count
         try:
             self._fd = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._begin()
-            for _, line in found:
+            for _, line in entries:
                 self.append_line(change(line))
             os.fsync(self._fd)
             aside.replace(self.path)
@@ -85,7 +85,7 @@ class RecordingFile:
         try:
             os.fsync(self._fd)
         except OSError as error:
-            raise RecordingError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise unwritable(self.path, error) from None
         finally:
             os.close(self._fd)
 
@@ -103,7 +103,7 @@ class RecordingFile:
         except IsADirectoryError:
             raise RecordingError(f"{path}: is a directory; give the name of a file") from None
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written: {error.strerror}") from None
+            raise unwritable(path, error) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -115,8 +115,8 @@ class RecordingFile:
         if b'"entries":[' not in data and head()[:40].startswith(data[:40]):
             self._begin()  # new, or killed while it was begun
             return
-        found = whole_entries(data) if is_ours(data) else None
-        if found is None:
+        entries = whole_entries(data) if is_ours(data) else None
+        if entries is None:
             raise RecordingError(
                 f"{self.path}: is there already and was not written by `understudy record`, or was changed "
                 "since; give another file"
@@ -124,11 +124,11 @@ class RecordingFile:
         first = data.partition(b"\n")[0]
         own = msgspec.json.decode(first + b"]}}")["log"].get("_understudy", {})
         self.salt = bytes.fromhex(own["salt"])
-        for _, line in found:
+        for _, line in entries:
             held = msgspec.json.decode(line).get("_understudy", {}).get("placeholders", {})
             self.placeholders.update(held)
-        self._count = len(found)
-        self._end = found[-1][0] + len(found[-1][1]) if found else len(first)
+        self._count = len(entries)
+        self._end = entries[-1][0] + len(entries[-1][1]) if entries else len(first)
         self.torn = data[self._end :] != TAIL
         self._write(TAIL, self._end)
         os.ftruncate(self._fd, self._end + len(TAIL))

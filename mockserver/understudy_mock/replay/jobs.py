@@ -153,7 +153,7 @@ def _job(
 ) -> RecordedJob:
     """Read one submit and the entries `about` its job."""
     body, decoded = canonical(submit.request_body, known.hosts)
-    accepted = _told_by(submit, operation)
+    accepted = _view_of(submit, operation)
     is_synchronous = accepted is not None and accepted.end != ""
     job = RecordedJob(
         number=number,
@@ -197,25 +197,25 @@ def _asks_for_callbacks(submit: JournalEntry, operation: Operation) -> bool:
     )
 
 
-def _told_by(entry: JournalEntry, operation: Operation) -> Told | None:
+def _view_of(entry: JournalEntry, operation: Operation) -> Told | None:
     """Return what an answer says of a job; None where it says nothing, or broke."""
     if entry.fault in _BREAKS or not entry.status:
         return None
-    told = read_told(decode(entry.response_body))
+    view = read_told(decode(entry.response_body))
     if operation.answers == "media" and entry.job:
         if 200 <= entry.status < 300:
-            return told if told is not None else Told(entry.job, "", "COMPLETED", ())
+            return view if view is not None else Told(entry.job, "", "COMPLETED", ())
         if entry.status == 500:  # how a job ends badly that is answered with its file
             return Told(entry.job, "", "FAILED", ())
-    return told if entry.status < 400 or entry.status == 422 else None  # 422 is how Segmind says FAILED
+    return view if entry.status < 400 or entry.status == 422 else None  # 422 is how Segmind says FAILED
 
 
-def _state_of(told: Told) -> State:
+def _state_of(view: Told) -> State:
     """Return the state that a provider's word means. An unknown word is some kind of work."""
-    word = told.word.lower()
-    if told.end == "COMPLETED":
+    word = view.word.lower()
+    if view.end == "COMPLETED":
         return State.COMPLETED
-    if told.end:
+    if view.end:
         return State.ERROR if word == "error" else State.FAILED
     return State.QUEUED if word in _QUEUED else State.PROCESSING
 
@@ -236,16 +236,16 @@ class _Polls:
 
     def read(self, entry: JournalEntry, operation: Operation, call_name: str) -> None:
         """Read one poll: it shows a new state or a known one, or it failed."""
-        told = _told_by(entry, operation)
-        if told is None or entry.fault == "slow":
+        view = _view_of(entry, operation)
+        if view is None or entry.fault == "slow":
             self.failed.append(FailedPoll(entry, self._shown_since, self._good))
             self._good = 0
         else:
             self._good += 1
-        if told is None:
+        if view is None:
             return
         at = max(0, entry.at - self._began)
-        state = _state_of(told)
+        state = _state_of(view)
         states = self.states.setdefault(call_name, [])
         rank = _RANK[states[-1].state] if states else 0
         # A provider may answer from an older copy; a life that is played never goes back.
@@ -253,8 +253,8 @@ class _Polls:
         if goes_on and not any(_is_same(known.entry, entry) for known in states):
             self._shown_since = self._since(entry, at, state, is_first=not states)
             states.append(RecordedState(self._shown_since, state, entry))
-            if state is State.PROCESSING and told.word.lower() != "processing":
-                self.status_name = told.word
+            if state is State.PROCESSING and view.word.lower() != "processing":
+                self.status_name = view.word
             if state in TERMINAL:
                 self.final = self.final or entry
         self._last_at = max(self._last_at, at)
@@ -308,15 +308,15 @@ def _callbacks(deliveries: Sequence[JournalEntry], began: int) -> tuple[Recorded
     callbacks: list[RecordedCallback] = []
     failed: set[bytes] = set()
     for entry in deliveries:
-        told = read_told(decode(entry.request_body))
-        if told is None:
+        view = read_told(decode(entry.request_body))
+        if view is None:
             continue
         is_retry = entry.request_body in failed
         failed.discard(entry.request_body)
         if not 200 <= entry.status < 300:
             failed.add(entry.request_body)
         if not is_retry:
-            state = _state_of(told)
+            state = _state_of(view)
             event: Literal["progress", "terminal"] = "terminal" if state in TERMINAL else "progress"
             callbacks.append(RecordedCallback(max(0, entry.at - began), event, state, entry))
     return tuple(callbacks)
@@ -324,16 +324,16 @@ def _callbacks(deliveries: Sequence[JournalEntry], began: int) -> tuple[Recorded
 
 def _result(body: Any) -> dict[str, Any]:
     """Return what the last answer says of the end: files, reason, code, and whether it was flagged."""
-    told = read_told(body)
-    if told is None and isinstance(body, dict) and isinstance(body.get("error"), str):
+    view = read_told(body)
+    if view is None and isinstance(body, dict) and isinstance(body.get("error"), str):
         return {"error": body["error"]}
-    if told is None or not told.end:
+    if view is None or not view.end:
         return {}
     data = body["data"] if isinstance(body.get("data"), dict) else body
     flags, error, code = data.get("has_nsfw_contents"), data.get("error"), data.get("code")
-    failed = told.end != "COMPLETED"
+    failed = view.end != "COMPLETED"
     return {
-        "urls": told.urls,
+        "urls": view.urls,
         "nsfw": isinstance(flags, list) and any(flag is True for flag in flags),
         "error": error if failed and isinstance(error, str) and error else None,
         "code": code if failed and isinstance(code, int) else None,
@@ -432,8 +432,8 @@ def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str],
         if operation is None:
             continue
         body = decode(entry.response_body)
-        told = read_told(body)
-        urls = [*told.urls] if told is not None else []
+        view = read_told(body)
+        urls = [*view.urls] if view is not None else []
         if operation.role in ("upload", "ticket"):
             urls += addresses(body)
         yield from (host.lower() for url in urls if (host := urlsplit(url).netloc))

@@ -43,8 +43,7 @@ def explain(
 def without_keys(call: Call, text: str) -> str:
     """Return a text about a call without the secrets that stand in the call."""
     query = "?" + call.query.decode("latin-1")
-    secrets = dict(secrets_of(call.key, query, list(call.headers.items()), [call.body]))
-    return Redactor([secret for secret, is_key in secrets.items() if is_key], secrets).text(text)
+    return Redactor.of(dict(secrets_of(call.key, query, list(call.headers.items()), [call.body]))).text(text)
 
 
 def _differences(recorded: Mapping[str, Any], sent: Mapping[str, Any], place: str = "") -> Iterator[str]:

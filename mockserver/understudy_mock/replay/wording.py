@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -54,25 +55,17 @@ def translated_answer(
 
 
 def _fault(entry: JournalEntry, answer: Answer) -> Entry | None:
-    seconds = min(3600, entry.duration / 1000)
-    match entry.fault or ("" if entry.status >= 200 else "reset"):
+    fault: Any = entry.fault or ("" if entry.status >= 200 else "reset")
+    match fault:
         case "" | "html":  # the page is the recorded body
             return None
-        case "hang":
-            return Entry(fault="hang", seconds=seconds)
-        case "slow":
-            return Entry(fault="slow", seconds=seconds)
-        case "empty":
-            return Entry(fault="empty")
-        case "truncate":
-            return Entry(fault="truncate")
-        case "malformed":
-            return Entry(fault="malformed")
-        case _ if entry.status < 200:
-            return Entry(fault="reset", where="before")
-        case _:
-            is_whole = parse(answer.body) is not msgspec.UNSET
-            return Entry(fault="reset", where="after" if is_whole else "middle")
+        case "hang" | "slow":
+            return Entry(fault=fault, seconds=min(3600, entry.duration / 1000))
+        case "empty" | "truncate" | "malformed":
+            return Entry(fault=fault)
+    if entry.status < 200:
+        return Entry(fault="reset", where="before")
+    return Entry(fault="reset", where="middle" if parse(answer.body) is msgspec.UNSET else "after")
 
 
 def translation(
