@@ -67,8 +67,7 @@ def test_a_broken_rule_stands_at_the_exchange_that_broke_it(story: Story) -> Non
     assert broken == [(number, "provider", ["polled-after-terminal"]) for number in (3, 4, 5)]
     assert (
         "✗ MUST polled-after-terminal: the client polled job hunyuan-video_1 after an answer said that "
-        "it had ended"
-        in as_text(told(story))
+        "it had ended" in as_text(told(story))
     )
 
 
