@@ -35,7 +35,7 @@ async def kills(names: Iterable[str], catalog: Catalog, *, everywhere: bool = Fa
                 catalog,
                 jobs=AT_ONCE if everywhere else -(-len(chosen) // CASES_A_LANE),
                 seed=1,
-                told=lambda case: None,
+                tell=lambda case: None,
             )
         return name, {f"{case.group}/{case.name}": rules(case) for case in done}
 
@@ -53,7 +53,7 @@ async def _alone(name: str, case: str, catalog: Catalog) -> dict[str, set[str]]:
     command = (sys.executable, "-m", "fixtures.clients.broken", name)
     chosen = [one for one in read_cases() if one.id == case]
     _, done = await run_cases(
-        chosen, lambda: Lasting(command), catalog, jobs=1, seed=1, told=lambda case: None
+        chosen, lambda: Lasting(command), catalog, jobs=1, seed=1, tell=lambda case: None
     )
     return {f"{one.group}/{one.name}": rules(one) for one in done}
 

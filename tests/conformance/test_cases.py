@@ -61,7 +61,7 @@ def test_a_glob_names_cases_by_their_beginning_or_their_whole_id() -> None:
         ("group: a\ncases: {}\n", "at"),
         (
             "group: a\nat: [pixazo/poll]\ncases: {c: {summary: s, scenario: nobody}}\n",
-            "no scenario is called",
+            "unknown scenario",
         ),
         ("group: a\nat: [mars/poll]\ncases: {c: {summary: s, scenario: fails}}\n", "PROVIDER/MODE"),
         ("group: a\nat: [pixazo/poll]\ncases: {c: {summary: s, scenario: fails, need: [x]}}\n", "need"),

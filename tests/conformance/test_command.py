@@ -134,7 +134,7 @@ def test_rules_are_listed_with_what_to_do() -> None:
 
 def test_a_provider_that_nobody_knows_is_told_with_those_that_are() -> None:
     result = check("--provider", "nope", "--", *REFERENCE)
-    assert "known are pixazo, segmind, wavespeed" in result.stderr
+    assert "known: pixazo, segmind, wavespeed" in result.stderr
 
 
 def test_a_known_failure_is_shown_as_known_and_stale_lines_are_no_cases(tmp_path: Path) -> None:

@@ -11,15 +11,8 @@ from typing import Any
 
 import pytest
 
-from understudy_contracts.conformance.drivers import (
-    _WAITING_BYTES,
-    Closed,
-    Died,
-    Lasting,
-    Late,
-    Misspoke,
-    PerCase,
-)
+from understudy_contracts.conformance.child import _WAITING_BYTES, Closed, Died, Late, Misspoke
+from understudy_contracts.conformance.drivers import Lasting, PerCase
 from understudy_contracts.conformance.protocol import Hello, ProtocolError, Result, Run, convert, read
 
 HELLO = """

@@ -66,7 +66,7 @@ def test_an_entry_without_a_reason_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_rule_that_nobody_knows_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
-    with pytest.raises(KnownError, match=r"known.txt:1: no rule is called 'leaked-keys'.*mean leaked-key"):
+    with pytest.raises(KnownError, match=r"known.txt:1: unknown rule 'leaked-keys'.*mean leaked-key"):
         read_known(known(tmp_path, "group/one:leaked-keys  # it does\n"), RULES)
 
 

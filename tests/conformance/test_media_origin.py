@@ -75,7 +75,7 @@ async def test_in_cases_the_key_is_leaked_by_origin(catalog: Catalog, leaks: boo
         catalog,
         jobs=1,
         seed=1,
-        told=lambda case: None,
+        tell=lambda case: None,
     )
     found = [finding.id for case in done for finding in case.findings]
     assert ("leaked-key" in found) is leaks

@@ -71,7 +71,7 @@ async def test_a_case_blames_no_neighbour(name: str, catalog: Catalog) -> None:
         catalog,
         jobs=1,
         seed=1,
-        told=lambda case: None,
+        tell=lambda case: None,
     )
     assert [finding for case in done for finding in case.findings] == []
 

@@ -43,7 +43,7 @@ async def test_the_reference_client_passes_every_case(catalog: Catalog, record_p
 
     async def run(chosen: list[Case], jobs: int) -> list[Verdict]:
         _, verdicts = await run_cases(
-            chosen, lambda: Lasting(command), catalog, jobs=jobs, seed=1, told=lambda case: None
+            chosen, lambda: Lasting(command), catalog, jobs=jobs, seed=1, tell=lambda case: None
         )
         return verdicts
 

@@ -267,7 +267,7 @@ def test_what_was_not_tried_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "told"),
-    [(3, "the client returned int; a result or a mapping was expected"), ({"outcome": "great"}, "known are")],
+    [(3, "the client returned int; a result or a mapping was expected"), ({"outcome": "great"}, "known: ")],
 )
 def test_a_function_that_returns_no_result_broke_the_protocol(answer: object, told: str) -> None:
     """It has not crashed: what it returns is wrong."""

@@ -1,7 +1,7 @@
-"""The cases: data in `cases/*.yaml`, and what is expected of a client, derived from what the provider does.
+"""The cases: data in `cases/*.yaml`.
 
-A case is a scenario and an input. What a client should conclude, and how many submits, jobs and polls it
-takes, follows from the scenario; a case overrides only what does not.
+A case is a scenario and an input. What a client should conclude, and how many submits, jobs and polls that
+takes, follows from the scenario (see `expectation`); a case overrides only what does not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CaseError(Exception):
 
 
 class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a case expects other than what follows from its scenario."""
+    """What a case expects that does not follow from its scenario."""
 
     outcome: tuple[Outcome, ...] | None = None
     kind: tuple[Kind, ...] | None = None
@@ -47,7 +47,7 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A case as its file has it; one for each provider and mode it is `at`."""
+    """A case as its file has it. It runs once for each provider and mode in `at`."""
 
     summary: str
     scenario: str | dict[str, Any]
@@ -69,7 +69,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is asked of a provider where nothing else is."""
+    """The default input at a provider."""
 
     model: str
     input: dict[str, Any]
@@ -117,13 +117,13 @@ def read_cases(directory: Path | None = None) -> list[Case]:
 
 @cache
 def usual_inputs(directory: Path | None = None) -> dict[str, Input]:
-    """Read what is asked of each provider where a case asks for nothing else. Raises CaseError."""
+    """Return the default input of each provider. Raises CaseError."""
     inputs: dict[str, Input] = _read((directory or _FOLDER) / "_inputs.yaml", dict[str, Input])
     return inputs
 
 
 def choose(cases: list[Case], globs: tuple[str, ...], providers: tuple[str, ...]) -> list[Case]:
-    """Pick the cases that any of the globs names (all without globs), at these providers (all without)."""
+    """Return the cases that any of the globs names (all without globs), at these providers (all without)."""
     return [
         case
         for case in cases
@@ -133,7 +133,7 @@ def choose(cases: list[Case], globs: tuple[str, ...], providers: tuple[str, ...]
 
 
 def matches(case_id: str, glob: str) -> bool:
-    """Tell whether a glob names a case: the whole of its id, or the beginning of it up to a slash."""
+    """Return whether a glob names a case: its whole id, or the beginning of it up to a slash."""
     return fnmatchcase(case_id, glob) or fnmatchcase(case_id, f"{glob}/*")
 
 
@@ -142,13 +142,12 @@ def _cases(
 ) -> Iterator[Case]:
     scenario = _scenario(written.scenario, book)
     for unknown in set(written.needs) - set(CAPABILITIES):
-        raise CaseError(f"/needs: {unknown} is no capability")
+        raise CaseError(f"/needs: unknown capability {unknown!r}")
     for place in written.at or file.at:
         provider, _, mode = place.partition("/")
         if provider not in inputs or mode not in ("poll", "webhook", "sync"):
             raise CaseError(f"/at: {place!r} is not PROVIDER/MODE")
         usual = inputs[provider]
-        told = _in_time(scenario) if mode == "sync" else scenario
         needs = {*written.needs} | ({mode} if mode in CAPABILITIES else set())
         yield Case(
             group=file.group,
@@ -156,7 +155,7 @@ def _cases(
             summary=written.summary,
             provider=provider,
             mode=mode,  # type: ignore[arg-type]  # one of the three, as was just seen
-            scenario=told,
+            scenario=_in_time(scenario) if mode == "sync" else scenario,
             model=written.model or usual.model,
             input=usual.input if written.input is None else written.input,
             needs=frozenset(needs),
@@ -168,7 +167,7 @@ def _cases(
 
 
 def _in_time(scenario: Scenario) -> Scenario:
-    """Have a synchronous answer come soon, unless the scenario says how long the job takes or never ends."""
+    """Shorten a synchronous job, unless the scenario says how long it takes or that it never ends."""
     job = scenario.job
     if job.queued is not None or job.processing is not None or job.end == "never":
         return scenario
@@ -199,7 +198,7 @@ def _scenario(written: str | dict[str, Any], book: Mapping[str, Scenario]) -> Sc
     if isinstance(written, dict):
         return read_scenario(written)
     if written not in book:
-        raise CaseError(f"/scenario: no scenario is called {written!r}")
+        raise CaseError(f"/scenario: unknown scenario {written!r}")
     return book[written]
 
 

@@ -8,13 +8,16 @@ import sys
 import time
 from collections import Counter
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from understudy_contracts.conformance import cases as written
-from understudy_contracts.conformance.drivers import Attached, Died, Lasting, PerCase, kill_all
+from understudy_contracts.conformance.child import Died, kill_all
+from understudy_contracts.conformance.drivers import Attached, Lasting, PerCase
 from understudy_contracts.conformance.known import STALE, Known, KnownError, excuse, read_known
 from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.conformance.runner import MakeDriver, run_cases
@@ -38,30 +41,50 @@ _MARKS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The command line of `check client`."""
+
+    providers: tuple[str, ...]
+    globs: tuple[str, ...]
+    only_list: bool
+    known_failing: Path | None
+    jobs: int
+    seed: int | None
+    report_dir: Path | None
+    strict: bool
+    explore: int | None
+    explore_seconds: float | None
+    save_dir: Path | None
+    per_case: bool
+    attach: bool
+    command: tuple[str, ...]
+
+    def refuse_contradictions(self) -> None:
+        """Raise click.UsageError for options that exclude one another."""
+        explores = self.explore is not None
+        if not explores and (self.explore_seconds is not None or self.save_dir is not None):
+            raise click.UsageError("--explore-seconds and --save-dir go with --explore N")
+        if explores and (self.globs or self.only_list or self.known_failing is not None or self.attach):
+            raise click.UsageError(
+                "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
+            )
+
+    @property
+    def driver(self) -> MakeDriver:
+        """What runs the client."""
+        return partial(PerCase if self.per_case else Lasting, self.command) if self.command else Attached
+
+
 @click.command(context_settings={"allow_interspersed_args": False})
 @client_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def client(
-    providers: tuple[str, ...],
-    globs: tuple[str, ...],
-    only_list: bool,
-    known_failing: Path | None,
-    jobs: int,
-    seed: int | None,
-    report_dir: Path | None,
-    strict: bool,
-    explore: int | None,
-    explore_seconds: float | None,
-    save_dir: Path | None,
-    per_case: bool,
-    attach: bool,
-    command: tuple[str, ...],
-) -> None:
-    """Tell which behaviours of a provider a client survives.
+def client(**given: Any) -> None:
+    """Test how a client copes with a provider that misbehaves.
 
-    COMMAND speaks the protocol of PROTOCOL.md on its stdin and stdout. Each case has a gateway of
-    its own, which does one thing that providers do; the verdict looks at what the client concluded and at
-    everything it sent.
+    COMMAND is a program that speaks the protocol of PROTOCOL.md on its stdin and stdout. Each case has a
+    gateway of its own, which does one thing that providers do. The verdict judges what the client concluded
+    and everything that it sent.
 
     \b
     understudy check client -- python -m understudy_contracts.adapters.reference
@@ -69,78 +92,37 @@ def client(
     understudy check client --attach --case polling/poll-reset/pixazo/poll
     understudy check client --explore 500 -- python -m understudy_contracts.adapters.reference
     """
-    if explore is None and (explore_seconds is not None or save_dir is not None):
-        raise click.UsageError("--explore-seconds and --save-dir go with --explore N")
-    if explore is not None and (globs or only_list or known_failing is not None or attach):
-        raise click.UsageError(
-            "--explore draws its own scenarios: leave out --case, --list, --known-failing, --attach"
-        )
-    try:
-        every = written.read_cases()
-        _check_providers(every, providers)
-        chosen = written.choose(every, globs, providers)
-        known = read_known(known_failing, RULE_IDS) if known_failing is not None else []
-    except (written.CaseError, KnownError) as error:
-        raise CannotRun(str(error)) from None
-    if not chosen:
-        raise CannotRun(f"no case is called {' or '.join(globs)}; --list shows them")
-    if only_list:
+    options = _Options(**given)
+    options.refuse_contradictions()
+    every, chosen, known = _read(options)
+    if options.only_list:
         for case in chosen:
             click.echo(f"{case.id}\n  {case.summary}")
         return
-    if attach is bool(command) or (attach and per_case):
+    if options.attach is bool(options.command) or (options.attach and options.per_case):
         raise click.UsageError("give the COMMAND to run, or --attach to run your client yourself")
-    check_directory("--report-dir", report_dir)
-    save_dir = save_dir or report_dir or Path("understudy-explore")
-    if explore is not None:
-        check_directory("--save-dir", save_dir)
-    if seed is None:
-        seed = secrets.randbelow(2**31)
-    make = partial(PerCase if per_case else Lasting, command) if command else Attached
+    check_directory("--report-dir", options.report_dir)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     catalog = open_catalog()
     with Interrupts(clean_up=kill_all) as interrupts:
-        if explore is not None:
-            try:
-                require_check("--explore")
-            except MissingExtra as error:
-                raise CannotRun(str(error)) from None
-            # Hypothesis takes its time to import.
-            from understudy_contracts.search.command import run
-            from understudy_contracts.search.search import Nothing
-
-            try:
-                report = run(
-                    make,
-                    examples=explore,
-                    seconds=explore_seconds,
-                    seed=seed,
-                    jobs=jobs,
-                    providers=providers,
-                    save_dir=save_dir,
-                    command=command,
-                    per_case=per_case,
-                    interrupts=interrupts,
-                )
-            except (Died, Nothing) as error:
-                raise CannotRun(str(error)) from None
+        if options.explore is not None:
+            report = _explore(options, options.explore, seed, interrupts)
         else:
-            name = " ".join(command) or "attached"
             left_out = {case.id for case in every} - {case.id for case in chosen}
-            lanes = 1 if attach else jobs
-            report = _check(chosen, make, catalog, lanes, seed, known, left_out, name, interrupts)
-        if strict:
+            report = _check(options, chosen, known, left_out, catalog, seed, interrupts)
+        if options.strict:
             report = report.strictly()
-        if report_dir is not None:
-            for file in write_reports(report, report_dir, "client", catalog):
+        if options.report_dir is not None:
+            for file in write_reports(report, options.report_dir, "client", catalog):
                 click.echo(f"wrote {file}", err=True)
-        if interrupts.seen and attach:
-            leave(interrupts.status)  # somebody still waits for a line from the terminal
+        if interrupts.seen and options.attach:
+            leave(interrupts.status)  # a thread still waits for a line from the terminal
     if interrupts.seen:
         sys.exit(interrupts.status)
     status = report.exit_status()
     if status == 0 and all(case.outcome is Outcome.NOT_REACHED for case in report.cases):
         why = _why(report)
-        if explore is None:
+        if options.explore is None:
             why = f"none of the {len(report.cases)} cases could be run ({why})"
         raise CannotRun(f"nothing was checked: {why}")
     sys.exit(status)
@@ -149,11 +131,54 @@ def client(
 RULE_IDS = frozenset({UNEXPECTED, *(rule.id for rule in RULES)})
 
 
+def _read(options: _Options) -> tuple[list[written.Case], list[written.Case], list[Known]]:
+    """Return all cases, those that the options choose (at least one), and the known failures."""
+    try:
+        every = written.read_cases()
+        _check_providers(every, options.providers)
+        chosen = written.choose(every, options.globs, options.providers)
+        file = options.known_failing
+        known = read_known(file, RULE_IDS) if file is not None else []
+    except (written.CaseError, KnownError) as error:
+        raise CannotRun(str(error)) from None
+    if not chosen:
+        raise CannotRun(f"no case is called {' or '.join(options.globs)}; --list shows them")
+    return every, chosen, known
+
+
+def _explore(options: _Options, examples: int, seed: int, interrupts: Interrupts) -> Report:
+    save_dir = options.save_dir or options.report_dir or Path("understudy-explore")
+    check_directory("--save-dir", save_dir)
+    try:
+        require_check("--explore")
+    except MissingExtra as error:
+        raise CannotRun(str(error)) from None
+    # Imported late: Hypothesis takes its time.
+    from understudy_contracts.search.command import run
+    from understudy_contracts.search.search import Nothing
+
+    try:
+        return run(
+            options.driver,
+            examples=examples,
+            seconds=options.explore_seconds,
+            seed=seed,
+            jobs=options.jobs,
+            providers=options.providers,
+            save_dir=save_dir,
+            command=options.command,
+            per_case=options.per_case,
+            interrupts=interrupts,
+        )
+    except (Died, Nothing) as error:
+        raise CannotRun(str(error)) from None
+
+
 def _check_providers(cases: list[written.Case], wanted: tuple[str, ...]) -> None:
     known = sorted({case.provider for case in cases})
     for name in wanted:
         if name not in known:
-            raise CannotRun(f"no provider is called {name}; known are {', '.join(known)}")
+            raise CannotRun(f"unknown provider {name!r}; known: {', '.join(known)}")
 
 
 def _why(report: Report) -> str:
@@ -162,16 +187,15 @@ def _why(report: Report) -> str:
 
 
 def _check(
+    options: _Options,
     chosen: list[written.Case],
-    make: MakeDriver,
-    catalog: Catalog,
-    jobs: int,
-    seed: int,
     known: list[Known],
     left_out: set[str],
-    name: str,
+    catalog: Catalog,
+    seed: int,
     interrupts: Interrupts,
 ) -> Report:
+    jobs = 1 if options.attach else options.jobs
     began = time.monotonic()
     progress = Progress()
     count = _Count(progress, len(chosen), known)
@@ -185,7 +209,9 @@ def _check(
                 loop.call_soon_threadsafe(stop.set)
 
         interrupts.ask = ask
-        return await run_cases(chosen, make, catalog, jobs=jobs, seed=seed, told=count.add, stop=stop)
+        return await run_cases(
+            chosen, options.driver, catalog, jobs=jobs, seed=seed, tell=count.add, stop=stop
+        )
 
     try:
         hello, done = asyncio.run(run())
@@ -200,7 +226,7 @@ def _check(
     stale = sum(case.group == STALE for case in cases)
     facts = {
         "client": f"{hello.client.name} {hello.client.version}".strip(),
-        "command": name,
+        "command": " ".join(options.command) or "attached",
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
         "known_failures": sum(case.reason.startswith("known to fail") for case in cases),

@@ -1,4 +1,4 @@
-"""The harness watching itself: a bug of the gateway must not be held against the client."""
+"""The harness watches itself: a bug of the gateway must not count against the client."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _handler = _Handler()
 
 
 class Watch:
-    """Collects the gateway's own errors inside a `with`, of this task and those it starts."""
+    """Collects the gateway's own errors inside a `with`, from this task and those that it starts."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -51,7 +51,7 @@ class Watch:
 
 
 def faults_of(entries: Iterable[JournalEntry], catalog: Catalog) -> Iterator[str]:
-    """Find answers of the gateway that its own specs do not allow; those that a fault spoilt are meant."""
+    """Return answers of the gateway that its own specs do not allow, except those that a fault changed."""
     for entry in entries:
         if entry.kind == "delivery" or entry.fault or not entry.operation or entry.status >= 400:
             continue

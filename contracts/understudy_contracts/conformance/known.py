@@ -1,4 +1,4 @@
-"""Known failures: what is expected to fail still runs and must fail. Each has a reason.
+"""Known failures: what is expected to fail still runs, and must fail. Each has a reason.
 
 A line is `CASE` or `CASE:RULE`, then `#` and the reason. A case may be a glob.
 """
@@ -16,7 +16,7 @@ from understudy_contracts.findings import Case, Finding, Outcome, Severity, outc
 _NEVER_EXCUSED = "crashed"
 
 STALE = "known-failing"
-"""The group of what stands for a line that excused nothing: a line of the file, and no case that ran."""
+"""The group of the failed cases that stand for lines of the file that excused nothing."""
 
 
 class KnownError(Exception):
@@ -33,7 +33,7 @@ class Known:
     place: str
 
     def excuses(self, case_id: str, finding: Finding) -> bool:
-        """Tell whether a finding at a case is the known one. That a client crashed is never excused."""
+        """Return whether a finding at a case is the known one. A crash of the client is never excused."""
         return (
             matches(case_id, self.case)
             and self.rule in ("", finding.id)
@@ -43,7 +43,7 @@ class Known:
 
 
 def read_known(file: Path, rules: Collection[str]) -> list[Known]:
-    """Read a file of known failures about these rules. Raises KnownError with the line."""
+    """Read a file of known failures of these rules. Raises KnownError with the line."""
     entries = []
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
@@ -59,7 +59,7 @@ def read_known(file: Path, rules: Collection[str]) -> list[Known]:
         if rule and rule not in rules:
             near = get_close_matches(rule, rules, 1)
             hint = f"; did you mean {near[0]}?" if near else "; `understudy rules` lists them"
-            raise KnownError(f"{file}:{number}: no rule is called {rule!r}{hint}")
+            raise KnownError(f"{file}:{number}: unknown rule {rule!r}{hint}")
         entries.append(Known(case, rule, reason.strip(), f"{file}:{number}"))
     return entries
 
@@ -70,7 +70,7 @@ def excuse(cases: Iterable[Case], known: list[Known], left_out: Collection[str] 
     An entry about cases that were not reached, or are `left_out` (ids), is left alone.
     """
     used: set[Known] = set()
-    told: list[Case] = []
+    results: list[Case] = []
     everything = list(cases)
     for case in everything:
         case_id = f"{case.group}/{case.name}"
@@ -84,11 +84,11 @@ def excuse(cases: Iterable[Case], known: list[Known], left_out: Collection[str] 
                 kept.append(finding)
         if reasons:
             reason = f"known to fail: {'; '.join(reasons)}"
-            told.append(replace(case, findings=tuple(kept), outcome=outcome_of(kept), reason=reason))
+            results.append(replace(case, findings=tuple(kept), outcome=outcome_of(kept), reason=reason))
         else:
-            told.append(case)
+            results.append(case)
     return [
-        *told,
+        *results,
         *(
             _stale(entry, everything)
             for entry in known
@@ -100,20 +100,20 @@ def excuse(cases: Iterable[Case], known: list[Known], left_out: Collection[str] 
 
 
 def _tried(entry: Known, cases: list[Case]) -> bool:
-    """Tell whether the entry's cases ran; one that names none at all is stale, too."""
+    """Return whether the entry's cases ran; one that names no case is stale, too."""
     named = [case for case in cases if matches(f"{case.group}/{case.name}", entry.case)]
     return not named or any(case.outcome in (Outcome.PASSED, Outcome.FAILED) for case in named)
 
 
 def _stale(entry: Known, cases: list[Case]) -> Case:
     named = any(matches(f"{case.group}/{case.name}", entry.case) for case in cases)
-    text = "no such failure was seen: it passes now" if named else "no case has this name"
+    text = "it passes now" if named else "no case has this name"
     rule = f":{entry.rule}" if entry.rule else ""
     finding = Finding(
         id="stale-known-failure",
         severity=Severity.MUST,
         source=entry.place,
-        expected="Take the line out of the file: what is listed there must fail.",
+        expected="Remove the line from the file: what it lists must fail.",
         seen=f"{entry.case}{rule} is listed as known to fail, but {text}",
     )
     return Case(

@@ -1,4 +1,4 @@
-"""What is said to a client under test: one JSON object a line. PROTOCOL.md tells it to people.
+"""The messages between the check and a client: one JSON object a line. PROTOCOL.md explains them.
 
 Fields that are not known are ignored in both directions, so that either side can be newer.
 """
@@ -51,7 +51,7 @@ class ProtocolError(Exception):
 
 
 class Greeting(msgspec.Struct, frozen=True):
-    """What is said first."""
+    """The first message."""
 
     protocol: int = VERSION
 
@@ -64,9 +64,9 @@ class Name(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """What a client says of its own pace; 0 where it does not say.
+    """What a client declares about its own pace; 0 where it does not.
 
-    `start_ms` is how long its program takes to start, where each case starts it; it is measured, too.
+    `start_ms` is how long its program takes to start, where each case starts it. It is measured, too.
     """
 
     min_poll_ms: _Ms = 0
@@ -85,7 +85,7 @@ class Hello(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One case: submit this, wait for it, say what came of it."""
+    """One case: submit this, wait for it, and return the result."""
 
     case: str
     provider: str
@@ -125,36 +125,36 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Released(msgspec.Struct, frozen=True):
-    """A client has let go of what it kept open; `handled` is the final count."""
+    """A client has closed what the case kept open; `handled` is the final count."""
 
     handled: int | None = None
 
 
 def write(message_id: str, kind: str, fields: msgspec.Struct | None = None) -> bytes:
-    """Make a line."""
-    told = msgspec.to_builtins(fields) if fields is not None else {}
-    return msgspec.json.encode({"id": message_id, "type": kind, **told}) + b"\n"
+    """Return a message as a line."""
+    body = msgspec.to_builtins(fields) if fields is not None else {}
+    return msgspec.json.encode({"id": message_id, "type": kind, **body}) + b"\n"
 
 
 def write_input(given: dict[str, Any]) -> bytes:
-    """Make the one line that a process of a single case reads."""
+    """Return the one line that a process of a single case reads."""
     return msgspec.json.encode(given) + b"\n"
 
 
 def read(line: bytes) -> dict[str, Any] | None:
-    """Read a line that is a message; None for anything else that a program prints.
+    """Return the message in a line; None for anything else that a program prints.
 
-    Raises ProtocolError with the reason for a line that looks like a message and cannot be read.
+    Raises ProtocolError for a line that looks like a message and cannot be read.
     """
     # Some shells put a byte order mark before the first line that they write.
     line = line.removeprefix(codecs.BOM_UTF8)
     try:
-        told = msgspec.json.decode(line)
+        message = msgspec.json.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if not _MESSAGE.match(line):
             return None
-        told = _read_leniently(line)
-    return told if isinstance(told, dict) else None
+        message = _read_leniently(line)
+    return message if isinstance(message, dict) else None
 
 
 def _read_leniently(line: bytes) -> Any:
@@ -165,18 +165,18 @@ def _read_leniently(line: bytes) -> Any:
         raise ProtocolError(f"a line that looks like a message cannot be read ({error})") from None
 
 
-def _without_halves(told: Any) -> Any:
-    if isinstance(told, str):
-        return _LONE.sub("\N{REPLACEMENT CHARACTER}", told)
-    if isinstance(told, dict):
-        return {_without_halves(name): _without_halves(value) for name, value in told.items()}
-    return [_without_halves(value) for value in told] if isinstance(told, list) else told
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {_without_halves(name): _without_halves(member) for name, member in value.items()}
+    return [_without_halves(item) for item in value] if isinstance(value, list) else value
 
 
-def convert(told: dict[str, Any], kind: type[_Message]) -> _Message:
-    """Make a message of what was read; null is as good as left out. Raises ProtocolError with the place."""
+def convert(message: dict[str, Any], kind: type[_Message]) -> _Message:
+    """Convert a message; null counts as left out. Raises ProtocolError with the place."""
     try:
-        return msgspec.convert(_without_nulls(told), kind)
+        return msgspec.convert(_without_nulls(message), kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ProtocolError(f"{kind.__name__.lower()}: {error}{_allowed(str(error))}") from None
 
@@ -184,11 +184,11 @@ def convert(told: dict[str, Any], kind: type[_Message]) -> _Message:
 def _allowed(error: str) -> str:
     for place, words in (("`$.outcome`", Outcome), ("`$.error.kind`", Kind)):
         if error.startswith("Invalid enum") and place in error:
-            return f"; known are {', '.join(get_args(words))}"
+            return f"; known: {', '.join(get_args(words))}"
     return ""
 
 
-def _without_nulls(told: Any) -> Any:
-    if isinstance(told, dict):
-        return {name: _without_nulls(value) for name, value in told.items() if value is not None}
-    return [_without_nulls(value) for value in told] if isinstance(told, list) else told
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(member) for name, member in value.items() if member is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value

@@ -9,16 +9,16 @@ from dataclasses import replace
 
 from understudy_contracts.conformance import cases as written
 from understudy_contracts.conformance.cases import SPEED
-from understudy_contracts.conformance.drivers import Died, Driver
+from understudy_contracts.conformance.drivers import Driver
 from understudy_contracts.conformance.protocol import Hello
-from understudy_contracts.conformance.stage import Played, play
+from understudy_contracts.conformance.stage import play
 from understudy_contracts.findings import Case, Outcome, outcome_of
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.domain.scenario import write_scenario
 
 MakeDriver = Callable[[], Driver]
-Told = Callable[[Case], None]
+Tell = Callable[[Case], None]
 
 INTERRUPTED = "the check was interrupted"
 
@@ -30,12 +30,13 @@ async def run_cases(
     *,
     jobs: int,
     seed: int,
-    told: Told,
+    tell: Tell,
     stop: asyncio.Event | None = None,
 ) -> tuple[Hello, list[Case]]:
-    """Run cases in `jobs` lanes and tell each as it ends. Returns them in the order given. Raises Died.
+    """Run cases in `jobs` lanes and call `tell` with each as it ends. Raises Died.
 
-    When `stop` is set the clients are killed, and what has not ended until then is not reached.
+    Returns them in the order given. When `stop` is set, the clients are killed, and what has not ended by
+    then is not reached.
     """
     halt = stop or asyncio.Event()
     drivers = [make_driver() for _ in range(max(1, min(jobs, len(chosen))))]
@@ -48,7 +49,7 @@ async def run_cases(
             reason = _unable(case, hello)
             if reason:
                 done[case.id] = replace(_case(case), reason=reason)
-                told(done[case.id])
+                tell(done[case.id])
             else:
                 waiting.append(case)
         # The longest first, so that none is left to run alone.
@@ -58,7 +59,7 @@ async def run_cases(
             while waiting:
                 case = waiting.popleft()
                 done[case.id] = await _run(case, driver, hello, catalog, seed)
-                told(done[case.id])
+                tell(done[case.id])
 
         async with asyncio.TaskGroup() as group:
             for driver in drivers:
@@ -83,20 +84,20 @@ async def run_cases(
 
 
 async def _run(case: written.Case, driver: Driver, hello: Hello, catalog: Catalog, seed: int) -> Case:
-    seen = await play(case, driver, hello, catalog, seed)
-    told = replace(
-        _case(case), seconds=seen.seconds, seen=seen.summary, journal=seen.journal, claim=seen.claim
+    played = await play(case, driver, hello, catalog, seed)
+    result = replace(
+        _case(case), seconds=played.seconds, seen=played.summary, journal=played.journal, claim=played.claim
     )
-    if seen.claim is not None and seen.claim.outcome == "unsupported":
-        return replace(told, reason=seen.claim.message or "the client says unsupported")
-    if seen.faults:
-        reason = f"a fault of the harness, not of the client: {seen.faults[0]}"
-        return replace(told, outcome=Outcome.ERROR, reason=reason)
-    return replace(told, outcome=outcome_of(seen.findings), findings=seen.findings)
+    if played.claim is not None and played.claim.outcome == "unsupported":
+        return replace(result, reason=played.claim.message or "the client answered unsupported")
+    if played.faults:
+        reason = f"a fault of the harness, not of the client: {played.faults[0]}"
+        return replace(result, outcome=Outcome.ERROR, reason=reason)
+    return replace(result, outcome=outcome_of(played.findings), findings=played.findings)
 
 
 def _case(case: written.Case) -> Case:
-    """Give a case as it is before it was tried."""
+    """Return a case as it is before it was tried."""
     return Case(
         case.group,
         _name(case),
@@ -109,7 +110,7 @@ def _case(case: written.Case) -> Case:
 
 
 def _again(case: written.Case) -> str:
-    """Write the scenario as a file, with the command that plays it."""
+    """Return the scenario as a file, with the command that plays it."""
     scenario = write_yaml(write_scenario(case.scenario))
     command = f"understudy serve --speed {SPEED:g} --allow-http-webhooks --scenario FILE"
     return f"# {case.id}. As FILE: {command}\n{scenario}"
@@ -120,7 +121,7 @@ def _name(case: written.Case) -> str:
 
 
 def _unable(case: written.Case, hello: Hello) -> str:
-    """Say why a client cannot be asked for a case; "" when it can."""
+    """Return why a client cannot be asked for a case; "" when it can."""
     if hello.providers and case.provider not in hello.providers:
         return f"the client does not support {case.provider}"
     missing = case.needs - hello.capabilities
@@ -129,6 +130,3 @@ def _unable(case: written.Case, hello: Hello) -> str:
     if case.hangs and not 0 < hello.timing.request_timeout_ms * 2 < case.budget_ms:
         return f"the client declares no request_timeout_ms below {case.budget_ms // 2}"
     return ""
-
-
-__all__ = ["Died", "MakeDriver", "Played", "run_cases"]

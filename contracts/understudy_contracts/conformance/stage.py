@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import msgspec
 
 from understudy_contracts.conformance.cases import SPEED, Case
-from understudy_contracts.conformance.drivers import Attached, Died, Driver, Late, Misspoke
+from understudy_contracts.conformance.child import Died, Late, Misspoke
+from understudy_contracts.conformance.drivers import Attached, Driver
 from understudy_contracts.conformance.harness import Watch, faults_of
 from understudy_contracts.conformance.protocol import Hello, Result, Run
 from understudy_contracts.conformance.verdict import differences, summarise
@@ -47,9 +46,9 @@ _KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one case came to, `summary` in words. With `faults`, the harness's own, findings prove nothing.
+    """The result of one case, `summary` in words. With `faults`, the harness's own, findings prove nothing.
 
-    `journal` is what was said; the middle of a very long one is left out.
+    `journal` holds all calls and callbacks, but not the middle of a very long one.
     """
 
     claim: Claim | None
@@ -86,7 +85,7 @@ async def play(
             claim, released = await _conclude(case, driver, hello, run, world)
             took = time.monotonic() - began
         entries = [entry for entry in world.journal.since(0) if not _too_late(entry, released)]
-    found = judge(
+    findings = judge(
         entries,
         catalog,
         claim,
@@ -94,16 +93,16 @@ async def play(
         secret=lambda account: webhook_secret(seed, account),
         charged=read_ledger(world.store),
     )
-    verdict = differences(case, claim, entries, catalog, found)
-    # A quirk or a status that no document names is meant to differ from the specs.
-    meant = bool(case.scenario.quirks or case.scenario.job.status_name)
-    faults = watch.seen if meant else [*watch.seen, *faults_of(entries, catalog)]
+    verdict = differences(case, claim, entries, catalog, findings)
+    # A quirk, or a status that no document names, differs from the specs on purpose.
+    on_purpose = bool(case.scenario.quirks or case.scenario.job.status_name)
+    faults = watch.seen if on_purpose else [*watch.seen, *faults_of(entries, catalog)]
     summary = summarise(claim, entries, catalog)
     return Played(claim, tuple(verdict), tuple(faults), took, _kept(entries), summary)
 
 
 def _kept(entries: list[JournalEntry]) -> tuple[JournalEntry, ...]:
-    """Keep the beginning and the end: a client that asks without a pause says the same in between."""
+    """Return the beginning and the end: a client that polls without a pause says the same in between."""
     if len(entries) <= 2 * _KEPT:
         return tuple(entries)
     return (*entries[:_KEPT], *entries[-_KEPT:])
@@ -112,7 +111,7 @@ def _kept(entries: list[JournalEntry]) -> tuple[JournalEntry, ...]:
 async def _conclude(
     case: Case, driver: Driver, hello: Hello, run: Run, world: World
 ) -> tuple[Claim | None, int]:
-    """Have the client run; give its claim, and when it was asked to let go (ms since the epoch)."""
+    """Have the client run; return its claim, and when it was asked to release the case (ms)."""
     try:
         result = await driver.run(run)
     except Died as death:
@@ -120,7 +119,7 @@ async def _conclude(
         return claim, world.clock.now()
     concluded = world.clock.now()
     if result is None and isinstance(driver, Attached):
-        return None, concluded  # a person may leave the conclusion out
+        return None, concluded  # a person may give no result
     if case.mode == "webhook":
         await _settle(world)
     released = world.clock.now()
@@ -134,7 +133,7 @@ async def _conclude(
 
 
 def _too_late(entry: JournalEntry, released: int) -> bool:
-    """Tell whether a callback came when the receiver had to be gone: progress of a job that never ends."""
+    """Return whether a callback came when the receiver was closing: progress of a job that never ends."""
     return entry.kind == "delivery" and entry.at >= released - _IN_FLIGHT
 
 
@@ -154,17 +153,17 @@ def _claim(
     elif death is not None and not isinstance(death, Late):
         outcome = "crashed"
     error = result.error if result is not None else None
-    told = result.handled if result is not None else None
+    at_result = result.handled if result is not None else None
     return Claim(
         outcome=outcome,
         mode=case.mode,
         key=run.api_key,
         job_id=(result.job_id or "") if result is not None else "",
-        media=tuple(Output(one.url, one.sha256) for one in result.media) if result is not None else (),
+        media=tuple(Output(file.url, file.sha256) for file in result.media) if result is not None else (),
         error_kind=(error.kind or "") if error is not None else "",
         http_status=error.http_status if error is not None else None,
         message=str(death) if death is not None else error.message if error is not None else "",
-        handled=told if handled is None else handled,
+        handled=at_result if handled is None else handled,
         capabilities=hello.capabilities,
         min_poll_ms=hello.timing.min_poll_ms,
         max_attempts=hello.timing.max_attempts,
@@ -175,10 +174,10 @@ def _claim(
 
 
 def budget_ms(case: Case, hello: Hello) -> int:
-    """Tell a client's time for a case: what the case gives, and what the client declares that it needs.
+    """Return a client's time for a case: the case's own, and what the client declares that it needs.
 
-    The polls that go wrong, one that finds the job at work and one that finds its end may each have to wait
-    for `min_poll_ms`; a program that starts for the case alone gets the time to start.
+    Each poll that goes wrong, one that finds the job unfinished and one that finds its end may have to wait
+    for `min_poll_ms`. A program that is started for each case gets the time to start.
     """
     spoilt = sum(entry.times for entry in case.scenario.poll if isinstance(entry.times, int))
     polls = 0 if case.mode == "sync" else spoilt + _POLLS
@@ -195,7 +194,7 @@ def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float, medi
         speed=speed,
         seed=seed,
         media="small",
-        # As in life: a client that sends the key to the API's origin alone sends none there.
+        # As in real life: a client that sends the key only to the API's origin sends none there.
         media_url=media_url,
         allow_http_webhooks=True,
         api_keys=(key,),
@@ -209,7 +208,7 @@ def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float, medi
 
 
 def _with_key(scenario: Scenario, key: str) -> Scenario:
-    """Put the key where a body quotes it as {key}."""
+    """Return the scenario with the key in each body that quotes it as {key}."""
     replace = msgspec.structs.replace
     submit = tuple(
         replace(entry, body=entry.body.replace("{key}", key)) if entry.body else entry
@@ -232,15 +231,11 @@ async def _settle(world: World) -> None:
 
 
 async def _digests(world: World) -> frozenset[str]:
-    """Tell the SHA-256 of every file that the jobs have made."""
-    found = set()
-    for job in _jobs(world):
+    """Return the SHA-256 of every file that the jobs have made."""
+    digests = set()
+    for job in list(world.store):
         end = job.timeline.end
         if end is not None and end.state is State.COMPLETED:
             for index in range(job.outputs):
-                found.add(hashlib.sha256(await world.files.file(job.rendition(index))).hexdigest())
-    return frozenset(found)
-
-
-def _jobs(world: World) -> Iterator[Any]:
-    return iter(list(world.store))
+                digests.add(hashlib.sha256(await world.files.file(job.rendition(index))).hexdigest())
+    return frozenset(digests)

@@ -1,4 +1,4 @@
-"""Set reports side by side, clients × cases, as Markdown.
+"""Compare reports in a table of clients and cases, as Markdown.
 
 python -m understudy_contracts.conformance.table DIR…
 
@@ -21,9 +21,9 @@ _PASSED, _SKIPPED = "✓", "–"
 
 def table(reports: Iterable[dict[str, Any]]) -> str:
     """Write the table."""
-    told = list(reports)
-    names = [report["facts"]["client"] for report in told]
-    cells = [_cells(report) for report in told]
+    every = list(reports)
+    names = [report["facts"]["client"] for report in every]
+    cells = [_cells(report) for report in every]
     cases = list(dict.fromkeys(name for column in cells for name in column))
     lines = [f"| case | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     good = 0
@@ -33,12 +33,12 @@ def table(reports: Iterable[dict[str, Any]]) -> str:
             good += _PASSED in row
             continue
         lines.append(f"| {case} | {' | '.join(row)} |")
-    lines += ["", f"{good} more cases: passed by every client that they were put to."]
+    lines += ["", f"{good} more cases: passed by every client that ran them."]
     return "\n".join(lines)
 
 
 def _cells(report: dict[str, Any]) -> dict[str, str]:
-    """What a client's cases of one name came to, over all providers and modes."""
+    """Return the results of a client's cases by name, over all providers and modes."""
     cells: dict[str, list[str]] = {}
     for case in report["cases"]:
         place = f"{case['group']}/{case['name'].split('/')[0]}"

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from understudy_contracts.conformance.drivers import Died, Misspoke, in_a_thread
+from understudy_contracts.conformance.child import Died, Misspoke
+from understudy_contracts.conformance.drivers import in_a_thread
 from understudy_contracts.conformance.protocol import Hello, ProtocolError, Released, Result, Run, convert
 
 Answer = Result | Mapping[str, Any]
