@@ -62,51 +62,64 @@ _SERVER = (
 )
 
 _CLIENT = (
-    click.Option(["providers", "--provider"], multiple=True, metavar="P", help="Only this provider. [all]"),
+    click.Option(
+        ["providers", "--provider"],
+        multiple=True,
+        metavar="P",
+        help="Check only this provider; can be given several times. [all]",
+    ),
     click.Option(
         ["globs", "--case"],
         multiple=True,
         metavar="GLOB",
-        help="Only these cases, for instance 'webhook' or '*/pixazo/poll'. [all]",
+        help="Run only these cases, for instance 'webhook' or '*/pixazo/poll'. [all]",
     ),
-    click.Option(["only_list", "--list"], is_flag=True, help="List the cases and end."),
+    click.Option(["only_list", "--list"], is_flag=True, help="List the cases and exit."),
     click.Option(
         ["--known-failing"],
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="Lines of CASE or CASE:RULE and '# reason'. They still run, and must fail.",
+        help="File of expected failures: one `CASE` or `CASE:RULE  # reason` a line. They must fail.",
     ),
     click.Option(
-        ["--jobs"], default=4, show_default=True, type=click.IntRange(1, 64), help="Cases to run at once."
+        ["--jobs"],
+        default=4,
+        show_default=True,
+        type=click.IntRange(1, 64),
+        help="Number of cases to run at once.",
     ),
-    click.Option(["--seed"], type=int, help="Repeats ids and keys. [default: drawn]"),
+    click.Option(["--seed"], type=int, help="Repeat a run: the same ids and keys. [default: drawn]"),
     click.Option(
         ["--report-dir"],
         type=click.Path(file_okay=False, path_type=Path),
         metavar="D",
-        help="Write a page (client.html), JSON, JUnit and each case's journal there.",
+        help="Write a page (client.html), JSON, JUnit and each case's journal into this directory.",
     ),
-    click.Option(["--strict"], is_flag=True, help="Let findings of SHOULD fail the check, too."),
+    click.Option(["--strict"], is_flag=True, help="Fail the check on SHOULD findings, too."),
     click.Option(
         ["--explore"],
         type=click.IntRange(1, 1_000_000),
         metavar="N",
-        help="Instead of cases: search N drawn scenarios for one that breaks the client; make it smaller.",
+        help="Instead of cases, search N drawn scenarios for those that break the client, and shrink them.",
     ),
     click.Option(
         ["--explore-seconds"],
         type=Number(0, min_open=True),
         metavar="S",
-        help="Draw no more scenarios after S seconds; what was found is still made smaller. [no limit]",
+        help="Draw no more scenarios after S seconds; those found are still shrunk. [no limit]",
     ),
     click.Option(
         ["--save-dir"],
         type=click.Path(file_okay=False, path_type=Path),
         metavar="D",
-        help="Where found scenarios are saved. [report-dir, else understudy-explore]",
+        help="Save found scenarios into this directory. [report-dir, else understudy-explore]",
     ),
-    click.Option(["--per-case"], is_flag=True, help="Start COMMAND anew for each case."),
-    click.Option(["--attach"], is_flag=True, help="Start nothing: show each case and wait for you."),
+    click.Option(["--per-case"], is_flag=True, help="Start COMMAND once for each case."),
+    click.Option(
+        ["--attach"],
+        is_flag=True,
+        help="Start nothing: show each case and wait until you have run it by hand.",
+    ),
 )
 
 _RECORDING = (
