@@ -16,13 +16,13 @@ class Adapter(Protocol):
     """What an adapter can do."""
 
     def hello(self) -> Fields:
-        """Tell name, providers, capabilities and timing."""
+        """Return name, providers, capabilities and timing."""
 
     async def run(self, case: Fields) -> Fields:
-        """Run one case, and say what came of it."""
+        """Run one case and return its result."""
 
     async def release(self) -> Fields:
-        """Let go of what the case kept open; give the final count as `handled`, if callbacks were taken."""
+        """Close what the case kept open; return the final count as `handled`, if callbacks came."""
 
 
 async def speak(adapter: Adapter) -> None:
@@ -42,7 +42,7 @@ async def _run(adapter: Adapter, message: Fields) -> Fields:
     try:
         return await adapter.run(message)
     except Exception as error:
-        # Not an outcome of the client's: it crashed, and the runner says so.
+        # No outcome of the client's: it crashed, and the runner says so.
         traceback.print_exc()
         return {"outcome": "adapter_error", "error": {"message": f"{type(error).__name__}: {error}"}}
 

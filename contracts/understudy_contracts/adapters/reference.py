@@ -50,7 +50,7 @@ class Reference:
         self._handled: int | None = None
 
     def hello(self) -> Fields:
-        """Tell what the reference client can do: everything."""
+        """Return what the reference client can do: everything."""
         return {
             "client": {"name": "reference", "version": "1"},
             "providers": ["pixazo", "segmind", "wavespeed"],
@@ -79,14 +79,15 @@ class Reference:
             try:
                 job = await self.submit(client, case, url)
             except ClientError as error:
-                told = self.told(error)
-                return {**told, "outcome": "rejected" if isinstance(error, Rejected) else told["outcome"]}
+                failure = self.failure(error)
+                outcome = "rejected" if isinstance(error, Rejected) else failure["outcome"]
+                return {**failure, "outcome": outcome}
             try:
                 left = ends - asyncio.get_running_loop().time()
                 result = await self.wait(client, job, left, receiver, budget * _OVERDUE)
-                media = [await self.fetch(client, one) for one in self.outputs(result)]
+                media = [await self.fetch(client, file) for file in self.outputs(result)]
             except ClientError as error:
-                return {"job_id": job.id, **self.told(error), "handled": self._handled}
+                return {"job_id": job.id, **self.failure(error), "handled": self._handled}
             return {"outcome": "completed", "job_id": job.id, "media": media, "handled": self._handled}
 
     async def release(self) -> Fields:
@@ -98,7 +99,7 @@ class Reference:
 
     def make_client(self, case: Fields) -> Client:
         """Make the client."""
-        # Cases are plain http://; to read the certificates of all authorities for each would take longest.
+        # Cases are plain http://, and reading all certificates for each would take longest.
         wire = httpx.AsyncHTTPTransport(verify=False)
         own = {
             "poll_interval": POLL,
@@ -126,7 +127,7 @@ class Reference:
         return await client.wait(job, deadline=deadline, receiver=receiver, callback_timeout=overdue)
 
     def outputs(self, result: Result) -> list[Media]:
-        """Tell which files it made."""
+        """Return the files that it made."""
         return list(result.media)
 
     async def fetch(self, client: Client, media: Media) -> Fields:
@@ -138,12 +139,12 @@ class Reference:
         """Act on the job's end."""
         self._handled = (self._handled or 0) + 1
 
-    def told(self, error: ClientError) -> Fields:
-        """Say what an error of the client means."""
+    def failure(self, error: ClientError) -> Fields:
+        """Return the fields of a result for an error of the client."""
         outcome = "timeout" if isinstance(error, WaitTimeout) else "failed"
         kind = "job_failed" if isinstance(error, JobFailed) else error.kind
-        told = {"kind": kind, "http_status": error.http_status, "message": str(error)}
-        return {"outcome": outcome, "error": told} | ({"job_id": error.job_id} if error.job_id else {})
+        fields = {"kind": kind, "http_status": error.http_status, "message": str(error)}
+        return {"outcome": outcome, "error": fields} | ({"job_id": error.job_id} if error.job_id else {})
 
     # -- the receiver
 
@@ -165,7 +166,7 @@ class Reference:
 
 
 def _called(case: Fields) -> str:
-    """Name the provider as the client does: Segmind's queue and its synchronous call are two."""
+    """Return the client's name of the provider: Segmind's queue and its synchronous call have two."""
     queue = case["provider"] == "segmind" and case["mode"] == "poll"
     return "segmind-queue" if queue else str(case["provider"])
 

@@ -1,8 +1,8 @@
 """Submit, wait, download. Read `Client.submit` and `Client.wait` first: the rest serves them.
 
 Two rules cost money when broken. A submit is sent again only when it is certain that the first one made no
-job: the connection never came about, or the answer was 429. And a job that was accepted is not given up for a
-passing trouble: it is asked for until it has ended or the deadline is there.
+job: the connection was never made, or the answer was 429. And an accepted job is not given up for a
+transient error: it is polled until it has ended or the deadline has passed.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
 """What httpx raises before a byte of the request has left."""
 
 _KEPT_ALIVE = 2.0
-"""Seconds that an idle connection is kept: less than servers keep it, so that no submit meets its end."""
+"""Seconds that an idle connection is kept: less than servers do, so that no submit meets a closed one."""
 
 MOST_READ = 256 * 1024 * 1024
-"""Bytes that are read of an answer, or of a file that is not saved, once decompressed."""
+"""Bytes that are read of an answer, or of a file that is not saved, after decompression."""
 
 _RETRY = 1.0
 _RETRY_MOST = 30.0
 """First and longest wait between two tries where the server names none, in seconds."""
 
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""The variables by which httpx, too, is told whom to trust."""
+"""The variables from which httpx, too, reads whom to trust."""
 
 
 @lru_cache(maxsize=4)
 def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:
-    """Read whom servers may be trusted by, once for all clients: it takes longer than a poll."""
+    """Read the trusted certificates, once for all clients: that takes longer than a poll."""
     return httpx.create_ssl_context()
 
 
@@ -113,7 +113,7 @@ class Client:
         self._http = httpx.AsyncClient(
             transport=transport, verify=trust, limits=httpx.Limits(keepalive_expiry=_KEPT_ALIVE)
         )
-        # Files may be anywhere, so what fetches them follows redirects and has never heard of the key.
+        # Files may be anywhere, so this client follows redirects and does not have the key.
         self._files = httpx.AsyncClient(
             transport=transport,
             verify=trust,
@@ -170,7 +170,7 @@ class Client:
             return result
         names = [_file_name(result, index) for index in range(len(result.media))]
         files = [
-            await self.download(one, save_to / name) for one, name in zip(result.media, names, strict=True)
+            await self.download(file, save_to / name) for file, name in zip(result.media, names, strict=True)
         ]
         return replace(result, files=tuple(file.path for file in files if file.path is not None))
 
@@ -192,18 +192,18 @@ class Client:
         wording = self._provider.submit(model, input, webhook_url, webhook_mode)
         backoff, patience = self._backoff(), self._patience
         for tried in count(1):
-            told = await self._try_submit(model, wording)
-            if isinstance(told, Job):
-                return told
-            wait = backoff.next(told.retry_after if isinstance(told, Rejected) else None)
+            outcome = await self._try_submit(model, wording)
+            if isinstance(outcome, Job):
+                return outcome
+            wait = backoff.next(outcome.retry_after if isinstance(outcome, Rejected) else None)
             patience -= wait
             if tried >= self._max_tries or patience < 0:
-                raise told
+                raise outcome
             await self._time.sleep(wait)
         raise AssertionError("count() has no end")
 
     def job(self, job_id: str, model: str = "") -> Job:
-        """Take up a job again that was submitted earlier, to wait for it."""
+        """Return a job that was submitted earlier, to wait for it."""
         self._provider.poll_path(job_id)
         return Job(self._provider.name, job_id, model)
 
@@ -219,7 +219,7 @@ class Client:
 
         Polls until it has ended, and never afterwards. With a `receiver` it listens first, and polls only
         when no final callback has come within `callback_timeout` seconds; then it does both. Raises
-        JobFailed, WaitTimeout after `deadline` seconds, and Rejected where polling on is no use.
+        JobFailed, WaitTimeout after `deadline` seconds, and Rejected where more polls are no use.
         """
         ends = self._time.monotonic() + deadline
         calm = Backoff(self._least, self._most, self._random, factor=1.2, jitter=0.1)
@@ -237,15 +237,15 @@ class Client:
             if left <= 0:
                 raise self._overdue(job, deadline, seen, trouble)
             ready = seen is not None and seen.ready
-            told = await self._poll(job, min(self._poll_timeout, left), ready=ready)
-            if isinstance(told, Snapshot):
+            polled = await self._poll(job, min(self._poll_timeout, left), ready=ready)
+            if isinstance(polled, Snapshot):
                 # What is ready is fetched at once; a result that says so again is waited for like any other.
-                wait = 0.0 if told.ready and not ready else calm.next()
-                seen, trouble = told, None
+                wait = 0.0 if polled.ready and not ready else calm.next()
+                seen, trouble = polled, None
                 upset.reset()
             else:
-                trouble = told
-                wait = upset.next(told.retry_after if isinstance(told, Rejected) else None)
+                trouble = polled
+                wait = upset.next(polled.retry_after if isinstance(polled, Rejected) else None)
         return self._conclude(job, seen)
 
     async def download(self, media: Media | str, to: Path | None = None) -> File:
@@ -269,7 +269,7 @@ class Client:
     # -- one submit
 
     async def _try_submit(self, model: str, wording: Submit) -> Job | ClientError:
-        """Send a submit once. Gives the job, or an error after which it may be sent again; raises others."""
+        """Send a submit once. Return the job, or an error after which it may be sent again; raise others."""
         try:
             answer = await self._call(
                 "POST",
@@ -310,22 +310,22 @@ class Client:
     ) -> Snapshot | ClientError:
         """Ask where a job is, or for the result of one that is ready.
 
-        Gives a passing trouble as an error; raises what will not pass.
+        Returns a transient error; raises any other.
         """
         answer = await self._ask(self._poll_url(job, ready=ready), timeout, job.id)
         if isinstance(answer, ClientError):
             status = answer.http_status
-            passing = isinstance(answer, NetworkError | ServerError) or status in (408, 425, 429)
-            if not passing:
+            transient = isinstance(answer, NetworkError | ServerError) or status in (408, 425, 429)
+            if not transient:
                 raise answer
             return answer
         try:
-            told = self._provider.read_poll(answer)
-            if told.job_id != job.id:
+            snapshot = self._provider.read_poll(answer)
+            if snapshot.job_id != job.id:
                 raise Unreadable("the answer is about another job")
         except Unreadable as error:
             return ServerError(self._clean(str(error)), http_status=answer.status_code, job_id=job.id)
-        return told
+        return snapshot
 
     async def _ask(self, url: str, timeout: float, job_id: str | None = None) -> httpx.Response | ClientError:  # noqa: ASYNC109
         try:
@@ -336,16 +336,16 @@ class Client:
         return answer if good else self._rejected(answer, job_id)
 
     def _poll_url(self, job: Job, *, ready: bool = False) -> str:
-        """Follow the provider's own address where it leads back to it: the key goes nowhere else."""
-        told = job.snapshot
-        named = "" if told is None else told.result_url if ready else told.poll_url
+        """Return the provider's own address if it leads back to the provider: the key goes nowhere else."""
+        snapshot = job.snapshot
+        named = "" if snapshot is None else snapshot.result_url if ready else snapshot.poll_url
         if named and _origin(named) == _origin(str(self._base)):
             return named
         path = self._provider.result_path if ready else self._provider.poll_path
         return self._url(path(job.id))
 
     async def _rest(self, seconds: float, job: Job, receiver: WebhookReceiver | None) -> Snapshot | None:
-        """Wait, or less where the job's final callback comes."""
+        """Wait, but no longer than until the job's final callback comes."""
         seconds = max(0.0, seconds)
         if receiver is not None and job.id:
             return await receiver.final_within(job.id, seconds)
@@ -375,14 +375,14 @@ class Client:
         return WaitTimeout(text, job_id=job.id, status=status, last_error=trouble)
 
     def _rejected(self, answer: httpx.Response, job_id: str | None) -> Rejected:
-        wait = self._told_to_wait(answer)
+        wait = self._named_wait(answer)
         kind = rejection(self._provider.meaning(answer), comes_back=wait is not None)
         return kind(
             self._clean(error_text(answer)), http_status=answer.status_code, job_id=job_id, retry_after=wait
         )
 
-    def _told_to_wait(self, answer: httpx.Response) -> float | None:
-        """Read when to come back, by the server's own clock where it tells it."""
+    def _named_wait(self, answer: httpx.Response) -> float | None:
+        """Return the seconds to wait, by the server's own clock where an answer has its time."""
         now = read_retry_after(answer.headers.get("date"), 0.0)
         return read_retry_after(answer.headers.get(self._provider.retry_header), now or self._time.now())
 
@@ -413,9 +413,11 @@ class Client:
                 body += part
                 if len(body) > self._most_read:
                     raise httpx.ReadError(f"the answer has more than {self._most_read:,} bytes")
-        told = answer.headers.copy()
-        told.pop("content-encoding", None)  # it was undone
-        return httpx.Response(answer.status_code, headers=told, content=bytes(body), request=answer.request)
+        headers_left = answer.headers.copy()
+        headers_left.pop("content-encoding", None)  # it was undone
+        return httpx.Response(
+            answer.status_code, headers=headers_left, content=bytes(body), request=answer.request
+        )
 
     def _url(self, path: str) -> str:
         return f"{str(self._base).rstrip('/')}{path}"
@@ -424,7 +426,7 @@ class Client:
         return Backoff(_RETRY, _RETRY_MOST, self._random)
 
     def _clean(self, text: str) -> str:
-        """Take the key out of what others wrote: providers and libraries do quote it."""
+        """Remove the key from texts of others: providers and libraries do quote it."""
         return shorten(text).replace(self._key, "[key]")
 
 
@@ -433,7 +435,7 @@ def _named(error: BaseException) -> str:
 
 
 def _checked_key(key: str) -> str:
-    """Refuse what no header can hold, without quoting it; white space around it is a slip of copying."""
+    """Refuse what no header can hold, without quoting it. White space around it comes from copying."""
     key = key.strip()
     if not re.fullmatch(r"[\x21-\x7e]+", key):
         raise ValueError("api_key must be printable ASCII without spaces")
@@ -463,7 +465,7 @@ def _origin(address: str) -> tuple[str, str, int | None] | None:
 
 
 def _file_name(result: Result, index: int) -> str:
-    """Name a file after its job, its place and its type."""
+    """Return a file name made of the job, the file's number and its type."""
     media = result.media[index]
     suffix = "" if media.url[:5].lower() == "data:" else PurePosixPath(urlsplit(media.url).path).suffix
     if not re.fullmatch(r"\.[A-Za-z0-9]{1,5}", suffix) or suffix == ".ext":

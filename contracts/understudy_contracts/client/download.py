@@ -94,21 +94,21 @@ class Downloader:
         return File(kind, size, digest, to, sink.getvalue() if isinstance(sink, io.BytesIO) else b"")
 
     async def _try(self, media: Media, sink: BinaryIO) -> tuple[str, str]:
-        """Try until all of it came; give its type and its SHA-256."""
+        """Try until all of it came; return its type and its SHA-256."""
         backoff, patience = self._backoff(), self._patience
         for tried in count(1):
             try:
                 return await self._once(media, sink)
             except Rejected as error:
                 problem: ClientError = error
-                told = error.retry_after
+                named = error.retry_after
                 if error.kind not in ("server", "rate_limited"):
                     raise
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
                 raise NetworkError(shorten(f"{media!r} cannot be fetched: {error}")) from None
             except (httpx.HTTPError, TimeoutError, Unreadable) as error:
-                problem, told = NetworkError(shorten(f"{type(error).__name__} at {media!r}: {error}")), None
-            wait = backoff.next(told)
+                problem, named = NetworkError(shorten(f"{type(error).__name__} at {media!r}: {error}")), None
+            wait = backoff.next(named)
             patience -= wait
             if tried >= self._tries or patience < 0:
                 raise problem
@@ -128,9 +128,9 @@ class Downloader:
         ):
             if not answer.is_success:
                 wait = read_retry_after(answer.headers.get("retry-after"), self._time.now())
-                kind = rejection(answer.status_code, comes_back=wait is not None)
+                error = rejection(answer.status_code, comes_back=wait is not None)
                 text = f"{media!r} was not given"
-                raise kind(text, http_status=answer.status_code, retry_after=wait)
+                raise error(text, http_status=answer.status_code, retry_after=wait)
             async for part in answer.aiter_bytes(_AT_ONCE):
                 digest.update(part)
                 if sink.tell() + len(part) > most:  # to ask again would bring as much again
@@ -142,10 +142,10 @@ class Downloader:
                 raise Unreadable(f"{sink.tell()} of {promised} bytes came")
             if not sink.tell():
                 raise Unreadable("the file is empty")
-            told = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if told == "text/html":
+            kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind == "text/html":
                 raise Unreadable("a page came instead of a file")
-        return told or media.content_type, digest.hexdigest()
+        return kind or media.content_type, digest.hexdigest()
 
 
 def read_data_uri(uri: str) -> tuple[bytes, str]:

@@ -44,7 +44,7 @@ class ClientError(Exception):
         self.job_id = job_id
 
     def __str__(self) -> str:
-        """Give the message and where it belongs."""
+        """Set the message and what it is about."""
         known = []
         if self.http_status is not None:
             known.append(f"HTTP {self.http_status}")
@@ -158,7 +158,7 @@ _BY_STATUS: dict[int, type[Rejected]] = {
 
 
 def rejection(status: int, *, comes_back: bool = False) -> type[Rejected]:
-    """Tell what an error status stands for; `comes_back` when the answer says when to call again."""
+    """Return the error of an HTTP status; `comes_back` if the answer says when to call again."""
     if status == 403 and comes_back:
         return RateLimited  # a quota that is used up, not a key that is not allowed
     return ServerError if status >= 500 else _BY_STATUS.get(status, Rejected)

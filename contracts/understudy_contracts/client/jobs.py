@@ -40,7 +40,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one answer or one callback told of a job. `status` is the provider's own word.
+    """What one answer or one callback said of a job. `status` is the provider's own word.
 
     `ready` tells that the job has completed and that its files have to be asked for at the result's address;
     until they have been, its state is PENDING. `result_url` is that address, where the provider named one.

@@ -12,10 +12,10 @@ class Time(Protocol):
     """What the client knows of time, in seconds."""
 
     def now(self) -> float:
-        """Tell the Unix time, for dates that a server names."""
+        """Return the Unix time, for dates that a server names."""
 
     def monotonic(self) -> float:
-        """Tell a time that never goes back, for deadlines."""
+        """Return a time that never goes back, for deadlines."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -25,11 +25,11 @@ class SystemTime:
     """Real time."""
 
     def now(self) -> float:
-        """Tell the Unix time."""
+        """Return the Unix time."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Tell a time that never goes back."""
+        """Return a time that never goes back."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -51,12 +51,12 @@ class Backoff:
         self._random = random
         self._next = first
 
-    def next(self, told: float | None = None) -> float:
-        """Give the next wait in seconds; where a server has `told` one, that and a little more."""
+    def next(self, named: float | None = None) -> float:
+        """Return the next wait in seconds; if a server `named` one, that and a little more."""
         own = self._next
         self._next = min(self._most, own * self._factor)
-        if told:
-            return max(told, self._first) * self._random.uniform(1.0, 1.1)
+        if named:
+            return max(named, self._first) * self._random.uniform(1.0, 1.1)
         return own * self._random.uniform(1.0, 1.0 + self._jitter)
 
     def reset(self) -> None:

@@ -31,13 +31,13 @@ class Pixazo(Provider):
     retry_header = "retry-after"
 
     def key_headers(self, key: str) -> dict[str, str]:
-        """Give the header that carries the key."""
+        """Return the header that carries the key."""
         return {"Ocp-Apim-Subscription-Key": key}
 
     def submit(
         self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
     ) -> Submit:
-        """Word a submit; callbacks are asked for in headers."""
+        """Return the submit; headers ask for callbacks."""
         name = quote(model, safe="")
         headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
         if webhook_url is not None:
@@ -45,7 +45,7 @@ class Pixazo(Provider):
         return Submit(_PATHS.get(model, f"/{name}/v1/{name}-request"), encode(body), headers)
 
     def poll_path(self, job_id: str) -> str:
-        """Tell where a job of any model is asked for."""
+        """Return the path of a job's status, for any model."""
         return f"/v2/requests/status/{quote(job_id, safe='')}"
 
     def meaning(self, answer: httpx.Response) -> int:
@@ -54,27 +54,27 @@ class Pixazo(Provider):
 
     def read_submit(self, answer: httpx.Response) -> Snapshot:
         """Read the new job, or the video that the image-to-video page shows as the direct answer."""
-        told = read_object(answer.content)
-        video = told.get("video")
+        body = read_object(answer.content)
+        video = body.get("video")
         if isinstance(video, dict) and (url := text_of(video.get("url"))):
             kind = text_of(video.get("content_type")) or "video/mp4"
-            job_id = text_of(told.get("request_id"))
-            return Snapshot(job_id, "COMPLETED", State.COMPLETED, (Media(url, kind),), raw=told)
-        return self._read(told, status="QUEUED")
+            job_id = text_of(body.get("request_id"))
+            return Snapshot(job_id, "COMPLETED", State.COMPLETED, (Media(url, kind),), raw=body)
+        return self._read(body, status="QUEUED")
 
     def read_poll(self, answer: httpx.Response) -> Snapshot:
         """Read where the job is."""
         return self._read(read_object(answer.content))
 
-    def read_callback(self, told: Mapping[str, Any]) -> Snapshot:
+    def read_callback(self, body: Mapping[str, Any]) -> Snapshot:
         """Read a callback, which has the shape of a poll's answer."""
-        return self._read(told)
+        return self._read(body)
 
-    def _read(self, told: Mapping[str, Any], status: str = "") -> Snapshot:
-        job_id, status = text_of(told.get("request_id")), text_of(told.get("status")) or status
+    def _read(self, body: Mapping[str, Any], status: str = "") -> Snapshot:
+        job_id, status = text_of(body.get("request_id")), text_of(body.get("status")) or status
         if not job_id or not status:
             raise Unreadable("request_id or status is missing")
-        output = told.get("output")
+        output = body.get("output")
         output = output if isinstance(output, dict) else {}
         kind = text_of(output.get("media_type")) or "application/octet-stream"
         return Snapshot(
@@ -82,12 +82,12 @@ class Pixazo(Provider):
             status=status,
             state=_STATES.get(status.upper(), State.PENDING),
             media=tuple(Media(url, kind) for url in texts_of(output.get("media_url"))),
-            error=text_of(told.get("error")),
-            poll_url=text_of(told.get("polling_url")),
+            error=text_of(body.get("error")),
+            poll_url=text_of(body.get("polling_url")),
             # Left out of some failures; SQL on some pages, ISO on others.
-            created_at=read_stamp(told.get("created_at")),
-            completed_at=read_stamp(told.get("completed_at")),
-            raw=told,
+            created_at=read_stamp(body.get("created_at")),
+            completed_at=read_stamp(body.get("completed_at")),
+            raw=body,
         )
 
     def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:

@@ -30,7 +30,7 @@ class Submit:
 
 
 class Provider(Protocol):
-    """One provider: its addresses and how it words things. No I/O."""
+    """One provider: its addresses, requests and answers. No I/O."""
 
     name: str
     base_url: str
@@ -44,22 +44,22 @@ class Provider(Protocol):
     """The header that says when to come back."""
 
     def key_headers(self, key: str) -> dict[str, str]:
-        """Give the header that carries the key."""
+        """Return the header that carries the key."""
 
     def submit(
         self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
     ) -> Submit:
-        """Word a submit. Raises ValueError for what the provider cannot do."""
+        """Return a submit. Raises ValueError for what the provider cannot do."""
 
     def poll_path(self, job_id: str) -> str:
-        """Tell where a job is asked for. Raises ValueError where there are no jobs to ask for."""
+        """Return the path of a job's status. Raises ValueError where the provider has no jobs to poll."""
 
     def result_path(self, job_id: str) -> str:
-        """Tell where the files of a job are asked for that was told as ready."""
+        """Return the path of the result of a job that is ready."""
         return self.poll_path(job_id)
 
     def meaning(self, answer: httpx.Response) -> int:
-        """Tell the status that an answer should have had, where the provider is loose with them."""
+        """Return the HTTP status that an answer means, where the provider sends another."""
 
     def read_submit(self, answer: httpx.Response) -> Snapshot:
         """Read a good answer to a submit. Raises Unreadable."""
@@ -67,11 +67,11 @@ class Provider(Protocol):
     def read_poll(self, answer: httpx.Response) -> Snapshot:
         """Read a good answer to a poll. Raises Unreadable."""
 
-    def read_callback(self, told: Mapping[str, Any]) -> Snapshot:
+    def read_callback(self, body: Mapping[str, Any]) -> Snapshot:
         """Read the body of a callback. Raises Unreadable."""
 
     def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
-        """Tell whether a callback comes from the provider; always true where nothing is signed."""
+        """Return whether a callback comes from the provider; always true where nothing is signed."""
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
@@ -82,34 +82,34 @@ def encode(body: Mapping[str, Any]) -> bytes:
 def read_object(content: bytes) -> dict[str, Any]:
     """Read a JSON object, whatever its white space and its Unicode. Raises Unreadable."""
     try:
-        told = json.loads(content)
+        body = json.loads(content)
     except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
         raise Unreadable("the body is not JSON") from None
-    if not isinstance(told, dict):
+    if not isinstance(body, dict):
         raise Unreadable("the body is not a JSON object")
-    return told
+    return body
 
 
 def text_of(value: object) -> str:
-    """Give a text as it is and anything else as none."""
+    """Return a text unchanged, and "" for anything else."""
     return value if isinstance(value, str) else ""
 
 
 def texts_of(value: object) -> list[str]:
-    """Give the texts of a list; a lone text counts as a list of one."""
+    """Return the texts of a list; a single text counts as a list of one."""
     values = value if isinstance(value, list) else [value]
-    return [one for one in values if isinstance(one, str) and one]
+    return [text for text in values if isinstance(text, str) and text]
 
 
 def error_text(answer: httpx.Response) -> str:
-    """Say in one line what an error answer says, whichever of the known shapes it has, or none."""
+    """Return in one line what an error answer says, in any of the known shapes."""
     try:
-        told = read_object(answer.content)
+        body = read_object(answer.content)
     except Unreadable:
         return f"HTTP {answer.status_code} without a readable error"
     texts: list[str] = []
     for name in ("error", "message", "detail"):
-        value = told.get(name)
+        value = body.get(name)
         inner = value.get("message") if isinstance(value, dict) else value
         if (text := text_of(inner)) and text not in texts:
             texts.append(text)
@@ -117,6 +117,6 @@ def error_text(answer: httpx.Response) -> str:
 
 
 def shorten(text: str) -> str:
-    """Make one line of at most 500 characters out of anything that somebody else wrote."""
+    """Return somebody else's text as one line of at most 500 characters."""
     line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", text).strip()
     return line if len(line) <= 500 else f"{line[:499]}…"

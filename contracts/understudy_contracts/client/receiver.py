@@ -1,8 +1,8 @@
-"""Take callbacks: an ASGI app that answers at once, acts once a job, and believes only what is signed.
+"""Receive callbacks: an ASGI app that answers at once, acts once a job, and trusts only what is signed.
 
 Serve it with any ASGI server, or mount it in Starlette or FastAPI. Pixazo signs nothing: give `path`
-something nobody can guess. What was heard is held in memory; where several processes receive, keep the ids of
-the jobs that were acted on in a database instead.
+something nobody can guess. Jobs are remembered in memory. Where several processes receive, keep the ids of
+finished jobs in a database instead.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Gone(Exception):
 
 @dataclass(slots=True)
 class _Heard:
-    """What was heard of one job. `size` is how many bytes it was told in."""
+    """What callbacks said of one job. `size` is the bytes of the latest one."""
 
     size: int = 0
     deliveries: int = 0
@@ -48,8 +48,8 @@ class WebhookReceiver:
 
     `secret` checks signatures and is required where the provider signs (WaveSpeed; `Client.webhook_secret`).
     `on_final` is awaited once a job, after the delivery was answered; when it raises, that is logged and it
-    is not called again. At most `keep` jobs are remembered, and `keep_bytes` of what was told of them, and
-    `max_body` bytes of a callback read.
+    is not called again. At most `keep` jobs are remembered, with at most `keep_bytes` of callbacks, and
+    `max_body` bytes of a callback are read.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class WebhookReceiver:
     # -- what callers ask
 
     async def wait(self, job_id: str, timeout: float) -> Snapshot:  # noqa: ASYNC109 (what callers expect)
-        """Return what the job's final callback told, or raise WaitTimeout after `timeout` seconds."""
+        """Return what the job's final callback said, or raise WaitTimeout after `timeout` seconds."""
         final = await self.final_within(job_id, timeout)
         if final is None:
             latest = self.latest(job_id)
@@ -108,17 +108,17 @@ class WebhookReceiver:
         return heard.final
 
     def latest(self, job_id: str) -> Snapshot | None:
-        """What was heard last of a job; once that was final, it stays."""
+        """Return the latest state of a job; once it is final, it stays."""
         heard = self._jobs.get(job_id)
         return None if heard is None else heard.final or heard.latest
 
     def deliveries(self, job_id: str) -> int:
-        """How many callbacks about a job were taken, repeated ones included."""
+        """Return how many callbacks about a job were accepted, repeated ones included."""
         heard = self._jobs.get(job_id)
         return 0 if heard is None else heard.deliveries
 
     def handled(self, job_id: str) -> int:
-        """How often the receiver acted on a job's end: 0 or 1."""
+        """Return how often the receiver acted on a job's end: 0 or 1."""
         heard = self._jobs.get(job_id)
         return int(heard is not None and heard.final is not None)
 
@@ -144,7 +144,7 @@ class WebhookReceiver:
                     _log.exception("acting on the end of job %s failed", ended.job_id)
 
     async def _take(self, scope: MutableMapping[str, Any], receive: Receive) -> tuple[int, Snapshot | None]:
-        """Take a delivery; give the status to answer, and the end of a job that is to be acted on."""
+        """Accept a delivery; return the status to answer, and the end of a job to act on."""
         if self._path is not None and scope["path"] != self._path:
             return 404, None
         if scope["method"] != "POST":
@@ -158,11 +158,11 @@ class WebhookReceiver:
         if not self._provider.authentic(headers, body, self._secret, self._time.now()):
             return 401, None
         try:
-            told = self._provider.read_callback(read_object(body))
+            snapshot = self._provider.read_callback(read_object(body))
         except Unreadable:
             return 400, None
-        ended = self._note(told)
-        self._weigh(told, len(body))
+        ended = self._note(snapshot)
+        self._weigh(snapshot, len(body))
         return 200, ended
 
     async def _read(self, receive: Receive) -> bytes | None:
@@ -179,23 +179,23 @@ class WebhookReceiver:
             if not message.get("more_body", False):
                 return bytes(body)
 
-    def _note(self, told: Snapshot) -> Snapshot | None:
-        """Remember what was told; give it back when it is the first end of the job."""
-        heard = self._heard(told.job_id)
+    def _note(self, snapshot: Snapshot) -> Snapshot | None:
+        """Remember what a callback said; return it when it is the first end of the job."""
+        heard = self._heard(snapshot.job_id)
         heard.deliveries += 1
         if heard.final is not None:
             return None  # a repeated or late callback: once final, a job stays final
-        heard.latest = told
-        if not told.final:
+        heard.latest = snapshot
+        if not snapshot.final:
             return None  # progress, not failure
-        heard.final = told
+        heard.final = snapshot
         heard.ended.set()
-        return told
+        return snapshot
 
-    def _weigh(self, told: Snapshot, size: int) -> None:
-        """Count the bytes of what is remembered of a job."""
-        heard = self._jobs.get(told.job_id)
-        if heard is not None and heard.latest is told:
+    def _weigh(self, snapshot: Snapshot, size: int) -> None:
+        """Count the bytes that are remembered of a job."""
+        heard = self._jobs.get(snapshot.job_id)
+        if heard is not None and heard.latest is snapshot:
             self._held += size - heard.size
             heard.size = size
             self._trim()
@@ -210,7 +210,7 @@ class WebhookReceiver:
         return heard
 
     def _trim(self) -> None:
-        """Forget the job that was not spoken of for longest, as long as there is too much."""
+        """Forget the jobs whose callbacks are the oldest, while there is too much."""
         while len(self._jobs) > self._keep or (self._held > self._keep_bytes and len(self._jobs) > 1):
             self._held -= self._jobs.popitem(last=False)[1].size
 

@@ -1,6 +1,6 @@
 """Segmind, both ways: v1 is one call that takes minutes and answers with the file, v2 is a queue to poll.
 
-Neither calls anybody back.
+Neither sends callbacks.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class Segmind(Provider):
     retry_header = "x-rate-limit-reset-at-utc"  # there is no Retry-After
 
     def key_headers(self, key: str) -> dict[str, str]:
-        """Give the header that carries the key."""
+        """Return the header that carries the key."""
         return {"x-api-key": key}
 
     def submit(
         self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
     ) -> Submit:
-        """Word the call."""
+        """Return the call."""
         if webhook_url is not None:
-            raise ValueError("Segmind's v1 calls back nobody: its answer is the result")
+            raise ValueError("Segmind's v1 sends no callbacks: its answer is the result")
         return Submit(f"/v1/{quote(model, safe='')}", encode(body), {"Content-Type": "application/json"})
 
     def poll_path(self, job_id: str) -> str:
@@ -52,7 +52,7 @@ class Segmind(Provider):
         raise ValueError("Segmind's v1 has no jobs to wait for: its answer is the result")
 
     def meaning(self, answer: httpx.Response) -> int:
-        """Tell a wrong Content-Type, which is a 406 as well, from too little credit."""
+        """Distinguish a wrong Content-Type, which is a 406 as well, from too little credit."""
         if answer.status_code == 406 and "content type" in error_text(answer).lower():
             return 415
         return answer.status_code
@@ -62,25 +62,25 @@ class Segmind(Provider):
         job_id = answer.headers.get("x-request-id", "")
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind == "application/json":
-            told = read_object(answer.content)
-            media = tuple(Media(url, kind) for url, kind in _linked(told))
-            job_id = text_of(told.get("request_id")) or job_id
+            body = read_object(answer.content)
+            media = tuple(Media(url, kind) for url, kind in _linked(body))
+            job_id = text_of(body.get("request_id")) or job_id
         elif kind.startswith("text/"):
             raise Unreadable(f"a file was expected, {kind} came")
         else:
-            told = {}
+            body = {}
             whole = len(answer.content) > 0
             media = (Media(content_type=kind, content=answer.content),) if whole else ()
         if not media:
             raise Unreadable("there is no file in the answer")
-        return Snapshot(job_id, "COMPLETED", State.COMPLETED, media, raw=told)
+        return Snapshot(job_id, "COMPLETED", State.COMPLETED, media, raw=body)
 
     def read_poll(self, answer: httpx.Response) -> Snapshot:
         """Refuse: nothing is polled."""
         raise Unreadable("Segmind's v1 has no jobs")
 
-    def read_callback(self, told: Mapping[str, Any]) -> Snapshot:
-        """Refuse: nobody is called back."""
+    def read_callback(self, body: Mapping[str, Any]) -> Snapshot:
+        """Refuse: there are no callbacks."""
         raise Unreadable("Segmind's v1 has no callbacks")
 
     def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
@@ -93,7 +93,7 @@ _STATES = {"completed": State.COMPLETED, "failed": State.FAILED}
 
 
 class SegmindQueue(Segmind):
-    """api.segmind.com, v2: the submit names a status and a result, and a failed call is told as 422."""
+    """api.segmind.com, v2: the submit names a status and a result, and a failed call answers 422."""
 
     name = "segmind-queue"
     submit_timeout = 60.0
@@ -101,27 +101,27 @@ class SegmindQueue(Segmind):
     def submit(
         self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
     ) -> Submit:
-        """Word a submit to the queue."""
+        """Return a submit to the queue."""
         if webhook_url is not None:
-            raise ValueError("Segmind's v2 calls back nobody: poll it")
+            raise ValueError("Segmind's v2 sends no callbacks: poll it")
         return Submit(f"/v2/{quote(model, safe='')}", encode(body), {"Content-Type": "application/json"})
 
     def poll_path(self, job_id: str) -> str:
-        """Tell where a queued call of any model is asked for."""
+        """Return the path of a queued call's status, for any model."""
         return f"{self.result_path(job_id)}/status"
 
     def result_path(self, job_id: str) -> str:
-        """Tell where its result is."""
+        """Return the path of its result."""
         return f"/v2/requests/{quote(job_id, safe='')}"
 
     def meaning(self, answer: httpx.Response) -> int:
-        """Take a 422 that tells a failed call for the good answer that it is."""
+        """Treat a 422 that reports a failed call as the good answer that it is."""
         if answer.status_code == 422:
             try:
-                told = read_object(answer.content)
+                body = read_object(answer.content)
             except Unreadable:
                 return 422
-            return 200 if text_of(told.get("status")).lower() == "failed" else 422
+            return 200 if text_of(body.get("status")).lower() == "failed" else 422
         return super().meaning(answer)
 
     def read_submit(self, answer: httpx.Response) -> Snapshot:
@@ -129,39 +129,39 @@ class SegmindQueue(Segmind):
         return self._read(read_object(answer.content), "")
 
     def read_poll(self, answer: httpx.Response) -> Snapshot:
-        """Read a status, or a result; a 422 need not say of which call it tells, so its address does."""
+        """Read a status, or a result. A 422 may not name its call, so its address has to."""
         return self._read(read_object(answer.content), _named_in(answer))
 
-    def _read(self, told: Mapping[str, Any], asked: str) -> Snapshot:
-        job_id, status = text_of(told.get("request_id")) or asked, text_of(told.get("status"))
+    def _read(self, body: Mapping[str, Any], asked: str) -> Snapshot:
+        job_id, status = text_of(body.get("request_id")) or asked, text_of(body.get("status"))
         if not job_id or not status:
             raise Unreadable("request_id or status is missing")
         state = _STATES.get(status.lower(), State.PENDING)
-        media = tuple(Media(url, kind) for url, kind in _linked(told)) if state is State.COMPLETED else ()
+        media = tuple(Media(url, kind) for url, kind in _linked(body)) if state is State.COMPLETED else ()
         ready = state is State.COMPLETED and not media
         return Snapshot(
             job_id=job_id,
             status=status,
             state=State.PENDING if ready else state,
             media=media,
-            error=text_of(told.get("error")),
-            poll_url=text_of(told.get("status_url")),
-            result_url=text_of(told.get("response_url")),
+            error=text_of(body.get("error")),
+            poll_url=text_of(body.get("status_url")),
+            result_url=text_of(body.get("response_url")),
             ready=ready,
-            raw=told,
+            raw=body,
         )
 
 
 def _named_in(answer: httpx.Response) -> str:
-    """Tell which call an address asks for."""
-    found = re.search(r"/requests/([^/]+)(/status)?$", answer.request.url.path)
-    return found[1] if found else ""
+    """Return the id of the call in an address, "" for none."""
+    match = re.search(r"/requests/([^/]+)(/status)?$", answer.request.url.path)
+    return match[1] if match else ""
 
 
-def _linked(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _linked(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """List the addresses in the JSON variant, with their types."""
     for name in ("video", "image"):
-        file = told.get(name)
+        file = body.get(name)
         if isinstance(file, dict) and (url := text_of(file.get("url"))):
             return [(url, text_of(file.get("content_type")) or "application/octet-stream")]
-    return [(url, "application/octet-stream") for url in texts_of(told.get("output"))]
+    return [(url, "application/octet-stream") for url in texts_of(body.get("output"))]

@@ -20,7 +20,7 @@ def read_stamp(text: object) -> datetime | None:
 
 
 def read_retry_after(value: str | None, now: float) -> float | None:
-    """Tell how many seconds from `now` (Unix seconds) a Retry-After asks to wait; never below 0.
+    """Return how many seconds from `now` (Unix seconds) a Retry-After asks to wait; never below 0.
 
     It is a number of seconds or an HTTP date (RFC 9110, 10.2.3). ISO 8601 is read, too: Segmind's
     `x-rate-limit-reset-at-utc` has it.

@@ -50,15 +50,15 @@ class WaveSpeed(Provider):
     retry_header = "retry-after"
 
     def key_headers(self, key: str) -> dict[str, str]:
-        """Give the header that carries the key."""
+        """Return the header that carries the key."""
         return {"Authorization": f"Bearer {key}"}
 
     def submit(
         self, model: str, body: Mapping[str, Any], webhook_url: str | None, mode: WebhookMode
     ) -> Submit:
-        """Word a submit; a callback is asked for in the query."""
+        """Return the submit; the query asks for a callback."""
         if webhook_url is not None and mode != "terminal":
-            raise ValueError("WaveSpeed tells no progress: its webhook mode is terminal")
+            raise ValueError("WaveSpeed reports no progress: its webhook mode is terminal")
         return Submit(
             f"/api/v3/{quote(model, safe='/')}",
             encode(body),
@@ -67,7 +67,7 @@ class WaveSpeed(Provider):
         )
 
     def poll_path(self, job_id: str) -> str:
-        """Tell where a prediction of any model is asked for."""
+        """Return the path of a prediction, for any model."""
         return f"/api/v3/predictions/{quote(job_id, safe='')}/result"
 
     def meaning(self, answer: httpx.Response) -> int:
@@ -88,28 +88,28 @@ class WaveSpeed(Provider):
             raise Unreadable("data is missing")
         return self.read_callback(data)
 
-    def read_callback(self, told: Mapping[str, Any]) -> Snapshot:
+    def read_callback(self, body: Mapping[str, Any]) -> Snapshot:
         """Read a bare prediction. Only its status tells whether it has ended, not `code` nor `error`."""
-        job_id, status = text_of(told.get("id")), text_of(told.get("status"))
+        job_id, status = text_of(body.get("id")), text_of(body.get("status"))
         if not job_id or not status:
             raise Unreadable("id or status is missing")
-        urls, code = told.get("urls"), told.get("code")
-        flags = told.get("has_nsfw_contents")
+        urls, code = body.get("urls"), body.get("code")
+        flags = body.get("has_nsfw_contents")
         flags = flags if isinstance(flags, list) else []
-        outputs = texts_of(told.get("outputs"))
+        outputs = texts_of(body.get("outputs"))
         return Snapshot(
             job_id=job_id,
             status=status,
             state=_STATES.get(status.lower(), State.PENDING),
             media=tuple(
-                Media(_address(one), flagged=flags[index : index + 1] == [True])
-                for index, one in enumerate(outputs)
+                Media(_address(output), flagged=flags[index : index + 1] == [True])
+                for index, output in enumerate(outputs)
             ),
-            error=text_of(told.get("error")),
+            error=text_of(body.get("error")),
             code=code if isinstance(code, int) else None,
             poll_url=text_of(urls.get("get")) if isinstance(urls, dict) else "",
-            created_at=read_stamp(told.get("created_at")),
-            raw=told,
+            created_at=read_stamp(body.get("created_at")),
+            raw=body,
         )
 
     def authentic(self, headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
@@ -119,7 +119,7 @@ class WaveSpeed(Provider):
             return False
         expected = sign(secret, event, stamp, body).encode()
         given = headers.get("webhook-signature", "").split()
-        return any(hmac.compare_digest(one.encode(), expected) for one in given)
+        return any(hmac.compare_digest(signature.encode(), expected) for signature in given)
 
 
 def sign(secret: str, event: str, stamp: str, body: bytes) -> str:
@@ -130,10 +130,10 @@ def sign(secret: str, event: str, stamp: str, body: bytes) -> str:
 
 def _code_of(answer: httpx.Response) -> int:
     try:
-        told = read_object(answer.content)
+        body = read_object(answer.content)
     except Unreadable:
         return answer.status_code
-    code, data = told.get("code"), told.get("data")
+    code, data = body.get("code"), body.get("data")
     if isinstance(data, dict) and data.get("id"):
         return answer.status_code  # the call went well, whatever became of the prediction
     return code if isinstance(code, int) and 400 <= code <= 599 else answer.status_code

@@ -28,7 +28,7 @@ _EXCUSED_BY_NOTHING = frozenset(rule.id for rule in RULES if not rule.timed)
 
 
 def scenario_of(found: Found) -> Scenario:
-    """Give the found scenario a name and a sentence of its own."""
+    """Return the found scenario with a name and a summary of its own."""
     what = textwrap.shorten(found.finding.message, 160, placeholder=" …")
     name = f"breaks-{found.finding.id}"
     return msgspec.structs.replace(found.drawn.scenario, name=name, summary=f"{found.finding.id}: {what}")
