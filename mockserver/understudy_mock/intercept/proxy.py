@@ -7,9 +7,9 @@ import socket
 import ssl
 import struct
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -74,29 +74,21 @@ class _Goal:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@dataclass(slots=True, eq=False)
 class Proxy:
     """Takes CONNECT and, for clients that do not use it, absolute URLs.
 
     `trust` is for TLS to the gateway: a request for an https:// URL is never sent without TLS.
     """
 
-    def __init__(
-        self,
-        hosts: Iterable[str],
-        *,
-        tls_port: int,
-        plain_port: int,
-        trust: ssl.SSLContext,
-        way_out: WayOut,
-        offline: bool,
-    ) -> None:
-        self._hosts = frozenset(hosts)
-        self._tls_port = tls_port
-        self._plain_port = plain_port
-        self._trust = trust
-        self._way_out = way_out
-        self._offline = offline
-        self.tally = Tally()
+    hosts: Collection[str]
+    _: KW_ONLY
+    tls_port: int
+    plain_port: int
+    trust: ssl.SSLContext
+    way_out: WayOut
+    offline: bool
+    tally: Tally = field(default_factory=Tally)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
@@ -121,7 +113,7 @@ class Proxy:
         except (h11.RemoteProtocolError, ValueError) as error:
             await _answer(writer, 400, f"This is a proxy, and the request names no valid host: {error}")
             return
-        way = None if self._is_here(goal) else self._way_out.to(goal.scheme or "https", goal.host, goal.port)
+        way = None if self._is_here(goal) else self.way_out.to(goal.scheme or "https", goal.host, goal.port)
         upstream = await self._open(goal, way, writer)
         if upstream is None:
             return
@@ -141,7 +133,7 @@ class Proxy:
             up_writer.close()
 
     def _is_here(self, goal: _Goal) -> bool:
-        return goal.host in self._hosts
+        return goal.host in self.hosts
 
     async def _open(
         self, goal: _Goal, way: OuterProxy | None, writer: asyncio.StreamWriter
@@ -149,13 +141,11 @@ class Proxy:
         if self._is_here(goal):
             if goal.scheme == "https":
                 return await asyncio.open_connection(
-                    "127.0.0.1", self._tls_port, ssl=self._trust, server_hostname=goal.host
+                    "127.0.0.1", self.tls_port, ssl=self.trust, server_hostname=goal.host
                 )
             in_clear = goal.scheme == "http" or goal.port == _PORTS["http"]
-            return await asyncio.open_connection(
-                "127.0.0.1", self._plain_port if in_clear else self._tls_port
-            )
-        if self._offline:
+            return await asyncio.open_connection("127.0.0.1", self.plain_port if in_clear else self.tls_port)
+        if self.offline:
             self.tally.refused[goal.name] += 1
             await _answer(writer, 403, f"understudy run --offline refuses {goal.name}")
             return None

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 from tempfile import TemporaryDirectory, gettempdir
 
 from starlette.types import ASGIApp
@@ -63,57 +64,56 @@ async def intercepting(
     A port of 0 is chosen by the system. Raises OSError if a port is taken.
     """
     inside, left_out = hosts_to_intercept(environment, hosts)
-    authority = Authority(hosts)
-    plain, tls, front = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
-    tls_port = tls.getsockname()[1]
-    way_out = WayOut(environment)
-    warnings = unusable_bundles(environment) + ([] if offline else way_out.problems)
-    proxy = Proxy(
-        inside,
-        tls_port=tls_port,
-        plain_port=plain.getsockname()[1],
-        trust=authority.client_context(),
-        way_out=way_out,
-        offline=offline,
-    )
+    authority, way_out = Authority(hosts), WayOut(environment)
+    sockets = bind(_LOOPBACK, 0), bind(_LOOPBACK, tls_port), bind(_LOOPBACK, proxy_port)
+    plain, tls, front = sockets
+    plain_port, tls_port, proxy_port = (listener.getsockname()[1] for listener in sockets)
+    ways = {"tls_port": tls_port, "plain_port": plain_port, "offline": offline}
+    proxy = Proxy(inside, trust=authority.client_context(), way_out=way_out, **ways)
+    context = authority.server_context()
+    handshakes = watch(context, hosts)
     with own_folder(Path(gettempdir())) as folder:
-        address = f"http://{_LOOPBACK}:{front.getsockname()[1]}"
+        address = f"http://{_LOOPBACK}:{proxy_port}"
         trusting = write_trust(folder, authority, environment, address)
         notes = folder / "notes"
         notes.touch()
-        variables = child_variables(
-            environment,
-            address,
-            trusting,
-            inside,
-            tls_port=tls_port,
-            plain_port=plain.getsockname()[1],
-            offline=offline,
-            notes=notes,
+        variables = child_variables(environment, address, trusting, inside, notes=notes, **ways)
+        intercepted = Intercepted(
+            variables=variables,
+            added={name: value for name, value in variables.items() if environment.get(name) != value},
+            tally=proxy.tally,
+            handshakes=handshakes,
+            trusting=trusting,
+            left_out=left_out,
+            nothing=not inside,
+            warnings=unusable_bundles(environment) + ([] if offline else way_out.problems),
         )
-        added = {name: value for name, value in variables.items() if environment.get(name) != value}
-        context = authority.server_context()
-        handshakes = watch(context, hosts)
-        async with serving(app, plain, Listening(tls, context)):
-            connections: set[asyncio.Task[None]] = set()
+        try:
+            async with serving(app, plain, Listening(tls, context)), _accepting(proxy, front):
+                yield intercepted
+        finally:
+            proxy.tally.read_notes(notes)
 
-            def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                connection = asyncio.ensure_future(proxy(reader, writer))
-                connections.add(connection)
-                connection.add_done_callback(connections.discard)
 
-            # We end these tasks ourselves: asyncio would log the end of its own ones to stderr.
-            server = await asyncio.start_server(take, sock=front)
-            try:
-                yield Intercepted(
-                    variables, added, proxy.tally, handshakes, trusting, left_out, not inside, warnings
-                )
-            finally:
-                server.close()
-                for connection in connections:
-                    connection.cancel()
-                await asyncio.gather(*connections, return_exceptions=True)
-                proxy.tally.read_notes(notes)
+@asynccontextmanager
+async def _accepting(proxy: Proxy, listener: socket) -> AsyncIterator[None]:
+    """Accept connections for the proxy, and cancel those that are open at the end."""
+    connections: set[asyncio.Task[None]] = set()
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.ensure_future(proxy(reader, writer))
+        connections.add(connection)
+        connection.add_done_callback(connections.discard)
+
+    # We end these tasks ourselves: asyncio would log the end of its own ones to stderr.
+    server = await asyncio.start_server(take, sock=listener)
+    try:
+        yield
+    finally:
+        server.close()
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 @contextmanager
