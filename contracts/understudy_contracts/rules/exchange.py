@@ -59,6 +59,9 @@ _AUTHORITY_ENDS = re.compile(r"[/?]")
 _NO_CREDIT = re.compile(r"insufficient (credit|balance)", re.IGNORECASE)
 _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 
+_ROUNDED = 2
+"""Ms by which two instants of a journal may be in the wrong order: each is rounded."""
+
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
@@ -227,7 +230,7 @@ class Exchange:
         Who had connected for that call before this one was over did not react to its answer: two workers, or
         two programs. Beginnings are whole ms, rounded down. Where all instants are the same, nobody knows.
         """
-        if 0 < again.entry.connected < self.ends:
+        if 0 < again.entry.connected < self.ends - _ROUNDED:
             return False
         late = again.begins > self.begins and again.begins + 1 > self.ends
         return again.begins >= self.ends or late
