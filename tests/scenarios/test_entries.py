@@ -37,7 +37,7 @@ from tests.scenarios.strategies import playable, scenarios
 from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
-from understudy_mock.domain.scenario import Entry, Job, Scenario, read_scenario, write_scenario
+from understudy_mock.domain.scenario import Course, Entry, Scenario, read_scenario, write_scenario
 from understudy_mock.gateway.scenario_files import read_file
 from understudy_mock.settings import Settings
 from understudy_mock.web.faults.wire import Broken
@@ -335,7 +335,7 @@ async def test_the_journal_names_job_scenario_and_fault(gateway: Gateway) -> Non
 
 
 @given(scenario=scenarios())
-@example(scenario=Scenario(name="1e5", summary="null", advice="\x85\u2028 - ", job=Job(code=0)))
+@example(scenario=Scenario(name="1e5", summary="null", advice="\x85\u2028 - ", job=Course(code=0)))
 @settings(**CALM)  # type: ignore[arg-type]  # one list of health checks
 def test_what_is_drawn_survives_yaml_and_json_both_ways(
     scenario: Scenario, tmp_path_factory: pytest.TempPathFactory

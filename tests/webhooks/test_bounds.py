@@ -14,8 +14,7 @@ from tests.support import key_headers
 from tests.webhooks.receiving import WAVESPEED, Stage, shared_catalog, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
-from understudy_mock.domain.scenario import Job as Course
-from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.scenario import Course, Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import callbacks
 from understudy_mock.gateway import turns

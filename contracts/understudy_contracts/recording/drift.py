@@ -23,13 +23,13 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recording import NO_BODY
 from understudy_mock.redaction import redactor
 from understudy_mock.web.routes import Routes
 
 _JSON = "application/json"
-_BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _BODILESS = frozenset({204, 205, 304})
 _LONGEST = 80
 _LONGEST_TEXT = 20_000
@@ -123,7 +123,7 @@ class _Finder:
         self.unchecked += _has_nothing(entry, contract, place)
         if 200 <= entry.status < 300:
             self._keep(entry, operation.id, self._request(entry, contract, operation, place))
-        if entry.status and entry.fault not in _BREAKS:
+        if entry.status and entry.fault not in BREAKS:
             self._keep(entry, operation.id, self._response(entry, contract, place))
 
     def _keep(self, entry: JournalEntry, operation: str, found: Iterable[Seen]) -> None:
@@ -338,7 +338,7 @@ def _is_whole(entry: JournalEntry) -> bool:
 
 def _has_nothing(entry: JournalEntry, contract: Contract, place: str) -> bool:
     """Tell whether there is no answer, or not the body that its documented schema is about."""
-    if not entry.status or entry.fault in _BREAKS:
+    if not entry.status or entry.fault in BREAKS:
         return True
     responses = contract.at(place)["responses"]
     if entry.method == "HEAD" or entry.status in _BODILESS or str(entry.status) not in responses:

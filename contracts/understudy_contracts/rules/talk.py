@@ -20,6 +20,7 @@ import msgspec
 from understudy_contracts.claim import Claim
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
 from understudy_mock.har.view import Told, read_told
 from understudy_mock.redaction import SHORTEST, secrets_of
@@ -28,7 +29,6 @@ Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknow
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
 _FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?\Z", re.DOTALL)
-_BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _EARLY = 0.95
 """Share of a told wait that counts as all of it."""
 
@@ -82,12 +82,12 @@ class Exchange:
     @property
     def broken(self) -> bool:
         """Whether no whole answer came."""
-        return self.entry.fault in _BREAKS or self.hung_up
+        return self.entry.fault in BREAKS or self.hung_up
 
     @property
     def hung_up(self) -> bool:
         """Whether the caller left before an answer that was on its way; from one that hangs it has to."""
-        return self.entry.error.startswith(HUNG_UP) and self.entry.fault not in _BREAKS
+        return self.entry.error.startswith(HUNG_UP) and self.entry.fault not in BREAKS
 
     @property
     def received(self) -> bool:

@@ -23,7 +23,7 @@ from understudy_mock.catalog.describe import example
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.quirks import quirks_of
-from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.scenario import FAULTS, Account, Course, Entry, Scenario, Webhook
 
 SPEED = 300.0
 """How much faster than documented jobs are: the 111 s of Pixazo's video take 0.37 s."""
@@ -235,7 +235,7 @@ def compose(chosen: Iterable[Mischief], operation: Operation) -> Scenario:
         submit=tuple(submit),
         poll=tuple(entries["poll"]),
         media=tuple(entries["media"]),
-        job=Job(**job),
+        job=Course(**job),
         webhook=Webhook(**webhook),
         account=Account(**account),
         quirks=tuple(quirks),
@@ -455,10 +455,7 @@ _REFUSALS = (
 _BROKEN: tuple[dict[str, Any], ...] = (
     {"fault": "reset"},
     {"fault": "reset", "where": "middle"},
-    {"fault": "truncate"},
-    {"fault": "malformed"},
-    {"fault": "empty"},
-    {"fault": "html"},
+    *({"fault": name} for name in FAULTS if name not in ("reset", "hang", "slow")),
 )
 
 _BROKEN_FILE = tuple(told for told in _BROKEN if told != {"fault": "malformed"})

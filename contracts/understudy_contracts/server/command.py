@@ -233,7 +233,8 @@ class _Run:
         self.title = f"{url}, live"
         self.facts["max_spend_usd"] = max_spend
         longest = max(
-            (o.model.course.queued + o.model.course.processing for o in api.submits if o.model), default=0
+            (o.model.durations.queued + o.model.durations.processing for o in api.submits if o.model),
+            default=0,
         )
         purse = Purse(Http(url), max_spend, self.progress)
         target = Target(purse, seed=self.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)

@@ -27,7 +27,7 @@ from understudy_mock.domain.clock import LAST, ManualClock, iso_ms
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.domain.scenario import Scenario, write_scenario
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.gateway.scenario_files import BookError, find, read_file, refuse_unknown_models
+from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_file, refuse_unknown_models
 from understudy_mock.har.read import read_recording
 from understudy_mock.redaction import redactor
 from understudy_mock.replay.replay import MISS
@@ -153,7 +153,7 @@ class Understudy:
             if isinstance(scenario, str | Path):
                 file, where = scenario, f"{scenario}: "
                 scenario = read_file(file) if isinstance(file, Path) else find(world.scenarios, file)
-        except BookError as error:
+        except ScenarioFileError as error:
             raise ValueError(str(error)) from None
         if not isinstance(scenario, Scenario):
             raise TypeError(
@@ -161,7 +161,7 @@ class Understudy:
             )
         try:
             refuse_unknown_models(scenario, {model.id for model in world.catalog.models})
-        except BookError as error:
+        except ScenarioFileError as error:
             raise ValueError(f"{where}{error}") from None
         # With a summary, be it empty: a name alone would ask for one that is known.
         return {"summary": "", **write_scenario(scenario)}

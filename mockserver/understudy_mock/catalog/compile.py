@@ -25,7 +25,7 @@ from understudy_mock.domain.model import (
     parse_pixels,
 )
 from understudy_mock.domain.money import Price, Rate, micro_usd
-from understudy_mock.domain.planning import Course
+from understudy_mock.domain.planning import Durations
 from understudy_mock.domain.timeline import State
 
 _JSON = "application/json"
@@ -267,7 +267,7 @@ def _model(joined: dict[str, Any], operation: dict[str, Any], file: str, pointer
         id=told["id"],
         provider=joined["x-provider"],
         summary=told["summary"],
-        course=Course(float(told["course"]["queued"]), float(told["course"]["processing"])),
+        durations=Durations(float(told["course"]["queued"]), float(told["course"]["processing"])),
         price=Price(
             rates=tuple(
                 Rate(micro_usd(rate["usd"]), tuple(rate.get("when", {}).items())) for rate in price["rates"]

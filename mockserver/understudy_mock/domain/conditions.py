@@ -27,7 +27,7 @@ class Condition(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Trouble(StrEnum):
+class CallError(StrEnum):
     """Refusals that no scenario names: they follow from the call itself."""
 
     NO_ROUTE = "no_route"
@@ -72,5 +72,5 @@ class Detail:
 class Refusal(Exception):
     """A call is refused for `what`."""
 
-    what: Condition | Trouble
+    what: Condition | CallError
     detail: Detail = field(default_factory=Detail)

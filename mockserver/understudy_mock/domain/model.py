@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from understudy_mock.domain.conditions import Violation
 from understudy_mock.domain.money import Price
-from understudy_mock.domain.planning import Course
+from understudy_mock.domain.planning import Durations
 from understudy_mock.domain.rendition import FORMATS, Format, Rendition
 
 FPS = 24
@@ -134,7 +134,7 @@ class Model:
     id: str
     provider: str
     summary: str
-    course: Course
+    durations: Durations
     price: Price
     media: MediaRule
     defaults: Mapping[str, Any] = field(default_factory=dict)

@@ -8,7 +8,9 @@ provider seconds (the gateway's speed divides them); those of an entry are real 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,6 +26,22 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Fault = Literal["reset", "hang", "slow", "truncate", "malformed", "empty", "html"]
+
+FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "reset": "breaks the connection",
+        "hang": "never answers",
+        "slow": "lets the body dribble in",
+        "truncate": "closes in the middle of the body",
+        "malformed": "sends half of the JSON as if it were all",
+        "empty": "leaves out the body",
+        "html": "sends a proxy's page instead of JSON",
+    }
+)
+"""What can be done to the wire, and in words what the gateway then does. `Fault` has the same names."""
+
+BREAKS = frozenset(FAULTS) - {"slow"}
+"""Faults after which the caller does not have the whole answer."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -58,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 Entries = Annotated[tuple[Entry, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 
 
-class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class Course(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The job's course. What is left out stays as the spec has it."""
 
     queued: Seconds | None = None
@@ -107,7 +125,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     submit: Entries = ()
     poll: Entries = ()
     media: Entries = ()
-    job: Job = msgspec.field(default_factory=Job)
+    job: Course = msgspec.field(default_factory=Course)
     webhook: Webhook = msgspec.field(default_factory=Webhook)
     account: Account = msgspec.field(default_factory=Account)
     quirks: Names = ()
@@ -155,7 +173,7 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 _ALLOWED = {
     "condition": f"known are {', '.join(Condition)}",
-    "fault": f"known are {', '.join(get_args(Fault))}",
+    "fault": f"known are {', '.join(FAULTS)}",
     "times": "a number or always",
     "retry_after": "a number of seconds, http-date or none",
     "where": "before, middle or after",

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from understudy_mock.domain.call import Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting
@@ -103,7 +103,7 @@ def entry_for_code(operation: Operation, world: World, code: int) -> Entry | Non
     if code not in operation.statuses:
         known = ", ".join(str(status) for status in sorted(operation.statuses))
         text = f"Prefer: code={code}: this operation documents {known}"
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
     condition = world.provider(operation.provider).conditions.get(code)
     if condition is None:
         return Entry(status=code) if code >= 400 else None

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from understudy_mock.domain.call import HTML, JSON, TEXT, Answer, json_answer
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway.world import World
 from understudy_mock.providers.base import Place, Provider
@@ -19,10 +19,10 @@ _DATE_WAIT = 2
 _DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
 """What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
 
-_TROUBLES = {413: Trouble.BODY_TOO_LARGE, 431: Trouble.HEADERS_TOO_LARGE}
+_TROUBLES = {413: CallError.BODY_TOO_LARGE, 431: CallError.HEADERS_TOO_LARGE}
 """Statuses that no scenario names by a condition, and that every provider words."""
 
-_OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
+_OF_FILES: Mapping[Condition | CallError, int] = MappingProxyType(
     {
         Condition.MISSING_KEY: 401,
         Condition.INVALID_KEY: 401,
@@ -35,9 +35,9 @@ _OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
         Condition.BAD_GATEWAY: 502,
         Condition.UNAVAILABLE: 503,
         Condition.TIMEOUT: 504,
-        Trouble.WRONG_METHOD: 405,
-        Trouble.BODY_TOO_LARGE: 413,
-        Trouble.HEADERS_TOO_LARGE: 431,
+        CallError.WRONG_METHOD: 405,
+        CallError.BODY_TOO_LARGE: 413,
+        CallError.HEADERS_TOO_LARGE: 431,
     }
 )
 """How a store of files refuses (assumed: plainly); whatever else is wrong is a file that is not there."""
@@ -46,7 +46,7 @@ _OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
 def refuse_file(refusal: Refusal) -> Answer:
     """Word a refusal of a file. Files lie at somebody else's, who knows no key and no quota of the API."""
     answer = _plain(_OF_FILES.get(refusal.what, 404))
-    if refusal.what is Trouble.WRONG_METHOD:
+    if refusal.what is CallError.WRONG_METHOD:
         answer.headers.append((b"allow", ", ".join(refusal.detail.allowed).encode()))
     return answer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario, met
 from understudy_mock.gateway.accounts import Account, Meeting
@@ -21,7 +21,7 @@ from understudy_mock.gateway.world import World
 
 
 @dataclass(slots=True)
-class Struck(Exception):
+class ForcedAnswer(Exception):
     """A scenario's entry takes hold of the call."""
 
     entry: Entry
@@ -48,7 +48,7 @@ class Play:
     def refuse_mistake(self) -> None:
         """Refuse a choice that was not understood."""
         if self._mistake:
-            raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=self._mistake))
+            raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=self._mistake))
 
     def strike(self, check: str) -> None:
         """Refuse the submit when its entry belongs to this check and creates no job.
@@ -58,14 +58,14 @@ class Play:
         entry = self.entry
         if entry is not None and not entry.accept and entry.fault is None and stage(entry) == check:
             self.count()
-            raise Struck(entry)
+            raise ForcedAnswer(entry)
 
-    def strike_accepted(self) -> None:
+    def answer_accepted(self) -> None:
         """Answer with the entry although the job was created."""
         if self.entry is not None and self.entry.fault is None:
-            raise Struck(self.entry)
+            raise ForcedAnswer(self.entry)
 
-    def deface(self, answer: Answer) -> Answer:
+    def attach_fault(self, answer: Answer) -> Answer:
         """Have the entry's fault done to the answer."""
         answer.fault = self.entry
         return answer
@@ -98,11 +98,11 @@ def hold(world: World, operation: Operation, call: Call, account: Account) -> No
     """Refuse a call that is no submit for what its scenario says of the key or of the server.
 
     Those are its submit entries, which such calls count for themselves: what a lookup met, the next submit
-    meets all the same. Raises Struck, or Refusal for a scenario that is not known.
+    meets all the same. Raises ForcedAnswer, or Refusal for a scenario that is not known.
     """
     choice = choose(world, call, account)
     if choice.mistake:
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=choice.mistake))
     scenario = choice.scenario
     if scenario is None:
         return
@@ -111,7 +111,7 @@ def hold(world: World, operation: Operation, call: Call, account: Account) -> No
     entry = met(scenario.submit, meeting.lookups)
     meeting.lookups += 1
     if entry is not None and holds_everywhere(world.provider(operation.provider), entry):
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
 
 
 _AS_USUAL = Play(None, None, None, "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, met
@@ -12,20 +12,20 @@ from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.addresses import rendition_of, urls_of
 from understudy_mock.gateway.choose import entry_for_code, preferred_code
 from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.play import Struck, hold
+from understudy_mock.gateway.play import ForcedAnswer, hold
 from understudy_mock.gateway.submit import asked_of
 from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
 
 
 async def status(world: World, operation: Operation, call: Call) -> Answer:
-    """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
+    """Answer a poll or a result call, or raise the Refusal (or ForcedAnswer) that says why not."""
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
     job = await _find(world, operation, call, account)
     entry = await meet(world, job, "poll") if job.scenario is not None else None
     if entry is not None and entry.fault is None:
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
     answer = await _tell(world, operation, call, job)
     answer.fault = entry
     if entry is None and job.by_polls:
@@ -52,7 +52,7 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, 
     # Looking whether a file is there downloads nothing.
     entry = await meet(world, job, "media") if call.method != "HEAD" else None
     if entry is not None and entry.fault is None:
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
     return job, index, entry
 
 
@@ -72,7 +72,7 @@ async def meet(world: World, job: Job, surface: str) -> Entry | None:
 def admit(world: World, operation: Operation, call: Call) -> Account:
     """Let in a call that is about a key alone: find its account, and meet what was chosen for it.
 
-    Raises Refusal, or Struck.
+    Raises Refusal, or ForcedAnswer.
     """
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
@@ -81,14 +81,14 @@ def admit(world: World, operation: Operation, call: Call) -> Account:
 
 
 def prefer(world: World, operation: Operation, call: Call) -> None:
-    """Meet what `Prefer: code=N` asks of a call that is no submit. Raises Struck, or Refusal."""
+    """Meet what `Prefer: code=N` asks of a call that is no submit. Raises ForcedAnswer, or Refusal."""
     if b"prefer" not in call.headers:
         return
     choice = preferred_code(call)
     if choice.mistake:
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=choice.mistake))
     if choice.code is not None and (entry := entry_for_code(operation, world, choice.code)) is not None:
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
 
 
 async def _find(world: World, operation: Operation, call: Call, account: Account) -> Job:

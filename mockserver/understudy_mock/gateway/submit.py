@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal, Violation
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.job import LARGE as LARGE_PART
 from understudy_mock.domain.job import Job, canonical
 from understudy_mock.domain.model import Model, Operation
-from understudy_mock.domain.planning import COMPLETES, Course, Ending, plan, plan_documented
+from understudy_mock.domain.planning import COMPLETES, Durations, Ending, plan, plan_documented
 from understudy_mock.domain.quirks import quirks_of
 from understudy_mock.domain.scenario import Job as Wish
 from understudy_mock.domain.scenario import Scenario
@@ -60,7 +60,7 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
     play.strike("body")
     receiver = read_receiver(world, operation, call)
     if receiver is not None and asked.inline:
-        raise Refusal(Trouble.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
+        raise Refusal(CallError.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
     allow_model(account, model)
     play.strike("model")
     call.price = afford(world, account, model, asked.values)
@@ -151,7 +151,7 @@ def obey(operation: Operation, body: dict[str, Any]) -> None:
             return
         violations = check.violations(body)
     except ValueError:  # nested deeper than the validator goes
-        raise Refusal(Trouble.NOT_JSON) from None
+        raise Refusal(CallError.NOT_JSON) from None
     raise Refusal(Condition.INVALID_REQUEST, Detail(violations=violations))
 
 
@@ -160,13 +160,13 @@ def read_body(operation: Operation, call: Call) -> dict[str, Any]:
     if operation.needs_json_type:
         declared = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if declared != b"application/json":
-            raise Refusal(Trouble.WRONG_CONTENT_TYPE)
+            raise Refusal(CallError.WRONG_CONTENT_TYPE)
     if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
+        raise Refusal(CallError.BODY_TOO_LARGE)
     try:
         body = _decode(call.body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise Refusal(Trouble.NOT_JSON) from None
+        raise Refusal(CallError.NOT_JSON) from None
     if not isinstance(body, dict):
         violation = Violation("", missing=False, reason="is not a JSON object")
         raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
@@ -221,7 +221,7 @@ def plan_job(
         asked=world.store.shared(asked.parts) if len(asked.parts) > 1 else asked.parts,
         root=draw.root,
         created=created,
-        timeline=_timeline(model.course, wish, ending, world.settings.speed),
+        timeline=_timeline(model.durations, wish, ending, world.settings.speed),
         origin=call.origin,
         media_origin=call.media_origin,
         price=call.price,
@@ -238,7 +238,7 @@ def plan_job(
     )
 
 
-def _timeline(course: Course, wish: Wish, ending: Ending, speed: float) -> Timeline:
+def _timeline(course: Durations, wish: Wish, ending: Ending, speed: float) -> Timeline:
     # Most jobs go as documented; telling so by identity spares hashing a whole wish each time.
     if wish is _AS_DOCUMENTED and ending is COMPLETES:
         return plan_documented(course, speed)
@@ -283,7 +283,7 @@ async def accept(
         if job.receiver is not None and play.scenario is not None and play.scenario.webhook.early:
             await world.announcer.first_attempt(job, _EARLY)
     play.count()
-    play.strike_accepted()
+    play.answer_accepted()
     provider = world.provider(operation.provider)
     if not job.waits:
         answer = provider.accepted(job)
@@ -293,7 +293,7 @@ async def accept(
             if play.keeps_job
             else await _finished(world, call, job)
         )
-    return play.deface(answer)
+    return play.attach_fault(answer)
 
 
 async def _wait_for(world: World, operation: Operation, call: Call, job: Job) -> Answer:

@@ -36,7 +36,7 @@ class Upload(msgspec.Struct, frozen=True):
         return len(self.content or b"")
 
 
-class Shelf:
+class UploadStore:
     """Uploads by id and by ticket: the least recently used one goes first."""
 
     def __init__(self, files: int = KEPT_FILES, size: int = KEPT_BYTES) -> None:

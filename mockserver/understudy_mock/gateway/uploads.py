@@ -20,7 +20,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal, Violation
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.accounts import Account
@@ -58,7 +58,7 @@ async def upload(world: World, operation: Operation, call: Call) -> Answer:
     brought = await apart(len(call.body), _brought, operation, call)
     files = [_named(world, operation, call, account, file) for file in brought]
     for file in files:
-        world.shelf.put(file)
+        world.uploads.put(file)
     return world.provider(operation.provider).tell("upload", {"files": files})
 
 
@@ -72,7 +72,7 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
     wanted = _Brought(str(asked["filename"]), str(asked.get("content_type") or ""))
     file = _named(world, operation, call, account, wanted)
     file = msgspec.structs.replace(file, promised=int(asked["size"]))
-    world.shelf.put(file)
+    world.uploads.put(file)
     operations = world.catalog.operations
     place = next(o.path for o in operations if o.role == "keep" and o.provider == operation.provider)
     url = call.media_origin + re.sub(r"\{[^{}]+\}", file.ticket, place)
@@ -81,18 +81,18 @@ async def ticket(world: World, operation: Operation, call: Call) -> Answer:
 
 async def keep(world: World, operation: Operation, call: Call) -> Answer:
     """Keep what is put into a promised place; the ticket in the address is all the leave that it needs."""
-    promised = world.shelf.promised(call.params[operation.job])
+    promised = world.uploads.promised(call.params[operation.job])
     if promised is None:
         raise Refusal(Condition.NOT_FOUND, Detail(text="upload not found or expired"))
     call.account = promised.account
     prefer(world, operation, call)
     if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
+        raise Refusal(CallError.BODY_TOO_LARGE)
     if len(call.body) != promised.promised:
         reason = f"has {len(call.body)} bytes, where {promised.promised} were announced"
         raise _wrong(Violation("", missing=False, reason=reason))
     tag = (await apart(len(call.body), _digest, call.body)).hex()
-    world.shelf.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
+    world.uploads.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
     return world.provider(operation.provider).tell("keep", {})
 
 
@@ -107,7 +107,7 @@ class Kept:
 
 def fetch(world: World, upload_id: str, name: str, call: Call) -> Kept:
     """Find an uploaded file; it needs no key. Raises Refusal when there is none (yet)."""
-    found = world.shelf.get(upload_id)
+    found = world.uploads.get(upload_id)
     if found is None or found.content is None or found.name != name:
         raise Refusal(Condition.NOT_FOUND)
     call.account = found.account
@@ -173,7 +173,7 @@ class _Part:
 def _of_form(operation: Operation, call: Call) -> list[_Brought]:
     """Read the file of a form."""
     if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
+        raise Refusal(CallError.BODY_TOO_LARGE)
     for part in _parts(call):
         _, options = parse_options_header(part.headers.get(b"content-disposition", b""))
         if options.get(b"name") == operation.file.encode() and b"filename" in options:

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from understudy_mock.domain.call import Call
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.webhook import Receiver
 from understudy_mock.gateway.world import World
@@ -26,7 +26,7 @@ def read_receiver(
     if not url:
         return None
     if problem := _problem(world, url, allow_http=allow_http):
-        raise Refusal(Trouble.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
+        raise Refusal(CallError.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
     return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
 
 

@@ -21,7 +21,7 @@ from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
 from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
-from understudy_mock.gateway.upload_store import Shelf
+from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.media import Wanted, always
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings
@@ -100,7 +100,7 @@ class World:
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
         self.store: Store = MemoryStore(self.settings.keep_jobs)
         self.announcer: Announcer = Silence()
-        self.shelf = Shelf()
+        self.uploads = UploadStore()
         self.direct_models = frozenset(
             operation.model for operation in self.catalog.operations if operation.role == "result"
         )
@@ -219,7 +219,7 @@ class World:
             self.scenarios = dict(known)
         forgotten = await self.store.clear(account)
         entries, accounts = self.journal.clear(account), self.accounts.clear(account)
-        self.shelf.clear(account)
+        self.uploads.clear(account)
         await self.announcer.clear(account)
         await let_go(entries, accounts)
         return forgotten

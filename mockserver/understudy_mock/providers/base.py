@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from understudy_mock.domain.call import Answer, Headers
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Refusal
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
@@ -76,7 +76,7 @@ class Provider(Protocol):
 
         One that the provider's specs do not have is answered as any unknown route is.
         """
-        return self.refusal(Refusal(Trouble.NO_ROUTE), Place("", "", ""), frozenset())
+        return self.refusal(Refusal(CallError.NO_ROUTE), Place("", "", ""), frozenset())
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

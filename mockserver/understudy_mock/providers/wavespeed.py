@@ -12,7 +12,7 @@ import msgspec
 
 from understudy_mock.domain.call import Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Refusal, Violation
 from understudy_mock.domain.draw import Draw, uuid7
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
@@ -34,7 +34,7 @@ _MODERATED, _TASK_FAILED, _INTERNAL, _TIMED_OUT = 1200, 1405, 5000, 5004
 
 # The envelope and the statuses are documented (https://wavespeed.ai/docs/rest-api and
 # https://wavespeed.ai/docs/errors-retries-timeouts); the texts, and 402, 405, 413 and 431, are assumed.
-_ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
+_ERRORS: dict[Condition | CallError, tuple[int, str]] = {
     Condition.MISSING_KEY: (401, "invalid authentication: no API key"),
     Condition.INVALID_KEY: (401, "invalid authentication: unknown API key"),
     Condition.FORBIDDEN: (403, "account suspended"),
@@ -46,12 +46,12 @@ _ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
     Condition.BAD_GATEWAY: (502, "bad gateway"),
     Condition.UNAVAILABLE: (503, "service unavailable"),
     Condition.TIMEOUT: (504, "gateway timeout"),
-    Trouble.NO_ROUTE: (404, "not found"),
-    Trouble.WRONG_METHOD: (405, "method not allowed"),
-    Trouble.NOT_JSON: (400, "the body is not a JSON object"),
-    Trouble.WRONG_CONTENT_TYPE: (400, "the body is not JSON"),
-    Trouble.BODY_TOO_LARGE: (413, "request body is too large"),
-    Trouble.HEADERS_TOO_LARGE: (431, "request headers are too large"),
+    CallError.NO_ROUTE: (404, "not found"),
+    CallError.WRONG_METHOD: (405, "method not allowed"),
+    CallError.NOT_JSON: (400, "the body is not a JSON object"),
+    CallError.WRONG_CONTENT_TYPE: (400, "the body is not JSON"),
+    CallError.BODY_TOO_LARGE: (413, "request body is too large"),
+    CallError.HEADERS_TOO_LARGE: (431, "request headers are too large"),
 }
 
 
@@ -218,13 +218,13 @@ class WaveSpeed(Provider):
                 return json_answer(200, {"code": 400, "message": _ERRORS[what][1]})
             case Condition.INVALID_REQUEST:
                 return _error(400, _invalid(detail.violations))
-            case Trouble.WEBHOOK_INLINE:
+            case CallError.WEBHOOK_INLINE:
                 # Not the envelope: https://wavespeed.ai/docs/base64-output prints this shape.
                 text = "webhook callback does not support base64 output, leave out one of the two"
                 return json_answer(400, {"error": text})
-            case Trouble.WRONG_METHOD:
+            case CallError.WRONG_METHOD:
                 return _error(405, _ERRORS[what][1], (b"allow", ", ".join(detail.allowed).encode()))
-            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
+            case CallError.UNKNOWN_CHOICE | CallError.WEBHOOK_URL:
                 return _error(400, detail.text)
             case _:
                 status, text = _ERRORS[what]

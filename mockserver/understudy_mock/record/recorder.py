@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from understudy_mock.domain.call import Answer, Headers
 from understudy_mock.domain.clock import SystemClock
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recognise import decode, plain_path
@@ -279,7 +279,7 @@ class Recorder:
         why = "" if one.operation is not None else "unrecognised, so it may cost: "
         self._tell(f"refused: {one.name}: {why}--max-submits {self._max_submits}")
         place = Place(one.target.host, one.target.path, "")
-        refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        refusal = Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
         provider = self._providers.get(one.target.provider) or next(iter(self._providers.values()))
         return provider.refusal(refusal, place, frozenset())
 

@@ -18,15 +18,13 @@ import msgspec
 
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.domain.timeline import TERMINAL, State, Step
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recognise import decode
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.stamps import instant_of, without_stamps
 from understudy_mock.har.view import Told, read_told
-
-BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
-"""Faults after which the caller has no whole answer."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _UPLOAD = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from understudy_mock.domain.call import Answer, Call, json_answer
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
@@ -138,7 +138,7 @@ class Replay(World):
         account = authenticate(self, operation.credentials, call)
         _warn_of_choices(call)
         if call.oversize:
-            raise Refusal(Trouble.BODY_TOO_LARGE)
+            raise Refusal(CallError.BODY_TOO_LARGE)
         match operation.role:
             case "submit":
                 return await self._submit(operation, found, call, account)
@@ -514,12 +514,12 @@ class Replay(World):
         self._note(call, text)
         provider = self.provider(found.provider)
         place = Place("", call.path, self.trace())
-        refusal = Refusal(what or Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        refusal = Refusal(what or CallError.UNKNOWN_CHOICE, Detail(text=text))
         answer = provider.refusal(refusal, place, frozenset())
         if what is None:
             answer.status = _MISSED
         elif b"not in the recording" not in answer.body:  # the provider has no room for a reason there
-            told = provider.refusal(Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text)), place, frozenset())
+            told = provider.refusal(Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text)), place, frozenset())
             answer.body = told.body
         line = " ".join(text.split())[:_LONGEST_HEADER]
         answer.headers = [*answer.headers, (MISS, line.encode("ascii", "replace"))]

@@ -15,6 +15,8 @@ from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.domain.conditions import Condition, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import (
+    FAULTS,
+    Course,
     Entry,
     Scenario,
     ScenarioError,
@@ -22,7 +24,6 @@ from understudy_mock.domain.scenario import (
     read_scenario,
     write_scenario,
 )
-from understudy_mock.domain.scenario import Job as Course
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.stamps import without_stamps
@@ -36,7 +37,6 @@ _STALE = 300
 """Seconds after which WaveSpeed tells receivers to refuse a signature."""
 
 _TRACE = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_FAULTS = frozenset({"reset", "hang", "slow", "truncate", "malformed", "empty", "html"})
 _LONGEST_DELAY = 1_000
 """Ms after the end of a job from which on its callback was delayed."""
 
@@ -124,7 +124,7 @@ def _jobs(repertoire: Repertoire) -> Iterable[tuple[Take, list[Take]]]:
 
 def _entry(answer: JournalEntry, provider: Provider, operation: Operation) -> Entry:
     """Say an answer that went wrong as an entry: by its condition where the provider words it just so."""
-    if answer.fault in _FAULTS or not answer.status:
+    if answer.fault in FAULTS or not answer.status:
         return _fault(answer)
     if broken := _broken(answer):
         return Entry(fault=broken)
@@ -167,7 +167,7 @@ def _nameless(text: str, jobs: Collection[str]) -> str:
 
 
 def _fault(answer: JournalEntry) -> Entry:
-    fault: Any = answer.fault if answer.fault in _FAULTS else "reset"
+    fault: Any = answer.fault if answer.fault in FAULTS else "reset"
     seconds = round(min(3600, answer.duration / 1000), 3) if fault in ("hang", "slow") else None
     where: Any = None
     if fault == "reset":

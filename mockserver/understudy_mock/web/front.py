@@ -16,14 +16,14 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from understudy_mock.domain.call import JSON, Answer, Call
 from understudy_mock.domain.clock import ManualClock
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
 from understudy_mock.gateway.addresses import rendition_of
 from understudy_mock.gateway.forced_answer import refuse_file, strike, strike_file
 from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, HUNG_UP, JournalEntry, cut
-from understudy_mock.gateway.play import Struck
+from understudy_mock.gateway.play import ForcedAnswer
 from understudy_mock.gateway.status import fetch, status
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
@@ -32,7 +32,7 @@ from understudy_mock.providers.base import Place
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS
 from understudy_mock.web.cors import Cors
 from understudy_mock.web.extras import add_fields
-from understudy_mock.web.faults import FAULTS, Wire
+from understudy_mock.web.faults import PLAYS, Wire
 from understudy_mock.web.files import answer_file
 from understudy_mock.web.protocol import BODILESS, connection_of
 from understudy_mock.web.routes import Found, Routes
@@ -74,7 +74,7 @@ _ROLES: Mapping[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = M
 
 
 Decide = Callable[[Found, Call], Awaitable[Answer]]
-"""Answers a call, or raises the Refusal or Struck that says why not."""
+"""Answers a call, or raises the Refusal or ForcedAnswer that says why not."""
 
 
 class Front:
@@ -157,7 +157,7 @@ class Front:
             call.is_heard = partial(_is_heard, cycle)
         try:
             if head_size > MAX_HEADERS:
-                answer = self._refuse(Refusal(Trouble.HEADERS_TOO_LARGE), found, call, host)
+                answer = self._refuse(Refusal(CallError.HEADERS_TOO_LARGE), found, call, host)
             else:
                 answer = await self._decide(found, call, host, receive)
         finally:
@@ -220,7 +220,7 @@ class Front:
         entry = answer.fault
         assert entry is not None  # else there is nothing to play
         wire = Wire(send, receive, connection_of(scope), scope["method"], self.world.clock)
-        return await FAULTS[entry.fault](wire, answer, entry)
+        return await PLAYS[entry.fault](wire, answer, entry)
 
     async def _decide(self, found: Found, call: Call, host: str, receive: Receive) -> Answer:
         try:
@@ -229,7 +229,7 @@ class Front:
             return await self._answer(found, call)
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
-        except Struck as struck:
+        except ForcedAnswer as struck:
             return await self._strike(struck.entry, found, call, host)
         except (StudioBusy, Unwanted):  # what nobody waits for is not heard either
             return self._refuse(Refusal(Condition.UNAVAILABLE), found, call, host)
@@ -253,7 +253,7 @@ class Front:
             answer = answer_file(kept.content, kept.tag, kept.media_type, call)
             answer.headers += _AS_A_FILE
             return answer
-        what = Trouble.WRONG_METHOD if found.allowed else Trouble.NO_ROUTE
+        what = CallError.WRONG_METHOD if found.allowed else CallError.NO_ROUTE
         raise Refusal(what, Detail(allowed=found.allowed))
 
     async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
