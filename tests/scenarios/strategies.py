@@ -47,7 +47,7 @@ def entries(
             common["where"] = draw(some(st.sampled_from(["before", "middle", "after"])))
         if fault in ("hang", "slow"):
             common["seconds"] = draw(some(st.floats(min_value=0, max_value=longest)))
-        return Entry(fault=fault, **common)
+        return Entry(fault=fault, **common)  # type: ignore[arg-type]  # one of FAULTS
     common["retry_after"] = draw(some(st.integers(0, 86_400) | st.sampled_from(["http-date", "none"])))
     common["body"] = draw(some(texts))
     if draw(st.booleans()):

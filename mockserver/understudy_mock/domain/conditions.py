@@ -28,7 +28,7 @@ class Condition(StrEnum):
 
 
 class CallError(StrEnum):
-    """Refusals that no scenario names: they follow from the call itself."""
+    """What is wrong with the call itself; no scenario can name these refusals."""
 
     NO_ROUTE = "no_route"
     WRONG_METHOD = "wrong_method"
@@ -39,6 +39,17 @@ class CallError(StrEnum):
     WEBHOOK_URL = "webhook_url"
     WEBHOOK_INLINE = "webhook_inline"
     UNKNOWN_CHOICE = "unknown_choice"
+
+
+class Stage(StrEnum):
+    """The checks of a submit, in their order. `END` is after all of them."""
+
+    KEY = "key"
+    LIMIT = "limit"
+    BODY = "body"
+    MODEL = "model"
+    BALANCE = "balance"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)

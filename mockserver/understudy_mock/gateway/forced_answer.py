@@ -1,4 +1,4 @@
-"""Turn a scenario's entry into the answer it stands for."""
+"""The answers that scenarios force, and refusals of files, which no provider words."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DATE_WAIT = 2
 """Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
 
 _DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
-"""What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
+"""Seconds to wait that a forced refusal names where its entry names none (assumed)."""
 
-_TROUBLES = {413: CallError.BODY_TOO_LARGE, 431: CallError.HEADERS_TOO_LARGE}
-"""Statuses that no scenario names by a condition, and that every provider words."""
+_CALL_ERRORS = {413: CallError.BODY_TOO_LARGE, 431: CallError.HEADERS_TOO_LARGE}
+"""Statuses that are no condition, and that every provider words."""
 
 _OF_FILES: Mapping[Condition | CallError, int] = MappingProxyType(
     {
@@ -40,19 +40,19 @@ _OF_FILES: Mapping[Condition | CallError, int] = MappingProxyType(
         CallError.HEADERS_TOO_LARGE: 431,
     }
 )
-"""How a store of files refuses (assumed: plainly); whatever else is wrong is a file that is not there."""
+"""Statuses of refused downloads (assumed); for everything else the file is not there."""
 
 
 def refuse_file(refusal: Refusal) -> Answer:
-    """Word a refusal of a file. Files lie at somebody else's, who knows no key and no quota of the API."""
+    """Return the refusal of a file. Files are on another host, which knows no key and no quota of the API."""
     answer = _plain(_OF_FILES.get(refusal.what, 404))
     if refusal.what is CallError.WRONG_METHOD:
         answer.headers.append((b"allow", ", ".join(refusal.detail.allowed).encode()))
     return answer
 
 
-def strike_file(world: World, entry: Entry) -> Answer:
-    """Word an entry that a download meets: nothing but what the entry says."""
+def force_file_answer(world: World, entry: Entry) -> Answer:
+    """Return the answer to a download that meets an entry: only what the entry says."""
     if entry.condition is not None:
         answer = refuse_file(Refusal(entry.condition))
     else:
@@ -72,7 +72,7 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
 
 
-def strike(
+def force_answer(
     world: World,
     provider: Provider,
     entry: Entry,
@@ -81,7 +81,7 @@ def strike(
     model: str,
     price: int,
 ) -> Answer:
-    """Word an entry that names a condition or a status. Faults are not worded: they are done to an answer."""
+    """Return the answer that an entry with a condition or a status stands for, as the provider words it."""
     answer = _worded(world, provider, entry, place, quirks, model, price)
     _put_body(answer, entry)
     if entry.retry_after is not None:
@@ -127,10 +127,10 @@ def _worded(
         answer.status = entry.status or answer.status
         return answer
     status = entry.status or 500
-    if (trouble := _TROUBLES.get(status)) is not None:
-        return provider.refusal(Refusal(trouble, detail), place, quirks)
-    if (told := provider.unconditioned(status)) is not None:
-        return told
+    if (error := _CALL_ERRORS.get(status)) is not None:
+        return provider.refusal(Refusal(error, detail), place, quirks)
+    if (documented := provider.unconditioned(status)) is not None:
+        return documented
     return json_answer(status, {"error": _phrase(status)}) if status >= 400 else Answer(status, b"", [])
 
 
@@ -138,12 +138,12 @@ def _retry_header(
     world: World, provider: Provider, entry: Entry, own: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
     if entry.retry_after != "none" and provider.retry_header != b"retry-after":
-        return own  # told as an instant already
+        return own  # it already names an instant
     return _wait(world, entry)
 
 
 def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
-    """Give the Retry-After that the entry names, if it names one."""
+    """Return the Retry-After that the entry names, if it names one."""
     if entry.retry_after in (None, "none"):
         return []
     if entry.retry_after == "http-date":
@@ -152,12 +152,12 @@ def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
 
 
 def _date(now: int) -> int:
-    """The instant that an HTTP date names, in seconds since the epoch."""
+    """Return the instant that the HTTP date names, in seconds since the epoch."""
     return -(-now // 1000) + _DATE_WAIT
 
 
 def _type_of(body: str) -> tuple[bytes, bytes]:
-    """Name the type that a text looks like."""
+    """Return the Content-Type that a text looks like."""
     if body.lstrip().startswith("<"):
         return HTML
     return JSON if body.lstrip().startswith(("{", "[", '"')) else TEXT

@@ -4,36 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import msgspec
+from understudy_mock.domain.upload import Upload
 
 KEPT_FILES = 10_000
 """Files kept at most, with those that are promised a place and have not come."""
 
 KEPT_BYTES = 256 * 1024 * 1024
 """Bytes kept at most; the file that was longest not asked for goes first."""
-
-
-class Upload(msgspec.Struct, frozen=True):
-    """One file that an account brought, or is about to bring. `url` is its absolute address.
-
-    `content` is None until it has come, and `tag` names it; `ticket` names the place that waits for it, ""
-    where none does, and `promised` how many bytes are to come there.
-    """
-
-    id: str
-    account: str
-    name: str
-    media_type: str
-    url: str
-    content: bytes | None = None
-    tag: str = ""
-    ticket: str = ""
-    promised: int = 0
-
-    @property
-    def size(self) -> int:
-        """How large it is, in bytes."""
-        return len(self.content or b"")
 
 
 class UploadStore:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from understudy_mock.domain.call import Answer, Headers
 from understudy_mock.domain.conditions import CallError, Condition, Refusal
 from understudy_mock.domain.draw import Draw
+from understudy_mock.domain.facts import Facts
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import State, Step
@@ -71,10 +72,10 @@ class Provider(Protocol):
         """Tell the provider's word for where the job is."""
         return step.state
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
-        """Answer a lookup of the role `what`, or the end of a `wait`; `facts` are described at their finder.
+    def answer(self, facts: Facts) -> Answer:
+        """Answer a call that is about no one job, or whose job is not done in time.
 
-        One that the provider's specs do not have is answered as any unknown route is.
+        Facts that no operation of the provider asks for are answered as any unknown route is.
         """
         return self.refusal(Refusal(CallError.NO_ROUTE), Place("", "", ""), frozenset())
 

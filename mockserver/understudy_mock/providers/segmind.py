@@ -5,13 +5,13 @@ Its second version is a queue: addresses at submit, JSON at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from understudy_mock.domain.call import HTML, Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.conditions import CallError, Condition, Refusal, Violation
 from understudy_mock.domain.draw import Draw, uuid7
+from understudy_mock.domain.facts import Balance, Facts, Uploaded
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
@@ -136,17 +136,17 @@ class Segmind(Provider):
         """Sign nothing."""
         return []
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+    def answer(self, facts: Facts) -> Answer:
         """Answer the credits, or where uploaded files are kept."""
-        match what:
-            case "balance":
+        match facts:
+            case Balance():
                 # https://docs.segmind.com/api-reference/account-and-billing-apis
-                return json_answer(200, {"credits": usd(facts["balance"]), "free-credits": 0.0})
-            case "upload":
-                urls = [file.url for file in facts["files"]]
+                return json_answer(200, {"credits": usd(facts.balance), "free-credits": 0.0})
+            case Uploaded():
+                urls = [file.url for file in facts.files]
                 return json_answer(200, {"file_urls": urls, "message": "Files uploaded"})
             case _:
-                return super().tell(what, facts)
+                return super().answer(facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

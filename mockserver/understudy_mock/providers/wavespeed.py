@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +13,17 @@ from understudy_mock.domain.call import Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.domain.conditions import CallError, Condition, Refusal, Violation
 from understudy_mock.domain.draw import Draw, uuid7
+from understudy_mock.domain.facts import (
+    Balance,
+    Facts,
+    JobPage,
+    Models,
+    Secret,
+    StillRunning,
+    Stored,
+    Ticket,
+    Uploaded,
+)
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
@@ -168,42 +178,40 @@ class WaveSpeed(Provider):
             (b"webhook-signature", f"v3,{digest}".encode()),
         ]
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+    def answer(self, facts: Facts) -> Answer:
         """Answer a lookup inside the envelope."""
-        match what:
-            case "secret":
-                return self._envelope({"secret": facts["secret"]})
-            case "balance":
+        match facts:
+            case Secret():
+                return self._envelope({"secret": facts.secret})
+            case Balance():
                 # https://wavespeed.ai/docs/check-balance has another path, and a currency beside.
-                beside = {"currency": "USD"} if facts["alias"] else {}
-                return self._envelope({"balance": usd(facts["balance"]), **beside})
-            case "models":
-                return self._envelope([_model(model, priced) for model, priced in facts["models"]])
-            case "list":
-                items = [self.prediction(job, step, urls) for job, step, urls in facts["items"]]
-                return self._envelope({"page": facts["page"], "total": facts["total"], "items": items})
-            case "wait":
+                beside = {"currency": "USD"} if facts.alias else {}
+                return self._envelope({"balance": usd(facts.balance), **beside})
+            case Models():
+                return self._envelope([_model(model, priced) for model, priced in facts.priced])
+            case JobPage():
+                items = [self.prediction(job, step, urls) for job, step, urls in facts.jobs]
+                return self._envelope({"page": facts.page, "total": facts.total, "items": items})
+            case StillRunning():
                 # WaveSpeedAI/wavespeed-python, tests/test_api.py: the text and the code of the soft timeout.
-                told = self.prediction(facts["job"], facts["step"], [])
-                seconds = f"{facts['seconds']:g}"
+                told = self.prediction(facts.job, facts.step, [])
+                seconds = f"{facts.seconds:g}"
                 late = (
                     f"Sync mode timed out after {seconds} seconds. "
                     "The prediction is still processing asynchronously."
                 )
                 return self._envelope({**told, "status": "processing", "code": _TIMED_OUT, "error": late})
-            case "upload":
-                (file,) = facts["files"]
+            case Uploaded():
+                (file,) = facts.files
                 kind = file.media_type.partition("/")[0]
                 told = {"type": kind, "download_url": file.url, "filename": file.name, "size": file.size}
                 return self._envelope(told)
-            case "ticket":
-                file = facts["file"]
-                place = {"method": "PUT", "url": facts["url"], "headers": {"Content-Type": file.media_type}}
+            case Ticket():
+                file = facts.file
+                place = {"method": "PUT", "url": facts.url, "headers": {"Content-Type": file.media_type}}
                 return self._envelope({"download_url": file.url, "upload": place})
-            case "keep":
+            case Stored():
                 return Answer(200, b"", [])
-            case _:
-                return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Word a refusal."""

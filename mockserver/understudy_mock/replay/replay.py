@@ -33,9 +33,9 @@ from understudy_mock.domain.timeline import State, Step, Timeline
 from understudy_mock.domain.webhook import Callback, Receiver, callbacks
 from understudy_mock.gateway import lookups
 from understudy_mock.gateway.accounts import Account
+from understudy_mock.gateway.body import read_body
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.submit import read_body
 from understudy_mock.gateway.webhook_urls import asked_address, read_receiver
 from understudy_mock.gateway.world import World
 from understudy_mock.har.recognise import is_this_machine

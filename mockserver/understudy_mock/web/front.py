@@ -21,7 +21,7 @@ from understudy_mock.domain.model import Operation, Role
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway import lookups, uploads
 from understudy_mock.gateway.addresses import rendition_of
-from understudy_mock.gateway.forced_answer import refuse_file, strike, strike_file
+from understudy_mock.gateway.forced_answer import force_answer, force_file_answer, refuse_file
 from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, HUNG_UP, JournalEntry, cut
 from understudy_mock.gateway.play import ForcedAnswer
 from understudy_mock.gateway.status import fetch, status
@@ -229,8 +229,8 @@ class Front:
             return await self._answer(found, call)
         except Refusal as refusal:
             return self._refuse(refusal, found, call, host)
-        except ForcedAnswer as struck:
-            return await self._strike(struck.entry, found, call, host)
+        except ForcedAnswer as forced:
+            return await self._force(forced.entry, found, call, host)
         except (StudioBusy, Unwanted):  # what nobody waits for is not heard either
             return self._refuse(Refusal(Condition.UNAVAILABLE), found, call, host)
         except Exception:
@@ -249,23 +249,23 @@ class Front:
             answer.fault = fault
             return answer
         if found.kept is not None and call.method in found.allowed:
-            kept = uploads.fetch(self.world, *found.kept, call)
-            answer = answer_file(kept.content, kept.tag, kept.media_type, call)
+            upload = uploads.fetch(self.world, *found.kept, call)
+            answer = answer_file(upload.content or b"", upload.tag, upload.media_type, call)
             answer.headers += _AS_A_FILE
             return answer
         what = CallError.WRONG_METHOD if found.allowed else CallError.NO_ROUTE
         raise Refusal(what, Detail(allowed=found.allowed))
 
-    async def _strike(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
-        """Word a scenario's entry: as the provider does, but for files."""
+    async def _force(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
+        """Return the answer that a scenario's entry stands for."""
         if found.is_file:
-            return strike_file(self.world, entry)
+            return force_file_answer(self.world, entry)
         job = await self.world.store.get(call.job) if call.job else None
         provider = self.world.provider(found.provider)
         model = job.model if job is not None else found.operation.model if found.operation else None
         place = Place(host, call.path, self.world.trace())
         quirks = self._quirks(call)
-        return strike(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
+        return force_answer(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
 
     def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
         if found.is_file:
