@@ -7,14 +7,14 @@ another order changes nothing else. Equal seeds and equal calls give equal jobs 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 _RAND_A = (1 << 12) - 1
 _RAND_B = (1 << 62) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(msgspec.Struct, frozen=True):
     """The generator of one job."""
 
     root: bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -57,8 +56,7 @@ def invalid(name: str, reason: str, *, missing: bool = False) -> Refusal:
     return Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct):
     """What the body of a submit asks for, or why it is refused.
 
     `parts` are its canonical JSON in parts, `name` what stands for it where equal bodies are counted,
@@ -69,7 +67,7 @@ class Asked:
     advice: tuple[str, ...] = ()
     parts: tuple[bytes, ...] = ()
     name: bytes = b""
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = {}
     waits: bool = False
     inline: bool = False
 

@@ -26,7 +26,7 @@ HUNG_UP = "the client hung up"
 """How `error` begins where the caller left before it had the whole answer."""
 
 
-class JournalEntry(msgspec.Struct, frozen=True, gc=False):
+class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One exchange. Instants are ms since the epoch, durations ms, sizes bytes before anything was cut.
 
     `key` is what the caller showed; it never leaves the process and is there so that writers can remove
@@ -36,25 +36,25 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False):
     follow, was ahead of `at`.
     """
 
-    number: int
-    kind: Literal["call", "delivery"]
-    at: int
-    duration: float
-    key: str
-    account: str
-    provider: str
-    operation: str
+    number: int = 0
+    kind: Literal["call", "delivery"] = "call"
+    at: int = 0
+    duration: float = 0.0
+    key: str = ""
+    account: str = ""
+    provider: str = ""
+    operation: str = ""
     method: str
     url: str
-    http_version: str
-    request_headers: Headers
-    request_body: bytes
-    request_size: int
-    status: int
-    response_headers: Headers
-    response_body: bytes
-    response_size: int
-    kept: int
+    http_version: str = "1.1"
+    request_headers: Headers = []
+    request_body: bytes = b""
+    request_size: int = 0
+    status: int = 0
+    response_headers: Headers = []
+    response_body: bytes = b""
+    response_size: int = 0
+    kept: int = 0
     job: str = ""
     scenario: str = ""
     fault: str = ""
@@ -71,16 +71,12 @@ class Journal:
         self._entries: deque[JournalEntry] = deque()
         self._keep = max(0, keep)
         self._bytes = 0
-        self._next = 1
-
-    @property
-    def next_number(self) -> int:
+        self.next_number = 1
         """The number that the next entry gets."""
-        return self._next
 
     def append(self, entry: JournalEntry) -> None:
         """Keep an entry, whose number must be `next_number`, and drop the oldest for it."""
-        self._next += 1
+        self.next_number += 1
         self._entries.append(entry)
         self._bytes += entry.kept
         while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from understudy_mock.domain.call import Call
 from understudy_mock.domain.draw import Draw
@@ -22,7 +22,7 @@ from understudy_mock.providers import Provider
 _AS_DOCUMENTED = Course()
 
 
-class Submission(NamedTuple):
+class Submission(msgspec.Struct, frozen=True):
     """A submit that has passed every check."""
 
     operation: Operation
@@ -36,7 +36,8 @@ class Submission(NamedTuple):
 
 def plan_job(world: World, submission: Submission) -> Job:
     """Plan the job of a submit."""
-    operation, model, call, account, asked, scenario, receiver = submission
+    operation, model, account = submission.operation, submission.model, submission.account
+    asked, scenario, receiver = submission.asked, submission.scenario, submission.receiver
     provider = world.provider(operation.provider)
     nth = account.nth(hash((operation.id, asked.name)))
     draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked.name, nth)
@@ -53,9 +54,9 @@ def plan_job(world: World, submission: Submission) -> Job:
         root=draw.root,
         created=created,
         timeline=_timeline(world, model, course, _ending(world, course, provider, draw)),
-        origin=call.origin,
-        media_origin=call.media_origin,
-        price=call.price,
+        origin=submission.call.origin,
+        media_origin=submission.call.media_origin,
+        price=submission.call.price,
         held=account.wallet is not None,
         outputs=course.outputs or model.media.count_of(asked.values),
         format=model.media.format_of(asked.values),

@@ -90,9 +90,9 @@ async def _find(world: World, operation: Operation, call: Call, account: Account
 async def _answer(world: World, operation: Operation, call: Call, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
-    urls = await urls_of(world, job, step, call.is_heard) if step.state is State.COMPLETED else []
+    is_done = step.state is State.COMPLETED
+    urls = await urls_of(world, job, step, call.is_heard) if is_done else []
     if operation.role == "status":
         return provider.status(job, step, urls)
-    done = step.state is State.COMPLETED
-    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if done else b""
+    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if is_done else b""
     return provider.result(job, step, urls, len(file), world.balance_of(job))

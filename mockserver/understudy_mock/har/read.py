@@ -272,11 +272,9 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     if response.redirect and not any(name == b"location" for name, _ in answer_headers):
         answer_headers.append((b"location", _octets(response.redirect)))
     entry = JournalEntry(
-        number=0,
         kind=own.kind,
         at=int(one.at),
         duration=duration,
-        key="",
         account=_whole(own.account),
         provider=_whole(own.provider),
         operation=_whole(own.operation),
@@ -290,7 +288,6 @@ def _entry(one: _Found, notes: list[str]) -> tuple[JournalEntry, Path | None]:
         response_headers=answer_headers,
         response_body=answered,
         response_size=_size(answered, content.size, one),
-        kept=0,
         job=_whole(own.job),
         scenario=_whole(own.scenario),
         fault=_whole(fault),

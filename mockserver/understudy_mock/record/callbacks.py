@@ -144,12 +144,9 @@ class Callbacks:
             kept.end()
         self._tape.keep(
             JournalEntry(
-                number=0,
                 kind="delivery",
                 at=at,
                 duration=(perf_counter() - began) * 1000,
-                key="",
-                account="",
                 provider=callback.target.provider,
                 operation="webhook",
                 method="POST",
@@ -162,7 +159,6 @@ class Callbacks:
                 response_headers=answer_headers,
                 response_body=answered.text,
                 response_size=answered.size,
-                kept=0,
                 fault="reset" if not status else "",
                 error=error,
             ),

@@ -444,12 +444,8 @@ class Recorder:
     def _described(self, one: _Exchange) -> JournalEntry:
         """Describe as much of an exchange as there is by now."""
         return JournalEntry(
-            number=0,
-            kind="call",
             at=one.at,
             duration=(perf_counter() - one.began) * 1000,
-            key="",
-            account="",
             provider=one.target.provider,
             operation=one.operation.id if one.operation is not None else "",
             method=one.method,
@@ -462,7 +458,6 @@ class Recorder:
             response_headers=one.answer_headers,
             response_body=one.answered.text if one.answered is not None else b"",
             response_size=one.answered.size if one.answered is not None else 0,
-            kept=0,
             fault=one.fault,
             error=one.error,
             waited=one.waited,

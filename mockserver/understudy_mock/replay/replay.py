@@ -654,25 +654,10 @@ def _of_webhook(refusal: Refusal, call: Call) -> str:
 def _as_entry(call: Call, url: str, body: bytes) -> JournalEntry:
     """Give a call the form in which recorded ones are looked up."""
     return JournalEntry(
-        number=0,
-        kind="call",
-        at=0,
-        duration=0,
-        key="",
-        account="",
-        provider="",
-        operation="",
         method=call.method,
         url=url,
-        http_version="",
-        request_headers=[],
         request_body=body,
         request_size=len(body),
-        status=0,
-        response_headers=[],
-        response_body=b"",
-        response_size=0,
-        kept=0,
     )
 
 

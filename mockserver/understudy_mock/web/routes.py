@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+import msgspec
 
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
@@ -17,7 +18,7 @@ _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What a request is for. Without an operation it is for nothing; `allowed` are the methods there are.
 
     `file` is the job and the name of a result file that is asked for, `kept` the same of an uploaded one.
@@ -99,7 +100,10 @@ class Routes:
             route, values = self._walk(path)
         if route is not None and (only is None or route.provider == only):
             found = route.of(method)
-            return found._replace(params=dict(zip(route.names, values, strict=True))) if values else found
+            if not values:
+                return found
+            params = dict(zip(route.names, values, strict=True))
+            return Found(found.provider, found.operation, params, found.allowed)
         file = _FILE.match(path)
         if file is not None and (only is None or host in self._file_hosts):
             return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
