@@ -19,8 +19,9 @@ from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import callbacks
 from understudy_mock.gateway import turns
 from understudy_mock.webhooks import DeliveryState
+from understudy_mock.webhooks.lanes import PLACES
 from understudy_mock.webhooks.log import KEPT_ATTEMPTS, KEPT_OF_AN_ERROR, DeliveryLog
-from understudy_mock.webhooks.sender import LARGE_AT_ONCE, PLACES
+from understudy_mock.webhooks.sender import LARGE_AT_ONCE
 
 WHOLE = 3.7
 

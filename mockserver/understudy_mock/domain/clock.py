@@ -30,6 +30,19 @@ Stamps have four digits for a year (RFC 3339, RFC 9110), and the longest that an
 """
 
 
+async def first_of(*awaited: Coroutine[Any, Any, object] | asyncio.Task[Any]) -> None:
+    """Return when one of several things is done, however it ended, and cancel the others.
+
+    A task that was passed in tells by `done()` whether it was among the first.
+    """
+    racing = [asyncio.ensure_future(one) for one in awaited]
+    try:
+        await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future in racing:
+            future.cancel()
+
+
 class Clock(Protocol):
     """What the gateway knows of time."""
 
@@ -145,15 +158,10 @@ class ManualClock:
     async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
         """Do some work before somebody has moved time on by `limit` ms. Raises TimeoutError."""
         working = asyncio.ensure_future(work)
-        waiting = asyncio.ensure_future(self.reach(self._now + limit))
-        try:
-            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                return working.result()
-            raise TimeoutError
-        finally:
-            working.cancel()
-            waiting.cancel()
+        await first_of(working, self.reach(self._now + limit))
+        if working.done():
+            return working.result()
+        raise TimeoutError
 
     def _set(self, instant: int) -> None:
         self._now = instant

@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.clock import Clock
+from understudy_mock.domain.clock import Clock, first_of
 from understudy_mock.domain.conditions import Condition, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.money import Wallet
@@ -183,13 +183,9 @@ class World:
         patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
         wait = patience if end is None else end.at if seconds is None else min(end.at, patience)
         event = self._ended_by_hand.setdefault(job.id, asyncio.Event())
-        by_plan = asyncio.ensure_future(self.clock.sleep_until(job.created + wait))
-        by_hand = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({by_plan, by_hand}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self.clock.sleep_until(job.created + wait), event.wait())
         finally:
-            by_plan.cancel()
-            by_hand.cancel()
             self._ended_by_hand.pop(job.id, None)
         kept = await self.store.get(job.id)
         if kept is None and self.clock.now() < job.created + wait:
