@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.support import Gateway, MakeGateway, key_headers
-from understudy_mock.domain.upload import Upload
+from understudy_mock.domain.facts import Upload
 from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.gateway.uploads import MOST_FILES
 from understudy_mock.settings import MAX_BODY

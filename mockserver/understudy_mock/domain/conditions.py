@@ -1,6 +1,6 @@
-"""What can be wrong with a call, before any provider has worded it.
+"""What can be wrong with a call, whatever the provider.
 
-A decision raises `Refusal`; the provider's module renders it once, at the rim.
+A decision raises `Refusal`; the provider's module words it once, when the answer is made.
 """
 
 from __future__ import annotations

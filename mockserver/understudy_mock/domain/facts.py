@@ -1,4 +1,4 @@
-"""What an answer is about that is no job's: facts that a decision finds and a provider words.
+"""The facts of answers that are not about one job's state. Decisions find them, providers word them.
 
 Money is in micro-USD.
 """
@@ -7,10 +7,34 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import Step
-from understudy_mock.domain.upload import Upload
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """One file that an account brought, or is about to bring. `url` is its absolute address.
+
+    `content` is None until it has come, and `tag` names it; `ticket` names the place that waits for it, ""
+    where none does, and `promised` how many bytes are to come there.
+    """
+
+    id: str
+    account: str
+    name: str
+    media_type: str
+    url: str
+    content: bytes | None = None
+    tag: str = ""
+    ticket: str = ""
+    promised: int = 0
+
+    @property
+    def size(self) -> int:
+        """How large it is, in bytes."""
+        return len(self.content or b"")
 
 
 class Secret(NamedTuple):

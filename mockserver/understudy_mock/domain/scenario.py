@@ -1,6 +1,6 @@
-"""What the provider will do this time: one frozen value, whatever it was made of.
+"""What the provider will do this time.
 
-Files, command line, admin API, tests and recordings all hold this same `Scenario`. A scenario that is
+Files, command line, admin API, tests and recordings all use this same `Scenario`. A scenario that is
 not understood is refused with a JSON pointer to the place. Seconds of the job and its webhook are
 provider seconds (the gateway's speed divides them); those of an entry are real seconds.
 """
@@ -131,7 +131,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     quirks: Names = ()
 
     def __post_init__(self) -> None:
-        # The place is told as msgspec tells it, so that `read_scenario` finds both alike.
+        # Written as msgspec writes a place, so that `read_scenario` finds both alike.
         for index, quirk in enumerate(self.quirks):
             if quirk not in QUIRKS:
                 known = ", ".join(QUIRKS)
@@ -145,7 +145,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 def met(entries: tuple[Entry, ...], nth: int) -> Entry | None:
-    """Tell which entry the call number `nth` (from 0) meets; None when it goes well.
+    """Return the entry that call number `nth` (from 0) meets; None when it goes well.
 
     Each entry lets `after` calls pass and answers `times` calls; then the next one starts counting.
     """
@@ -184,7 +184,7 @@ _ALLOWED = {
 
 
 def read_scenario(data: Any) -> Scenario:
-    """Make a scenario of what YAML or JSON gave. Raises ScenarioError, which points to the place."""
+    """Return the scenario that decoded YAML or JSON describes. Raises ScenarioError."""
     try:
         return msgspec.convert(data, Scenario)
     except msgspec.ValidationError as error:
@@ -199,6 +199,6 @@ def read_scenario(data: Any) -> Scenario:
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:
-    """Turn a scenario into plain data that `read_scenario` takes back unchanged."""
+    """Return a scenario as plain data that `read_scenario` reads back unchanged."""
     data: dict[str, Any] = msgspec.to_builtins(scenario)
     return {name: value for name, value in data.items() if value != {}}

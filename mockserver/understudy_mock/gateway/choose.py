@@ -154,7 +154,7 @@ def _by_code(text: str) -> Choice:
 
 
 def _preferences(header: bytes) -> dict[str, str]:
-    """Read the preferences that are ours; others (RFC 7240 has several) are for somebody else."""
+    """Return the preferences that this gateway knows; RFC 7240 has others."""
     wanted = {}
     for part in header.decode("latin-1").replace(";", ",").split(","):
         name, equals, value = part.partition("=")

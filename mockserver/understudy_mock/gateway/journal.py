@@ -29,11 +29,10 @@ HUNG_UP = "the client hung up"
 class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One exchange. Instants are ms since the epoch, durations ms, sizes bytes before anything was cut.
 
-    `key` is what the caller showed; it never leaves the process and is there so that writers can remove
-    it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
-    the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
-    answer began, None where that is not known. `drift` is how many ms the wall clock, which dates in answers
-    follow, was ahead of `at`.
+    `key` is what the caller sent; it never leaves the process and is there so that writers can remove it
+    wherever it stands. A `call` came in, a `delivery` went out. `kept` is what the entry counts for in the
+    journal's bound. `waited` is how much of the duration passed before the answer began, None where that is
+    not known. `drift` is how many ms the wall clock, which dates in answers follow, was ahead of `at`.
     """
 
     number: int = 0
@@ -83,11 +82,11 @@ class Journal:
             self._bytes -= self._entries.popleft().kept
 
     def since(self, number: int) -> Iterator[JournalEntry]:
-        """Walk the entries from `number` on, oldest first."""
+        """Iterate over the entries from `number` on, oldest first."""
         return (entry for entry in list(self._entries) if entry.number >= number)
 
     def clear(self, account: str | None) -> list[JournalEntry]:
-        """Forget the entries of an account, or all, and give them to be let go of."""
+        """Forget the entries of an account, or all, and return them to be let go of."""
         kept: list[JournalEntry] = []
         gone: list[JournalEntry] = []
         for entry in self._entries:
@@ -97,12 +96,12 @@ class Journal:
         return gone
 
     def __len__(self) -> int:
-        """Tell how many entries are kept."""
+        """Return how many entries are kept."""
         return len(self._entries)
 
 
 def size_of(*heads: Headers) -> int:
-    """Tell the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
+    """Return the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
     pairs = [pair for head in heads for pair in head]
     return AN_ENTRY + A_HEADER * len(pairs) + sum(len(name) + len(value) for name, value in pairs)
 

@@ -16,7 +16,7 @@ class ScenarioFileError(Exception):
 
 
 def bundled_scenarios() -> Path:
-    """Tell where the scenarios that ship with Understudy are: in the wheel, or in the checkout."""
+    """Return where the scenarios that ship with Understudy are: in the wheel, or in the checkout."""
     package = Path(str(resources.files("understudy_mock")))
     inside = package / "_data" / "fixtures" / "scenarios"
     return inside if inside.is_dir() else package.parents[1] / "fixtures" / "scenarios"
@@ -46,15 +46,15 @@ def read_file(file: Path) -> Scenario:
         raise ScenarioFileError(f"{file}: {error}") from None
 
 
-def find(book: dict[str, Scenario], name_or_file: str) -> Scenario:
-    """Find a scenario by its name, else read it from a file. Raises ScenarioFileError."""
-    known = book.get(name_or_file)
+def find(scenarios: dict[str, Scenario], name_or_file: str) -> Scenario:
+    """Return the scenario with a name, else read it from a file. Raises ScenarioFileError."""
+    known = scenarios.get(name_or_file)
     if known is not None:
         return known
     file = Path(name_or_file)
     if file.is_file():
         return read_file(file)
-    known_ones = f"known are {', '.join(book) or 'none'}"
+    known_ones = f"known are {', '.join(scenarios) or 'none'}"
     if file.is_dir():
         raise ScenarioFileError(
             f"{name_or_file!r} is a directory, and no scenario is called so; {known_ones}"

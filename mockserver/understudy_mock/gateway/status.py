@@ -79,7 +79,7 @@ async def _find(world: World, operation: Operation, call: Call, account: Account
         or job.model.provider != operation.provider
         or (operation.model is not None and job.model is not operation.model)
     ):
-        hold(world, operation, call, account)  # a key that is not known is told so before anything else
+        hold(world, operation, call, account)  # a forced refusal of the key comes before anything else
         raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
     call.job = job.id
     if job.scenario is not None:

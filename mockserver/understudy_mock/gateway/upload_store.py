@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from understudy_mock.domain.upload import Upload
+from understudy_mock.domain.facts import Upload
 
 KEPT_FILES = 10_000
 """Files kept at most, with those that are promised a place and have not come."""
@@ -56,7 +56,7 @@ class UploadStore:
         return self._bytes
 
     def __len__(self) -> int:
-        """Tell how many uploads there are."""
+        """Return how many uploads there are."""
         return len(self._uploads)
 
     def _drop(self, upload_id: str) -> None:

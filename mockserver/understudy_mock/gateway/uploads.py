@@ -22,9 +22,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from understudy_mock.domain.call import Answer, Call
 from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.draw import Draw
-from understudy_mock.domain.facts import Stored, Ticket, Uploaded
+from understudy_mock.domain.facts import Stored, Ticket, Upload, Uploaded
 from understudy_mock.domain.model import Operation
-from understudy_mock.domain.upload import Upload
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.body import invalid, read_valid_body
 from understudy_mock.gateway.play import admit, prefer
@@ -121,7 +120,7 @@ def _named(
     account: Account,
     file: _Brought,
 ) -> Upload:
-    """Give a file its name, its type and its address."""
+    """Return the upload that a file becomes, with its name, its type and its address."""
     name = _plain_name(file.name)
     media_type = file.media_type.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(media_type) or media_type == _ANY_TYPE:

@@ -18,7 +18,7 @@ _MODE = b"x-webhook-mode"
 def read_receiver(
     world: World, operation: Operation, call: Call, *, allow_http: bool = False
 ) -> Receiver | None:
-    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
+    """Return where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
 
     `allow_http` lets an `http://` address pass whatever the settings say of those.
     """
@@ -31,7 +31,7 @@ def read_receiver(
 
 
 def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[str, str]:
-    """Give the name of what holds the webhook's address, and the address; "" where none is asked for."""
+    """Return what holds the webhook's address, and the address; "" where none is asked for."""
     if operation.webhook_header:
         return "X-Webhook-URL", header.decode("latin-1").strip()
     name = operation.webhook_query
@@ -42,7 +42,7 @@ def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[st
 
 
 def _problem(world: World, url: str, *, allow_http: bool) -> str:
-    """Say what is wrong with an address, "" when nothing is."""
+    """Return what is wrong with an address, "" when nothing is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

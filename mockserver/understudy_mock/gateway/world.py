@@ -1,4 +1,4 @@
-"""The world of one gateway: everything that changes, made by a factory and passed in."""
+"""The state of one gateway: everything that changes. A factory makes it, and it is passed in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Files(Protocol):
     """What makes result files."""
 
     async def file(self, rendition: Rendition, wanted: Wanted = always) -> bytes:
-        """Make the file, or fetch it from the cache. It is given up when nobody who asked wants it."""
+        """Return the file, made or from the cache. The work is given up when no caller wants it any more."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -59,23 +59,23 @@ class Announcer(Protocol):
         """End what is being sent, and say what was not."""
 
 
-class Silence:
+class Silence(Announcer):
     """An announcer that sends nothing."""
 
     def plan(self, job: Job) -> None:
-        """Do nothing."""
+        return
 
     async def first_attempt(self, job: Job, seconds: float) -> None:
-        """Do nothing."""
+        return
 
     def forget(self, job_id: str) -> None:
-        """Do nothing."""
+        return
 
     async def clear(self, account: str | None) -> None:
-        """Do nothing."""
+        return
 
     async def close(self) -> None:
-        """Do nothing."""
+        return
 
 
 @dataclass(eq=False)
@@ -83,7 +83,7 @@ class World:
     """One gateway's settings, time, knowledge and memory."""
 
     is_recorded: ClassVar[bool] = False
-    """Whether what happens was recorded, so that no scenario, money or rate of its own has a say in it."""
+    """Whether a recording decides what happens, and no scenario, balance or rate limit does."""
 
     settings: Settings
     catalog: Catalog
@@ -108,7 +108,7 @@ class World:
         self._ended_by_hand: dict[str, asyncio.Event] = {}
 
     def provider(self, name: str) -> Provider:
-        """The wording of a provider."""
+        """Return the wording of a provider."""
         return PROVIDERS[name]
 
     def learn(self, scenario: Scenario) -> None:
@@ -117,11 +117,11 @@ class World:
             self.scenarios[scenario.name] = scenario
 
     async def step(self, job: Job) -> Step:
-        """Tell where the job is now."""
+        """Return where the job is now."""
         return job.timeline.at(await self.store.age(job, self.clock.now()))
 
     async def visible_job(self, job_id: str, account: str) -> Job | None:
-        """Find a job; that of another account does not exist for this one."""
+        """Return a job; that of another account does not exist for this one."""
         job = await self.store.get(job_id)
         return job if job is not None and job.account == account else None
 
@@ -129,7 +129,7 @@ class World:
         """Keep a new job, and plan its refund where its end gives one."""
         if job.held and job.refunded and (wallet := self.wallet_of(job)) is not None:
             end = job.timeline.end
-            assert end is not None  # refunded tells that it ends
+            assert end is not None  # only a job that ends is refunded
             wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
         forgotten = await self.store.put(job, self.clock.now())
         if job.receiver is not None:
@@ -147,7 +147,7 @@ class World:
             self._ended_by_hand[job.id].set()
 
     def wallet_of(self, job: Job) -> Wallet | None:
-        """The wallet that paid for the job, if its account is still in use."""
+        """Return the wallet that paid for the job, if its account is still in use."""
         account = self.accounts.named(job.account)
         return account.wallet if account is not None else None
 
@@ -168,16 +168,16 @@ class World:
         return ended
 
     def balance_of(self, job: Job) -> int:
-        """What the job's account is told that it has left, in micro-USD."""
+        """Return the balance of the job's account, in micro-USD, as answers show it."""
         account = self.accounts.named(job.account)
         return UNKEPT_BALANCE if account is None else account.balance(self.clock.now())
 
     async def ended(self, job: Job, seconds: float | None = None) -> Job:
-        """Wait until the job has ended, by plan or by hand, and give it as it then is.
+        """Wait until the job has ended, by plan or by hand, and return it as it then is.
 
-        After `seconds` of provider time it is given as it is, ended or not. Without them, one that never
-        ends is given up after ten provider minutes (assumed): Refusal, timeout. One that is forgotten for
-        others before it has ended cannot be told of any more: Refusal, unavailable.
+        After `seconds` of provider time it is returned as it is, ended or not. Raises Refusal: TIMEOUT,
+        without `seconds`, for a job that has not ended after ten provider minutes (assumed); UNAVAILABLE for
+        one that was forgotten for others before it ended.
         """
         end = job.timeline.end
         patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
@@ -221,7 +221,7 @@ class World:
         return forgotten
 
     def trace(self) -> str:
-        """Draw a UUID for an error that carries one."""
+        """Return a UUID for an error that carries one."""
         self._traces += 1
         digest = hashlib.blake2b(f"{self.settings.seed}\0{self._traces}".encode(), digest_size=16).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"

@@ -40,7 +40,7 @@ from understudy_mock.web.routes import Found, Routes
 _log = logging.getLogger("understudy")
 
 _AS_A_FILE = [(b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox")]
-"""Somebody's upload is served beside the admin API: it may be a page, but runs as one from nowhere."""
+"""An upload may be a page, and is served beside the admin API: these headers give it no origin."""
 
 MAX_BODIES = 128 * 1024 * 1024
 """Most bytes of request bodies held at once, by all calls that are not answered yet; more is 503."""
@@ -103,7 +103,7 @@ class Front:
             await self._lifespan(receive, send)
 
     async def _hang_up(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End a call that still waits when the server ends: its connection breaks, as it would in life."""
+        """Break the connection of a call that still waits when the server ends."""
         connection = connection_of(scope)
         if connection is None:
             raise asyncio.CancelledError
@@ -140,7 +140,7 @@ class Front:
         found = self._routes.find(method, path, host)
         call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
         if self._cors is not None and (allowed := self._cors.preflight(method, headers)) is not None:
-            await _send(allowed, method, send)  # the browser's own question, not the caller's: not kept
+            await _send(allowed, method, send)  # the browser asks this, not the caller: it is not kept
             return
         connection = connection_of(scope)
         cycle = connection.cycle if connection is not None else None
@@ -160,7 +160,7 @@ class Front:
         if self._cors is not None:
             allowing = [*answer.headers, *self._cors.headers(headers)]
             answer = Answer(answer.status, answer.body, allowing, answer.fault)
-        # A caller that has had enough before the answer was there has not heard it.
+        # A caller that left before the answer was there has not heard it.
         error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
         try:
             if answer.fault is None:
@@ -179,7 +179,7 @@ class Front:
             )
 
     async def _read(self, receive: Receive, call: Call) -> None:
-        """Read the request's body, or note that it is too large: before it is read, where that is told.
+        """Read the request's body, or note that it is too large; Content-Length may say so before.
 
         What the call then holds counts in `_bodies`. Raises Refusal where too much is held already.
         """
@@ -193,7 +193,7 @@ class Front:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    return  # half of a body is none, even if it could be read
+                    return  # half a body counts as none, even if it is valid JSON
                 part = message.get("body", b"")
                 more = message.get("more_body", False)
                 size += len(part)
@@ -210,7 +210,7 @@ class Front:
             self._bodies -= size - call.size
 
     async def _play(self, answer: Answer, scope: Scope, receive: Receive, send: Send) -> Answer:
-        """Send an answer with its fault done to it, and tell what went out."""
+        """Send an answer with its fault, and return it as far as it was sent."""
         entry = answer.fault
         assert entry is not None  # else there is nothing to play
         wire = Wire(send, receive, connection_of(scope), scope["method"], self.world.clock)
@@ -225,7 +225,7 @@ class Front:
             return self._refuse(refusal, found, call, host)
         except ForcedAnswer as forced:
             return await self._force(forced.entry, found, call, host)
-        except (StudioBusy, Unwanted):  # what nobody waits for is not heard either
+        except (StudioBusy, Unwanted):  # if unwanted, the caller is gone and does not hear this
             return self._refuse(Refusal(Condition.UNAVAILABLE), found, call, host)
         except Exception:
             # A bug of ours must not look like a dead server; the traceback is for its maintainer.

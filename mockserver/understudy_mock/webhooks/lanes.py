@@ -114,7 +114,7 @@ class Lane:
         return callback.at <= self.floor or callback.key in self.taken
 
     def end(self) -> None:
-        """Send nothing more, and let nobody wait for it."""
+        """Send nothing more, and end every wait for it."""
         if self.task is not None:
             self.task.cancel()
         self.tried.set()

@@ -27,23 +27,21 @@ class Script(Protocol):
         """Plan the callbacks of a job that has a receiver, in the order they are sent."""
 
     async def word(self, job: Job, callback: Callback) -> bytes:
-        """Word a callback when it is sent."""
+        """Return the body of a callback when it is sent."""
 
 
-class AsDocumented:
+class AsDocumented(Script):
     """The callbacks that the provider documents, with what the job's scenario does to them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def callbacks(self, job: Job) -> Iterator[Callback]:
-        """Plan the callbacks of a job that has a receiver, in the order they are sent."""
         receiver = job.receiver
         assert receiver is not None  # the gateway plans no others
         return callbacks(job.timeline, receiver.mode, webhook_of(job), self._world.settings.speed)
 
     async def word(self, job: Job, callback: Callback) -> bytes:
-        """Word a callback when it is sent."""
         step = callback.step
         provider = self._world.provider(job.model.provider)
         urls = await urls_of(self._world, job, step)

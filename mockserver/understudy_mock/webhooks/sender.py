@@ -304,7 +304,7 @@ class Sender:
                     return
                 pauses = receiver.pauses
                 lane.gives_up_at = self._world.clock.now() + TIMEOUT
-                if lane.moves_at is not None:  # somebody has waited in vain for what went before
+                if lane.moves_at is not None:  # `settled` has given up waiting for this lane
                     lane.moves_at = lane.gives_up_at
                 attempt = await self._attempt(delivery)
             finally:
@@ -368,18 +368,18 @@ class Sender:
         return None if refused else attempt
 
     async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
-        """Word a callback, and sign it for the receiver's clock."""
+        """Return the signed request of a callback. Its stamp is by the wall clock, as receivers have it."""
         job = delivery.job
         provider = self._world.provider(job.model.provider)
         body = await self._script.word(job, delivery.callback)
-        wish = webhook_of(job).signature
+        signature = webhook_of(job).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
         at = self._world.clock.wall()
         signed: Headers = []
-        if wish != "missing":
-            shown = secret + "?" if wish == "bad" else secret
-            stamp = at - STALE if wish == "stale" else at
+        if signature != "missing":
+            shown = secret + "?" if signature == "bad" else secret
+            stamp = at - STALE if signature == "stale" else at
             signed = await apart(len(body), provider.sign, shown, event, stamp, body)
         return [(b"content-type", b"application/json"), *signed], body
 

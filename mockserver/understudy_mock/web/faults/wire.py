@@ -86,7 +86,7 @@ class Wire:
         await self.gone()
 
     async def flush(self) -> None:
-        """Give what was sent the time to arrive."""
+        """Wait until what was sent has probably arrived."""
         if self._transport is not None:
             await asyncio.sleep(_FLUSH)
 
