@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import msgspec
@@ -37,9 +38,18 @@ from tests.scenarios.strategies import playable, scenarios
 from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
-from understudy_mock.domain.scenario import Course, Entry, Scenario, read_scenario, write_scenario
+from understudy_mock.domain.scenario import (
+    FAULTS,
+    Course,
+    Entry,
+    Fault,
+    Scenario,
+    read_scenario,
+    write_scenario,
+)
 from understudy_mock.gateway.scenario_files import read_file
 from understudy_mock.settings import Settings
+from understudy_mock.web import faults
 from understudy_mock.web.faults.wire import Broken
 
 
@@ -281,6 +291,17 @@ async def test_every_result_operation_counts_the_same_polls(gateway: Gateway) ->
     )
     third = await poll(gateway, "pixazo", job)
     assert [each.status_code for each in (first, second, third)] == [503, 503, 200]
+
+
+def test_a_fault_has_a_name_a_file_and_a_word_in_the_readme() -> None:
+    """What the recipe in web/faults asks for is there for each, and nothing else is."""
+    folder = Path(faults.__file__).parent
+    files = {file.stem for file in folder.glob("*.py")} - {"__init__", "nothing", "wire"}
+    (line,) = re.findall(
+        r"- a `fault` on the wire: `([^`]+)`",
+        (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8"),
+    )
+    assert set(get_args(Fault)) == set(FAULTS) == files == set(line.split())
 
 
 ENTRIES = [

@@ -82,7 +82,15 @@ def force_answer(
     price: int,
 ) -> Answer:
     """Return the answer that an entry with a condition or a status stands for, as the provider words it."""
-    answer = _worded(world, provider, entry, place, quirks, model, price)
+    now = world.clock.wall()
+    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
+    if isinstance(entry.retry_after, int):
+        wait = entry.retry_after
+    elif entry.retry_after == "http-date":
+        wait = _date(now) - now // 1000
+    resets_at = now + (1 if wait is None else wait) * 1000
+    detail = Detail(retry_after=wait, resets_at=resets_at, model=model, balance=0, price=price)
+    answer = _worded(provider, entry, detail, place, quirks)
     _put_body(answer, entry)
     if entry.retry_after is not None:
         others = [pair for pair in answer.headers if pair[0] != provider.retry_header]
@@ -91,36 +99,7 @@ def force_answer(
     return answer
 
 
-def _put_body(answer: Answer, entry: Entry) -> None:
-    """Give the answer the body that the entry names, if it names one."""
-    if entry.body is not None:
-        answer.body = entry.body.encode()
-        kind = _type_of(entry.body)
-        answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
-
-
-def _worded(
-    world: World,
-    provider: Provider,
-    entry: Entry,
-    place: Place,
-    quirks: frozenset[str],
-    model: str,
-    price: int,
-) -> Answer:
-    now = world.clock.wall()
-    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
-    if isinstance(entry.retry_after, int):
-        wait = entry.retry_after
-    elif entry.retry_after == "http-date":
-        wait = _date(now) - now // 1000
-    detail = Detail(
-        retry_after=wait,
-        resets_at=now + (1 if wait is None else wait) * 1000,
-        model=model,
-        balance=0,
-        price=price,
-    )
+def _worded(provider: Provider, entry: Entry, detail: Detail, place: Place, quirks: frozenset[str]) -> Answer:
     condition = entry.condition or provider.conditions.get(entry.status or 0)
     if condition is not None:
         answer = provider.refusal(Refusal(condition, detail), place, quirks)
@@ -132,6 +111,14 @@ def _worded(
     if (documented := provider.unconditioned(status)) is not None:
         return documented
     return json_answer(status, {"error": _phrase(status)}) if status >= 400 else Answer(status, b"", [])
+
+
+def _put_body(answer: Answer, entry: Entry) -> None:
+    """Give the answer the body that the entry names, if it names one."""
+    if entry.body is not None:
+        answer.body = entry.body.encode()
+        kind = _type_of(entry.body)
+        answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
 
 
 def _retry_header(
