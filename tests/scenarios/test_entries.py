@@ -297,10 +297,8 @@ def test_a_fault_has_a_name_a_file_and_a_word_in_the_readme() -> None:
     """What the recipe in web/faults asks for is there for each, and nothing else is."""
     folder = Path(faults.__file__).parent
     files = {file.stem for file in folder.glob("*.py")} - {"__init__", "nothing", "wire"}
-    (line,) = re.findall(
-        r"- a `fault` on the wire: `([^`]+)`",
-        (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8"),
-    )
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"- a `fault` on the wire: `([^`]+)`", readme)
     assert set(get_args(Fault)) == set(FAULTS) == files == set(line.split())
 
 
