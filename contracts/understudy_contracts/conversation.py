@@ -20,6 +20,7 @@ from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.show import Cleaner
 from understudy_contracts.rules.talk import read_talk
 from understudy_mock.catalog import Catalog
+from understudy_mock.domain.scenario import FAULTS
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.printing import printable
 
@@ -32,15 +33,6 @@ _DETAIL = 240
 _LOOKED_AT = 8 * _DETAIL
 _URL = 200
 
-_FAULTS = {
-    "reset": "breaks the connection",
-    "hang": "never answers",
-    "slow": "lets the body dribble in",
-    "truncate": "closes in the middle of the body",
-    "malformed": "sends half of the JSON as if it were all",
-    "empty": "leaves out the body",
-    "html": "sends a proxy's page instead of JSON",
-}
 _COLOURS: dict[str, str] = {"client": "cyan", "provider": "green", "callback": "magenta", "note": "white"}
 _WIDTH = max(map(len, get_args(Speaker)))
 
@@ -221,7 +213,7 @@ def _answers(one: Exchange) -> str:
         seconds = max(0.0, one.wait - one.ends) / 1000
         parts.append(f"come back in {seconds:.3g} s")
     if fault:
-        parts.append(_FAULTS.get(fault, fault))
+        parts.append(FAULTS.get(fault, fault))
     if entry.error:
         parts.append(entry.error)
     return ", ".join(parts) or "no answer"

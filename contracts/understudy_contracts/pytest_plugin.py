@@ -110,7 +110,7 @@ def understudy_gateway(understudy_settings: Settings, pytestconfig: pytest.Confi
 def _world(settings: Settings, config: pytest.Config, source: str) -> World:
     from understudy_mock.app import create_replay, create_world
     from understudy_mock.catalog import SpecError, open_catalog
-    from understudy_mock.gateway.scenario_files import BookError
+    from understudy_mock.gateway.scenario_files import ScenarioFileError
     from understudy_mock.har.read import read_recording
     from understudy_mock.har.recording import RecordingError
 
@@ -118,7 +118,7 @@ def _world(settings: Settings, config: pytest.Config, source: str) -> World:
     if not files:
         try:
             return create_world(settings)
-        except (SpecError, BookError) as error:
+        except (SpecError, ScenarioFileError) as error:
             _refuse(f"{source}: {error}")
     try:
         catalog = open_catalog(settings.specs)

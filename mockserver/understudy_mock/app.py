@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock, SystemClock
-from understudy_mock.gateway.scenario_files import find, read_book, refuse_unknown_models
+from understudy_mock.gateway.scenario_files import find, read_scenarios, refuse_unknown_models
 from understudy_mock.gateway.world import Files, World
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.write import har_in_parts, known_keys
@@ -27,12 +27,12 @@ def create_world(
     clock: Clock | None = None,
     files: Files | None = None,
 ) -> World:
-    """Return the world of one gateway. Raises SpecError for an invalid spec, BookError for a scenario."""
+    """Return the world of one gateway. Raises SpecError or ScenarioFileError for an invalid file."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
     if catalog is None:
         catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
-    book = read_book()
+    book = read_scenarios()
     chosen = find(book, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
         refuse_unknown_models(chosen, {model.id for model in catalog.models})

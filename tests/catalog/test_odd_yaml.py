@@ -9,7 +9,7 @@ import pytest
 from understudy_mock.catalog import SpecError
 from understudy_mock.catalog.load import parse_document
 from understudy_mock.catalog.notation import NotationError, read_yaml
-from understudy_mock.gateway.scenario_files import BookError, read_file
+from understudy_mock.gateway.scenario_files import ScenarioFileError, read_file
 
 _BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
@@ -55,7 +55,7 @@ def test_it_is_refused_with_its_place_in_specs_and_scenarios(
     with pytest.raises(SpecError) as spec:
         parse_document(file, data)
     assert (spec.value.pointer, message in spec.value.message) == (pointer, True)
-    with pytest.raises(BookError) as scenario:
+    with pytest.raises(ScenarioFileError) as scenario:
         read_file(file)
     assert str(scenario.value).startswith(f"{file}: {pointer or '/'}: ")
     assert "\n" not in str(scenario.value)

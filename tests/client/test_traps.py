@@ -41,6 +41,7 @@ from understudy_contracts.client import (
     ValidationError,
     WaitTimeout,
 )
+from understudy_mock.domain.scenario import BREAKS
 
 polled = pytest.mark.parametrize("provider", POLLED)
 everywhere = pytest.mark.parametrize("provider", PROVIDERS)
@@ -430,7 +431,7 @@ async def test_double_submit(make_gateway: MakeGateway, provider: str, scenario:
 
 
 @everywhere
-@pytest.mark.parametrize("fault", ["reset", "hang", "truncate", "malformed", "empty", "html"])
+@pytest.mark.parametrize("fault", sorted(BREAKS))
 async def test_double_submit_after_any_fault(make_gateway: MakeGateway, provider: str, fault: str) -> None:
     """Whatever happens to the answer, there is one submit."""
     async with staged(

@@ -14,7 +14,7 @@ from understudy_contracts.conformance.protocol import Hello, Mode, Timing
 from understudy_contracts.conformance.stage import budget_ms
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.scenario_files import read_book
+from understudy_mock.gateway.scenario_files import read_scenarios
 
 INPUTS = "pixazo: {model: m, input: {prompt: a}}\n"
 
@@ -92,14 +92,14 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, text: str, message: s
 def test_expectations_follow_from_the_scenario(
     name: str, outcomes: set[str], kinds: set[str], submits: Span, jobs: Span
 ) -> None:
-    expected = derive(read_book()[name], "pixazo", "poll")
+    expected = derive(read_scenarios()[name], "pixazo", "poll")
     assert {*expected.outcomes} == outcomes
     assert {*expected.kinds} == kinds
     assert (expected.submits, expected.jobs) == (submits, jobs)
 
 
 def test_after_a_lost_submit_anything_is_right_but_two_jobs() -> None:
-    expected = derive(read_book()["submit-504-after-accept"], "pixazo", "poll")
+    expected = derive(read_scenarios()["submit-504-after-accept"], "pixazo", "poll")
     assert expected.jobs == Span(0, 1)
     assert {"completed", "failed", "rejected"} <= expected.outcomes
 

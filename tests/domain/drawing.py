@@ -1,4 +1,4 @@
-"""Hypothesis strategies for the domain's values: timelines, wishes, entries and whole scenarios."""
+"""Hypothesis strategies for the domain's values: timelines, courses, entries and whole scenarios."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from understudy_mock.domain.conditions import Condition
-from understudy_mock.domain.planning import Course, Ending
+from understudy_mock.domain.planning import Durations, Ending
 from understudy_mock.domain.quirks import QUIRKS
-from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.scenario import FAULTS, Account, Course, Entry, Scenario, Webhook
 from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
 
 FINAL = sorted(TERMINAL)
@@ -54,8 +54,7 @@ def entries(draw: st.DrawFn, *, accept: bool = False) -> Entry:
     }
     what = draw(st.sampled_from(["condition", "status", "fault"]))
     if what == "fault":
-        faults = ["reset", "hang", "slow", "truncate", "malformed", "empty", "html"]
-        fault = draw(st.sampled_from(faults))
+        fault = draw(st.sampled_from(sorted(FAULTS)))
         fields["fault"] = fault
         if fault == "reset":
             fields["where"] = draw(some(st.sampled_from(["before", "middle", "after"])))
@@ -75,7 +74,7 @@ def entries(draw: st.DrawFn, *, accept: bool = False) -> Entry:
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> Job:
+def courses(draw: st.DrawFn) -> Course:
     """Draw a job's course as a scenario words it."""
     end = draw(some(st.sampled_from(["COMPLETED", "FAILED", "ERROR", "never"])))
     fields: dict[str, Any] = {"end": end}
@@ -83,7 +82,7 @@ def wishes(draw: st.DrawFn) -> Job:
         fields["error"] = draw(some(texts))
     if end in ("FAILED", "ERROR", "never"):
         fields["end_from"] = draw(st.sampled_from(["queued", "processing"]))
-    return Job(
+    return Course(
         queued=draw(some(_seconds)),
         processing=draw(some(_seconds)),
         code=draw(some(st.integers(0, 9_999))),
@@ -94,7 +93,7 @@ def wishes(draw: st.DrawFn) -> Job:
     )
 
 
-courses = st.builds(Course, _seconds, _seconds)
+durations = st.builds(Durations, _seconds, _seconds)
 endings = st.builds(
     Ending, st.sampled_from(FINAL), st.none() | st.just("because"), st.none() | st.integers(1, 9)
 )
@@ -124,7 +123,7 @@ scenarios = st.builds(
     submit=st.lists(entries(accept=True), max_size=3).map(tuple),
     poll=st.lists(entries(), max_size=3).map(tuple),
     media=st.lists(entries(), max_size=3).map(tuple),
-    job=wishes(),
+    job=courses(),
     webhook=webhooks,
     account=accounts,
     quirks=st.lists(st.sampled_from(list(QUIRKS)), unique=True, max_size=3).map(tuple),

@@ -9,7 +9,7 @@ import pytest
 
 from tests.gateway.asking import id_of, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.scenario import Job, Scenario
+from understudy_mock.domain.scenario import Course, Scenario
 from understudy_mock.domain.timeline import State
 
 _JOBS = 400
@@ -59,7 +59,7 @@ async def test_a_reason_is_a_believable_sentence(catalog: Catalog) -> None:
 async def test_an_end_that_a_scenario_names_is_no_matter_of_chance(catalog: Catalog) -> None:
     """A job whose scenario says COMPLETED completes, whatever the rates are."""
     gateway = open_gateway(catalog, fail_rate=1.0)
-    gateway.world.scenario = Scenario(name="ends-well", job=Job(end="COMPLETED"))
+    gateway.world.scenario = Scenario(name="ends-well", job=Course(end="COMPLETED"))
     job = id_of(await submit(gateway, "pixazo"))
     gateway.advance(100)
     assert (await poll(gateway, job, "pixazo")).json()["status"] == "COMPLETED"

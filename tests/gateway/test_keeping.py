@@ -114,23 +114,11 @@ async def test_a_forgotten_job_is_an_unknown_one_everywhere(catalog: Catalog) ->
 def _entry(number: int, kept: int = 100) -> JournalEntry:
     return JournalEntry(
         number=number,
-        kind="call",
-        at=0,
-        duration=0.0,
-        key="",
         account="acct_a" if number % 2 else "acct_b",
         provider="pixazo",
-        operation="",
         method="GET",
         url="/",
-        http_version="1.1",
-        request_headers=[],
-        request_body=b"",
-        request_size=0,
         status=200,
-        response_headers=[],
-        response_body=b"",
-        response_size=0,
         kept=kept,
     )
 

@@ -16,6 +16,7 @@ from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.domain.model import KEPT_OF_A_PROMPT
 from understudy_mock.gateway import submit as submitting
 from understudy_mock.gateway import turns
+from understudy_mock.gateway.body import read_submit
 from understudy_mock.gateway.turns import LARGE, in_turns, let_go
 
 _MANY = 60
@@ -100,13 +101,13 @@ async def test_a_large_body_is_read_in_a_thread(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, size: int, thread: str
 ) -> None:
     """A small one is read where it came."""
-    understand, seen = submitting.understand, []
+    seen: list[str] = []
 
     def watched(*arguments: Any) -> Any:
         seen.append(threading.current_thread().name)
-        return understand(*arguments)
+        return read_submit(*arguments)
 
-    monkeypatch.setattr(submitting, "understand", watched)
+    monkeypatch.setattr(submitting, "read_submit", watched)
     body = {"prompt": "a" * size}
     answer = await gateway.call("POST", SUBMITS["pixazo"], headers=key_headers("pixazo"), json=body)
     assert (answer.status_code, seen) == (202, [thread])

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.support import Gateway, MakeGateway, key_headers
-from understudy_mock.gateway.upload_store import Shelf, Upload
+from understudy_mock.domain.facts import Upload
+from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.gateway.uploads import MOST_FILES
 from understudy_mock.settings import MAX_BODY
 
@@ -96,7 +97,7 @@ async def test_what_is_no_form_with_a_file_is_400_and_says_why(
     headers = HEADERS | {"Content-Type": kind}
     answer = await gateway.call("POST", FORMS[0], content=content, headers=headers)
     assert (answer.status_code, answer.json()) == (400, {"code": 400, "message": reason})
-    assert len(gateway.world.shelf) == 0
+    assert len(gateway.world.uploads) == 0
 
 
 async def test_many_parts_are_refused(gateway: Gateway) -> None:
@@ -147,7 +148,7 @@ async def test_a_name_is_plain_and_its_address_works(gateway: Gateway, name: str
     assert (await bring(gateway, promised)).status_code == 200
     file = await gateway.call("GET", promised["download_url"])
     assert (file.status_code, file.content) == (200, PNG)
-    (upload,) = list(gateway.world.shelf._uploads.values())
+    (upload,) = list(gateway.world.uploads._uploads.values())
     assert upload.name == kept
 
 
@@ -233,7 +234,7 @@ async def test_an_address_to_read_is_none_to_write(gateway: Gateway) -> None:
 async def test_a_wrong_ticket_is_400(gateway: Gateway, body: dict[str, Any]) -> None:
     answer = await gateway.call("POST", TICKETS, json=body, headers=HEADERS)
     assert answer.status_code == 400
-    assert len(gateway.world.shelf) == 0
+    assert len(gateway.world.uploads) == 0
 
 
 async def test_a_file_beyond_the_bound_is_413(gateway: Gateway) -> None:
@@ -244,7 +245,7 @@ async def test_a_file_beyond_the_bound_is_413(gateway: Gateway) -> None:
     assert answer.status_code == 413
     answer = await gateway.call("POST", ASSETS, content=large, headers=key_headers("segmind"))
     assert answer.status_code == 413
-    assert gateway.world.shelf.held == 0
+    assert gateway.world.uploads.held == 0
 
 
 # -- data URLs
@@ -276,13 +277,13 @@ async def test_data_urls_are_kept_in_order(gateway: Gateway) -> None:
 async def test_wrong_data_urls_are_400_and_nothing_is_kept(gateway: Gateway, asked: dict[str, Any]) -> None:
     answer = await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
-    assert len(gateway.world.shelf) == 0
+    assert len(gateway.world.uploads) == 0
 
 
 async def test_one_wrong_data_url_keeps_none(gateway: Gateway) -> None:
     asked = {"data_urls": ["data:image/png;base64,AA==", "nothing"]}
     assert (await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))).status_code == 400
-    assert len(gateway.world.shelf) == 0
+    assert len(gateway.world.uploads) == 0
 
 
 async def test_more_data_urls_than_an_upload_may_hold_are_400_and_none_is_kept(gateway: Gateway) -> None:
@@ -291,10 +292,10 @@ async def test_more_data_urls_than_an_upload_may_hold_are_400_and_none_is_kept(g
     answer = await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))
     assert answer.status_code == 400
     assert f"has {MOST_FILES + 1} files" in answer.json()["error"]
-    assert len(gateway.world.shelf) == 0
+    assert len(gateway.world.uploads) == 0
     asked = {"data_urls": [url] * MOST_FILES}
     assert (await gateway.call("POST", ASSETS, json=asked, headers=key_headers("segmind"))).status_code == 200
-    assert len(gateway.world.shelf) == MOST_FILES
+    assert len(gateway.world.uploads) == MOST_FILES
 
 
 # -- served
@@ -408,10 +409,10 @@ async def test_a_reset_forgets_the_uploads_of_an_account(gateway: Gateway) -> No
     await gateway.admin("POST", "reset", params={"account": "test-key-1"})
     assert (await gateway.call("GET", promised["download_url"])).status_code == 404
     assert (await bring(gateway, promised)).status_code == 404
-    assert gateway.world.shelf.held == 0
+    assert gateway.world.uploads.held == 0
 
 
-# -- the shelf itself
+# -- the store itself
 
 
 def upload(name: str, size: int, ticket: str = "") -> Upload:
@@ -419,32 +420,32 @@ def upload(name: str, size: int, ticket: str = "") -> Upload:
 
 
 def test_the_longest_unused_file_goes_first() -> None:
-    shelf = Shelf(files=3, size=1000)
+    store = UploadStore(files=3, size=1000)
     for name in "abc":
-        shelf.put(upload(name, 1))
-    assert shelf.get("a") is not None
-    shelf.put(upload("d", 1))
-    assert [shelf.get(name) is not None for name in "abcd"] == [True, False, True, True]
+        store.put(upload(name, 1))
+    assert store.get("a") is not None
+    store.put(upload("d", 1))
+    assert [store.get(name) is not None for name in "abcd"] == [True, False, True, True]
 
 
 def test_bytes_are_bounded_and_counted_again_when_a_file_is_replaced() -> None:
-    shelf = Shelf(files=100, size=100)
+    store = UploadStore(files=100, size=100)
     for name in "abc":
-        shelf.put(upload(name, 40))
-    assert (len(shelf), shelf.held) == (2, 80)
-    shelf.put(upload("c", 60))
-    assert (len(shelf), shelf.held) == (2, 100)
-    shelf.put(upload("c", 10))
-    assert (len(shelf), shelf.held) == (2, 50)
-    shelf.put(upload("huge", 101))
-    assert (len(shelf), shelf.held) == (0, 0)
+        store.put(upload(name, 40))
+    assert (len(store), store.held) == (2, 80)
+    store.put(upload("c", 60))
+    assert (len(store), store.held) == (2, 100)
+    store.put(upload("c", 10))
+    assert (len(store), store.held) == (2, 50)
+    store.put(upload("huge", 101))
+    assert (len(store), store.held) == (0, 0)
 
 
 def test_a_ticket_goes_with_its_file() -> None:
-    shelf = Shelf(files=1, size=100)
-    shelf.put(upload("a", 0, ticket="t"))
-    assert shelf.promised("t") is not None
-    shelf.put(upload("b", 0))
-    assert shelf.promised("t") is None
-    assert shelf.promised("") is None
-    assert shelf._tickets == {}
+    store = UploadStore(files=1, size=100)
+    store.put(upload("a", 0, ticket="t"))
+    assert store.promised("t") is not None
+    store.put(upload("b", 0))
+    assert store.promised("t") is None
+    assert store.promised("") is None
+    assert store._tickets == {}

@@ -41,17 +41,13 @@ def _entry(
 ) -> JournalEntry:
     key = (b"ocp-apim-subscription-key", KEY.encode())
     return JournalEntry(
-        number=0,
         kind=more.pop("kind", "call"),
         at=1_790_000_000_000,
         duration=1.0,
-        key="",
-        account="",
         provider="pixazo",
         operation=more.pop("operation", "submit-hunyuan-video"),
         method="POST",
         url=url,
-        http_version="1.1",
         request_headers=[key, *(headers or [])],
         request_body=body,
         request_size=len(body),
@@ -59,7 +55,6 @@ def _entry(
         response_headers=told_headers or [],
         response_body=told,
         response_size=len(told),
-        kept=0,
         **more,
     )
 

@@ -120,16 +120,12 @@ def made(
     """Make an entry as a reader of recordings does."""
     return JournalEntry(
         number=1,
-        kind="call",
         at=1_790_000_000_000,
         duration=20.0,
-        key="",
-        account="",
         provider=operation.provider,
         operation=operation.id,
         method=operation.method,
         url=f"https://api.example.com{path}",
-        http_version="1.1",
         request_headers=headers,
         request_body=asked,
         request_size=len(asked),
@@ -137,7 +133,6 @@ def made(
         response_headers=back,
         response_body=answered,
         response_size=len(answered),
-        kept=0,
     )
 
 

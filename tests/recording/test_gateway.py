@@ -11,11 +11,11 @@ from tests.webhooks.receiving import PIXAZO, WAVESPEED, staged
 from understudy_contracts.recording.difference import Kind
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.quirks import QUIRKS
-from understudy_mock.gateway.scenario_files import read_book
+from understudy_mock.gateway.scenario_files import read_scenarios
 
 Found = set[tuple[str, str, str]]
 
-SCENARIOS = sorted(name for name, scenario in read_book().items() if not scenario.quirks)
+SCENARIOS = sorted(name for name, scenario in read_scenarios().items() if not scenario.quirks)
 
 MEANT: dict[str, Found] = {
     "poll-503-twice": {("pixazo", "undocumented-status", "response 503")},

@@ -149,7 +149,7 @@ async def test_the_course_is_ready_for_the_spec(make_gateway: MakeGateway, catal
     [model] = [
         model for model in changed.models if model.id == "hunyuan-video" and model.provider == "pixazo"
     ]
-    assert (model.course.queued, model.course.processing) == (5.5, 50)
+    assert (model.durations.queued, model.durations.processing) == (5.5, 50)
 
 
 def test_the_jobs_of_a_model_without_a_document_are_measured(catalog: Catalog) -> None:

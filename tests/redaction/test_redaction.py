@@ -29,24 +29,19 @@ def _entry(
 ) -> JournalEntry:
     return JournalEntry(
         number=1,
-        kind="call",
         at=1_790_000_000_000,
         duration=1.0,
         key=more.pop("key", ""),
-        account="",
         provider="pixazo",
         operation="submit-hunyuan-video",
         method="POST",
         url=url,
-        http_version="1.1",
         request_headers=headers or [],
         request_body=body,
         request_size=len(body),
         status=status,
         response_headers=more.pop("told_headers", []),
         response_body=more.pop("told", b""),
-        response_size=0,
-        kept=0,
         **more,
     )
 

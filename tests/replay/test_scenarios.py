@@ -15,7 +15,7 @@ from tests.replay.recorded import record, replay
 from tests.support import Gateway, MakeGateway
 from understudy_contracts.client import ClientError
 from understudy_mock.catalog import Catalog
-from understudy_mock.gateway.scenario_files import read_book, read_file
+from understudy_mock.gateway.scenario_files import read_file, read_scenarios
 from understudy_mock.replay.export import export
 from understudy_mock.replay.jobs import recorded_jobs
 
@@ -96,7 +96,7 @@ async def talk(stage: Stage, folder: Path, jobs: int, *, webhook: bool) -> tuple
     return ends, eye, rung
 
 
-BOOK = read_book()
+BOOK = read_scenarios()
 QUICK = {
     ("completes", "segmind"),
     ("fails", "wavespeed"),

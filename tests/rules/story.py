@@ -38,7 +38,6 @@ class Story:
             operation=more.pop("operation", ""),
             method=method,
             url=url,
-            http_version="1.1",
             request_headers=more.pop("request_headers", []),
             request_body=sent,
             request_size=len(sent),
@@ -46,7 +45,6 @@ class Story:
             response_headers=more.pop("headers", []),
             response_body=got,
             response_size=len(got),
-            kept=0,
             **more,
         )
         self.entries.append(entry)

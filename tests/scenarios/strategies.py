@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.quirks import QUIRKS
-from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.scenario import FAULTS, Account, Course, Entry, Scenario, Webhook
 
 T = TypeVar("T")
 Surface = Literal["submit", "poll", "media"]
 
-FAULTS = ("reset", "hang", "slow", "truncate", "malformed", "empty", "html")
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", fullmatch=True)
 texts = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -43,7 +42,7 @@ def entries(
     if surface == "submit":
         common["accept"] = draw(st.booleans())
     if draw(st.booleans()):
-        fault = draw(st.sampled_from(FAULTS))
+        fault = draw(st.sampled_from(sorted(FAULTS)))
         if fault == "reset":
             common["where"] = draw(some(st.sampled_from(["before", "middle", "after"])))
         if fault in ("hang", "slow"):
@@ -60,7 +59,7 @@ def entries(
 
 
 @st.composite
-def courses(draw: st.DrawFn) -> Job:
+def courses(draw: st.DrawFn) -> Course:
     """Draw a job's course."""
     end = draw(some(st.sampled_from(["COMPLETED", "FAILED", "ERROR", "never"])))
     given: dict[str, Any] = {
@@ -76,7 +75,7 @@ def courses(draw: st.DrawFn) -> Job:
         given["error"] = draw(some(texts))
     if end in ("FAILED", "ERROR", "never"):
         given["end_from"] = draw(st.sampled_from(["queued", "processing"]))
-    return Job(**given)
+    return Course(**given)
 
 
 webhooks = st.builds(
@@ -133,5 +132,5 @@ def playable() -> st.SearchStrategy[Scenario]:
         submit=lists_of(entries("submit", **short)),  # type: ignore[arg-type]  # the three keywords above
         poll=lists_of(entries("poll", **short)),  # type: ignore[arg-type]
         media=lists_of(entries("media", **short)),  # type: ignore[arg-type]
-        job=st.builds(Job, queued=st.just(0), processing=st.just(0), outputs=some(st.integers(1, 3))),
+        job=st.builds(Course, queued=st.just(0), processing=st.just(0), outputs=some(st.integers(1, 3))),
     )

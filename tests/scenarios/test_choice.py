@@ -29,7 +29,7 @@ from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.scenario_files import BookError, read_book
+from understudy_mock.gateway.scenario_files import ScenarioFileError, read_scenarios
 
 WAYS = ("prefer", "prompt", "key", "account", "server")
 """From the nearest to the farthest: the first that names a scenario holds."""
@@ -163,7 +163,7 @@ async def test_an_unknown_name_is_400_and_lists_the_known_ones(
     text = error_text(provider, answer)
     assert answer.status_code == 400
     assert text.startswith("Unknown scenario")
-    assert all(name in text for name in read_book())
+    assert all(name in text for name in read_scenarios())
     assert not await jobs(gateway, asked.get("key", KEY))
 
 
@@ -520,7 +520,7 @@ def test_a_malformed_file_is_refused_with_file_and_pointer(
     """The gateway does not start, and says where."""
     file = tmp_path / "mine.yaml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(BookError) as refused:
+    with pytest.raises(ScenarioFileError) as refused:
         make_gateway(scenario=str(file))
     assert str(refused.value).startswith(str(file))
     assert pointer in str(refused.value)
@@ -529,7 +529,7 @@ def test_a_malformed_file_is_refused_with_file_and_pointer(
 def test_an_unknown_server_scenario_is_refused(make_gateway: MakeGateway) -> None:
     """With the known names, before anything is served."""
     with pytest.raises(
-        BookError, match=r"no file is called 'no-such'; known are balance-runs-out, completes, "
+        ScenarioFileError, match=r"no file is called 'no-such'; known are balance-runs-out, completes, "
     ):
         make_gateway(scenario="no-such")
 
@@ -550,7 +550,7 @@ def test_a_server_scenario_that_disables_an_unknown_model_is_refused(
     """With the nearest known one, where one is near."""
     file = tmp_path / "mine.yaml"
     file.write_text(f"name: mine\naccount: {{disabled_models: {models}}}\n")
-    with pytest.raises(BookError) as refused:
+    with pytest.raises(ScenarioFileError) as refused:
         make_gateway(scenario=str(file))
     assert str(refused.value) == f"mine: /account/disabled_models{told}"
 
@@ -577,7 +577,7 @@ async def test_the_servers_scenario_can_be_put_by_name_and_taken_away(gateway: G
     """`{"name": "fails"}` chooses, `{"name": null}` ends it."""
     assert (await gateway.admin("GET", "scenario")).json() == {"name": None}
     put = await gateway.admin("PUT", "scenario", json={"name": "rate-limited-for-ever"})
-    assert read_scenario(put.json()) == read_book()["rate-limited-for-ever"]
+    assert read_scenario(put.json()) == read_scenarios()["rate-limited-for-ever"]
     assert (await submit(gateway, "pixazo")).status_code == 429
     assert (await gateway.admin("PUT", "scenario", json={"name": None})).json() == {"name": None}
     assert (await submit(gateway, "pixazo")).status_code == 202
@@ -656,14 +656,14 @@ async def test_an_unknown_name_at_the_admin_api_is_400_and_lists_the_known(
     told = answer.json()
     assert answer.status_code == 400
     assert told["pointer"] == ("/name" if path == "scenario" else "/scenario")
-    assert all(name in told["error"] for name in read_book())
+    assert all(name in told["error"] for name in read_scenarios())
 
 
 async def test_an_object_with_a_name_alone_means_the_known_scenario(gateway: Gateway) -> None:
     """At an account as at the server; it does not put an empty scenario in the place of the known one."""
     await give(gateway, scenario={"name": "rate-limited-for-ever"})
     assert (await submit(gateway, "pixazo")).status_code == 429
-    assert gateway.world.scenarios == read_book()
+    assert gateway.world.scenarios == read_scenarios()
 
 
 async def test_one_accounts_scenario_does_not_change_what_its_name_means_to_others(gateway: Gateway) -> None:

@@ -19,7 +19,7 @@ from tests.support import Gateway, MakeGateway
 from understudy_mock.cli import main
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
-from understudy_mock.gateway.scenario_files import bundled_scenarios, read_book
+from understudy_mock.gateway.scenario_files import bundled_scenarios, read_scenarios
 from understudy_mock.web.faults.wire import Broken
 
 BROKEN = 0
@@ -679,7 +679,7 @@ def test_the_table_covers_exactly_the_shipped_files() -> None:
 def test_segmind_leaves_out_only_what_it_does_not_have() -> None:
     """Every scenario plays at Pixazo and WaveSpeed; Segmind lacks polls, downloads, callbacks, job states."""
     for name, stories in TABLE.items():
-        scenario = read_book()[name]
+        scenario = read_scenarios()[name]
         foreign = scenario.poll or scenario.media or scenario.job.status_name or name.startswith("webhook-")
         assert {"pixazo", "wavespeed"} <= set(stories)
         assert "segmind" in stories or foreign
@@ -687,7 +687,7 @@ def test_segmind_leaves_out_only_what_it_does_not_have() -> None:
 
 def test_every_shipped_scenario_says_what_it_is_and_what_to_do() -> None:
     """Each has a name that is its file's, one line for people and one for their client."""
-    for name, scenario in read_book().items():
+    for name, scenario in read_scenarios().items():
         assert scenario.name == name
         assert scenario.summary.endswith(".")
         assert scenario.advice.endswith(".")
@@ -699,7 +699,7 @@ def test_scenarios_lists_name_summary_and_advice() -> None:
     shown = CliRunner().invoke(main, ["scenarios"])
     assert shown.exit_code == 0
     expected = []
-    for scenario in read_book().values():
+    for scenario in read_scenarios().values():
         expected += [scenario.name, f"  {scenario.summary}", f"  > {scenario.advice}"]
     assert shown.stdout.splitlines() == expected
 
@@ -709,7 +709,7 @@ def test_scenarios_name_prints_a_file_to_start_from(name: str) -> None:
     """What `understudy scenarios NAME` prints reads back equal."""
     shown = CliRunner().invoke(main, ["scenarios", name])
     assert shown.exit_code == 0
-    assert read_scenario(yaml.safe_load(shown.stdout)) == read_book()[name]
+    assert read_scenario(yaml.safe_load(shown.stdout)) == read_scenarios()[name]
 
 
 def test_scenarios_of_an_unknown_name_cannot_run() -> None:
@@ -738,7 +738,7 @@ def test_quirks_lists_each_with_its_source() -> None:
 async def test_the_admin_api_lists_the_same_scenarios(gateway: Gateway) -> None:
     """`GET /_mock/scenarios` gives each whole, and it reads back equal."""
     listed = (await gateway.admin("GET", "scenarios")).json()["scenarios"]
-    assert {told["name"]: read_scenario(told) for told in listed} == read_book()
+    assert {told["name"]: read_scenario(told) for told in listed} == read_scenarios()
 
 
 def test_the_key_of_these_tests_chooses_nothing() -> None:

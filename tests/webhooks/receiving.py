@@ -18,8 +18,7 @@ from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock
 from understudy_mock.domain.job import Job
-from understudy_mock.domain.scenario import Job as Course
-from understudy_mock.domain.scenario import Scenario, Webhook
+from understudy_mock.domain.scenario import Course, Scenario, Webhook
 from understudy_mock.gateway.world import World
 from understudy_mock.media import Studio
 from understudy_mock.settings import Settings

@@ -13,8 +13,7 @@ from tests.support import key_headers
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, Received, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.scenario import Job as Course
-from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.scenario import Course, Webhook
 
 WHOLE = 3.7
 STAMPS = {"created_at", "updated_at", "completed_at"}

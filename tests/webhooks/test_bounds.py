@@ -14,14 +14,14 @@ from tests.support import key_headers
 from tests.webhooks.receiving import WAVESPEED, Stage, shared_catalog, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
-from understudy_mock.domain.scenario import Job as Course
-from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.scenario import Course, Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import callbacks
 from understudy_mock.gateway import turns
 from understudy_mock.webhooks import DeliveryState
+from understudy_mock.webhooks.lanes import PLACES
 from understudy_mock.webhooks.log import KEPT_ATTEMPTS, KEPT_OF_AN_ERROR, DeliveryLog
-from understudy_mock.webhooks.sender import LARGE_AT_ONCE, PLACES
+from understudy_mock.webhooks.sender import LARGE_AT_ONCE
 
 WHOLE = 3.7
 

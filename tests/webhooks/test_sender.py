@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from tests.webhooks.receiving import Behaviour, Stage, receiving, shared_catalog, staged
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.scenario import Job as Course
-from understudy_mock.domain.scenario import Webhook
+from understudy_mock.domain.scenario import Course, Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.domain.webhook import MAX_PROGRESS, Mode, callbacks
 from understudy_mock.webhooks import DeliveryState

@@ -19,7 +19,7 @@ from understudy_contracts.conformance.expectation import Expectation, Span, deri
 from understudy_contracts.conformance.protocol import CAPABILITIES, Kind, Mode, Outcome
 from understudy_mock.catalog.notation import read_yaml
 from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario
-from understudy_mock.gateway.scenario_files import read_book
+from understudy_mock.gateway.scenario_files import read_scenarios
 
 BUDGET_MS = 6000
 SPEED = 100.0
@@ -102,7 +102,7 @@ class Case:
 def read_cases(directory: Path | None = None) -> list[Case]:
     """Read every case. Raises CaseError with file and place."""
     folder = directory or _FOLDER
-    book = read_book()
+    book = read_scenarios()
     inputs = usual_inputs(folder)
     cases: list[Case] = []
     for file in sorted(folder.glob("[!_]*.yaml")):

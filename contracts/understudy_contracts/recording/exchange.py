@@ -20,11 +20,11 @@ from understudy_contracts.recording.difference import Difference, Kind
 from understudy_mock.catalog.notation import escape
 from understudy_mock.catalog.stamps import stamp_form
 from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recording import NO_BODY
 
 _JSON = "application/json"
-_BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _BODILESS = frozenset({204, 205, 304})
 _LONGEST_TEXT = 20_000
 """Characters of a value that are written out."""
@@ -53,7 +53,7 @@ _NOT_JSON = object()
 
 def is_broken(entry: JournalEntry) -> bool:
     """Return whether a fault that was asked for broke the answer."""
-    return entry.fault in _BREAKS
+    return entry.fault in BREAKS
 
 
 def has_no_body_to_check(entry: JournalEntry, contract: Contract, operation: Operation) -> bool:

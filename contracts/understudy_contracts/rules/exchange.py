@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from understudy_mock.domain.model import Operation
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
 from understudy_mock.har.view import Told, read_told
 from understudy_mock.redaction import SHORTEST, secrets_of
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
-_BREAKS = frozenset({"reset", "hang", "truncate", "malformed", "empty", "html"})
 _EARLY = 0.95
 """Share of a required wait that counts as all of it."""
 
@@ -91,12 +91,12 @@ class Exchange:
     @property
     def broken(self) -> bool:
         """Whether no whole answer came."""
-        return self.entry.fault in _BREAKS or self.hung_up
+        return self.entry.fault in BREAKS or self.hung_up
 
     @property
     def hung_up(self) -> bool:
         """Whether the caller left before an answer that was on its way. From one that hangs, it has to."""
-        return self.entry.error.startswith(HUNG_UP) and self.entry.fault not in _BREAKS
+        return self.entry.error.startswith(HUNG_UP) and self.entry.fault not in BREAKS
 
     @property
     def received(self) -> bool:

@@ -17,7 +17,7 @@ from understudy_contracts.search.places import Place
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.quirks import quirks_of
-from understudy_mock.domain.scenario import Account, Entry, Job, Scenario, Webhook
+from understudy_mock.domain.scenario import Account, Course, Entry, Scenario, Webhook
 
 SPEED = 300.0
 """How much faster than documented jobs are: the 111 s of Pixazo's video take 0.37 s."""
@@ -165,7 +165,7 @@ def compose(chosen: Iterable[Mischief], operation: Operation) -> Scenario:
         submit=tuple(submit),
         poll=tuple(entries["poll"]),
         media=tuple(entries["media"]),
-        job=Job(**job),
+        job=Course(**job),
         webhook=Webhook(**webhook),
         account=Account(**account),
         quirks=tuple(quirks),

@@ -63,8 +63,8 @@ def check_live(run: Run, url: str | None, key: str, max_spend: float) -> None:
     run.title = f"{url}, live"
     run.facts["max_spend_usd"] = max_spend
     run.coverage = Coverage(run.apis, forced=False)
-    courses = (submit.model.course for submit in api.submits if submit.model is not None)
-    longest = max((course.queued + course.processing for course in courses), default=0)
+    durations = (submit.model.durations for submit in api.submits if submit.model is not None)
+    longest = max((each.queued + each.processing for each in durations), default=0)
     purse = Purse(Http(url), max_spend, run.progress)
     target = Target(purse, seed=run.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)
     target.watchers.append(run.coverage.watch)

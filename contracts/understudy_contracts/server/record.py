@@ -23,16 +23,13 @@ def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> Jou
     is_text = one.kind.startswith(("application/json", "text/"))  # as the gateway: no part of a file is kept
     return JournalEntry(
         number=number,
-        kind="call",
         at=one.at,
         duration=one.took,
         key=key,
-        account="",
         provider=api.provider,
         operation=operation.id if operation is not None else "",
         method=one.method,
         url=one.url,
-        http_version="1.1",
         request_headers=_headers(one.headers.items()),
         request_body=cut(one.body),
         request_size=len(one.body),
@@ -40,7 +37,6 @@ def _entry(number: int, one: Exchange, api: Api, base_url: str, key: str) -> Jou
         response_headers=_headers(one.answered.items()),
         response_body=cut(one.content) if is_text else b"",
         response_size=len(one.content),
-        kept=0,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from understudy_mock.domain.scenario import Scenario, write_scenario
-from understudy_mock.gateway.scenario_files import BookError, find, read_file, refuse_unknown_models
+from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_file, refuse_unknown_models
 from understudy_mock.gateway.world import World
 
 
@@ -29,11 +29,11 @@ def to_json(world: World, scenario: object, name: str) -> object:
             raise TypeError(
                 f"a scenario is a name, a file, a mapping, a Scenario, or None for none, not {scenario!r}"
             )
-    except BookError as error:
+    except ScenarioFileError as error:
         raise ValueError(str(error)) from None
     try:
         refuse_unknown_models(scenario, {model.id for model in world.catalog.models})
-    except BookError as error:
+    except ScenarioFileError as error:
         raise ValueError(f"{where}{error}") from None
     # With a summary, even an empty one: the API takes a name alone for a known scenario.
     return {"summary": "", **write_scenario(scenario)}

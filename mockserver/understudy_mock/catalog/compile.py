@@ -25,7 +25,7 @@ from understudy_mock.domain.model import (
     parse_pixels,
 )
 from understudy_mock.domain.money import Price, Rate, micro_usd
-from understudy_mock.domain.planning import Course
+from understudy_mock.domain.planning import Durations
 from understudy_mock.domain.timeline import State
 
 _MOST_ERRORS = 1000
@@ -267,7 +267,7 @@ def _model(written: _Written) -> Model:
         id=described["id"],
         provider=written.document["x-provider"],
         summary=described["summary"],
-        course=Course(float(described["course"]["queued"]), float(described["course"]["processing"])),
+        durations=Durations(float(described["course"]["queued"]), float(described["course"]["processing"])),
         price=Price(
             rates=tuple(
                 Rate(micro_usd(rate["usd"]), tuple(rate.get("when", {}).items())) for rate in price["rates"]

@@ -15,7 +15,7 @@ import click
 
 from understudy_mock.app import create_world
 from understudy_mock.catalog import SpecError
-from understudy_mock.gateway.scenario_files import BookError
+from understudy_mock.gateway.scenario_files import ScenarioFileError
 from understudy_mock.gateway.world import World
 from understudy_mock.options import read_settings
 from understudy_mock.printing import printable
@@ -59,7 +59,7 @@ def make_world(options: dict[str, Any]) -> World:
     """Return the gateway's world that parsed options describe. Raises CannotRun."""
     try:
         return create_world(read_settings(options))
-    except (SpecError, BookError) as error:
+    except (SpecError, ScenarioFileError) as error:
         raise CannotRun(str(error)) from None
 
 

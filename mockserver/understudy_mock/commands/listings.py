@@ -12,7 +12,7 @@ from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.commands.common import CannotRun
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import write_scenario
-from understudy_mock.gateway.scenario_files import BookError, find, read_book
+from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_scenarios
 from understudy_mock.options import SPECS, attach, option
 
 
@@ -59,11 +59,11 @@ def scenarios(name: str | None) -> None:
       server        --scenario fails
     """
     try:
-        book = read_book()
+        book = read_scenarios()
         if name is not None:
             click.echo(write_yaml(write_scenario(find(book, name))), nl=False)
             return
-    except BookError as error:
+    except ScenarioFileError as error:
         raise CannotRun(str(error)) from None
     for scenario in book.values():
         click.echo(f"{click.style(scenario.name, bold=True)}\n  {scenario.summary}\n  > {scenario.advice}")

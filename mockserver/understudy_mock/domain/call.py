@@ -1,4 +1,4 @@
-"""One call and what was answered: what a decision sees, and an answer before it is bytes on a wire."""
+"""One call, as decisions see it, and its answer, before it is bytes on a wire."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _encode = msgspec.json.encode
 
 
 class Answer(msgspec.Struct):
-    """What a call gets. `headers` come without Content-Length. `fault` is done to the wire while sending."""
+    """What a call is answered. `headers` lack Content-Length. `fault` is done to the wire while sending."""
 
     status: int
     body: bytes
@@ -40,9 +40,9 @@ class Call(msgspec.Struct):
     """One request to a documented operation.
 
     `headers` holds the last value of each name, in lower case. `params` are the path parameters.
-    `oversize` tells that the body was too large to be read; `body` is then empty. `size` is that of the
+    `oversize` means that the body was too large to be read; `body` is then empty. `size` is that of the
     body as it came, in bytes: once it was read, `body` may be cut.
-    `is_heard` tells, in any thread, whether the caller still waits for its answer.
+    `is_heard` returns, in any thread, whether the caller still waits for its answer.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
     decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
     `quirks` are those of the account and the scenario, `price` is in micro-USD.

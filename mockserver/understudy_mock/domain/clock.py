@@ -25,22 +25,35 @@ _NOTICED = 1000
 LAST = 253_086_768_000_000
 """The last instant that a clock is moved to by hand: 9990-01-01T00:00:00Z.
 
-Stamps have four digits for a year (RFC 3339, RFC 9110), and the longest that anything is planned ahead is
-8.2 years: three days of a scenario at the lowest speed.
+Years have four digits (RFC 3339, RFC 9110). Nothing is planned further ahead than 8.2 years: three days of a
+scenario at the lowest speed.
 """
+
+
+async def first_of(*awaited: Coroutine[Any, Any, object] | asyncio.Task[Any]) -> None:
+    """Return when one of several things is done, however it ended, and cancel the others.
+
+    `done()` of a task that was passed in says whether it was among the first.
+    """
+    racing = [asyncio.ensure_future(one) for one in awaited]
+    try:
+        await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future in racing:
+            future.cancel()
 
 
 class Clock(Protocol):
     """What the gateway knows of time."""
 
     def now(self) -> int:
-        """Tell the instant, in ms since the epoch. Never goes back, never jumps."""
+        """Return the instant, in ms since the epoch. Never goes back, never jumps."""
 
     def drift(self) -> int:
-        """Tell how far everybody else's clock is ahead of `now()`, in ms; 0 where it is below a second."""
+        """Return how far everybody else's clock is ahead of `now()`, in ms; 0 where it is below a second."""
 
     def wall(self) -> int:
-        """Tell the instant that others have, in ms since the epoch: `now()` and the drift."""
+        """Return the instant that others have, in ms since the epoch: `now()` and the drift."""
 
     async def sleep_until(self, instant: int) -> None:
         """Return when `now()` has reached `instant` (ms since the epoch).
@@ -55,10 +68,10 @@ class Clock(Protocol):
         """Do some work in at most `limit` ms. Raises TimeoutError."""
 
 
-class SystemClock:
+class SystemClock(Clock):
     """Real time, made monotonic: neither a correction of the machine's clock nor its sleep reaches the jobs.
 
-    `wall` and `steady` tell ns, as time.time_ns and time.monotonic_ns do.
+    `wall` and `steady` return ns, as time.time_ns and time.monotonic_ns do.
     """
 
     def __init__(
@@ -69,51 +82,42 @@ class SystemClock:
         self._offset = wall() - steady()
 
     def now(self) -> int:
-        """Tell the instant, in ms since the epoch."""
         return (self._offset + self._steady()) // 1_000_000
 
     def drift(self) -> int:
-        """Tell how far the machine's clock is ahead of `now()`, in ms; 0 where it is below a second."""
         drift = (self._wall() - self._offset - self._steady()) // 1_000_000
         return drift if abs(drift) >= _NOTICED else 0
 
     def wall(self) -> int:
-        """Tell the instant that others have, in ms since the epoch."""
         return self.now() + self.drift()
 
     async def sleep_until(self, instant: int) -> None:
-        """Sleep in real time until `instant`."""
         # Rounding may wake it a moment early, hence the loop.
         while (left := instant - self.now()) > 0:  # noqa: ASYNC110 (nothing else would set an event)
             await asyncio.sleep(left / 1000)
 
     async def reach(self, instant: int) -> None:
-        """Sleep in real time until `instant`."""
         await self.sleep_until(instant)
 
     async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do some work in at most `limit` ms of real time. Raises TimeoutError."""
         async with asyncio.timeout(limit / 1000):
             return await work
 
 
-class ManualClock:
-    """Time that moves only when told. A wait inside a request moves it, or the request would hang."""
+class ManualClock(Clock):
+    """Time that moves by hand. A wait inside a request moves it too, or the request would hang."""
 
     def __init__(self, start: int = 1_790_000_000_000) -> None:
         self._now = start
         self._moved = asyncio.Event()
 
     def now(self) -> int:
-        """Tell the instant, in ms since the epoch."""
         return self._now
 
     def drift(self) -> int:
-        """Tell 0: who moves time by hand moves it for all."""
-        return 0
+        return 0  # whoever moves time by hand moves it for all
 
     def wall(self) -> int:
-        """Tell the instant, in ms since the epoch."""
         return self._now
 
     def advance(self, seconds: float) -> int:
@@ -133,27 +137,19 @@ class ManualClock:
         self._set(max(self._now, min(instant, LAST)))
 
     async def sleep_until(self, instant: int) -> None:
-        """Move to `instant` if that is still to come."""
         self.move_to(instant)
         await asyncio.sleep(0)
 
     async def reach(self, instant: int) -> None:
-        """Return once somebody has moved time to `instant`."""
         while self._now < instant:
             await self._moved.wait()
 
     async def within(self, limit: int, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do some work before somebody has moved time on by `limit` ms. Raises TimeoutError."""
         working = asyncio.ensure_future(work)
-        waiting = asyncio.ensure_future(self.reach(self._now + limit))
-        try:
-            await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                return working.result()
-            raise TimeoutError
-        finally:
-            working.cancel()
-            waiting.cancel()
+        await first_of(working, self.reach(self._now + limit))
+        if working.done():
+            return working.result()
+        raise TimeoutError
 
     def _set(self, instant: int) -> None:
         self._now = instant

@@ -1,6 +1,6 @@
-"""What can be wrong with a call, before any provider has worded it.
+"""What can be wrong with a call, whatever the provider.
 
-A decision raises `Refusal`; the provider's module renders it once, at the rim.
+A decision raises `Refusal`; the provider's module words it once, when the answer is made.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Condition(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Trouble(StrEnum):
-    """Refusals that no scenario names: they follow from the call itself."""
+class CallError(StrEnum):
+    """What is wrong with the call itself; no scenario can name these refusals."""
 
     NO_ROUTE = "no_route"
     WRONG_METHOD = "wrong_method"
@@ -39,6 +39,17 @@ class Trouble(StrEnum):
     WEBHOOK_URL = "webhook_url"
     WEBHOOK_INLINE = "webhook_inline"
     UNKNOWN_CHOICE = "unknown_choice"
+
+
+class Stage(StrEnum):
+    """The checks of a submit, in their order. `END` is after all of them."""
+
+    KEY = "key"
+    LIMIT = "limit"
+    BODY = "body"
+    MODEL = "model"
+    BALANCE = "balance"
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,5 +83,5 @@ class Detail:
 class Refusal(Exception):
     """A call is refused for `what`."""
 
-    what: Condition | Trouble
+    what: Condition | CallError
     detail: Detail = field(default_factory=Detail)

@@ -7,21 +7,21 @@ another order changes nothing else. Equal seeds and equal calls give equal jobs 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+
+import msgspec
 
 _RAND_A = (1 << 12) - 1
 _RAND_B = (1 << 62) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(msgspec.Struct, frozen=True):
     """The generator of one job."""
 
     root: bytes
 
     @classmethod
     def of_job(cls, seed: int, account: str, operation: str, body: bytes, nth: int) -> Draw:
-        """Make the generator of the `nth` job with this canonical `body` of this account and operation."""
+        """Return the generator of the `nth` job with this canonical `body` of this account and operation."""
         parts = hashlib.blake2b(
             f"{seed}\0{account}\0{operation}\0{nth}\0".encode() + body,
             digest_size=32,
@@ -54,12 +54,12 @@ def uuid7(instant: int, random_bits: int) -> str:
 
 
 def webhook_secret(seed: int, account: str) -> str:
-    """Make the secret that signs an account's callbacks: `whsec_` and 64 hexadecimal digits."""
+    """Return the secret that signs an account's callbacks: `whsec_` and 64 hexadecimal digits."""
     text = f"webhook\0{seed}\0{account}".encode()
     return "whsec_" + hashlib.blake2b(text, digest_size=32, usedforsecurity=False).hexdigest()
 
 
 def account_name(key: str, digits: int = 8) -> str:
-    """Name an account without telling its key: `acct_` and hexadecimal digits of the key's hash."""
+    """Return the public name of a key's account: `acct_` and hexadecimal digits of the key's hash."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape"), usedforsecurity=False)
     return "acct_" + digest.hexdigest()[:digits]

@@ -48,7 +48,7 @@ def canonical(asked: dict[str, Any]) -> tuple[bytes, ...]:
 
 
 def _exact(encoded: bytes) -> bytes:
-    """Give the same bytes without the room to grow half as much again, that the encoder leaves."""
+    """Return the same bytes without the half as much again that the encoder reserves."""
     return memoryview(encoded).tobytes()
 
 
@@ -63,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
 
     `asked` is the canonical JSON of what was asked, in parts, `root` the root of the job's generator,
     `created` an instant in ms since the epoch, `price` micro-USD. `origin` and `media_origin` begin the
-    absolute addresses that the provider's answers hold. `held` tells whether a wallet paid, `waits` whether
+    absolute addresses that the provider's answers hold. `held` is whether a wallet paid, `waits` whether
     the submit is answered only when the job has ended, `by_polls` whether polls, not the clock, move it on,
     `inline` whether answers hold the files themselves instead of their addresses. `drift` is how many ms the
     wall clock was ahead of `created`.
@@ -91,7 +91,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     drift: int = 0
 
     def told_at(self, offset: int) -> int:
-        """The instant `offset` ms after the submit as it is told, by the wall clock of the submit."""
+        """Return the instant `offset` ms after the submit, by the wall clock of the submit."""
         return self.created + self.drift + offset
 
     @property
@@ -117,11 +117,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         return Draw(self.root).bits("seed", 31) if asked is None else asked
 
     def rendition(self, index: int) -> Rendition:
-        """Tell what output number `index` (from 0) is."""
+        """Return what output number `index` (from 0) is."""
         return self.model.media.rendition(self.values, self.seed, index)
 
     def file_name(self, index: int) -> str:
-        """Name output number `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
+        """Return the name of output `index`: `output.mp4`, `output_2.mp4` (beyond the first: assumed)."""
         ending = "ext" if self._placeholder else self.format
         return f"output{'' if index == 0 else f'_{index + 1}'}.{ending}"
 
@@ -135,11 +135,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
         return "placeholder-media" in self.quirks
 
     def media_url(self, index: int) -> str:
-        """Tell where output number `index` can be fetched."""
+        """Return where output number `index` can be fetched."""
         return f"{self.media_origin}/v1/{self.id}/{self.file_name(index)}"
 
     def media_urls(self, step: Step) -> list[str]:
-        """Tell where the files can be fetched: nowhere until the job is COMPLETED."""
+        """Return where the files can be fetched: nowhere until the job is COMPLETED."""
         if step.state is not State.COMPLETED:
             return []
         return [self.media_url(index) for index in range(self.outputs)]

@@ -64,7 +64,7 @@ class Window:
             self._count(now)
             return 0
         # Retry-After has whole seconds only, so the window stays shut for the whole of the last one:
-        # a caller that waits less than it was told must not get through.
+        # a caller that waits less than Retry-After must not get through.
         wait = -((horizon - self._instants[0]) // 1000)
         self._reopens = now + wait * 1000
         return wait
@@ -80,5 +80,5 @@ class Window:
             self._sizes.append(1)
 
     def __len__(self) -> int:
-        """Tell how many instants are kept."""
+        """Return how many instants are kept."""
         return len(self._instants)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from understudy_mock.domain.conditions import Violation
 from understudy_mock.domain.money import Price
-from understudy_mock.domain.planning import Course
+from understudy_mock.domain.planning import Durations
 from understudy_mock.domain.rendition import FORMATS, Format, Rendition
 
 FPS = 24
@@ -23,7 +23,7 @@ KEPT_OF_A_PROMPT = 256
 """Characters of a prompt that stand in a rendition as they are; a longer one is there by its digest."""
 
 MOST_REMARKS = 20
-"""Mistakes, or warnings, that are named of one body; beyond them it is told how many more there are."""
+"""Mistakes, or warnings, that are named of one body; of further ones only the number is given."""
 
 KEPT_OF_A_REMARK = 200
 """Characters of a mistake or a warning, which quote what the caller sent."""
@@ -43,7 +43,7 @@ class SizeRule:
     values: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def of(self, values: Mapping[str, Any]) -> tuple[int, int]:
-        """Tell the size in pixels that the parameters `values` ask for."""
+        """Return the size in pixels that the parameters `values` ask for."""
         if self.width:
             return int(values.get(self.width) or 0), int(values.get(self.height) or 0)
         name = str(values.get(self.parameter, ""))
@@ -58,7 +58,7 @@ def parse_pixels(text: str) -> tuple[int, int] | None:
 
 
 def reshape(width: int, height: int, aspect: str) -> tuple[int, int]:
-    """Give a size another aspect ratio (`9:16`), keeping its short side. An unread ratio changes nothing."""
+    """Return a size with another aspect ratio (`9:16`) and the same short side; unchanged for no ratio."""
     first, _, second = aspect.partition(":")
     if not (first.isdecimal() and second.isdecimal() and int(first) and int(second)):
         return width, height
@@ -87,21 +87,21 @@ class MediaRule:
     random_seed: int | None = None
 
     def format_of(self, values: Mapping[str, Any]) -> Format:
-        """Tell the format of the files."""
+        """Return the format of the files."""
         asked = values.get(self.format_parameter)
         return next((name for name in FORMATS if name == asked), self.format or "png")
 
     def count_of(self, values: Mapping[str, Any]) -> int:
-        """Tell how many files there are."""
+        """Return how many files there are."""
         return max(1, int(values.get(self.count) or 1)) if self.count else 1
 
     def seed_of(self, values: Mapping[str, Any]) -> int | None:
-        """Tell the seed that was asked for; None when one is to be drawn."""
+        """Return the seed that was asked for; None when one is to be drawn."""
         seed = values.get(self.seed)
         return None if seed is None or seed == self.random_seed else int(seed)
 
     def rendition(self, values: Mapping[str, Any], seed: int, index: int) -> Rendition:
-        """Tell what file number `index` (from 0) of a job with these parameters is."""
+        """Return what file number `index` (from 0) of a job with these parameters is."""
         width, height = self.size.of(values) if self.size else (0, 0)
         frames = int(values.get(self.frames) or 0) if self.frames else 0
         if self.seconds:
@@ -120,7 +120,7 @@ class MediaRule:
 
 
 def _short(prompt: str) -> str:
-    """Give a long prompt by its digest: a rendition is a key that is kept as long as its file."""
+    """Return a prompt, or the digest of a long one: a rendition is a key that is kept as long as its file."""
     if len(prompt) <= KEPT_OF_A_PROMPT:
         return prompt
     text = prompt.encode("utf-8", "surrogatepass")
@@ -134,7 +134,7 @@ class Model:
     id: str
     provider: str
     summary: str
-    course: Course
+    durations: Durations
     price: Price
     media: MediaRule
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -174,7 +174,7 @@ class BodyCheck:
     advice: Callable[[Mapping[str, Any]], list[str]]
 
     def known(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the documented parameters of a body alone."""
+        """Return only the documented parameters of a body."""
         return {name: body[name] for name in self.names if name in body}
 
 

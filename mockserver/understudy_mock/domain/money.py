@@ -69,7 +69,7 @@ class Wallet:
         self._pending: dict[str, tuple[int | None, int]] = {}
 
     def balance(self, now: int) -> int:
-        """Tell what can be spent at `now` (ms since the epoch)."""
+        """Return what can be spent at `now` (ms since the epoch)."""
         while self._due and self._due[0][0] <= now:
             instant, job = heappop(self._due)
             if self._pending.get(job, (None, 0))[0] == instant:

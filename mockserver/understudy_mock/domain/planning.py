@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from understudy_mock.domain.scenario import Job
+from understudy_mock.domain.scenario import Course
 from understudy_mock.domain.timeline import State, Step, Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Durations:
     """How long a model's jobs take, in provider seconds."""
 
     queued: float
@@ -30,33 +30,33 @@ COMPLETES = Ending()
 
 
 @lru_cache(maxsize=4096)
-def plan(course: Course, wish: Job, ending: Ending, speed: float) -> Timeline:
+def plan(durations: Durations, course: Course, ending: Ending, speed: float) -> Timeline:
     """Plan a life. Equal arguments give one shared timeline, so that a million jobs stay small.
 
-    `speed` divides provider seconds. `wish` is the scenario's; `ending` holds where it names none.
+    `speed` divides provider seconds. `course` is the scenario's; `ending` holds where it names none.
     """
-    queued = _ms(course.queued if wish.queued is None else wish.queued, speed)
-    processing = _ms(course.processing if wish.processing is None else wish.processing, speed)
-    end = ending.state if wish.end is None else None if wish.end == "never" else State(wish.end)
+    queued = _ms(durations.queued if course.queued is None else course.queued, speed)
+    processing = _ms(durations.processing if course.processing is None else course.processing, speed)
+    end = ending.state if course.end is None else None if course.end == "never" else State(course.end)
     steps = [Step(0, State.QUEUED)]
-    if wish.end_from == "processing":
+    if course.end_from == "processing":
         steps.append(Step(queued, State.PROCESSING))
     if end is not None:
-        steps.append(Step(queued if wish.end_from == "queued" else queued + processing, end))
+        steps.append(Step(queued if course.end_from == "queued" else queued + processing, end))
     failed = end in (State.FAILED, State.ERROR)
     return Timeline(
         tuple(steps),
-        error=(wish.error if wish.error is not None else ending.error) if failed else None,
-        code=(wish.code if wish.code is not None else ending.code) if failed else None,
-        nsfw=wish.nsfw,
-        processing_as=wish.status_name,
+        error=(course.error if course.error is not None else ending.error) if failed else None,
+        code=(course.code if course.code is not None else ending.code) if failed else None,
+        nsfw=course.nsfw,
+        processing_as=course.status_name,
     )
 
 
 @lru_cache(maxsize=4096)
-def plan_documented(course: Course, speed: float) -> Timeline:
+def plan_documented(durations: Durations, speed: float) -> Timeline:
     """Plan the life that the spec documents, up to COMPLETED."""
-    return plan(course, Job(), COMPLETES, speed)
+    return plan(durations, Course(), COMPLETES, speed)
 
 
 def _ms(seconds: float, speed: float) -> int:

@@ -1,4 +1,4 @@
-"""The documentation's contradictions made selectable: the other reading of what two pages say differently."""
+"""Where two pages of the documentation disagree, a quirk switches on the reading that is not the default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True)
 class Quirk:
-    """One other reading. `source` names the page that supports it; `providers` those it can apply to."""
+    """One such reading. `source` names the page that supports it; `providers` those it can apply to."""
 
     name: str
     summary: str
@@ -50,7 +50,7 @@ _ALL = (
     ),
     Quirk(
         "bare-failures",
-        "A FAILED or ERROR job is told without timestamps.",
+        "The status of a FAILED or ERROR job has no timestamps.",
         "Pixazo Hunyuan Video, Error via Status/Webhook",
         ("pixazo",),
     ),
@@ -80,7 +80,7 @@ _ALL = (
     ),
     Quirk(
         "credits-as-200",
-        "Too little credit is told as HTTP 200 with code 400 in the envelope.",
+        "Too little credit is answered with HTTP 200 and code 400 in the envelope.",
         "seen in a client of the provider; the documentation has no status for it",
         ("wavespeed",),
     ),
@@ -96,5 +96,5 @@ QUIRKS: Mapping[str, Quirk] = MappingProxyType({quirk.name: quirk for quirk in _
 
 
 def quirks_of(provider: str) -> frozenset[str]:
-    """Name the quirks that can apply to a provider."""
+    """Return the names of the quirks that can apply to a provider."""
     return frozenset(quirk.name for quirk in _ALL if provider in quirk.providers)

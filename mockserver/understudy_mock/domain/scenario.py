@@ -1,6 +1,6 @@
-"""What the provider will do this time: one frozen value, whatever it was made of.
+"""What the provider will do this time.
 
-Files, command line, admin API, tests and recordings all hold this same `Scenario`. A scenario that is
+Files, command line, admin API, tests and recordings all use this same `Scenario`. A scenario that is
 not understood is refused with a JSON pointer to the place. Seconds of the job and its webhook are
 provider seconds (the gateway's speed divides them); those of an entry are real seconds.
 """
@@ -8,7 +8,9 @@ provider seconds (the gateway's speed divides them); those of an entry are real 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -24,6 +26,22 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Fault = Literal["reset", "hang", "slow", "truncate", "malformed", "empty", "html"]
+
+FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "reset": "breaks the connection",
+        "hang": "never answers",
+        "slow": "lets the body dribble in",
+        "truncate": "closes in the middle of the body",
+        "malformed": "sends half of the JSON as if it were all",
+        "empty": "leaves out the body",
+        "html": "sends a proxy's page instead of JSON",
+    }
+)
+"""What can be done to the wire, and in words what the gateway then does. `Fault` has the same names."""
+
+BREAKS = frozenset(FAULTS) - {"slow"}
+"""Faults after which the caller does not have the whole answer."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -58,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 Entries = Annotated[tuple[Entry, ...], msgspec.Meta(max_length=MOST_ENTRIES)]
 
 
-class Job(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class Course(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """The job's course. What is left out stays as the spec has it."""
 
     queued: Seconds | None = None
@@ -107,13 +125,13 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     submit: Entries = ()
     poll: Entries = ()
     media: Entries = ()
-    job: Job = msgspec.field(default_factory=Job)
+    job: Course = msgspec.field(default_factory=Course)
     webhook: Webhook = msgspec.field(default_factory=Webhook)
     account: Account = msgspec.field(default_factory=Account)
     quirks: Names = ()
 
     def __post_init__(self) -> None:
-        # The place is told as msgspec tells it, so that `read_scenario` finds both alike.
+        # Written as msgspec writes a place, so that `read_scenario` finds both alike.
         for index, quirk in enumerate(self.quirks):
             if quirk not in QUIRKS:
                 known = ", ".join(QUIRKS)
@@ -127,7 +145,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 def met(entries: tuple[Entry, ...], nth: int) -> Entry | None:
-    """Tell which entry the call number `nth` (from 0) meets; None when it goes well.
+    """Return the entry that call number `nth` (from 0) meets; None when it goes well.
 
     Each entry lets `after` calls pass and answers `times` calls; then the next one starts counting.
     """
@@ -155,7 +173,7 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 _ALLOWED = {
     "condition": f"known are {', '.join(Condition)}",
-    "fault": f"known are {', '.join(get_args(Fault))}",
+    "fault": f"known are {', '.join(FAULTS)}",
     "times": "a number or always",
     "retry_after": "a number of seconds, http-date or none",
     "where": "before, middle or after",
@@ -166,7 +184,7 @@ _ALLOWED = {
 
 
 def read_scenario(data: Any) -> Scenario:
-    """Make a scenario of what YAML or JSON gave. Raises ScenarioError, which points to the place."""
+    """Return the scenario that decoded YAML or JSON describes. Raises ScenarioError."""
     try:
         return msgspec.convert(data, Scenario)
     except msgspec.ValidationError as error:
@@ -181,6 +199,6 @@ def read_scenario(data: Any) -> Scenario:
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:
-    """Turn a scenario into plain data that `read_scenario` takes back unchanged."""
+    """Return a scenario as plain data that `read_scenario` reads back unchanged."""
     data: dict[str, Any] = msgspec.to_builtins(scenario)
     return {name: value for name, value in data.items() if value != {}}

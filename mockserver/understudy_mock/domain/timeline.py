@@ -46,7 +46,7 @@ class Timeline:
     processing_as: str | None = None
 
     def at(self, age: int) -> Step:
-        """Tell the step that a job of this `age` is in."""
+        """Return the step that a job of this `age` is in."""
         current = self.steps[0]
         for step in self.steps:
             if step.at > age:
@@ -55,7 +55,7 @@ class Timeline:
         return current
 
     def after(self, age: int) -> int | None:
-        """Tell the next offset later than `age` at which something happens; None when nothing is left."""
+        """Return the next offset later than `age` at which something happens; None when nothing is left."""
         return next((step.at for step in self.steps if step.at > age), None)
 
     @property

@@ -1,4 +1,4 @@
-"""Callbacks, planned: which ones a job's life brings, when each is due, and what it tells."""
+"""The plan of a job's callbacks: when each is due, and which state of the job it reports."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _LATE = 1
 
 MAX_PROGRESS = 1_000
 """Most progress callbacks of one job: four hours of provider time (assumed). One that never ends, and a clock
-moved by a year, would owe a billion."""
+moved by a year, would make a billion."""
 
 Mode = Literal["terminal", "sync"]
 
 
 class Receiver(msgspec.Struct, frozen=True, gc=False):
-    """Where a job's callbacks go, an exact URL, and whether progress is told too."""
+    """Where a job's callbacks go, an exact URL, and whether there are progress callbacks too."""
 
     url: str
     mode: Mode = "terminal"
 
 
 class Callback(NamedTuple):
-    """One planned callback: due `at` ms after the submit, telling the job as it is in `step`.
+    """One planned callback: due `at` ms after the submit, about the job as it is in `step`.
 
     `key` names it within its job and stays the same when the job is ended by hand.
     """
@@ -43,14 +43,14 @@ class Callback(NamedTuple):
 
     @property
     def message(self) -> str:
-        """The key without the number of the copy: what tells a receiver that copies are the same."""
+        """The key without the number of the copy: the same for all copies."""
         return self.key.partition("-")[0]
 
 
 def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> Iterator[Callback]:
     """Plan the callbacks of a life, in the order they are sent; progress at most `MAX_PROGRESS` times.
 
-    Only a step that the job has reached is ever told, whatever the scenario wishes.
+    A callback never reports a step that the job has not reached, whatever the scenario wants.
     """
     if wish.drop:
         return
@@ -67,7 +67,7 @@ def callbacks(timeline: Timeline, mode: Mode, wish: Webhook, speed: float) -> It
 
 
 def _tick(speed: float) -> int:
-    """Tell the ms between two ticks: rounded down, so that they are never further apart than documented."""
+    """Return the ms between two ticks: rounded down, so that they are never further apart than documented."""
     return max(1, int(TICK * 1000 / speed))
 
 

@@ -1,4 +1,4 @@
-"""Accounts: a key is a namespace of its own, with its money, its limits and what its provider does to it."""
+"""Accounts: each key has its own jobs, money, limits and scenario."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT_OF_KEYS = 16 * 1024 * 1024
 """Characters kept of keys; when there are more, the least recently used account is forgotten first."""
 
 UNKEPT_BALANCE = micro_usd(100)
-"""What a key without a wallet is told that it has left (assumed): enough for anything. In micro-USD."""
+"""The balance that a key without a wallet gets as an answer (assumed): enough for anything. In micro-USD."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +39,7 @@ class Recurrences:
         self._counts: OrderedDict[int, int] = OrderedDict()
 
     def nth(self, name: int) -> int:
-        """Tell how often this was counted before, and count it. `name` is a hash of key and body."""
+        """Return how often this was counted before, and count it. `name` is a hash of key and body."""
         nth = self._counts.get(name, 0)
         self._counts[name] = nth + 1
         if nth:
@@ -49,7 +49,7 @@ class Recurrences:
         return nth
 
     def __len__(self) -> int:
-        """Tell how many bodies are known."""
+        """Return how many bodies are known."""
         return len(self._counts)
 
 
@@ -60,7 +60,7 @@ class Account:
     key: str
     name: str
     number: int
-    """Tells it from an account that the same key had before it was forgotten."""
+    """Differs from that of an account which the same key had before it was forgotten."""
     recurrences: Recurrences
     wallet: Wallet | None = None
     window: Window | None = None
@@ -71,7 +71,7 @@ class Account:
     """The scenarios that its calls have met, by name."""
 
     def nth(self, body: int) -> int:
-        """Tell which job (from 0) with this body comes next, and count it. `body` is a hash."""
+        """Return which job (from 0) with this body comes next, and count it. `body` is a hash."""
         return self.recurrences.nth(hash((self.number, body)))
 
     def limit(self, text: str | None) -> None:
@@ -83,7 +83,7 @@ class Account:
         self.wallet = None if balance is None else Wallet(micro_usd(balance))
 
     def balance(self, now: int) -> int:
-        """What the key is told that it can spend, in micro-USD."""
+        """Return what the key can spend, in micro-USD, as answers show it."""
         return UNKEPT_BALANCE if self.wallet is None else self.wallet.balance(now)
 
 
@@ -100,7 +100,7 @@ class Accounts:
         self._characters = 0
 
     def of(self, key: str) -> Account:
-        """The account of a key, made at the first call."""
+        """Return the account of a key, made at the first call."""
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = self._make(key)
@@ -113,20 +113,20 @@ class Accounts:
         return account
 
     def peek(self, key: str) -> Account:
-        """The account of a key as it is, or as it would be; to look at one does not make it, nor keep it."""
+        """Return the account of a key as it is, or as it would be, without making it or counting a use."""
         known = self._accounts.get(key)
         return known if known is not None else self._make(key)
 
     def named(self, name: str) -> Account | None:
-        """The account with this `acct_` name, if it is in use."""
+        """Return the account with this `acct_` name, if it is in use."""
         return self._by_name.get(name)
 
     def latest_keys(self) -> Iterator[str]:
-        """Walk the keys in use, the one used last first."""
+        """Iterate over the keys in use, the one used last first."""
         return reversed(self._accounts)
 
     def clear(self, name: str | None) -> list[Account]:
-        """Forget one account, or all, and give them to be let go of."""
+        """Forget one account, or all, and return them to be let go of."""
         if name is None:
             gone = list(self._accounts.values())
             self._accounts, self._by_name = OrderedDict(), {}

@@ -1,4 +1,4 @@
-"""Where the files of a job are told to be."""
+"""The addresses of a job's files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from understudy_mock.media import Wanted, always
 
 
 async def urls_of(world: World, job: Job, step: Step, wanted: Wanted = always) -> list[str]:
-    """Tell where the files are, or give the files themselves where the job was asked to.
+    """Return the addresses of the files, or the files themselves in base64 where the job asks for that.
 
-    Under the quirk `data-uri` with sync_mode they are inside their addresses. `wanted` tells whether whoever
-    is to be told still waits.
+    Under the quirk `data-uri` with sync_mode they are data URLs. `wanted` returns whether the caller still
+    waits.
     """
     urls = job.media_urls(step)
     if not urls or not (job.inline or ("data-uri" in job.quirks and await apart(job.weight, _waited, job))):
@@ -27,7 +27,7 @@ async def urls_of(world: World, job: Job, step: Step, wanted: Wanted = always) -
 
 
 async def rendition_of(job: Job, index: int) -> Rendition:
-    """Tell what output number `index` (from 0) of a job is, however large its body."""
+    """Return what output number `index` (from 0) of a job is, however large its body."""
     return await apart(job.weight, job.rendition, index)
 
 

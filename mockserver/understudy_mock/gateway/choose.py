@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from understudy_mock.domain.call import Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal, Stage
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting
@@ -18,16 +18,16 @@ _IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
 _MOST_MARKS = 100
 """Places of a body that are looked at for a scenario's name; what follows names none."""
 
-_STAGES: dict[Condition, str] = {
-    Condition.MISSING_KEY: "key",
-    Condition.INVALID_KEY: "key",
-    Condition.FORBIDDEN: "limit",
-    Condition.QUOTA_EXCEEDED: "limit",
-    Condition.RATE_LIMITED: "limit",
-    Condition.INVALID_REQUEST: "body",
-    Condition.MODEL_NOT_FOUND: "model",
-    Condition.NOT_FOUND: "model",
-    Condition.INSUFFICIENT_BALANCE: "balance",
+_STAGES: dict[Condition, Stage] = {
+    Condition.MISSING_KEY: Stage.KEY,
+    Condition.INVALID_KEY: Stage.KEY,
+    Condition.FORBIDDEN: Stage.LIMIT,
+    Condition.QUOTA_EXCEEDED: Stage.LIMIT,
+    Condition.RATE_LIMITED: Stage.LIMIT,
+    Condition.INVALID_REQUEST: Stage.BODY,
+    Condition.MODEL_NOT_FOUND: Stage.MODEL,
+    Condition.NOT_FOUND: Stage.MODEL,
+    Condition.INSUFFICIENT_BALANCE: Stage.BALANCE,
 }
 
 _EVERYWHERE = frozenset(
@@ -43,7 +43,7 @@ _EVERYWHERE = frozenset(
         Condition.TIMEOUT,
     }
 )
-"""Conditions of the key or of the server, whatever is asked for; the others are about one submit."""
+"""Conditions of the key or of the server. The others are about one submit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ class Choice:
 NOTHING = Choice()
 
 
-def stage(entry: Entry) -> str:
-    """Tell at which check of a submit an entry takes hold; `end` is after all of them."""
-    return _STAGES.get(entry.condition, "end") if entry.condition is not None else "end"
+def stage_of(entry: Entry) -> Stage:
+    """Return the check of a submit at which an entry takes hold."""
+    return _STAGES.get(entry.condition, Stage.END) if entry.condition is not None else Stage.END
 
 
 def holds_everywhere(provider: Provider, entry: Entry) -> bool:
-    """Tell whether an entry is about the key or the server, so that each call with the key meets it."""
+    """Return whether an entry is about the key or the server, so that each call with the key meets it."""
     if entry.accept or entry.fault is not None:
         return False
     condition = entry.condition or provider.conditions.get(entry.status or 0)
@@ -89,7 +89,7 @@ def choose(world: World, call: Call, account: Account | None, prompt: bytes = b"
 
 
 def preferred_code(call: Call) -> Choice:
-    """Read `Prefer: code=N` of a call that is no submit. Its scenario is the job's."""
+    """Read `Prefer: code=N` of a call that is no submit; the scenario of such a call is the job's."""
     prefer = call.headers.get(b"prefer")
     wanted = _preferences(prefer) if prefer is not None else {}
     return _by_code(wanted["code"]) if "code" in wanted else NOTHING
@@ -103,7 +103,7 @@ def entry_for_code(operation: Operation, world: World, code: int) -> Entry | Non
     if code not in operation.statuses:
         known = ", ".join(str(status) for status in sorted(operation.statuses))
         text = f"Prefer: code={code}: this operation documents {known}"
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
     condition = world.provider(operation.provider).conditions.get(code)
     if condition is None:
         return Entry(status=code) if code >= 400 else None
@@ -111,7 +111,7 @@ def entry_for_code(operation: Operation, world: World, code: int) -> Entry | Non
 
 
 def meet_scenario(account: Account, scenario: Scenario) -> Meeting:
-    """Tell how often the account has met the scenario; the first time, make the account as it wishes.
+    """Return how often the account has met the scenario; the first time, make the account as it wishes.
 
     Another scenario of the same name begins anew.
     """
@@ -136,14 +136,14 @@ def _by_name(world: World, name: str) -> Choice:
 
 
 def _in_prompt(body: bytes) -> str | None:
-    """Find the scenario that a prompt names."""
+    """Return the scenario that a prompt names."""
     place = -1
     for _ in range(_MOST_MARKS):
         place = body.find(_MARK, place + 1)
         if place < 0:
             return None
-        if found := _IN_PROMPT.match(body, place):
-            return found[1].decode("utf-8", "replace")
+        if match := _IN_PROMPT.match(body, place):
+            return match[1].decode("utf-8", "replace")
     return None
 
 
@@ -154,7 +154,7 @@ def _by_code(text: str) -> Choice:
 
 
 def _preferences(header: bytes) -> dict[str, str]:
-    """Read the preferences that are ours; others (RFC 7240 has several) are for somebody else."""
+    """Return the preferences that this gateway knows; RFC 7240 has others."""
     wanted = {}
     for part in header.decode("latin-1").replace(";", ",").split(","):
         name, equals, value = part.partition("=")

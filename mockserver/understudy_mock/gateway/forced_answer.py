@@ -1,4 +1,4 @@
-"""Turn a scenario's entry into the answer it stands for."""
+"""The answers that scenarios force, and refusals of files, which no provider words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from understudy_mock.domain.call import HTML, JSON, TEXT, Answer, json_answer
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway.world import World
 from understudy_mock.providers.base import Place, Provider
@@ -17,12 +17,12 @@ _DATE_WAIT = 2
 """Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
 
 _DEFAULT_WAIT = {Condition.RATE_LIMITED: 1, Condition.QUOTA_EXCEEDED: 1802}
-"""What a staged refusal tells to wait, in seconds, where its entry does not say (assumed)."""
+"""Seconds to wait that a forced refusal names where its entry names none (assumed)."""
 
-_TROUBLES = {413: Trouble.BODY_TOO_LARGE, 431: Trouble.HEADERS_TOO_LARGE}
-"""Statuses that no scenario names by a condition, and that every provider words."""
+_CALL_ERRORS = {413: CallError.BODY_TOO_LARGE, 431: CallError.HEADERS_TOO_LARGE}
+"""Statuses that are no condition, and that every provider words."""
 
-_OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
+_OF_FILES: Mapping[Condition | CallError, int] = MappingProxyType(
     {
         Condition.MISSING_KEY: 401,
         Condition.INVALID_KEY: 401,
@@ -35,24 +35,24 @@ _OF_FILES: Mapping[Condition | Trouble, int] = MappingProxyType(
         Condition.BAD_GATEWAY: 502,
         Condition.UNAVAILABLE: 503,
         Condition.TIMEOUT: 504,
-        Trouble.WRONG_METHOD: 405,
-        Trouble.BODY_TOO_LARGE: 413,
-        Trouble.HEADERS_TOO_LARGE: 431,
+        CallError.WRONG_METHOD: 405,
+        CallError.BODY_TOO_LARGE: 413,
+        CallError.HEADERS_TOO_LARGE: 431,
     }
 )
-"""How a store of files refuses (assumed: plainly); whatever else is wrong is a file that is not there."""
+"""Statuses of refused downloads (assumed); for everything else the file is not there."""
 
 
 def refuse_file(refusal: Refusal) -> Answer:
-    """Word a refusal of a file. Files lie at somebody else's, who knows no key and no quota of the API."""
+    """Return the refusal of a file. Files are on another host, which knows no key and no quota of the API."""
     answer = _plain(_OF_FILES.get(refusal.what, 404))
-    if refusal.what is Trouble.WRONG_METHOD:
+    if refusal.what is CallError.WRONG_METHOD:
         answer.headers.append((b"allow", ", ".join(refusal.detail.allowed).encode()))
     return answer
 
 
-def strike_file(world: World, entry: Entry) -> Answer:
-    """Word an entry that a download meets: nothing but what the entry says."""
+def force_file_answer(world: World, entry: Entry) -> Answer:
+    """Return the answer to a download that meets an entry: only what the entry says."""
     if entry.condition is not None:
         answer = refuse_file(Refusal(entry.condition))
     else:
@@ -72,7 +72,7 @@ def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Unknown"
 
 
-def strike(
+def force_answer(
     world: World,
     provider: Provider,
     entry: Entry,
@@ -81,14 +81,36 @@ def strike(
     model: str,
     price: int,
 ) -> Answer:
-    """Word an entry that names a condition or a status. Faults are not worded: they are done to an answer."""
-    answer = _worded(world, provider, entry, place, quirks, model, price)
+    """Return the answer that an entry with a condition or a status stands for, as the provider words it."""
+    now = world.clock.wall()
+    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
+    if isinstance(entry.retry_after, int):
+        wait = entry.retry_after
+    elif entry.retry_after == "http-date":
+        wait = _date(now) - now // 1000
+    resets_at = now + (1 if wait is None else wait) * 1000
+    detail = Detail(retry_after=wait, resets_at=resets_at, model=model, balance=0, price=price)
+    answer = _worded(provider, entry, detail, place, quirks)
     _put_body(answer, entry)
     if entry.retry_after is not None:
         others = [pair for pair in answer.headers if pair[0] != provider.retry_header]
         own = [pair for pair in answer.headers if pair[0] == provider.retry_header]
         answer.headers = others + _retry_header(world, provider, entry, own)
     return answer
+
+
+def _worded(provider: Provider, entry: Entry, detail: Detail, place: Place, quirks: frozenset[str]) -> Answer:
+    condition = entry.condition or provider.conditions.get(entry.status or 0)
+    if condition is not None:
+        answer = provider.refusal(Refusal(condition, detail), place, quirks)
+        answer.status = entry.status or answer.status
+        return answer
+    status = entry.status or 500
+    if (error := _CALL_ERRORS.get(status)) is not None:
+        return provider.refusal(Refusal(error, detail), place, quirks)
+    if (documented := provider.unconditioned(status)) is not None:
+        return documented
+    return json_answer(status, {"error": _phrase(status)}) if status >= 400 else Answer(status, b"", [])
 
 
 def _put_body(answer: Answer, entry: Entry) -> None:
@@ -99,51 +121,16 @@ def _put_body(answer: Answer, entry: Entry) -> None:
         answer.headers = [kind, *(pair for pair in answer.headers if pair[0] != b"content-type")]
 
 
-def _worded(
-    world: World,
-    provider: Provider,
-    entry: Entry,
-    place: Place,
-    quirks: frozenset[str],
-    model: str,
-    price: int,
-) -> Answer:
-    now = world.clock.wall()
-    wait = _DEFAULT_WAIT.get(entry.condition) if entry.condition is not None else None
-    if isinstance(entry.retry_after, int):
-        wait = entry.retry_after
-    elif entry.retry_after == "http-date":
-        wait = _date(now) - now // 1000
-    detail = Detail(
-        retry_after=wait,
-        resets_at=now + (1 if wait is None else wait) * 1000,
-        model=model,
-        balance=0,
-        price=price,
-    )
-    condition = entry.condition or provider.conditions.get(entry.status or 0)
-    if condition is not None:
-        answer = provider.refusal(Refusal(condition, detail), place, quirks)
-        answer.status = entry.status or answer.status
-        return answer
-    status = entry.status or 500
-    if (trouble := _TROUBLES.get(status)) is not None:
-        return provider.refusal(Refusal(trouble, detail), place, quirks)
-    if (told := provider.unconditioned(status)) is not None:
-        return told
-    return json_answer(status, {"error": _phrase(status)}) if status >= 400 else Answer(status, b"", [])
-
-
 def _retry_header(
     world: World, provider: Provider, entry: Entry, own: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
     if entry.retry_after != "none" and provider.retry_header != b"retry-after":
-        return own  # told as an instant already
+        return own  # it already names an instant
     return _wait(world, entry)
 
 
 def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
-    """Give the Retry-After that the entry names, if it names one."""
+    """Return the Retry-After that the entry names, if it names one."""
     if entry.retry_after in (None, "none"):
         return []
     if entry.retry_after == "http-date":
@@ -152,12 +139,12 @@ def _wait(world: World, entry: Entry) -> list[tuple[bytes, bytes]]:
 
 
 def _date(now: int) -> int:
-    """The instant that an HTTP date names, in seconds since the epoch."""
+    """Return the instant that the HTTP date names, in seconds since the epoch."""
     return -(-now // 1000) + _DATE_WAIT
 
 
 def _type_of(body: str) -> tuple[bytes, bytes]:
-    """Name the type that a text looks like."""
+    """Return the Content-Type that a text looks like."""
     if body.lstrip().startswith("<"):
         return HTML
     return JSON if body.lstrip().startswith(("{", "[", '"')) else TEXT

@@ -26,36 +26,36 @@ HUNG_UP = "the client hung up"
 """How `error` begins where the caller left before it had the whole answer."""
 
 
-class JournalEntry(msgspec.Struct, frozen=True, gc=False):
+class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One exchange. Instants are ms since the epoch, durations ms, sizes bytes before anything was cut.
 
-    `key` is what the caller showed; it never leaves the process and is there so that writers can remove
-    it wherever it stands. `kind` tells a call that came in from a delivery that went out. `kept` is what
-    the entry counts for in the journal's bound. `waited` is how much of the duration passed before the
-    answer began, None where that is not known. `drift` is how many ms the wall clock, which dates in answers
-    follow, was ahead of `at`. `connected` is when the caller connected, for the first call of a connection;
-    0 for others, and where that is not known.
+    `key` is what the caller sent; it never leaves the process and is there so that writers can remove it
+    wherever it stands. A `call` came in, a `delivery` went out. `kept` is what the entry counts for in the
+    journal's bound. `waited` is how much of the duration passed before the answer began, None where that is
+    not known. `drift` is how many ms the wall clock, which dates in answers follow, was ahead of `at`.
+    `connected` is when the caller connected, for the first call of a connection; 0 for others, and where that
+    is not known.
     """
 
-    number: int
-    kind: Literal["call", "delivery"]
-    at: int
-    duration: float
-    key: str
-    account: str
-    provider: str
-    operation: str
+    number: int = 0
+    kind: Literal["call", "delivery"] = "call"
+    at: int = 0
+    duration: float = 0.0
+    key: str = ""
+    account: str = ""
+    provider: str = ""
+    operation: str = ""
     method: str
     url: str
-    http_version: str
-    request_headers: Headers
-    request_body: bytes
-    request_size: int
-    status: int
-    response_headers: Headers
-    response_body: bytes
-    response_size: int
-    kept: int
+    http_version: str = "1.1"
+    request_headers: Headers = []
+    request_body: bytes = b""
+    request_size: int = 0
+    status: int = 0
+    response_headers: Headers = []
+    response_body: bytes = b""
+    response_size: int = 0
+    kept: int = 0
     job: str = ""
     scenario: str = ""
     fault: str = ""
@@ -73,27 +73,23 @@ class Journal:
         self._entries: deque[JournalEntry] = deque()
         self._keep = max(0, keep)
         self._bytes = 0
-        self._next = 1
-
-    @property
-    def next_number(self) -> int:
+        self.next_number = 1
         """The number that the next entry gets."""
-        return self._next
 
     def append(self, entry: JournalEntry) -> None:
         """Keep an entry, whose number must be `next_number`, and drop the oldest for it."""
-        self._next += 1
+        self.next_number += 1
         self._entries.append(entry)
         self._bytes += entry.kept
         while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):
             self._bytes -= self._entries.popleft().kept
 
     def since(self, number: int) -> Iterator[JournalEntry]:
-        """Walk the entries from `number` on, oldest first."""
+        """Iterate over the entries from `number` on, oldest first."""
         return (entry for entry in list(self._entries) if entry.number >= number)
 
     def clear(self, account: str | None) -> list[JournalEntry]:
-        """Forget the entries of an account, or all, and give them to be let go of."""
+        """Forget the entries of an account, or all, and return them to be let go of."""
         kept: list[JournalEntry] = []
         gone: list[JournalEntry] = []
         for entry in self._entries:
@@ -103,12 +99,12 @@ class Journal:
         return gone
 
     def __len__(self) -> int:
-        """Tell how many entries are kept."""
+        """Return how many entries are kept."""
         return len(self._entries)
 
 
 def size_of(*heads: Headers) -> int:
-    """Tell the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
+    """Return the bytes that an entry with these headers takes in memory, without its bodies and warnings."""
     pairs = [pair for head in heads for pair in head]
     return AN_ENTRY + A_HEADER * len(pairs) + sum(len(name) + len(value) for name, value in pairs)
 

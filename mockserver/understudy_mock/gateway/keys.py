@@ -15,7 +15,7 @@ _LONGEST_KEY = 1024
 
 
 def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) -> Account:
-    """Find the account of a call. Raises Refusal when there is no key, or one that is not known."""
+    """Return the account of a call. Raises Refusal when there is no key, or one that is not known."""
     key = presented(credentials, call.headers, call.query)
     call.key = key
     if not key:
@@ -31,7 +31,7 @@ def authenticate(world: World, credentials: tuple[Credential, ...], call: Call) 
 
 
 def presented(credentials: Iterable[Credential], headers: Mapping[bytes, bytes], query: bytes) -> str:
-    """Give the first key that is there, "" for none. Headers are bytes; latin-1 gives each a character."""
+    """Return the first key that is there, "" for none. latin-1 gives each byte of a header a character."""
     for credential in credentials:
         if credential.place == "query":
             wanted = credential.name.decode()

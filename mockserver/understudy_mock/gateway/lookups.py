@@ -1,7 +1,7 @@
-"""Calls that tell an account about itself: its jobs, its money, its secret, and what it can run.
+"""Calls that an account makes about itself: its jobs, its money, its secret, and what it can run.
 
-None of them changes anything. Each checks the key, meets what was chosen for it (see `admit`), gathers
-facts, and leaves the wording to the provider.
+None of them changes anything. Each checks the key (see `admit`), gathers facts, and leaves the wording to
+the provider.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Violation
 from understudy_mock.domain.draw import webhook_secret
+from understudy_mock.domain.facts import Balance, JobPage, Models, Secret
 from understudy_mock.domain.model import Operation
-from understudy_mock.gateway.status import admit
-from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.body import invalid, read_valid_body
+from understudy_mock.gateway.play import admit
 from understudy_mock.gateway.turns import apart, in_turns
 from understudy_mock.gateway.world import World
 
@@ -22,41 +22,41 @@ _PAGE_SIZE = 20
 
 
 async def secret(world: World, operation: Operation, call: Call) -> Answer:
-    """Tell what signs the caller's callbacks. Facts: `secret`."""
+    """Answer what signs the caller's callbacks."""
     account = admit(world, operation, call)
-    told = webhook_secret(world.settings.seed, account.name)
-    return world.provider(operation.provider).tell("secret", {"secret": told})
+    made = webhook_secret(world.settings.seed, account.name)
+    return world.provider(operation.provider).answer(Secret(made))
 
 
 async def balance(world: World, operation: Operation, call: Call) -> Answer:
-    """Tell what the caller can spend. Facts: `balance` in micro-USD, and whether the path is an `alias`."""
+    """Answer what the caller can spend."""
     account = admit(world, operation, call)
-    facts = {"balance": account.balance(world.clock.now()), "alias": operation.alias}
-    return world.provider(operation.provider).tell("balance", facts)
+    facts = Balance(account.balance(world.clock.now()), operation.alias)
+    return world.provider(operation.provider).answer(facts)
 
 
 async def models(world: World, operation: Operation, call: Call) -> Answer:
-    """List what the caller can run. Facts: `models`, each with its price for the defaults, in micro-USD."""
+    """List what the caller can run."""
     account = admit(world, operation, call)
-    found = [
+    priced = [
         (model, model.price.of(model.defaults))
         for model in world.catalog.models
         if model.provider == operation.provider and model.id not in account.disabled_models
     ]
-    return world.provider(operation.provider).tell("models", {"models": found})
+    return world.provider(operation.provider).answer(Models(priced))
 
 
 async def listing(world: World, operation: Operation, call: Call) -> Answer:
-    """List the caller's jobs, newest first. Facts: `page`, `total`, and `items`: job, step, addresses.
+    """List the caller's jobs, newest first.
 
     The body may hold `page` (from 1), `page_size`, `model`, `status`, `created_after` and `created_before`.
     """
     account = admit(world, operation, call)
-    asked = await apart(len(call.body), asked_of, operation, call)
+    asked = await apart(len(call.body), read_valid_body, operation, call)
     after, before = (_instant(asked, name) for name in ("created_after", "created_before"))
     provider = world.provider(operation.provider)
     model, status = asked.get("model"), asked.get("status")
-    found = []
+    jobs = []
     async for job in in_turns(world.store.of_account(account.name)):
         if job.model.provider != operation.provider:
             continue
@@ -66,12 +66,12 @@ async def listing(world: World, operation: Operation, call: Call) -> Answer:
         if (after is not None and created < after) or (before is not None and created > before):
             continue
         if status is None or provider.called(job, await world.step(job)) == status:
-            found.append(job)
+            jobs.append(job)
     page, size = int(asked.get("page") or 1), int(asked.get("page_size") or _PAGE_SIZE)
     first = (page - 1) * size
-    steps = [(job, await world.step(job)) for job in found[first : first + size]]
+    steps = [(job, await world.step(job)) for job in jobs[first : first + size]]
     items = [(job, step, job.media_urls(step)) for job, step in steps]
-    return provider.tell("list", {"page": page, "total": len(found), "items": items})
+    return provider.answer(JobPage(page, len(jobs), items))
 
 
 def _instant(asked: dict[str, Any], name: str) -> int | None:
@@ -84,5 +84,4 @@ def _instant(asked: dict[str, Any], name: str) -> int | None:
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
     except (ValueError, OverflowError):
-        violation = Violation(name, missing=False, reason="is not an ISO 8601 date and time")
-        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,))) from None
+        raise invalid(name, "is not an ISO 8601 date and time") from None

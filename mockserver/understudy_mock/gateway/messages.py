@@ -22,12 +22,12 @@ _ERROR = (
 
 
 def failure(draw: Draw) -> tuple[int, str]:
-    """Word why a job FAILED: something about what was asked."""
+    """Return the code and the reason of a FAILED job: something about what was asked."""
     return _word(_FAILED, draw)
 
 
 def system_error(draw: Draw) -> tuple[int, str]:
-    """Word why a job ended in ERROR: something about the provider's machines."""
+    """Return the code and the reason of a job in ERROR: something about the provider's machines."""
     return _word(_ERROR, draw)
 
 

@@ -1,11 +1,11 @@
-"""What a scenario does to one call: which entry it meets, and at which check of a submit it takes hold."""
+"""What a scenario, or `Prefer: code=N`, does to one call: which entry it meets, and at which check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal, Stage
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario, met
 from understudy_mock.gateway.accounts import Account, Meeting
@@ -15,14 +15,16 @@ from understudy_mock.gateway.choose import (
     entry_for_code,
     holds_everywhere,
     meet_scenario,
-    stage,
+    preferred_code,
+    stage_of,
 )
+from understudy_mock.gateway.keys import authenticate
 from understudy_mock.gateway.world import World
 
 
 @dataclass(slots=True)
-class Struck(Exception):
-    """A scenario's entry takes hold of the call."""
+class ForcedAnswer(Exception):
+    """The call gets the answer that a scenario's entry stands for."""
 
     entry: Entry
 
@@ -48,25 +50,25 @@ class Play:
     def refuse_mistake(self) -> None:
         """Refuse a choice that was not understood."""
         if self._mistake:
-            raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=self._mistake))
+            raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=self._mistake))
 
-    def strike(self, check: str) -> None:
-        """Refuse the submit when its entry belongs to this check and creates no job.
+    def intervene(self, check: Stage) -> None:
+        """Raise ForcedAnswer when the entry belongs to this check and creates no job.
 
-        A fault is done to an answer, so it waits until there is one.
+        A fault waits until there is an answer to send with it.
         """
         entry = self.entry
-        if entry is not None and not entry.accept and entry.fault is None and stage(entry) == check:
+        if entry is not None and not entry.accept and entry.fault is None and stage_of(entry) is check:
             self.count()
-            raise Struck(entry)
+            raise ForcedAnswer(entry)
 
-    def strike_accepted(self) -> None:
-        """Answer with the entry although the job was created."""
+    def intervene_after(self) -> None:
+        """Raise ForcedAnswer although the job was created."""
         if self.entry is not None and self.entry.fault is None:
-            raise Struck(self.entry)
+            raise ForcedAnswer(self.entry)
 
-    def deface(self, answer: Answer) -> Answer:
-        """Have the entry's fault done to the answer."""
+    def attach_fault(self, answer: Answer) -> Answer:
+        """Return the answer, which is sent with the entry's fault."""
         answer.fault = self.entry
         return answer
 
@@ -94,15 +96,37 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     return Play(meeting, scenario, met(scenario.submit, meeting.submits), "")
 
 
-def hold(world: World, operation: Operation, call: Call, account: Account) -> None:
-    """Refuse a call that is no submit for what its scenario says of the key or of the server.
+def admit(world: World, operation: Operation, call: Call) -> Account:
+    """Return the account of a call that is about a key alone, once it has met what was chosen for it.
 
-    Those are its submit entries, which such calls count for themselves: what a lookup met, the next submit
-    meets all the same. Raises Struck, or Refusal for a scenario that is not known.
+    Raises Refusal or ForcedAnswer.
+    """
+    account = authenticate(world, operation.credentials, call)
+    prefer(world, operation, call)
+    hold(world, operation, call, account)
+    return account
+
+
+def prefer(world: World, operation: Operation, call: Call) -> None:
+    """Do what `Prefer: code=N` asks of a call that is no submit. Raises ForcedAnswer or Refusal."""
+    if b"prefer" not in call.headers:
+        return
+    choice = preferred_code(call)
+    if choice.mistake:
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+    if choice.code is not None and (entry := entry_for_code(operation, world, choice.code)) is not None:
+        raise ForcedAnswer(entry)
+
+
+def hold(world: World, operation: Operation, call: Call, account: Account) -> None:
+    """Refuse a call that is no submit where its scenario has an entry about the key or the server.
+
+    These are submit entries, but lookups count them separately: the next submit meets them all the same.
+    Raises ForcedAnswer, or Refusal for a scenario that is not known.
     """
     choice = choose(world, call, account)
     if choice.mistake:
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
+        raise Refusal(CallError.UNKNOWN_CHOICE, Detail(text=choice.mistake))
     scenario = choice.scenario
     if scenario is None:
         return
@@ -111,7 +135,7 @@ def hold(world: World, operation: Operation, call: Call, account: Account) -> No
     entry = met(scenario.submit, meeting.lookups)
     meeting.lookups += 1
     if entry is not None and holds_everywhere(world.provider(operation.provider), entry):
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
 
 
 _AS_USUAL = Play(None, None, None, "")

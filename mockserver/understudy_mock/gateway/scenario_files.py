@@ -11,59 +11,63 @@ from understudy_mock.catalog.notation import NotationError, read_yaml
 from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario
 
 
-class BookError(Exception):
+class ScenarioFileError(Exception):
     """A scenario file that is not understood, or a name that is not known."""
 
 
 def bundled_scenarios() -> Path:
-    """Tell where the scenarios that ship with Understudy are: in the wheel, or in the checkout."""
+    """Return where the scenarios that ship with Understudy are: in the wheel, or in the checkout."""
     package = Path(str(resources.files("understudy_mock")))
     inside = package / "_data" / "fixtures" / "scenarios"
     return inside if inside.is_dir() else package.parents[1] / "fixtures" / "scenarios"
 
 
-def read_book(directory: Path | None = None) -> dict[str, Scenario]:
-    """Read every scenario of a directory, by name. Raises BookError."""
+def read_scenarios(directory: Path | None = None) -> dict[str, Scenario]:
+    """Read every scenario of a directory, by name. Raises ScenarioFileError."""
     scenarios = {}
     for file in sorted((directory or bundled_scenarios()).glob("*.yaml"), key=lambda file: file.stem):
         scenario = read_file(file)
         if scenario.name != file.stem:
-            raise BookError(f"{file}: /name: is {scenario.name!r}, but the file is called {file.stem!r}")
+            raise ScenarioFileError(
+                f"{file}: /name: is {scenario.name!r}, but the file is called {file.stem!r}"
+            )
         scenarios[scenario.name] = scenario
     return scenarios
 
 
 def read_file(file: Path) -> Scenario:
-    """Read one scenario. Raises BookError with file and pointer."""
+    """Read one scenario. Raises ScenarioFileError with file and pointer."""
     try:
         data: Any = read_yaml(file.read_bytes())
         return read_scenario(data)
     except OSError as error:
-        raise BookError(f"{file}: cannot be read: {error.strerror}") from None
+        raise ScenarioFileError(f"{file}: cannot be read: {error.strerror}") from None
     except (NotationError, ScenarioError) as error:
-        raise BookError(f"{file}: {error}") from None
+        raise ScenarioFileError(f"{file}: {error}") from None
 
 
-def find(book: dict[str, Scenario], name_or_file: str) -> Scenario:
-    """Find a scenario by its name, else read it from a file. Raises BookError."""
-    known = book.get(name_or_file)
+def find(scenarios: dict[str, Scenario], name_or_file: str) -> Scenario:
+    """Return the scenario with a name, else read it from a file. Raises ScenarioFileError."""
+    known = scenarios.get(name_or_file)
     if known is not None:
         return known
     file = Path(name_or_file)
     if file.is_file():
         return read_file(file)
-    known_ones = f"known are {', '.join(book) or 'none'}"
+    known_ones = f"known are {', '.join(scenarios) or 'none'}"
     if file.is_dir():
-        raise BookError(f"{name_or_file!r} is a directory, and no scenario is called so; {known_ones}")
-    raise BookError(f"no scenario and no file is called {name_or_file!r}; {known_ones}")
+        raise ScenarioFileError(
+            f"{name_or_file!r} is a directory, and no scenario is called so; {known_ones}"
+        )
+    raise ScenarioFileError(f"no scenario and no file is called {name_or_file!r}; {known_ones}")
 
 
 def refuse_unknown_models(scenario: Scenario, known: set[str]) -> None:
-    """Refuse a scenario that disables a model there is not: it would do nothing. Raises BookError."""
+    """Refuse a scenario that disables a model there is not: it would do nothing. Raises ScenarioFileError."""
     for index, model in enumerate(scenario.account.disabled_models):
         if model not in known:
             near = difflib.get_close_matches(model, sorted(known), n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise BookError(
+            raise ScenarioFileError(
                 f"{scenario.name}: /account/disabled_models/{index}: no model is called {model!r}{hint}"
             )

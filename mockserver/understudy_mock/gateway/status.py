@@ -1,32 +1,31 @@
-"""Calls about a job that is there already: where it is, and what it made. A poll reads, it never decides."""
+"""Calls about a job that is there already: polls, results and downloads. They decide nothing."""
 
 from __future__ import annotations
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import Condition, Detail, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, met
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.addresses import rendition_of, urls_of
-from understudy_mock.gateway.choose import entry_for_code, preferred_code
+from understudy_mock.gateway.body import read_valid_body
 from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.play import Struck, hold
-from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.play import ForcedAnswer, hold, prefer
 from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.world import World
 
 
 async def status(world: World, operation: Operation, call: Call) -> Answer:
-    """Answer a poll or a result call, or raise the Refusal (or Struck) that says why not."""
+    """Answer a poll or a result call. Raises the Refusal or ForcedAnswer that says why not."""
     account = authenticate(world, operation.credentials, call)
     prefer(world, operation, call)
     job = await _find(world, operation, call, account)
     entry = await meet(world, job, "poll") if job.scenario is not None else None
     if entry is not None and entry.fault is None:
-        raise Struck(entry)
-    answer = await _tell(world, operation, call, job)
+        raise ForcedAnswer(entry)
+    answer = await _answer(world, operation, call, job)
     answer.fault = entry
     if entry is None and job.by_polls:
         await world.polled(job)
@@ -34,9 +33,9 @@ async def status(world: World, operation: Operation, call: Call) -> Answer:
 
 
 async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, int, Entry | None]:
-    """Find the file `name` of a job, its number and what is done to it; it needs no key.
+    """Return the job that made the file `name`, the file's number, and the fault it is sent with.
 
-    Raises Refusal when there is none (yet).
+    A download needs no key. Raises Refusal when there is no such file (yet), or ForcedAnswer.
     """
     job = await world.store.get(job_id)
     if job is None:
@@ -52,12 +51,12 @@ async def fetch(world: World, job_id: str, name: str, call: Call) -> tuple[Job, 
     # Looking whether a file is there downloads nothing.
     entry = await meet(world, job, "media") if call.method != "HEAD" else None
     if entry is not None and entry.fault is None:
-        raise Struck(entry)
+        raise ForcedAnswer(entry)
     return job, index, entry
 
 
 async def meet(world: World, job: Job, surface: str) -> Entry | None:
-    """Tell what a call to this surface of the job meets, and count it."""
+    """Return the entry that a call to this surface of the job meets, and count the call."""
     scenario = job.scenario
     if scenario is None:
         return None
@@ -69,32 +68,10 @@ async def meet(world: World, job: Job, surface: str) -> Entry | None:
     return entry
 
 
-def admit(world: World, operation: Operation, call: Call) -> Account:
-    """Let in a call that is about a key alone: find its account, and meet what was chosen for it.
-
-    Raises Refusal, or Struck.
-    """
-    account = authenticate(world, operation.credentials, call)
-    prefer(world, operation, call)
-    hold(world, operation, call, account)
-    return account
-
-
-def prefer(world: World, operation: Operation, call: Call) -> None:
-    """Meet what `Prefer: code=N` asks of a call that is no submit. Raises Struck, or Refusal."""
-    if b"prefer" not in call.headers:
-        return
-    choice = preferred_code(call)
-    if choice.mistake:
-        raise Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=choice.mistake))
-    if choice.code is not None and (entry := entry_for_code(operation, world, choice.code)) is not None:
-        raise Struck(entry)
-
-
 async def _find(world: World, operation: Operation, call: Call, account: Account) -> Job:
     job_id = call.params.get(operation.job)
     if job_id is None:
-        body = await apart(len(call.body), asked_of, operation, call)
+        body = await apart(len(call.body), read_valid_body, operation, call)
         job_id = body[operation.job]
     job = await world.visible_job(job_id, account.name)
     if (
@@ -102,7 +79,7 @@ async def _find(world: World, operation: Operation, call: Call, account: Account
         or job.model.provider != operation.provider
         or (operation.model is not None and job.model is not operation.model)
     ):
-        hold(world, operation, call, account)  # a key that is not known is told so before anything else
+        hold(world, operation, call, account)  # a forced refusal of the key comes before anything else
         raise Refusal(Condition.NOT_FOUND, Detail(job=job_id))
     call.job = job.id
     if job.scenario is not None:
@@ -110,12 +87,12 @@ async def _find(world: World, operation: Operation, call: Call, account: Account
     return job
 
 
-async def _tell(world: World, operation: Operation, call: Call, job: Job) -> Answer:
+async def _answer(world: World, operation: Operation, call: Call, job: Job) -> Answer:
     provider = world.provider(operation.provider)
     step = await world.step(job)
-    urls = await urls_of(world, job, step, call.is_heard) if step.state is State.COMPLETED else []
+    is_done = step.state is State.COMPLETED
+    urls = await urls_of(world, job, step, call.is_heard) if is_done else []
     if operation.role == "status":
         return provider.status(job, step, urls)
-    done = step.state is State.COMPLETED
-    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if done else b""
+    file = await world.files.file(await rendition_of(job, 0), call.is_heard) if is_done else b""
     return provider.result(job, step, urls, len(file), world.balance_of(job))

@@ -1,4 +1,4 @@
-"""Where jobs are kept. Jobs are put once and read; a store on another machine would fit behind `Store`."""
+"""Where jobs are kept. A job is put once and then only read."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Store(Protocol):
     """Everything about jobs that changes. Instants are ms since the epoch."""
 
     async def put(self, job: Job, now: int) -> list[Job]:
-        """Keep a new job and tell which ones were forgotten for it."""
+        """Keep a new job and return the jobs that were forgotten for it."""
 
     def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Give a job's input made of the large parts that are kept already, where they are equal."""
+        """Return a job's input with parts that are kept already in the place of equal ones."""
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
@@ -40,28 +40,28 @@ class Store(Protocol):
         """Put a job that has ended by hand in the place of the one with its id."""
 
     async def age(self, job: Job, now: int) -> int:
-        """Tell how old the job is, in ms of its timeline."""
+        """Return how old the job is, in ms of its timeline."""
 
     async def step_on(self, job: Job) -> None:
         """Move a job that polls move to the next instant of its timeline."""
 
     async def count(self, job_id: str, surface: str) -> int:
-        """Tell which call (from 0) to this surface of the job comes next."""
+        """Return which call (from 0) to this surface of the job comes next."""
 
     async def counted(self, job_id: str, surface: str) -> None:
         """Count a call to a surface of the job."""
 
     async def clear(self, account: str | None) -> int:
-        """Forget the jobs of an account, or all, and tell how many they were."""
+        """Forget the jobs of an account, or all, and return how many there were."""
 
     def of_account(self, account: str) -> Iterator[Job]:
-        """Walk the jobs of an account as they are now, newest first."""
+        """Iterate over the jobs of an account as they are now, newest first."""
 
     def __iter__(self) -> Iterator[Job]:
-        """Walk the jobs as they are now, newest first."""
+        """Iterate over the jobs as they are now, newest first."""
 
     def __len__(self) -> int:
-        """Tell how many jobs are kept."""
+        """Return how many jobs are kept."""
 
 
 class _Inputs:
@@ -70,7 +70,7 @@ class _Inputs:
     def __init__(self) -> None:
         self.held = 0
         self._parts: dict[bytes, list[Any]] = {}
-        """Each large part, and how many times it is had: [part, times]."""
+        """Each large part, and how many jobs have it: [part, jobs]."""
 
     def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Put known parts in the place of equal ones."""
@@ -81,9 +81,9 @@ class _Inputs:
         self.held += job.weight
         for part in job.asked:
             if len(part) >= LARGE:
-                had = self._parts.setdefault(part, [part, 0])
-                had[1] += 1
-                if had[1] > 1:
+                kept = self._parts.setdefault(part, [part, 0])
+                kept[1] += 1
+                if kept[1] > 1:
                     self.held -= len(part)
 
     def drop(self, job: Job) -> None:
@@ -91,16 +91,16 @@ class _Inputs:
         self.held -= job.weight
         for part in job.asked:
             if len(part) >= LARGE:
-                had = self._parts[part]
-                had[1] -= 1
-                if had[1]:
+                kept = self._parts[part]
+                kept[1] -= 1
+                if kept[1]:
                     self.held += len(part)
                 else:
                     del self._parts[part]
 
 
 class _Leaving:
-    """In which order jobs are forgotten: the oldest finished first, then the oldest unfinished."""
+    """The order in which jobs are forgotten: the oldest finished first, then the oldest unfinished."""
 
     def __init__(self, jobs: OrderedDict[str, Job]) -> None:
         self._jobs = jobs
@@ -129,7 +129,7 @@ class _Leaving:
             self._finished = deque(job_id for job_id in self._finished if job_id in self._jobs)
 
     def first(self, now: int) -> str:
-        """Tell which of the jobs, of which there is one, goes first."""
+        """Return the id of the job that goes first; there is at least one."""
         while True:
             for _ in range(_LOOKED_AT):
                 if self._ending and self._ending[0][0] <= now:
@@ -141,7 +141,7 @@ class _Leaving:
                 return job_id
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Jobs in this process, at most `keep`, and `keep_inputs` bytes of large inputs.
 
     The oldest finished jobs go first, then the oldest unfinished.
@@ -164,7 +164,6 @@ class MemoryStore:
         self._counts: dict[tuple[str, str], int] = {}
 
     async def put(self, job: Job, now: int) -> list[Job]:
-        """Keep a new job and tell which ones were forgotten for it."""
         self._jobs[job.id] = job
         self._leaving.plan(job)
         self._of_account.setdefault(job.account, {})[job.id] = job
@@ -177,7 +176,6 @@ class MemoryStore:
         return []
 
     def shared(self, asked: tuple[bytes, ...]) -> tuple[bytes, ...]:
-        """Give a job's input made of the large parts that are kept already, where they are equal."""
         return self._inputs.shared(asked)
 
     @property
@@ -186,11 +184,9 @@ class MemoryStore:
         return self._inputs.held
 
     async def get(self, job_id: str) -> Job | None:
-        """Find a job."""
         return self._jobs.get(job_id)
 
     async def replace(self, job: Job) -> None:
-        """Put a job that has ended by hand in the place of the one with its id."""
         if job.id not in self._jobs:
             return
         self._jobs[job.id] = self._of_account[job.account][job.id] = job
@@ -198,18 +194,16 @@ class MemoryStore:
         if job.id in self._large:
             self._large[job.id] = job
             leaving.append(self._leaving_large)
-        for one in leaving:
+        for order in leaving:
             if job.timeline.end is not None and not job.by_polls:
-                one.plan(job)
+                order.plan(job)
             else:
-                one.finish(job.id)
+                order.finish(job.id)
 
     async def age(self, job: Job, now: int) -> int:
-        """Tell how old the job is, in ms of its timeline."""
         return self._cursors.get(job.id, 0) if job.by_polls else now - job.created
 
     async def step_on(self, job: Job) -> None:
-        """Move a job that polls move to the next instant of its timeline."""
         following = job.timeline.after(self._cursors.get(job.id, 0))
         if following is not None:
             self._cursors[job.id] = following
@@ -220,15 +214,12 @@ class MemoryStore:
                     self._leaving_large.finish(job.id)
 
     async def count(self, job_id: str, surface: str) -> int:
-        """Tell which call (from 0) to this surface of the job comes next."""
         return self._counts.get((job_id, surface), 0)
 
     async def counted(self, job_id: str, surface: str) -> None:
-        """Count a call to a surface of the job."""
         self._counts[job_id, surface] = self._counts.get((job_id, surface), 0) + 1
 
     async def clear(self, account: str | None) -> int:
-        """Forget the jobs of an account, or all, and tell how many they were."""
         if account is not None:
             gone = list(self._of_account.get(account, {}).values())
             forgotten = len(gone)
@@ -245,15 +236,12 @@ class MemoryStore:
         return forgotten
 
     def of_account(self, account: str) -> Iterator[Job]:
-        """Walk the jobs of an account as they are now, newest first."""
         return reversed(list(self._of_account.get(account, {}).values()))
 
     def __iter__(self) -> Iterator[Job]:
-        """Walk the jobs as they are now, newest first."""
         return reversed(list(self._jobs.values()))
 
     def __len__(self) -> int:
-        """Tell how many jobs are kept."""
         return len(self._jobs)
 
     def _trim(self, now: int) -> list[Job]:

@@ -6,38 +6,24 @@ providers; the route was found before. Each check raises a `Refusal`, which the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
-import msgspec
-
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
-from understudy_mock.domain.draw import Draw
-from understudy_mock.domain.job import LARGE as LARGE_PART
-from understudy_mock.domain.job import Job, canonical
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal, Stage
+from understudy_mock.domain.facts import StillRunning
+from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model, Operation
-from understudy_mock.domain.planning import COMPLETES, Course, Ending, plan, plan_documented
-from understudy_mock.domain.quirks import quirks_of
-from understudy_mock.domain.scenario import Job as Wish
-from understudy_mock.domain.scenario import Scenario
-from understudy_mock.domain.timeline import TERMINAL, State, Timeline
-from understudy_mock.domain.webhook import Receiver
-from understudy_mock.gateway import messages
+from understudy_mock.domain.timeline import TERMINAL, State
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.addresses import rendition_of, urls_of
+from understudy_mock.gateway.body import read_submit
 from understudy_mock.gateway.journal import cut
 from understudy_mock.gateway.keys import authenticate
+from understudy_mock.gateway.plan import Submission, plan_job
 from understudy_mock.gateway.play import Play, open_play
-from understudy_mock.gateway.turns import LARGE, apart
+from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.webhook_urls import read_receiver
 from understudy_mock.gateway.world import World
-from understudy_mock.providers import Provider
-
-_decode = msgspec.json.decode
-_encode = msgspec.json.Encoder(order="sorted").encode
-_AS_DOCUMENTED = Wish()
 
 MOST_MEMBERS = 50_000
 """Members that a body may have, nested ones too. To decode more holds the interpreter, even in a thread."""
@@ -47,29 +33,29 @@ _EARLY = 2.0
 
 
 async def submit(world: World, operation: Operation, call: Call) -> Answer:
-    """Accept a job and answer as documented, or raise the Refusal that says why not."""
+    """Accept a job and answer as documented. Raises the Refusal or ForcedAnswer that says why not."""
     model = operation.model
     assert model is not None  # the catalog compiles no submit without one
     account = authenticate(world, operation.credentials, call)
-    asked = await apart(len(call.body), understand, operation, call)
+    asked = await apart(len(call.body), read_submit, operation, model, call)
     play = open_play(world, operation, call, account)
-    play.strike("key")
+    play.intervene(Stage.KEY)
     limit(world, account)
-    play.strike("limit")
+    play.intervene(Stage.LIMIT)
     play.refuse_mistake()
     if asked.refusal is not None:
         raise asked.refusal
     call.warnings.extend(asked.advice)
-    play.strike("body")
+    play.intervene(Stage.BODY)
     receiver = read_receiver(world, operation, call)
     if receiver is not None and asked.inline:
-        raise Refusal(Trouble.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
+        raise Refusal(CallError.WEBHOOK_INLINE, Detail(text="A webhook cannot carry the files themselves"))
     allow_model(account, model)
-    play.strike("model")
+    play.intervene(Stage.MODEL)
     call.price = afford(world, account, model, asked.values)
-    play.strike("balance")
-    play.strike("end")
-    job = plan_job(world, operation, call, account, asked, play.scenario, receiver)
+    play.intervene(Stage.BALANCE)
+    play.intervene(Stage.END)
+    job = plan_job(world, Submission(operation, model, call, account, asked, play.scenario, receiver))
     if job.waits:
         # What was asked is in the job by now, where it is counted; nothing else holds it for minutes.
         del asked
@@ -78,7 +64,7 @@ async def submit(world: World, operation: Operation, call: Call) -> Answer:
 
 
 def limit(world: World, account: Account) -> None:
-    """Count the submit in the account's rate window."""
+    """Count the submit in the account's rate window. Raises Refusal when the window is full."""
     if account.window is None:
         return
     now = world.clock.now()
@@ -88,106 +74,6 @@ def limit(world: World, account: Account) -> None:
         raise Refusal(Condition.RATE_LIMITED, Detail(retry_after=wait, resets_at=resets_at))
 
 
-@dataclass(slots=True)
-class Asked:
-    """What a body asks for, as far as anything depends on it, or why it is refused.
-
-    `parts` are its canonical JSON in parts, `name` what stands for it where equal bodies are counted,
-    `values` the parameters that the spec knows over their documented defaults.
-    """
-
-    refusal: Refusal | None = None
-    advice: tuple[str, ...] = ()
-    parts: tuple[bytes, ...] = ()
-    name: bytes = b""
-    values: dict[str, Any] = field(default_factory=dict)
-    waits: bool = False
-    inline: bool = False
-
-
-def understand(operation: Operation, call: Call) -> Asked:
-    """Read a submit's body and find everything that the spec does not allow, in one pass."""
-    assert operation.model is not None  # as above
-    check = operation.body
-    try:
-        body = asked_of(operation, call)
-    except Refusal as refusal:
-        return Asked(refusal)
-    parts = (_encode(body),) if len(call.body) < LARGE_PART else canonical(body)
-    return Asked(
-        advice=tuple(check.advice(body)) if check is not None else (),
-        parts=parts,
-        name=_name(parts),
-        values=operation.model.values(
-            body if check is None or check.names.issuperset(body) else check.known(body)
-        ),
-        waits=operation.wait != "" and body.get(operation.wait) is True,
-        inline=operation.inline != "" and body.get(operation.inline) is True,
-    )
-
-
-def _name(parts: tuple[bytes, ...]) -> bytes:
-    """Give what stands for a body: itself, or a hash of a large one."""
-    if sum(map(len, parts)) < LARGE:
-        return b"".join(parts)
-    hash(parts)  # a part keeps its hash: the store looks for equal ones by it, and not in this thread
-    digest = blake2b(digest_size=32, usedforsecurity=False)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
-
-
-def asked_of(operation: Operation, call: Call) -> dict[str, Any]:
-    """Read a JSON body that the spec allows. Raises Refusal."""
-    body = read_body(operation, call)
-    obey(operation, body)
-    return body
-
-
-def obey(operation: Operation, body: dict[str, Any]) -> None:
-    """Refuse a body that the spec does not allow."""
-    check = operation.body
-    if check is None:
-        return
-    try:
-        if check.allows(body):
-            return
-        violations = check.violations(body)
-    except ValueError:  # nested deeper than the validator goes
-        raise Refusal(Trouble.NOT_JSON) from None
-    raise Refusal(Condition.INVALID_REQUEST, Detail(violations=violations))
-
-
-def read_body(operation: Operation, call: Call) -> dict[str, Any]:
-    """Decode a JSON object, whatever its Content-Type says unless the spec asks for JSON."""
-    if operation.needs_json_type:
-        declared = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if declared != b"application/json":
-            raise Refusal(Trouble.WRONG_CONTENT_TYPE)
-    if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
-    if len(call.body) > MOST_MEMBERS and _members(call.body) > MOST_MEMBERS:
-        violation = Violation("", missing=False, reason=f"has more than {MOST_MEMBERS:,} members")
-        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
-    try:
-        body = _decode(call.body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise Refusal(Trouble.NOT_JSON) from None
-    if not isinstance(body, dict):
-        violation = Violation("", missing=False, reason="is not a JSON object")
-        raise Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))
-    return body
-
-
-def _members(body: bytes) -> int:
-    """Estimate how many members a JSON text has, without decoding it; ten nested lists count as one.
-
-    A quotation mark inside a string is escaped, so no string looks like a member. Brackets may stand in one.
-    """
-    members = body.count(b'":') - body.count(b'\\":')
-    return members + body.count(b"],[") // 10
-
-
 def allow_model(account: Account, model: Model) -> None:
     """Refuse a model that the account may not use."""
     if model.id in account.disabled_models:
@@ -195,95 +81,13 @@ def allow_model(account: Account, model: Model) -> None:
 
 
 def afford(world: World, account: Account, model: Model, values: dict[str, Any]) -> int:
-    """Price the job, in micro-USD, and refuse what the wallet cannot pay."""
+    """Return the price of the job, in micro-USD. Raises Refusal when the wallet cannot pay it."""
     price = model.price.of(values)
     if account.wallet is not None:
         balance = account.wallet.balance(world.clock.now())
         if balance < price:
             raise Refusal(Condition.INSUFFICIENT_BALANCE, Detail(balance=balance, price=price))
     return price
-
-
-def plan_job(
-    world: World,
-    operation: Operation,
-    call: Call,
-    account: Account,
-    asked: Asked,
-    scenario: Scenario | None,
-    receiver: Receiver | None,
-) -> Job:
-    """Plan the job's whole life. Nothing about it is decided later."""
-    model = operation.model
-    assert model is not None  # as above
-    provider = world.provider(operation.provider)
-    nth = account.nth(hash((operation.id, asked.name)))
-    draw = Draw.of_job(world.settings.seed, account.name, operation.id, asked.name, nth)
-    created, drift = world.clock.now(), world.clock.drift()
-    wish = scenario.job if scenario is not None else _AS_DOCUMENTED
-    ending = _ending(world, wish, provider, draw)
-    quirks = world.quirks | account.quirks
-    if scenario is not None:
-        quirks |= frozenset(scenario.quirks)
-    if quirks:
-        quirks &= quirks_of(operation.provider)
-    waits = operation.answers == "media" or ("direct-video" in quirks and model in world.direct_models)
-    waits = waits or asked.waits
-    return Job(
-        id=provider.mint_id(model, created + drift, draw, quirks),
-        account=account.name,
-        model=model,
-        asked=world.store.shared(asked.parts) if len(asked.parts) > 1 else asked.parts,
-        root=draw.root,
-        created=created,
-        timeline=_timeline(model.course, wish, ending, world.settings.speed),
-        origin=call.origin,
-        media_origin=call.media_origin,
-        price=call.price,
-        held=account.wallet is not None,
-        outputs=wish.outputs or model.media.count_of(asked.values),
-        format=model.media.format_of(asked.values),
-        scenario=scenario,
-        quirks=quirks,
-        receiver=receiver,
-        waits=waits,
-        by_polls=world.settings.pace == "polls" and receiver is None and not waits,
-        inline=asked.inline,
-        drift=drift,
-    )
-
-
-def _timeline(course: Course, wish: Wish, ending: Ending, speed: float) -> Timeline:
-    # Most jobs go as documented; telling so by identity spares hashing a whole wish each time.
-    if wish is _AS_DOCUMENTED and ending is COMPLETES:
-        return plan_documented(course, speed)
-    return plan(course, wish, ending, speed)
-
-
-def _ending(world: World, wish: Wish, provider: Provider, draw: Draw) -> Ending:
-    """Decide how the job ends where its scenario does not: by the safety checker, by chance, or well."""
-    if wish.end in ("FAILED", "ERROR"):
-        word = messages.failure if wish.end == "FAILED" else messages.system_error
-        known = provider.failures.get(wish.code) if wish.code is not None else None
-        if wish.error is not None or known is not None or wish.code is not None:
-            return Ending(State(wish.end), wish.error or known or word(draw)[1])
-        code, text = word(draw)
-        return Ending(State(wish.end), text, code)
-    if wish.nsfw and provider.unsafe_end is not State.COMPLETED:
-        blocked = "Content policy violation: the output was blocked by the safety checker"
-        return Ending(provider.unsafe_end, blocked)
-    if wish.end is not None:
-        return COMPLETES
-    fails, errs = world.settings.fail_rate, world.settings.error_rate
-    if fails or errs:
-        chance = draw.fraction("ending")
-        if chance < fails:
-            code, text = messages.failure(draw)
-            return Ending(State.FAILED, text, code)
-        if chance < fails + errs:
-            code, text = messages.system_error(draw)
-            return Ending(State.ERROR, text, code)
-    return COMPLETES
 
 
 async def accept(
@@ -298,17 +102,14 @@ async def accept(
         if job.receiver is not None and play.scenario is not None and play.scenario.webhook.early:
             await world.announcer.first_attempt(job, _EARLY)
     play.count()
-    play.strike_accepted()
-    provider = world.provider(operation.provider)
+    play.intervene_after()
     if not job.waits:
-        answer = provider.accepted(job)
+        answer = world.provider(operation.provider).accepted(job)
+    elif play.keeps_job:
+        answer = await _wait_for(world, operation, call, job)
     else:
-        answer = (
-            await _wait_for(world, operation, call, job)
-            if play.keeps_job
-            else await _finished(world, call, job)
-        )
-    return play.deface(answer)
+        answer = await _finished(world, call, job)
+    return play.attach_fault(answer)
 
 
 async def _wait_for(world: World, operation: Operation, call: Call, job: Job) -> Answer:
@@ -320,8 +121,7 @@ async def _wait_for(world: World, operation: Operation, call: Call, job: Job) ->
     seconds = operation.wait_seconds
     job = await world.ended(job, seconds)
     if seconds is not None and (step := await world.step(job)).state not in TERMINAL:
-        facts = {"job": job, "step": step, "seconds": seconds}
-        return world.provider(operation.provider).tell("wait", facts)
+        return world.provider(operation.provider).answer(StillRunning(job, step, seconds))
     return await _finished(world, call, job)
 
 

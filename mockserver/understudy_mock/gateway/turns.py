@@ -1,6 +1,6 @@
 """Work that would hold the event loop: much of it is done a little at a time, what is large in a thread.
 
-Nothing here may take more than some 20 ms in one piece, or the gateway's other callers wait.
+A piece of work takes at most some 20 ms, or the gateway's other callers wait.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _reader = ThreadPoolExecutor(1, "large-bodies")
 
 
 async def in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """Walk some items, and let others have their turn now and then.
+    """Iterate over some items, and let others have their turn now and then.
 
-    What the items come from must not change meanwhile: give a copy, or what nobody else holds any more.
+    The items must not change meanwhile: pass a copy, or what is held by nothing else.
     """
     began = perf_counter()
     for item in items:

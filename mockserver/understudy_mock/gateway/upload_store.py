@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import msgspec
+from understudy_mock.domain.facts import Upload
 
 KEPT_FILES = 10_000
 """Files kept at most, with those that are promised a place and have not come."""
@@ -13,30 +13,7 @@ KEPT_BYTES = 256 * 1024 * 1024
 """Bytes kept at most; the file that was longest not asked for goes first."""
 
 
-class Upload(msgspec.Struct, frozen=True):
-    """One file that an account brought, or is about to bring. `url` is its absolute address.
-
-    `content` is None until it has come, and `tag` names it; `ticket` names the place that waits for it, ""
-    where none does, and `promised` how many bytes are to come there.
-    """
-
-    id: str
-    account: str
-    name: str
-    media_type: str
-    url: str
-    content: bytes | None = None
-    tag: str = ""
-    ticket: str = ""
-    promised: int = 0
-
-    @property
-    def size(self) -> int:
-        """How large it is, in bytes."""
-        return len(self.content or b"")
-
-
-class Shelf:
+class UploadStore:
     """Uploads by id and by ticket: the least recently used one goes first."""
 
     def __init__(self, files: int = KEPT_FILES, size: int = KEPT_BYTES) -> None:
@@ -79,7 +56,7 @@ class Shelf:
         return self._bytes
 
     def __len__(self) -> int:
-        """Tell how many uploads there are."""
+        """Return how many uploads there are."""
         return len(self._uploads)
 
     def _drop(self, upload_id: str) -> None:

@@ -20,14 +20,14 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.draw import Draw
+from understudy_mock.domain.facts import Stored, Ticket, Upload, Uploaded
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.accounts import Account
-from understudy_mock.gateway.status import admit, prefer
-from understudy_mock.gateway.submit import asked_of
+from understudy_mock.gateway.body import invalid, read_valid_body
+from understudy_mock.gateway.play import admit, prefer
 from understudy_mock.gateway.turns import apart
-from understudy_mock.gateway.upload_store import Upload
 from understudy_mock.gateway.world import World
 
 _ANY_TYPE = "application/octet-stream"
@@ -53,65 +53,56 @@ class _Brought:
 
 
 async def upload(world: World, operation: Operation, call: Call) -> Answer:
-    """Keep what the body holds. Facts: `files`, each with name, media type, size and address."""
+    """Keep the files that the body holds."""
     account = admit(world, operation, call)
     brought = await apart(len(call.body), _brought, operation, call)
     files = [_named(world, operation, call, account, file) for file in brought]
     for file in files:
-        world.shelf.put(file)
-    return world.provider(operation.provider).tell("upload", {"files": files})
+        world.uploads.put(file)
+    return world.provider(operation.provider).answer(Uploaded(files))
 
 
 async def ticket(world: World, operation: Operation, call: Call) -> Answer:
-    """Promise a file a place. Facts: `file`, whose content is still to come, and `url` to put it to.
+    """Promise a file a place.
 
     The body holds `filename` and `size`, and may hold `content_type`.
     """
     account = admit(world, operation, call)
-    asked = await apart(len(call.body), asked_of, operation, call)
+    asked = await apart(len(call.body), read_valid_body, operation, call)
     wanted = _Brought(str(asked["filename"]), str(asked.get("content_type") or ""))
     file = _named(world, operation, call, account, wanted)
     file = msgspec.structs.replace(file, promised=int(asked["size"]))
-    world.shelf.put(file)
+    world.uploads.put(file)
     operations = world.catalog.operations
     place = next(o.path for o in operations if o.role == "keep" and o.provider == operation.provider)
     url = call.media_origin + re.sub(r"\{[^{}]+\}", file.ticket, place)
-    return world.provider(operation.provider).tell("ticket", {"file": file, "url": url})
+    return world.provider(operation.provider).answer(Ticket(file, url))
 
 
 async def keep(world: World, operation: Operation, call: Call) -> Answer:
-    """Keep what is put into a promised place; the ticket in the address is all the leave that it needs."""
-    promised = world.shelf.promised(call.params[operation.job])
+    """Keep what is put into a promised place. The ticket in the address stands for the key."""
+    promised = world.uploads.promised(call.params[operation.job])
     if promised is None:
         raise Refusal(Condition.NOT_FOUND, Detail(text="upload not found or expired"))
     call.account = promised.account
     prefer(world, operation, call)
     if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
+        raise Refusal(CallError.BODY_TOO_LARGE)
     if len(call.body) != promised.promised:
         reason = f"has {len(call.body)} bytes, where {promised.promised} were announced"
-        raise _wrong(Violation("", missing=False, reason=reason))
+        raise invalid("", reason)
     tag = (await apart(len(call.body), _digest, call.body)).hex()
-    world.shelf.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
-    return world.provider(operation.provider).tell("keep", {})
+    world.uploads.put(msgspec.structs.replace(promised, content=call.body, tag=tag))
+    return world.provider(operation.provider).answer(Stored())
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An uploaded file to be answered. Equal tags are equal bytes."""
-
-    tag: str
-    content: bytes
-    media_type: str
-
-
-def fetch(world: World, upload_id: str, name: str, call: Call) -> Kept:
-    """Find an uploaded file; it needs no key. Raises Refusal when there is none (yet)."""
-    found = world.shelf.get(upload_id)
-    if found is None or found.content is None or found.name != name:
+def fetch(world: World, upload_id: str, name: str, call: Call) -> Upload:
+    """Return an uploaded file with its content; it needs no key. Raises Refusal when there is none (yet)."""
+    file = world.uploads.get(upload_id)
+    if file is None or file.content is None or file.name != name:
         raise Refusal(Condition.NOT_FOUND)
-    call.account = found.account
-    return Kept(found.tag, found.content, found.media_type)
+    call.account = file.account
+    return file
 
 
 def _brought(operation: Operation, call: Call) -> list[_Brought]:
@@ -129,7 +120,7 @@ def _named(
     account: Account,
     file: _Brought,
 ) -> Upload:
-    """Give a file its name, its type and its address."""
+    """Return the upload that a file becomes, with its name, its type and its address."""
     name = _plain_name(file.name)
     media_type = file.media_type.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(media_type) or media_type == _ANY_TYPE:
@@ -173,7 +164,7 @@ class _Part:
 def _of_form(operation: Operation, call: Call) -> list[_Brought]:
     """Read the file of a form."""
     if call.oversize:
-        raise Refusal(Trouble.BODY_TOO_LARGE)
+        raise Refusal(CallError.BODY_TOO_LARGE)
     for part in _parts(call):
         _, options = parse_options_header(part.headers.get(b"content-disposition", b""))
         if options.get(b"name") == operation.file.encode() and b"filename" in options:
@@ -181,14 +172,14 @@ def _of_form(operation: Operation, call: Call) -> list[_Brought]:
             kind = part.headers.get(b"content-type", b"").decode("latin-1")
             content = b"".join(part.content)
             return [_Brought(name, kind, content, _digest(content))]
-    raise _wrong(Violation(operation.file, missing=True, reason="is required"))
+    raise invalid(operation.file, "is required", missing=True)
 
 
 def _parts(call: Call) -> list[_Part]:
     kind, options = parse_options_header(call.headers.get(b"content-type", b""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
-        raise _wrong(Violation("", missing=False, reason="is not multipart/form-data"))
+        raise invalid("", "is not multipart/form-data")
     parts: list[_Part] = []
     name, value = bytearray(), bytearray()
 
@@ -218,7 +209,7 @@ def _parts(call: Call) -> list[_Part]:
         parser.write(call.body)
         parser.finalize()
     except FormParserError as error:
-        raise _wrong(Violation("", missing=False, reason=f"is not a form: {error}")) from None
+        raise invalid("", f"is not a form: {error}") from None
     return parts
 
 
@@ -227,10 +218,10 @@ def _parts(call: Call) -> list[_Part]:
 
 def _of_data_urls(operation: Operation, call: Call) -> list[_Brought]:
     """Read the files that a JSON body holds as data URLs; they have no names of their own."""
-    asked = asked_of(operation, call)
+    asked = read_valid_body(operation, call)
     if len(asked[operation.file]) > MOST_FILES:
         reason = f"has {len(asked[operation.file])} files; no more than {MOST_FILES} are taken at once"
-        raise _wrong(Violation(operation.file, missing=False, reason=reason))
+        raise invalid(operation.file, reason)
     return [_of_data_url(operation, index, text) for index, text in enumerate(asked[operation.file])]
 
 
@@ -243,10 +234,6 @@ def _of_data_url(operation: Operation, index: int, text: str) -> _Brought:
         content = base64.b64decode(text[comma + 1 :], validate=True)
     except (ValueError, binascii.Error):
         reason = f"entry {index} is not a base64 data URL"
-        raise _wrong(Violation(operation.file, missing=False, reason=reason)) from None
+        raise invalid(operation.file, reason) from None
     kind = head.removeprefix("data:").partition(";")[0].strip()
     return _Brought(f"asset{mimetypes.guess_extension(kind) or ''}", kind, content, _digest(content))
-
-
-def _wrong(violation: Violation) -> Refusal:
-    return Refusal(Condition.INVALID_REQUEST, Detail(violations=(violation,)))

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from understudy_mock.domain.call import Call
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.webhook import Receiver
 from understudy_mock.gateway.world import World
@@ -18,7 +18,7 @@ _MODE = b"x-webhook-mode"
 def read_receiver(
     world: World, operation: Operation, call: Call, *, allow_http: bool = False
 ) -> Receiver | None:
-    """Tell where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
+    """Return where callbacks go; None when none are asked for. Raises Refusal for an address not allowed.
 
     `allow_http` lets an `http://` address pass whatever the settings say of those.
     """
@@ -26,12 +26,12 @@ def read_receiver(
     if not url:
         return None
     if problem := _problem(world, url, allow_http=allow_http):
-        raise Refusal(Trouble.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
+        raise Refusal(CallError.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
     return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
 
 
 def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[str, str]:
-    """Give the name of what holds the webhook's address, and the address; "" where none is asked for."""
+    """Return what holds the webhook's address, and the address; "" where none is asked for."""
     if operation.webhook_header:
         return "X-Webhook-URL", header.decode("latin-1").strip()
     name = operation.webhook_query
@@ -42,7 +42,7 @@ def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[st
 
 
 def _problem(world: World, url: str, *, allow_http: bool) -> str:
-    """Say what is wrong with an address, "" when nothing is."""
+    """Return what is wrong with an address, "" when nothing is."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port

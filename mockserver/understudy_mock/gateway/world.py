@@ -1,4 +1,4 @@
-"""The world of one gateway: everything that changes, made by a factory and passed in."""
+"""The state of one gateway: everything that changes. A factory makes it, and it is passed in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.clock import Clock
+from understudy_mock.domain.clock import Clock, first_of
 from understudy_mock.domain.conditions import Condition, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.money import Wallet
@@ -21,7 +21,7 @@ from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
 from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
-from understudy_mock.gateway.upload_store import Shelf
+from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.media import Wanted, always
 from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings
@@ -34,7 +34,7 @@ class Files(Protocol):
     """What makes result files."""
 
     async def file(self, rendition: Rendition, wanted: Wanted = always) -> bytes:
-        """Make the file, or fetch it from the cache. It is given up when nobody who asked wants it."""
+        """Return the file, made or from the cache. The work is given up when no caller wants it any more."""
 
     def close(self) -> None:
         """Let go of what it holds."""
@@ -59,23 +59,23 @@ class Announcer(Protocol):
         """End what is being sent, and say what was not."""
 
 
-class Silence:
+class Silence(Announcer):
     """An announcer that sends nothing."""
 
     def plan(self, job: Job) -> None:
-        """Do nothing."""
+        return
 
     async def first_attempt(self, job: Job, seconds: float) -> None:
-        """Do nothing."""
+        return
 
     def forget(self, job_id: str) -> None:
-        """Do nothing."""
+        return
 
     async def clear(self, account: str | None) -> None:
-        """Do nothing."""
+        return
 
     async def close(self) -> None:
-        """Do nothing."""
+        return
 
 
 @dataclass(eq=False)
@@ -83,7 +83,7 @@ class World:
     """One gateway's settings, time, knowledge and memory."""
 
     is_recorded: ClassVar[bool] = False
-    """Whether what happens was recorded, so that no scenario, money or rate of its own has a say in it."""
+    """Whether a recording decides what happens, and no scenario, balance or rate limit does."""
 
     settings: Settings
     catalog: Catalog
@@ -100,7 +100,7 @@ class World:
         self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
         self.store: Store = MemoryStore(self.settings.keep_jobs)
         self.announcer: Announcer = Silence()
-        self.shelf = Shelf()
+        self.uploads = UploadStore()
         self.direct_models = frozenset(
             operation.model for operation in self.catalog.operations if operation.role == "result"
         )
@@ -108,7 +108,7 @@ class World:
         self._ended_by_hand: dict[str, asyncio.Event] = {}
 
     def provider(self, name: str) -> Provider:
-        """The wording of a provider."""
+        """Return the wording of a provider."""
         return PROVIDERS[name]
 
     def learn(self, scenario: Scenario) -> None:
@@ -117,11 +117,11 @@ class World:
             self.scenarios[scenario.name] = scenario
 
     async def step(self, job: Job) -> Step:
-        """Tell where the job is now."""
+        """Return where the job is now."""
         return job.timeline.at(await self.store.age(job, self.clock.now()))
 
     async def visible_job(self, job_id: str, account: str) -> Job | None:
-        """Find a job; that of another account does not exist for this one."""
+        """Return a job; that of another account does not exist for this one."""
         job = await self.store.get(job_id)
         return job if job is not None and job.account == account else None
 
@@ -129,7 +129,7 @@ class World:
         """Keep a new job, and plan its refund where its end gives one."""
         if job.held and job.refunded and (wallet := self.wallet_of(job)) is not None:
             end = job.timeline.end
-            assert end is not None  # refunded tells that it ends
+            assert end is not None  # only a job that ends is refunded
             wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
         forgotten = await self.store.put(job, self.clock.now())
         if job.receiver is not None:
@@ -147,7 +147,7 @@ class World:
             self._ended_by_hand[job.id].set()
 
     def wallet_of(self, job: Job) -> Wallet | None:
-        """The wallet that paid for the job, if its account is still in use."""
+        """Return the wallet that paid for the job, if its account is still in use."""
         account = self.accounts.named(job.account)
         return account.wallet if account is not None else None
 
@@ -168,28 +168,24 @@ class World:
         return ended
 
     def balance_of(self, job: Job) -> int:
-        """What the job's account is told that it has left, in micro-USD."""
+        """Return the balance of the job's account, in micro-USD, as answers show it."""
         account = self.accounts.named(job.account)
         return UNKEPT_BALANCE if account is None else account.balance(self.clock.now())
 
     async def ended(self, job: Job, seconds: float | None = None) -> Job:
-        """Wait until the job has ended, by plan or by hand, and give it as it then is.
+        """Wait until the job has ended, by plan or by hand, and return it as it then is.
 
-        After `seconds` of provider time it is given as it is, ended or not. Without them, one that never
-        ends is given up after ten provider minutes (assumed): Refusal, timeout. One that is forgotten for
-        others before it has ended cannot be told of any more: Refusal, unavailable.
+        After `seconds` of provider time it is returned as it is, ended or not. Raises Refusal: TIMEOUT,
+        without `seconds`, for a job that has not ended after ten provider minutes (assumed); UNAVAILABLE for
+        one that was forgotten for others before it ended.
         """
         end = job.timeline.end
         patience = round((_PATIENCE if seconds is None else seconds) * 1000 / self.settings.speed)
         wait = patience if end is None else end.at if seconds is None else min(end.at, patience)
         event = self._ended_by_hand.setdefault(job.id, asyncio.Event())
-        by_plan = asyncio.ensure_future(self.clock.sleep_until(job.created + wait))
-        by_hand = asyncio.ensure_future(event.wait())
         try:
-            await asyncio.wait({by_plan, by_hand}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(self.clock.sleep_until(job.created + wait), event.wait())
         finally:
-            by_plan.cancel()
-            by_hand.cancel()
             self._ended_by_hand.pop(job.id, None)
         kept = await self.store.get(job.id)
         if kept is None and self.clock.now() < job.created + wait:
@@ -219,13 +215,13 @@ class World:
             self.scenarios = dict(known)
         forgotten = await self.store.clear(account)
         entries, accounts = self.journal.clear(account), self.accounts.clear(account)
-        self.shelf.clear(account)
+        self.uploads.clear(account)
         await self.announcer.clear(account)
         await let_go(entries, accounts)
         return forgotten
 
     def trace(self) -> str:
-        """Draw a UUID for an error that carries one."""
+        """Return a UUID for an error that carries one."""
         self._traces += 1
         digest = hashlib.blake2b(f"{self.settings.seed}\0{self._traces}".encode(), digest_size=16).hexdigest()
         return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"

@@ -266,11 +266,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     if response.redirect and not any(name == b"location" for name, _ in answer_headers):
         answer_headers.append((b"location", _octets(response.redirect)))
     entry = JournalEntry(
-        number=0,
         kind=own.kind,
         at=int(raw.at),
         duration=duration,
-        key="",
         account=_whole(own.account),
         provider=_whole(own.provider),
         operation=_whole(own.operation),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from understudy_mock.domain.call import Answer, Headers
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Refusal, Violation
 from understudy_mock.domain.draw import Draw
+from understudy_mock.domain.facts import Facts
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import State, Step
@@ -92,12 +93,12 @@ class Provider(Protocol):
             return job.timeline.processing_as
         return self.words.get(step.state, step.state)
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
-        """Answer a lookup of the role `what`, or the end of a `wait`; who asks for it describes the `facts`.
+    def answer(self, facts: Facts) -> Answer:
+        """Answer a call that is about no one job, or whose job is not done in time.
 
-        A lookup that the provider's specs do not have is answered like an unknown route.
+        Facts that no operation of the provider asks for are answered like an unknown route.
         """
-        return self.refusal(Refusal(Trouble.NO_ROUTE), Place("", "", ""), frozenset())
+        return self.refusal(Refusal(CallError.NO_ROUTE), Place("", "", ""), frozenset())
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Answer a refused call."""

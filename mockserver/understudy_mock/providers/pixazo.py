@@ -13,14 +13,14 @@ import msgspec
 
 from understudy_mock.domain.call import JSON, Answer, json_answer
 from understudy_mock.domain.clock import iso_ms, sql_stamp
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble, Violation
+from understudy_mock.domain.conditions import CallError, Condition, Refusal, Violation
 from understudy_mock.domain.draw import Draw, uuid7
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import TERMINAL, State, Step
 from understudy_mock.providers.base import CONDITIONS, Place, Provider
 
-_GATEWAY: dict[Condition | Trouble, tuple[int, str]] = {
+_GATEWAY: dict[Condition | CallError, tuple[int, str]] = {
     Condition.MISSING_KEY: (
         401,
         "Access denied due to missing subscription key. "
@@ -32,17 +32,17 @@ _GATEWAY: dict[Condition | Trouble, tuple[int, str]] = {
         "Make sure to provide a valid key for an active subscription.",
     ),
     Condition.INTERNAL_ERROR: (500, "Internal server error"),
-    Trouble.NO_ROUTE: (404, "Resource not found"),
+    CallError.NO_ROUTE: (404, "Resource not found"),
     # A wrong method matches no operation, so it is 404, never 405:
     # https://chunliu.me/2020/05/01/return-http-405-when-http-method-not-match-in-apim/
-    Trouble.WRONG_METHOD: (404, "Resource not found"),
+    CallError.WRONG_METHOD: (404, "Resource not found"),
     # Assumed from here on: statuses that APIM can answer, in its form.
     Condition.FORBIDDEN: (403, "Forbidden"),
     Condition.BAD_GATEWAY: (502, "Bad gateway"),
     Condition.UNAVAILABLE: (503, "Service unavailable"),
     Condition.TIMEOUT: (504, "Gateway timeout"),
-    Trouble.BODY_TOO_LARGE: (413, "Request body is too large"),
-    Trouble.HEADERS_TOO_LARGE: (431, "Request headers are too large"),
+    CallError.BODY_TOO_LARGE: (413, "Request body is too large"),
+    CallError.HEADERS_TOO_LARGE: (431, "Request headers are too large"),
 }
 
 
@@ -160,17 +160,17 @@ class Pixazo(Provider):
                 return json_answer(404, {"error": "Resource not found"})
             case Condition.INVALID_REQUEST:
                 return _invalid(detail.violations)
-            case Trouble.NOT_JSON | Trouble.WRONG_CONTENT_TYPE:
+            case CallError.NOT_JSON | CallError.WRONG_CONTENT_TYPE:
                 return json_answer(400, {"error": "Invalid JSON body"})  # assumed wording
-            case Trouble.WEBHOOK_URL | Trouble.WEBHOOK_INLINE:
+            case CallError.WEBHOOK_URL | CallError.WEBHOOK_INLINE:
                 return _queue(400, "Invalid webhook URL", detail.text)  # assumed wording
-            case Trouble.UNKNOWN_CHOICE:
+            case CallError.UNKNOWN_CHOICE:
                 return json_answer(400, {"error": detail.text})
             case _:
                 return _gateway(what)
 
 
-def _gateway(what: Condition | Trouble, *headers: tuple[bytes, bytes]) -> Answer:
+def _gateway(what: Condition | CallError, *headers: tuple[bytes, bytes]) -> Answer:
     status, message = _GATEWAY[what]
     return _apim(status, message, *headers)
 

@@ -5,14 +5,14 @@ Its second version is a queue: addresses at submit, JSON at the end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from understudy_mock.domain.call import HTML, Answer, json_answer
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Refusal
 from understudy_mock.domain.draw import Draw, uuid7
+from understudy_mock.domain.facts import Balance, Facts, Uploaded
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
@@ -21,7 +21,7 @@ from understudy_mock.providers.base import CONDITIONS, Place, Provider, complain
 
 # Statuses: Segmind Hunyuan Video, Common Error Codes. Texts: the vendor's error reference where it shows
 # one, else the page's own explanation of the code; those beyond the page are assumed.
-_ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
+_ERRORS: dict[Condition | CallError, tuple[int, str]] = {
     Condition.MISSING_KEY: (401, "Missing Authorization or x-api-key in header"),
     Condition.INVALID_KEY: (401, "Unauthorized. API key is invalid or may have expired"),
     Condition.FORBIDDEN: (403, "Insufficient permissions"),
@@ -32,11 +32,11 @@ _ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
     Condition.BAD_GATEWAY: (502, "Service temporarily unavailable"),
     Condition.UNAVAILABLE: (503, "Service unavailable"),
     Condition.TIMEOUT: (504, "Request timed out"),
-    Trouble.NO_ROUTE: (404, "Model or endpoint not found"),
-    Trouble.NOT_JSON: (400, "Invalid request format: the body is not a JSON object"),
-    Trouble.WRONG_CONTENT_TYPE: (406, "Invalid content type"),
-    Trouble.BODY_TOO_LARGE: (413, "Request body is too large"),
-    Trouble.HEADERS_TOO_LARGE: (431, "Request headers are too large"),
+    CallError.NO_ROUTE: (404, "Model or endpoint not found"),
+    CallError.NOT_JSON: (400, "Invalid request format: the body is not a JSON object"),
+    CallError.WRONG_CONTENT_TYPE: (406, "Invalid content type"),
+    CallError.BODY_TOO_LARGE: (413, "Request body is too large"),
+    CallError.HEADERS_TOO_LARGE: (431, "Request headers are too large"),
 }
 
 _METHOD_PAGE = b"<html><body><h1>405 Method Not Allowed</h1></body></html>"
@@ -120,17 +120,17 @@ class Segmind(Provider):
             return json_answer(200, self._output(job, urls[0], len(file)), *headers)
         return Answer(200, file, [(b"content-type", job.media_type.encode()), *headers])
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+    def answer(self, facts: Facts) -> Answer:
         """Answer with the credits, or with the addresses of uploaded files."""
-        match what:
-            case "balance":
+        match facts:
+            case Balance():
                 # https://docs.segmind.com/api-reference/account-and-billing-apis
-                return json_answer(200, {"credits": usd(facts["balance"]), "free-credits": 0.0})
-            case "upload":
-                urls = [file.url for file in facts["files"]]
+                return json_answer(200, {"credits": usd(facts.balance), "free-credits": 0.0})
+            case Uploaded():
+                urls = [file.url for file in facts.files]
                 return json_answer(200, {"file_urls": urls, "message": "Files uploaded"})
             case _:
-                return super().tell(what, facts)
+                return super().answer(facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Answer a refused call."""
@@ -151,10 +151,10 @@ class Segmind(Provider):
                 texts = "; ".join(complaints(detail.violations))
                 whole = f"Invalid parameters: {texts}" if texts else "Invalid parameters or request format"
                 return json_answer(400, {"error": whole})
-            case Trouble.WRONG_METHOD:
+            case CallError.WRONG_METHOD:
                 allow = (b"allow", ", ".join(detail.allowed).encode())
                 return Answer(405, _METHOD_PAGE, [HTML, allow])
-            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL | Trouble.WEBHOOK_INLINE:
+            case CallError.UNKNOWN_CHOICE | CallError.WEBHOOK_URL | CallError.WEBHOOK_INLINE:
                 return json_answer(400, {"error": detail.text})
             case _:
                 status, text = _ERRORS[what]
@@ -171,7 +171,7 @@ class Segmind(Provider):
 def _course(job: Job) -> tuple[float, float]:
     """Return how long the job waits, and how long the work takes, in provider seconds."""
     wish = job.scenario.job if job.scenario else None
-    course = job.model.course
+    course = job.model.durations
     queued = course.queued if wish is None or wish.queued is None else wish.queued
     worked = course.processing if wish is None or wish.processing is None else wish.processing
     return queued, worked

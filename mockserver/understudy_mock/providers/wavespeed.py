@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,8 +11,19 @@ import msgspec
 
 from understudy_mock.domain.call import Answer, Headers, json_answer
 from understudy_mock.domain.clock import iso_ms
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Refusal
 from understudy_mock.domain.draw import Draw, uuid7
+from understudy_mock.domain.facts import (
+    Balance,
+    Facts,
+    JobPage,
+    Models,
+    Secret,
+    StillRunning,
+    Stored,
+    Ticket,
+    Uploaded,
+)
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.money import usd
@@ -25,7 +35,7 @@ _MODERATED, _TASK_FAILED, _INTERNAL, _TIMED_OUT = 1200, 1405, 5000, 5004
 
 # The envelope and the statuses are documented (https://wavespeed.ai/docs/rest-api and
 # https://wavespeed.ai/docs/errors-retries-timeouts); the texts, and 402, 405, 413 and 431, are assumed.
-_ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
+_ERRORS: dict[Condition | CallError, tuple[int, str]] = {
     Condition.MISSING_KEY: (401, "invalid authentication: no API key"),
     Condition.INVALID_KEY: (401, "invalid authentication: unknown API key"),
     Condition.FORBIDDEN: (403, "account suspended"),
@@ -37,12 +47,12 @@ _ERRORS: dict[Condition | Trouble, tuple[int, str]] = {
     Condition.BAD_GATEWAY: (502, "bad gateway"),
     Condition.UNAVAILABLE: (503, "service unavailable"),
     Condition.TIMEOUT: (504, "gateway timeout"),
-    Trouble.NO_ROUTE: (404, "not found"),
-    Trouble.WRONG_METHOD: (405, "method not allowed"),
-    Trouble.NOT_JSON: (400, "the body is not a JSON object"),
-    Trouble.WRONG_CONTENT_TYPE: (400, "the body is not JSON"),
-    Trouble.BODY_TOO_LARGE: (413, "request body is too large"),
-    Trouble.HEADERS_TOO_LARGE: (431, "request headers are too large"),
+    CallError.NO_ROUTE: (404, "not found"),
+    CallError.WRONG_METHOD: (405, "method not allowed"),
+    CallError.NOT_JSON: (400, "the body is not a JSON object"),
+    CallError.WRONG_CONTENT_TYPE: (400, "the body is not JSON"),
+    CallError.BODY_TOO_LARGE: (413, "request body is too large"),
+    CallError.HEADERS_TOO_LARGE: (431, "request headers are too large"),
 }
 
 
@@ -158,24 +168,24 @@ class WaveSpeed(Provider):
             (b"webhook-signature", f"v3,{digest}".encode()),
         ]
 
-    def tell(self, what: str, facts: Mapping[str, Any]) -> Answer:
+    def answer(self, facts: Facts) -> Answer:
         """Answer a lookup inside the envelope."""
-        match what:
-            case "secret":
-                return self._envelope({"secret": facts["secret"]})
-            case "balance":
+        match facts:
+            case Secret():
+                return self._envelope({"secret": facts.secret})
+            case Balance():
                 # https://wavespeed.ai/docs/check-balance has another path, and a currency beside.
-                beside = {"currency": "USD"} if facts["alias"] else {}
-                return self._envelope({"balance": usd(facts["balance"]), **beside})
-            case "models":
-                return self._envelope([_model(model, priced) for model, priced in facts["models"]])
-            case "list":
-                items = [self.prediction(job, step, urls) for job, step, urls in facts["items"]]
-                return self._envelope({"page": facts["page"], "total": facts["total"], "items": items})
-            case "wait":
+                beside = {"currency": "USD"} if facts.alias else {}
+                return self._envelope({"balance": usd(facts.balance), **beside})
+            case Models():
+                return self._envelope([_model(model, priced) for model, priced in facts.priced])
+            case JobPage():
+                items = [self.prediction(job, step, urls) for job, step, urls in facts.jobs]
+                return self._envelope({"page": facts.page, "total": facts.total, "items": items})
+            case StillRunning():
                 # WaveSpeedAI/wavespeed-python, tests/test_api.py: the text and the code of the soft timeout.
-                prediction = self.prediction(facts["job"], facts["step"], [])
-                seconds = f"{facts['seconds']:g}"
+                prediction = self.prediction(facts.job, facts.step, [])
+                seconds = f"{facts.seconds:g}"
                 late = (
                     f"Sync mode timed out after {seconds} seconds. "
                     "The prediction is still processing asynchronously."
@@ -183,19 +193,17 @@ class WaveSpeed(Provider):
                 return self._envelope(
                     {**prediction, "status": "processing", "code": _TIMED_OUT, "error": late}
                 )
-            case "upload":
-                (file,) = facts["files"]
+            case Uploaded():
+                (file,) = facts.files
                 kind = file.media_type.partition("/")[0]
                 kept = {"type": kind, "download_url": file.url, "filename": file.name, "size": file.size}
                 return self._envelope(kept)
-            case "ticket":
-                file = facts["file"]
-                place = {"method": "PUT", "url": facts["url"], "headers": {"Content-Type": file.media_type}}
+            case Ticket():
+                file = facts.file
+                place = {"method": "PUT", "url": facts.url, "headers": {"Content-Type": file.media_type}}
                 return self._envelope({"download_url": file.url, "upload": place})
-            case "keep":
+            case Stored():
                 return Answer(200, b"", [])
-            case _:
-                return super().tell(what, facts)
 
     def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
         """Answer a refused call."""
@@ -210,13 +218,13 @@ class WaveSpeed(Provider):
                 return json_answer(200, {"code": 400, "message": _ERRORS[what][1]})
             case Condition.INVALID_REQUEST:
                 return _error(400, "; ".join(complaints(detail.violations)) or "invalid request")
-            case Trouble.WEBHOOK_INLINE:
+            case CallError.WEBHOOK_INLINE:
                 # Not the envelope: https://wavespeed.ai/docs/base64-output prints this shape.
                 text = "webhook callback does not support base64 output, leave out one of the two"
                 return json_answer(400, {"error": text})
-            case Trouble.WRONG_METHOD:
+            case CallError.WRONG_METHOD:
                 return _error(405, _ERRORS[what][1], (b"allow", ", ".join(detail.allowed).encode()))
-            case Trouble.UNKNOWN_CHOICE | Trouble.WEBHOOK_URL:
+            case CallError.UNKNOWN_CHOICE | CallError.WEBHOOK_URL:
                 return _error(400, detail.text)
             case _:
                 status, text = _ERRORS[what]

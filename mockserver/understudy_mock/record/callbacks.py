@@ -137,12 +137,9 @@ class Callbacks:
             recorded.end()
         self._writer.write(
             JournalEntry(
-                number=0,
                 kind="delivery",
                 at=at,
                 duration=(perf_counter() - began) * 1000,
-                key="",
-                account="",
                 provider=callback.target.provider,
                 operation="webhook",
                 method="POST",

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from understudy_mock.domain.call import Answer, Headers
 from understudy_mock.domain.clock import SystemClock
-from understudy_mock.domain.conditions import Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.coding import uncoded
@@ -278,7 +278,7 @@ class Recorder:
         why = "" if exchange.operation is not None else "unrecognised, so it may cost: "
         self._tell(f"refused: {exchange.name}: {why}--max-submits {self._max_submits}")
         place = Place(exchange.target.host, exchange.target.path, "")
-        refusal = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        refusal = Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
         provider = self._providers.get(exchange.target.provider) or next(iter(self._providers.values()))
         return provider.refusal(refusal, place, frozenset())
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
-from understudy_mock.domain.scenario import Fault
+from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.domain.timeline import TERMINAL, State, Step
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.recording import Recording
@@ -33,9 +33,6 @@ from understudy_mock.replay.recorded import (
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
-
-_BREAKS = frozenset(get_args(Fault)) - {"slow"}
-"""Faults after which the caller has no whole answer."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _UPLOAD = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -199,7 +196,7 @@ def _asks_for_callbacks(submit: JournalEntry, operation: Operation) -> bool:
 
 def _view_of(entry: JournalEntry, operation: Operation) -> Told | None:
     """Return what an answer says of a job; None where it says nothing, or broke."""
-    if entry.fault in _BREAKS or not entry.status:
+    if entry.fault in BREAKS or not entry.status:
         return None
     view = read_told(decode(entry.response_body))
     if operation.answers == "media" and entry.job:
@@ -379,7 +376,7 @@ def _file(downloads: Sequence[JournalEntry], media: Mapping[int, Path]) -> Recor
     for entry in downloads:
         if entry.method != "GET" or entry.status in (206, 304, 416):
             continue
-        if entry.status == 200 and entry.fault not in _BREAKS:
+        if entry.status == 200 and entry.fault not in BREAKS:
             file = RecordedFile(tuple(failures), entry, media.get(entry.number))
             if best is None or (file.is_whole and not best.is_whole):
                 best = file

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 
 from understudy_mock.domain.call import Answer, Call
-from understudy_mock.domain.conditions import Condition, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.webhook import Callback
 from understudy_mock.gateway import lookups
 from understudy_mock.gateway.accounts import Account
+from understudy_mock.gateway.body import read_body
 from understudy_mock.gateway.keys import authenticate
-from understudy_mock.gateway.submit import read_body
 from understudy_mock.replay import callbacks, files
 from understudy_mock.replay.jobs import lookup_key
 from understudy_mock.replay.miss import explain
@@ -44,7 +44,7 @@ class Replay(ReplayWorld):
         account = authenticate(self, operation.credentials, call)
         _warn_of_choices(call)
         if call.oversize:
-            raise Refusal(Trouble.BODY_TOO_LARGE)
+            raise Refusal(CallError.BODY_TOO_LARGE)
         match operation.role:
             case "submit":
                 return await submit(self, operation, found, call, account)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from understudy_mock.domain.scenario import Job, Scenario, Webhook
+from understudy_mock.domain.scenario import Course, Scenario, Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.replay.recorded import RecordedJob
@@ -23,7 +23,7 @@ def scenario_of(job: RecordedJob, name: str = "") -> Scenario:
     copies = sum(final.request_body == finals[0].request_body for final in finals)
     return Scenario(
         name=name or scenario_name(job, job.number),
-        job=_course(job) if job.id else Job(),
+        job=_course(job) if job.id else Course(),
         webhook=Webhook(copies=min(100, copies), signature=_signature(finals[0])) if finals else Webhook(),
     )
 
@@ -34,14 +34,14 @@ def scenario_name(job: RecordedJob, number: int, recording: str = "") -> str:
     return "-".join([part[:28] for part in parts if part] or ["job"]) + f"-{number}"
 
 
-def _course(job: RecordedJob) -> Job:
+def _course(job: RecordedJob) -> Course:
     end = job.end
     state: Any = end.state if end is not None else None
     working = next((step.at for step in job.steps if step.state is State.PROCESSING), None)
     has_failed = state in (State.FAILED, State.ERROR)
     from_queue = working is None and (has_failed or end is None)
     ended = end.at if end is not None else None
-    return Job(
+    return Course(
         queued=_seconds(ended if from_queue else working or 0),
         processing=_seconds(ended - (working or 0)) if ended is not None and not from_queue else None,
         end=state.value if state is not None else "never",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from understudy_mock.domain.call import Answer, Call, json_answer
-from understudy_mock.domain.conditions import Condition, Detail, Refusal, Trouble
+from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
 from understudy_mock.printing import printable
@@ -71,7 +71,7 @@ class ReplayWorld(World):
         self._note(call, text)
         provider = self.provider(found.provider)
         place = Place("", call.path, self.trace())
-        unknown = Refusal(Trouble.UNKNOWN_CHOICE, Detail(text=text))
+        unknown = Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
         refusal = Refusal(condition, Detail(text=text)) if condition is not None else unknown
         answer = provider.refusal(refusal, place, frozenset())
         if condition is None:

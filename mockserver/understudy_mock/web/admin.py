@@ -104,8 +104,8 @@ class _Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope)
         if refusal is None and len(scope["query_string"]) > _LONGEST_QUERY:
-            told = {"error": f"the query is longer than {_LONGEST_QUERY:,} bytes", "pointer": ""}
-            await _json(told, 414)(scope, receive, send)
+            message = f"the query is longer than {_LONGEST_QUERY:,} bytes"
+            await _json({"error": message, "pointer": ""}, 414)(scope, receive, send)
         elif refusal is None:
             await self._app(scope, receive, send)
         else:
@@ -126,17 +126,17 @@ class _Guard:
             return "show the admin token: Authorization: Bearer TOKEN"
         peer = (scope.get("client") or ("127.0.0.1", 0))[0]
         here = (scope.get("server") or ("127.0.0.1", 0))[0]
-        # A page can make a name of its own lead to this machine; the name in Host gives that away.
+        # A page can point a name of its own to this machine (DNS rebinding); the name in Host shows that.
         if not (_is_loopback(peer) or peer == here) or not _is_local_name(host, here):
             return "the admin API is for this machine only; start with --admin-token to reach it from others"
         return None
 
 
 def _asked_by_a_person(method: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether no foreign page asks on its own: as far as a browser says so (Fetch Metadata).
+    """Return whether no foreign page asks on its own, as far as the browser says so (Fetch Metadata).
 
-    A page of another origin, which another port of this machine is too, may be left by a link to here: the
-    person then sees the answer, and the page does not. It may not have it as an image, a script or a frame.
+    A link on a page of another origin may lead here: the person then sees the answer, and the page does not.
+    The page may not load it as an image, a script or a frame. Another port of this machine is another origin.
     """
     if headers.get(b"sec-fetch-site", b"none") in (b"same-origin", b"none"):
         return True
@@ -148,7 +148,7 @@ def _asked_by_a_person(method: str, headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _netloc(url: str) -> str | None:
-    """Give host and port of an address; None where there is no reading it."""
+    """Return host and port of an address; None for what is no address."""
     try:
         return urlsplit(url).netloc or None
     except ValueError:
@@ -163,12 +163,12 @@ def _is_loopback(address: str) -> bool:
 
 
 def _is_local_name(host: str, here: str) -> bool:
-    """Tell whether `host`, with or without a port, names this machine; `here` is its address of this call."""
+    """Return whether `host`, with or without a port, names this machine, which was called at `here`."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
-    # Names below localhost are nobody's to give away (RFC 6761, section 6.3).
+    # Nobody can register a name below localhost (RFC 6761, section 6.3).
     return _is_loopback(name) or name == here or name.endswith(".localhost")
 
 
@@ -220,15 +220,15 @@ class _Admin:
             page.append(job)
         if not started:
             raise AdminError(400, "the job that the cursor names is not kept any more", "cursor")
-        parts = self._tell_all(page)
+        parts = self._describe_all(page)
         return _stream({"jobs": []}, parts, {"next": following})
 
-    async def _tell_all(self, jobs: list[Job]) -> AsyncIterator[bytes]:
+    async def _describe_all(self, jobs: list[Job]) -> AsyncIterator[bytes]:
         async for job in in_turns(jobs):
-            yield _encode(await self._tell(job))
+            yield _encode(await self._describe_job(job))
 
     async def job(self, request: Request) -> Response:
-        return _json(await self._tell(await self._find(request)))
+        return _json(await self._describe_job(await self._find(request)))
 
     async def end_job(self, request: Request) -> Response:
         job = await self._find(request)
@@ -247,7 +247,7 @@ class _Admin:
             ended = await self._world.end(job, state, None if state is State.COMPLETED else error)
         except ValueError as problem:
             raise AdminError(409, str(problem)) from None
-        return _json(await self._tell(ended))
+        return _json(await self._describe_job(ended))
 
     async def _find(self, request: Request) -> Job:
         job = await self._world.store.get(request.path_params["job_id"])
@@ -255,7 +255,7 @@ class _Admin:
             raise AdminError(404, "there is no such job")
         return job
 
-    async def _tell(self, job: Job) -> dict[str, Any]:
+    async def _describe_job(self, job: Job) -> dict[str, Any]:
         return {
             "id": job.id,
             "account": job.account,
@@ -277,7 +277,7 @@ class _Admin:
             for deliveries in (self._sender.log, self._sender.upcoming()):
                 async for delivery in in_turns(deliveries):
                     if wanted in (None, delivery.job.id):
-                        yield _encode(self._tell_delivery(delivery))
+                        yield _encode(self._describe_delivery(delivery))
 
         return _stream({"deliveries": []}, parts())
 
@@ -286,11 +286,11 @@ class _Admin:
         if delivery is None:
             raise AdminError(404, "there is no such delivery, or it is not due yet")
         await self._sender.redeliver(delivery)
-        return _json(self._tell_delivery(delivery))
+        return _json(self._describe_delivery(delivery))
 
-    def _tell_delivery(self, delivery: Delivery) -> dict[str, Any]:
+    def _describe_delivery(self, delivery: Delivery) -> dict[str, Any]:
         account = self._world.accounts.named(delivery.job.account)
-        return _tell_delivery(delivery, Redactor([account.key] if account is not None else []))
+        return _describe_delivery(delivery, Redactor([account.key] if account is not None else []))
 
     # -- journal
 
@@ -302,8 +302,8 @@ class _Admin:
         _, made = self._write_har(page)
 
         async def parts() -> AsyncIterator[bytes]:
-            async for entry, one in in_turns(zip(page, made, strict=True)):
-                yield _encode({"id": entry.number, **one})
+            async for entry, written in in_turns(zip(page, made, strict=True)):
+                yield _encode({"id": entry.number, **written})
 
         return _stream({"entries": []}, parts(), {"next": following})
 
@@ -311,8 +311,8 @@ class _Admin:
         document, made = self._write_har(await self._entries(request))
 
         async def parts() -> AsyncIterator[bytes]:
-            async for one in in_turns(made):
-                yield _encode(one)
+            async for written in in_turns(made):
+                yield _encode(written)
 
         return _stream(document, parts())
 
@@ -338,7 +338,7 @@ class _Admin:
             self._change(account, await _body(request))
         else:
             account = self._account(name, self._world.accounts.peek)
-        return _json(self._describe(account))
+        return _json(self._describe_account(account))
 
     def _change(self, account: Account, body: dict[str, Any]) -> None:
         """Check every field first, so that a refused change changes nothing."""
@@ -373,7 +373,7 @@ class _Admin:
         if self._world.is_recorded:
             raise AdminError(409, "a replay takes its course from the recording", pointer)
 
-    def _describe(self, account: Account) -> dict[str, Any]:
+    def _describe_account(self, account: Account) -> dict[str, Any]:
         balance = account.wallet.balance(self._world.clock.now()) if account.wallet is not None else None
         return {
             "account": account.name,
@@ -468,7 +468,7 @@ class _Admin:
         return _json(document)
 
 
-def _tell_delivery(delivery: Delivery, clean: Redactor) -> dict[str, Any]:
+def _describe_delivery(delivery: Delivery, clean: Redactor) -> dict[str, Any]:
     return {
         "id": delivery.id,
         "job_id": delivery.job.id,

@@ -16,7 +16,7 @@ _REMEMBERED = b"600"
 
 
 class Cors:
-    """What is told to pages of `origin`; `*` is any."""
+    """The headers that let pages of `origin` read answers; `*` is any origin."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin.encode()
@@ -37,7 +37,7 @@ class Cors:
         return Answer(204, b"", allowed)
 
     def headers(self, headers: Mapping[bytes, bytes]) -> Headers:
-        """Give what an answer to a call with these headers carries; a page elsewhere is allowed nothing."""
+        """Return the CORS headers for the answer to a call; pages of other origins may read nothing."""
         if self._any:
             origin = b"*"
         elif headers.get(b"origin") == self._origin:

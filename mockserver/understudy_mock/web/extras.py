@@ -12,10 +12,10 @@ _NAME = "x_undocumented"
 def add_fields(body: bytes) -> bytes:
     """Add the field to every object of a JSON body; a scenario's own body that is no JSON stays as it is."""
     try:
-        told = msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return body
-    return msgspec.json.encode(_extend(told))
+    return msgspec.json.encode(_extend(value))
 
 
 def _extend(value: Any) -> Any:

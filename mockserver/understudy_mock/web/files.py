@@ -12,7 +12,7 @@ _RANGE = re.compile(r"^bytes=(\d{0,100})-(\d{0,100})$")
 
 
 def answer_file(file: bytes, made_of: Rendition | str, media_type: str, call: Call) -> Answer:
-    """Answer 200 with the file, 206 with one range of it, 304 to who has it, or 416."""
+    """Answer 200 with the file, 206 with one range of it, 304 to a caller that has it, or 416."""
     # Equal renditions are equal bytes, so what it is made of names the file without reading all of it.
     digest = hashlib.blake2b(repr(made_of).encode(), digest_size=12, usedforsecurity=False)
     tag = f'"{digest.hexdigest()}"'.encode()
@@ -22,7 +22,7 @@ def answer_file(file: bytes, made_of: Rendition | str, media_type: str, call: Ca
         (b"etag", tag),
     ]
     known = call.headers.get(b"if-none-match", b"")
-    if tag in (one.strip().removeprefix(b"W/") for one in known.split(b",")) or known.strip() == b"*":
+    if tag in (each.strip().removeprefix(b"W/") for each in known.split(b",")) or known.strip() == b"*":
         return Answer(304, b"", headers[1:])  # section 13.1.2
     # Range is defined for GET alone (section 14.2).
     asked = call.headers.get(b"range") if call.method == "GET" else None

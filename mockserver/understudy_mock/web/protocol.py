@@ -1,13 +1,30 @@
-"""uvicorn's HTTP protocol with bounds, wire faults in reach of the transport, one write an answer.
+"""uvicorn's HTTP protocol with bounds, access to the transport for wire faults, and one write an answer.
 
 uvicorn writes a head and a body separately, each a system call that wakes the peer. Here an answer is one
-piece, and the pieces of one turn of the event loop leave together at its end: that is half of a poll.
+piece, and the pieces of one turn of the event loop leave together at its end. That saves half the time of a
+poll.
 
 uvicorn trusts its peers. Here trailers are dropped, heads, header counts and queued calls are bounded, a peer
-that says nothing or reads nothing is given up, and large answers leave no faster than they are read.
+that sends nothing or reads nothing is given up, and large answers leave no faster than they are read.
 
-This leans on the inside of uvicorn's HttpToolsProtocol and RequestResponseCycle: after an upgrade of uvicorn,
-tests/web/test_raw.py and tests/web/test_bounds.py tell whether it still holds.
+This uses internals of uvicorn's HttpToolsProtocol and RequestResponseCycle, which an upgrade may change. What
+then breaks, and the tests in tests/web that show it:
+
+- `Connection.send` does what RequestResponseCycle.send does, and sets its flags. Answers are lost, doubled or
+  without keep-alive: test_raw.py, test_pipelined_requests_are_answered_in_their_order.
+- `on_headers_complete` expects `scope` and `cycle` to be there after uvicorn's own. Faults no longer reach
+  the transport: tests/scenarios/test_wire.py.
+- `_start_asgi_task`, `pipeline` and `on_response_complete` are how uvicorn queues calls. Pipelined calls are
+  not answered, or not bounded: test_bounds.py,
+  test_pipelined_calls_are_queued_by_the_slice_and_all_answered.
+- `connection_lost` completes what uvicorn tells the running cycle. Callers that left are waited for:
+  test_bounds.py, test_a_call_that_waits_ends_when_its_peer_leaves_though_another_is_behind_it.
+- `_stay` makes a new parser as uvicorn makes its own. Bodies are taken for requests: test_bounds.py,
+  test_a_declined_upgrade_leaves_the_body_a_body.
+- `flow` pauses reading and writing. Memory grows with a peer that does not read: test_bounds.py,
+  test_an_answer_that_nobody_reads_waits_where_it_is_and_is_given_up.
+- `ServerState.connections` holds what `tick` and `connection_made` count. Connections are not bounded:
+  test_bounds.py, test_a_full_server_lets_the_longest_waiting_peer_go_for_a_new_one.
 """
 
 from __future__ import annotations
@@ -120,6 +137,7 @@ class Connection:
     def send(self, answer: Answer) -> bool:
         """Send a whole answer in one piece; False, and nothing is sent, where uvicorn has to do it."""
         cycle = self.cycle
+        # In all of these cases uvicorn has more to do than to write.
         if (
             cycle.response_started
             or cycle.disconnected
@@ -138,6 +156,7 @@ class Connection:
                 parts += (name, b": ", value, b"\r\n")
         parts += (b"content-length: ", str(len(answer.body)).encode(), b"\r\n\r\n", answer.body)
         self.outbox.post(self.transport, b"".join(parts))
+        # What RequestResponseCycle.send does after the last piece of a body.
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
@@ -168,6 +187,7 @@ class InPieces:
                 await send(message)
                 return
             more = message.get("more_body", False)
+            # uvicorn waits for the peer between two messages, but not within one.
             for start in range(0, len(body), PIECE):
                 end = start + PIECE
                 following = more or end < len(body)
@@ -194,6 +214,7 @@ class GatewayProtocol(HttpToolsProtocol):
     """One connection."""
 
     server_state: Shared
+    # Defaults of the class, so that a new connection need not set them.
     _phase = Phase.NOTHING
     _begun = False
     _head = 0
@@ -225,7 +246,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._made = perf_counter()  # a transport makes its protocol at once, before any handshake of TLS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin a connection, if there is room or somebody to make it."""
+        """Begin a connection, if there is room or a waiting one that can go."""
         full = len(self.connections) >= self.server_state.room
         super().connection_made(transport)
         self._outbox = self.server_state.outbox
@@ -245,7 +266,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._silent = 0
         if self._unparsed or self.pipeline:
-            # An app that waits for its peer to leave has made the transport read on.
+            # Reading was paused, but an app that waits for its peer to leave has made the transport read on.
             self._unparsed += data
             self.flow.pause_reading()
         else:
@@ -257,7 +278,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection. Calls behind the last one are told by uvicorn, the running one here."""
+        """End the connection. uvicorn ends its last call; a running one before that is ended here."""
         super().connection_lost(exc)
         running = self._running
         if running is not None and not running.response_complete:
@@ -303,7 +324,7 @@ class GatewayProtocol(HttpToolsProtocol):
     # -- parsing
 
     def _parse(self, data: bytes) -> None:
-        """Give bytes to the parser, a slice at a time, until a call has to wait behind another one."""
+        """Pass bytes to the parser, a slice at a time, until a call has to wait behind another one."""
         at = 0
         while at < len(data):
             if self.pipeline:
@@ -311,6 +332,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self.flow.pause_reading()
                 return
             piece = data
+            # The parser queues every call that a piece holds, so pieces are small; but a body holds no calls.
             if at or len(data) > _SLICE:
                 piece = data[at : at + max(_SLICE, self._sure_body())]
             at += len(piece)
@@ -318,7 +340,7 @@ class GatewayProtocol(HttpToolsProtocol):
             try:
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:
-                at -= len(piece) - upgrade.args[0]
+                at -= len(piece) - upgrade.args[0]  # the parser stopped there
                 if not self._stay():
                     return
             except httptools.HttpParserError:
@@ -336,7 +358,7 @@ class GatewayProtocol(HttpToolsProtocol):
                     return
 
     def _sure_body(self) -> int:
-        """How many of the coming bytes are body for sure."""
+        """Return how many of the coming bytes are surely body."""
         if self._phase is not Phase.BODY:
             return 0
         if self._announced < 0:
@@ -408,6 +430,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._phase = Phase.BODY
         self._lasted = 0
         super().on_headers_complete()
+        # In time: the task that uvicorn has made for the call has not run yet.
         connection = Connection(self.transport, self._outbox, self.cycle, self._made)
         self._made = 0.0
         self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
@@ -440,10 +463,10 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._lasted = 0
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self._start_asgi_task(*self.pipeline.pop())  # uvicorn puts new calls at the left
         if not self.pipeline:
             if self._unparsed:
-                self.loop.call_soon(self._parse_on)
+                self.loop.call_soon(self._parse_on)  # later: this runs inside the call that was answered
             else:
                 self.flow.resume_reading()
 
@@ -457,6 +480,6 @@ class GatewayProtocol(HttpToolsProtocol):
 
 
 def connection_of(scope: MutableMapping[str, Any]) -> Connection | None:
-    """Give the connection below a request; None where there is none, as in tests over ASGI."""
-    found: Connection | None = scope.get("extensions", {}).get(EXTENSION)
-    return found
+    """Return the connection below a request; None where there is none, as in tests over ASGI."""
+    connection: Connection | None = scope.get("extensions", {}).get(EXTENSION)
+    return connection

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+import msgspec
 
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
@@ -17,7 +18,7 @@ _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True):
     """What a request is for. Without an operation it is for nothing; `allowed` are the methods there are.
 
     `file` is the job and the name of a result file that is asked for, `kept` the same of an uploaded one.
@@ -32,7 +33,7 @@ class Found(NamedTuple):
 
     @property
     def is_file(self) -> bool:
-        """Whether a file is asked for: those lie at somebody else's, not at the provider's API."""
+        """Whether a file is asked for: files are on another host than the provider's API."""
         return self.file is not None or self.kept is not None
 
 
@@ -50,14 +51,14 @@ class _Route:
     def add(self, operation: Operation) -> None:
         """Serve one more method here."""
         self.allowed = (*self.allowed, operation.method)
-        methods = {
-            **{name: found.operation for name, found in self.found.items()},
-            operation.method: operation,
+        self.found[operation.method] = Found(self.provider, operation)
+        self.found = {
+            method: Found(self.provider, found.operation, allowed=self.allowed)
+            for method, found in self.found.items()
         }
-        self.found = {name: Found(self.provider, one, allowed=self.allowed) for name, one in methods.items()}
 
     def of(self, method: str) -> Found:
-        """Tell what a request with this method is for."""
+        """Return what a request with this method is for."""
         return self.found.get(method) or Found(self.provider, allowed=self.allowed)
 
 
@@ -84,22 +85,25 @@ class Routes:
         self._file_hosts = {host: name for name in catalog.providers for host in catalog.media_hosts(name)}
 
     def provider_of_host(self, host: str) -> str | None:
-        """Tell whose real host this is."""
+        """Return the provider whose real host this is."""
         return self._hosts.get(host)
 
     def media_host_of(self, provider: str) -> str | None:
-        """Tell the real host of a provider's files."""
+        """Return the real host of a provider's files."""
         return next((host for host, name in self._file_hosts.items() if name == provider), None)
 
     def find(self, method: str, path: str, host: str) -> Found:
-        """Find what a request is for. At a provider's real host only its own routes answer."""
+        """Return what a request is for. At a provider's real host only its own routes answer."""
         only = self._hosts.get(host)
         route, values = self._plain.get(path), None
         if route is None:
             route, values = self._walk(path)
         if route is not None and (only is None or route.provider == only):
             found = route.of(method)
-            return found._replace(params=dict(zip(route.names, values, strict=True))) if values else found
+            if not values:
+                return found
+            params = dict(zip(route.names, values, strict=True))
+            return Found(found.provider, found.operation, params, found.allowed)
         file = _FILE.match(path)
         if file is not None and (only is None or host in self._file_hosts):
             return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
@@ -109,7 +113,7 @@ class Routes:
         return Found(only or _owner(path))
 
     def _route(self, operation: Operation) -> _Route:
-        """Give the place of an operation's path, made where there is none yet."""
+        """Return the route of an operation's path, made where there is none yet."""
         names = _PARAMETER.findall(operation.path)
         if not names:
             return self._plain.setdefault(operation.path, _Route(operation.provider, names))
@@ -138,7 +142,7 @@ class Routes:
 
 
 def _owner(path: str) -> str:
-    """Tell which provider a path would belong to, so that its refusal is worded by that one."""
+    """Return the provider that a path would belong to, which then words the refusal."""
     if path.startswith("/api/v"):
         return "wavespeed"
     if path.startswith("/v2/requests/status"):

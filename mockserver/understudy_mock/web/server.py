@@ -1,4 +1,4 @@
-"""Listen: bind first so that a taken port is one clear line, tell when ready, end cleanly on a signal."""
+"""Bind, serve, and end cleanly on a signal. The port is bound first, so that a taken one is a clear error."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Listening:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, but it leaves signals alone, can listen on more sockets, and tells when it is ready.
+    """uvicorn, but it leaves signals alone, can listen on more sockets, and calls `ready`.
 
     Made inside the loop that it runs on.
     """
@@ -124,7 +124,7 @@ class Server(uvicorn.Server):
 
 
 def _room() -> int:
-    """Tell how many connections there may be: each is an open file."""
+    """Return how many connections there may be: each is an open file."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     import resource  # Windows has none
@@ -158,7 +158,7 @@ async def serving(app: ASGIApp, plain: socket.socket, *also: Listening) -> Async
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         yield server
     finally:
-        # Again, as that may have been cancelled: told to end while it begins, uvicorn leaves things open.
+        # Again, as that may have been cancelled: ended while it begins, uvicorn leaves sockets open.
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         server.should_exit = True
@@ -179,7 +179,7 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 def signals() -> Iterator[asyncio.Event]:
     """Catch SIGINT and SIGTERM: the first sets the event, the second ends the process, whatever it is at.
 
-    Enter before telling anybody of the server.
+    Enter before the address of the server is printed.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()

@@ -89,7 +89,7 @@ class DeliveryLog:
                 del self._of_job[oldest.job.id]
 
     def get(self, delivery_id: str) -> Delivery | None:
-        """Find a delivery."""
+        """Return a delivery."""
         return self._deliveries.get(delivery_id)
 
     def forget(self, job_id: str) -> None:
@@ -98,12 +98,12 @@ class DeliveryLog:
             del self._deliveries[delivery_id]
 
     def clear(self, account: str | None) -> list[Delivery]:
-        """Forget the deliveries of an account, or all, and give them to be let go of."""
-        gone = [one for one in self._deliveries.values() if account in (None, one.job.account)]
+        """Forget the deliveries of an account, or all, and return them to be let go of."""
+        gone = [d for d in self._deliveries.values() if account in (None, d.job.account)]
         for delivery in gone:
             self.forget(delivery.job.id)
         return gone
 
     def __iter__(self) -> Iterator[Delivery]:
-        """Walk them, oldest first."""
+        """Iterate over them, oldest first."""
         return iter(list(self._deliveries.values()))

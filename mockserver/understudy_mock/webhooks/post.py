@@ -131,13 +131,13 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         allowed = host.lower() in self._allowed
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            resolved = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:  # no answer, or a name that cannot be one
             if allowed:
                 raise
             reason = error.strerror if isinstance(error, OSError) else error
             raise Forbidden(f"{host} is not known here: {reason}") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in resolved))
         if not allowed:
             addresses = [address for address in addresses if ip_address(address.split("%")[0]).is_loopback]
         if not addresses:

@@ -12,25 +12,23 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from understudy_mock.domain.call import Headers
-from understudy_mock.domain.clock import Clock
+from understudy_mock.domain.clock import first_of
 from understudy_mock.domain.draw import Draw, webhook_secret
 from understudy_mock.domain.job import LARGE, Job
-from understudy_mock.domain.scenario import Webhook
-from understudy_mock.domain.webhook import Callback, callbacks
-from understudy_mock.gateway.addresses import urls_of
+from understudy_mock.domain.webhook import Callback
 from understudy_mock.gateway.journal import JournalEntry, cut, size_of
 from understudy_mock.gateway.turns import apart, in_turns, let_go
 from understudy_mock.gateway.world import World
 from understudy_mock.media import RenderError, StudioBusy
 from understudy_mock.printing import printable
 from understudy_mock.redaction import Redactor
+from understudy_mock.webhooks.lanes import NEVER, Lane, Receiver
 from understudy_mock.webhooks.log import (
     KEPT_OF_AN_ERROR,
     Attempt,
@@ -39,6 +37,7 @@ from understudy_mock.webhooks.log import (
     DeliveryState,
 )
 from understudy_mock.webhooks.post import Forbidden, Poster
+from understudy_mock.webhooks.script import AsDocumented, Script, webhook_of
 
 _log = logging.getLogger("understudy")
 
@@ -54,17 +53,8 @@ PAUSE_AFTER = 5
 STALE = 600_000
 """How old a stale signature is, in ms; WaveSpeed tells receivers to refuse what is older than 300 s."""
 
-PLACES = 32
-"""Deliveries to one receiver that are under way at a time."""
-
 _RECEIVERS = 10_000
 """Receivers of which it is known how often they failed; the least recently used one is forgotten first."""
-
-TICKS_KEPT = 8
-"""Ticks of which a lane knows at least what it has sent: ended by hand, a job may bring some of them again.
-
-Wherever two neighbours change places, one of them is due a tick later than it was.
-"""
 
 LARGE_AT_ONCE = 8
 """Deliveries under way at a time whose bodies may have megabytes, to all receivers together."""
@@ -78,141 +68,8 @@ _BEGUN = 200
 _GRACE = 2.0
 """Real seconds that deliveries in progress get at shutdown."""
 
-_TOLD = 10
+_NAMED = 10
 """Jobs that are named when the gateway ends before their webhooks are sent."""
-
-_AS_DOCUMENTED = Webhook()
-
-
-class _Places:
-    """The places of one receiver. What has been tried most often gets the next one that is free.
-
-    Were it first come, first served, a silent receiver with thousands of callbacks would see all of them for
-    the first time before any was given up.
-    """
-
-    __slots__ = ("_free", "_turns", "_waiting")
-
-    def __init__(self) -> None:
-        self._free = PLACES
-        self._turns = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-
-    async def take(self, tried: int) -> None:
-        """Wait for a place, for a delivery that was tried so often."""
-        if self._free:
-            self._free -= 1
-            return
-        self._turns += 1
-        turn = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, (-tried, self._turns, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():  # the place came, and nobody is there any more
-                self.give_back()
-            raise
-
-    def give_back(self) -> None:
-        """Free a place for the next one."""
-        while self._waiting:
-            _, _, turn = heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
-
-
-@dataclass(slots=True, eq=False)
-class _Receiver:
-    """One URL: how many deliveries were given up in a row, and the places for those in progress.
-
-    `pauses` counts how often it was paused.
-    """
-
-    given_up: int = 0
-    paused: bool = False
-    pauses: int = 0
-    places: _Places = field(default_factory=_Places)
-
-
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """The callbacks of one job: those planned, the next one, and which were taken to be sent."""
-
-    job: Job
-    planned: Iterator[Callback]
-    following: Callback | None = None
-    taken: dict[str, int] = field(default_factory=dict)
-    """The latest that were taken, in order: their keys, and when they were due."""
-    floor: int = -1
-    """What was due by then, in ms after the submit, has been taken, though it is not named any more."""
-    task: asyncio.Task[None] | None = None
-    tried: asyncio.Event = field(default_factory=asyncio.Event)
-    turn: int = 0
-    wakes: int | None = None
-    """The instant at which time alone moves it on: it tries again, or gives an attempt up."""
-    rests: bool = False
-    """Whether nothing but time moves it on: it waits to try again."""
-    hangs: bool = False
-    """Whether somebody has waited in vain for what it does now."""
-
-    def take(self, callback: Callback) -> None:
-        """Note that a callback is being sent, and forget those that no other plan could bring again."""
-        self.taken[callback.key] = callback.at
-        wish = self.job.scenario.webhook if self.job.scenario is not None else _AS_DOCUMENTED
-        least = TICKS_KEPT * wish.copies
-        if len(self.taken) > 2 * least:
-            kept = list(self.taken.items())[-least:]
-            self.taken = dict(kept)
-            self.floor = kept[least // 2][1]
-
-    def was_taken(self, callback: Callback) -> bool:
-        """Whether it is being sent, or was."""
-        return callback.at <= self.floor or callback.key in self.taken
-
-    def end(self) -> None:
-        """Send nothing more, and let nobody wait for it."""
-        if self.task is not None:
-            self.task.cancel()
-        self.tried.set()
-
-    @property
-    def url(self) -> str:
-        """Where its callbacks go."""
-        assert self.job.receiver is not None  # there is no lane without one
-        return self.job.receiver.url
-
-
-class Script(Protocol):
-    """What is sent, and when."""
-
-    def callbacks(self, job: Job) -> Iterator[Callback]:
-        """Plan the callbacks of a job that has a receiver, in the order they are sent."""
-
-    async def word(self, job: Job, callback: Callback) -> bytes:
-        """Word a callback when it is sent."""
-
-
-class AsDocumented:
-    """The callbacks that the provider documents, with what the job's scenario does to them."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def callbacks(self, job: Job) -> Iterator[Callback]:
-        """Plan the callbacks of a job that has a receiver, in the order they are sent."""
-        receiver = job.receiver
-        assert receiver is not None  # the gateway plans no others
-        wish = job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED
-        return callbacks(job.timeline, receiver.mode, wish, self._world.settings.speed)
-
-    async def word(self, job: Job, callback: Callback) -> bytes:
-        """Word a callback when it is sent."""
-        step = callback.step
-        provider = self._world.provider(job.model.provider)
-        urls = await urls_of(self._world, job, step)
-        return await apart(job.weight, provider.callback, job, step, urls)
 
 
 class Sender:
@@ -223,10 +80,10 @@ class Sender:
         self._script = script or AsDocumented(world)
         self._world = world
         self._poster = poster
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane] = {}
         self._agenda: list[tuple[int, int, str]] = []
         self._turns = 0
-        self._receivers: OrderedDict[int, _Receiver] = OrderedDict()
+        self._receivers: OrderedDict[int, Receiver] = OrderedDict()
         """By the hash of the URL, which may be long."""
         self._wake = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -240,7 +97,7 @@ class Sender:
         planned = self._script.callbacks(job)
         lane = self._lanes.get(job.id)
         if lane is None:
-            lane = self._lanes[job.id] = _Lane(job, planned)
+            lane = self._lanes[job.id] = Lane(job, planned)
         else:
             lane.job, lane.planned = job, planned
         self._look_ahead(lane)
@@ -299,17 +156,11 @@ class Sender:
             task.cancel()
         await self._poster.close()
         if unsent:
-            told = "".join(f"\n  {self._tell_unsent(lane)}" for lane in unsent[:_TOLD])
-            more = f"\n  and {len(unsent) - _TOLD} more" if len(unsent) > _TOLD else ""
+            lines = "".join(f"\n  {_describe_unsent(lane)}" for lane in unsent[:_NAMED])
+            more = f"\n  and {len(unsent) - _NAMED} more" if len(unsent) > _NAMED else ""
             _log.warning(
-                "webhooks that were not sent when the gateway ended, by job: %d%s%s", len(unsent), told, more
+                "webhooks that were not sent when the gateway ended, by job: %d%s%s", len(unsent), lines, more
             )
-
-    def _tell_unsent(self, lane: _Lane) -> str:
-        receiver = lane.job.receiver
-        event = lane.following.event if lane.following is not None else "in progress"
-        netloc = urlsplit(receiver.url).netloc if receiver is not None else ""
-        return f"{lane.job.id}: {event}, to {netloc.rpartition('@')[2]}"
 
     # -- what the admin API calls
 
@@ -337,37 +188,26 @@ class Sender:
         """
         try:
             async with asyncio.timeout(seconds):
-                while self._is_due(below) or any(self._busy(below)):
+                while any(self._busy(below)):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
             for lane in self._busy(below):
-                lane.hangs = True
+                lane.moves_at = lane.gives_up_at
 
     def next_moment(self) -> int | None:
-        """Tell the first instant at which time alone makes something happen; None where it never does."""
+        """Return the next instant at which time alone makes something happen; None where it never does."""
         now = self._world.clock.now()
-        moments = [lane.wakes for lane in self._lanes.values() if lane.wakes is not None and lane.wakes > now]
-        return min([*moments, *(entry[0] for entry in self._agenda[:1])], default=None)
+        moments = (min(lane.moves_at or NEVER, lane.gives_up_at) for lane in self._lanes.values())
+        return min((moment for moment in moments if now < moment < NEVER), default=None)
 
     def goes_elsewhere(self, below: str) -> bool:
-        """Tell whether callbacks are planned, or under way, to an address that does not begin so."""
+        """Return whether callbacks are planned, or under way, to an address that does not begin so."""
         return not all(lane.url.startswith(below) for lane in self._lanes.values())
 
-    def _is_due(self, below: str) -> bool:
+    def _busy(self, below: str) -> Iterator[Lane]:
         now = self._world.clock.now()
-        if not self._agenda or self._agenda[0][0] > now:
-            return False
-        due = (self._lanes.get(job_id) for instant, _, job_id in self._agenda if instant <= now)
-        return any(lane is not None and lane.url.startswith(below) for lane in due)
-
-    def _busy(self, below: str) -> Iterator[_Lane]:
-        """List the lanes that do something, but for those that were waited for in vain."""
-        now = self._world.clock.now()
-        for lane in self._lanes.values():
-            waits = (lane.rests or lane.hangs) and (lane.wakes is None or lane.wakes > now)
-            if lane.task is not None and not waits and lane.url.startswith(below):
-                yield lane
+        return (lane for lane in self._lanes.values() if lane.is_busy(now) and lane.url.startswith(below))
 
     # -- the loop
 
@@ -383,16 +223,20 @@ class Sender:
                 _, turn, job_id = heappop(self._agenda)
                 lane = self._lanes.get(job_id)
                 if lane is not None and lane.turn == turn and lane.task is None:
+                    lane.moves_at = None
                     lane.task = asyncio.get_running_loop().create_task(self._send_lane(lane))
             self._changed.set()
             self._wake.clear()
-            await _first(self._wake, clock, self._agenda[0][0] if self._agenda else None)
+            if self._agenda:
+                await first_of(self._wake.wait(), clock.reach(self._agenda[0][0]))
+            else:
+                await self._wake.wait()
 
-    def _look_ahead(self, lane: _Lane) -> None:
+    def _look_ahead(self, lane: Lane) -> None:
         """Find the lane's next callback; those taken already are not sent again."""
         lane.following = next((callback for callback in lane.planned if not lane.was_taken(callback)), None)
 
-    def _take(self, lane: _Lane) -> Delivery | None:
+    def _take(self, lane: Lane) -> Delivery | None:
         """Take the lane's next callback if it is due: one at a time, so that nothing piles up here."""
         following = lane.following
         if following is None or self._lanes.get(lane.job.id) is not lane:
@@ -405,30 +249,30 @@ class Sender:
         self._look_ahead(lane)
         return delivery
 
-    def _delivery(self, lane: _Lane, callback: Callback) -> Delivery:
+    def _delivery(self, lane: Lane, callback: Callback) -> Delivery:
         return Delivery(lane.job, callback, lane.url, lane.job.created + callback.at)
 
-    async def _send_lane(self, lane: _Lane) -> None:
+    async def _send_lane(self, lane: Lane) -> None:
         try:
             while (delivery := self._take(lane)) is not None:
                 await self._send(delivery, lane)
                 await asyncio.sleep(0)  # a paused receiver is not waited for, and others have their turn
         finally:
-            lane.task = lane.wakes = None
-            lane.rests = lane.hangs = False
+            lane.task = None
             lane.tried.set()
             if self._lanes.get(lane.job.id) is lane:
                 self._rest(lane)
             self._changed.set()
 
-    def _rest(self, lane: _Lane) -> None:
+    def _rest(self, lane: Lane) -> None:
         """Put a lane away until its next callback is due, or for good."""
         if lane.following is None:
             del self._lanes[lane.job.id]
             return
         self._turns += 1
         lane.turn = self._turns
-        heappush(self._agenda, (lane.job.created + lane.following.at, lane.turn, lane.job.id))
+        lane.moves_at = lane.job.created + lane.following.at
+        heappush(self._agenda, (lane.moves_at, lane.turn, lane.job.id))
         if len(self._agenda) > 2 * len(self._lanes) + _SLACK:
             self._tidy_agenda()
         self._wake.set()
@@ -444,7 +288,7 @@ class Sender:
 
     # -- one delivery
 
-    async def _send(self, delivery: Delivery, lane: _Lane) -> None:
+    async def _send(self, delivery: Delivery, lane: Lane) -> None:
         """Try until it is received, refused or given up."""
         receiver = self._receiver(delivery.url)
         for number in range(1 + len(RETRIES)):
@@ -459,11 +303,13 @@ class Sender:
                     delivery.state = DeliveryState.PAUSED
                     return
                 pauses = receiver.pauses
-                lane.wakes = self._world.clock.now() + TIMEOUT
+                lane.gives_up_at = self._world.clock.now() + TIMEOUT
+                if lane.moves_at is not None:  # `settled` has given up waiting for this lane
+                    lane.moves_at = lane.gives_up_at
                 attempt = await self._attempt(delivery)
             finally:
                 receiver.places.give_back()
-            lane.wakes, lane.hangs = None, False
+                lane.moves_at, lane.gives_up_at = None, NEVER
             lane.tried.set()
             if attempt is None:
                 delivery.state = DeliveryState.REFUSED
@@ -482,13 +328,13 @@ class Sender:
                 receiver.given_up,
             )
 
-    async def _wait_to_retry(self, delivery: Delivery, number: int, lane: _Lane) -> None:
+    async def _wait_to_retry(self, delivery: Delivery, number: int, lane: Lane) -> None:
         jitter = Draw(delivery.job.root).fraction(f"retry {delivery.callback.key} {number}")
         wait = RETRIES[number - 1] * (1 + jitter / 4)
-        lane.wakes, lane.rests = self._world.clock.now() + round(wait), True
+        lane.moves_at = self._world.clock.now() + round(wait)
         self._changed.set()
-        await self._world.clock.reach(lane.wakes)
-        lane.wakes, lane.rests = None, False
+        await self._world.clock.reach(lane.moves_at)
+        lane.moves_at = None
 
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
@@ -522,18 +368,18 @@ class Sender:
         return None if refused else attempt
 
     async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
-        """Word a callback, and sign it for the receiver's clock."""
+        """Return the signed request of a callback. Its stamp is by the wall clock, as receivers have it."""
         job = delivery.job
         provider = self._world.provider(job.model.provider)
         body = await self._script.word(job, delivery.callback)
-        wish = (job.scenario.webhook if job.scenario is not None else _AS_DOCUMENTED).signature
+        signature = webhook_of(job).signature
         secret = webhook_secret(self._world.settings.seed, job.account)
         event = f"{Draw(job.root).bits(f'event {delivery.callback.message}', 128):032x}"
         at = self._world.clock.wall()
         signed: Headers = []
-        if wish != "missing":
-            shown = secret + "?" if wish == "bad" else secret
-            stamp = at - STALE if wish == "stale" else at
+        if signature != "missing":
+            shown = secret + "?" if signature == "bad" else secret
+            stamp = at - STALE if signature == "stale" else at
             signed = await apart(len(body), provider.sign, shown, event, stamp, body)
         return [(b"content-type", b"application/json"), *signed], body
 
@@ -576,11 +422,11 @@ class Sender:
             )
         )
 
-    def _receiver(self, url: str) -> _Receiver:
+    def _receiver(self, url: str) -> Receiver:
         name = hash(url)
         receiver = self._receivers.get(name)
         if receiver is None:
-            receiver = self._receivers[name] = _Receiver()
+            receiver = self._receivers[name] = Receiver()
             if len(self._receivers) > _RECEIVERS:
                 self._receivers.popitem(last=False)
         else:
@@ -588,27 +434,19 @@ class Sender:
         return receiver
 
 
+def _describe_unsent(lane: Lane) -> str:
+    event = lane.following.event if lane.following is not None else "in progress"
+    return f"{lane.job.id}: {event}, to {urlsplit(lane.url).netloc.rpartition('@')[2]}"
+
+
 def _is_large(job: Job) -> bool:
     """Whether its callbacks may have megabytes: they tell what was asked, and may hold the files."""
     return job.weight >= LARGE or job.inline or "data-uri" in job.quirks
 
 
-def _received(delivery: Delivery, receiver: _Receiver, pauses: int) -> None:
+def _received(delivery: Delivery, receiver: Receiver, pauses: int) -> None:
     """Note that a delivery arrived; when its attempt began, its receiver had been paused `pauses` times."""
     delivery.state = DeliveryState.DELIVERED
     if receiver.paused and pauses < receiver.pauses:
         return  # it began before the pause, and says nothing of the time since
     receiver.given_up, receiver.paused = 0, False
-
-
-async def _first(event: asyncio.Event, clock: Clock, instant: int | None) -> None:
-    """Return when the event is set or the instant has come."""
-    if instant is None:
-        await event.wait()
-        return
-    waits = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.reach(instant))}
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -1,32 +1,28 @@
 """What can be done to the wire: one module a fault, each the same small function.
 
-To add one, copy `nothing`, change what it sends, give it a name in `Fault` (domain/scenario.py) and a
-line in the table below. A fault returns the answer as far as it was sent, for the journal.
+A fault returns the answer as far as it was sent, for the journal.
+
+To add one:
+1. Copy `nothing.py` to a file that has the fault's name, and change what it sends.
+2. Add the name to `Fault` and to the table `FAULTS` in domain/scenario.py, with what it does in words.
+3. Add the name to the list in the README.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 
 from understudy_mock.domain.call import Answer
-from understudy_mock.domain.scenario import Entry
-from understudy_mock.web.faults import empty, hang, html, malformed, nothing, reset, slow, truncate
+from understudy_mock.domain.scenario import FAULTS, Entry
+from understudy_mock.web.faults import nothing
 from understudy_mock.web.faults.wire import Wire
 
 Play = Callable[[Wire, Answer, Entry], Awaitable[Answer]]
 
-FAULTS: Mapping[str | None, Play] = MappingProxyType(
-    {
-        None: nothing.play,
-        "reset": reset.play,
-        "hang": hang.play,
-        "slow": slow.play,
-        "truncate": truncate.play,
-        "malformed": malformed.play,
-        "empty": empty.play,
-        "html": html.play,
-    }
+PLAYS: Mapping[str | None, Play] = MappingProxyType(
+    {None: nothing.play, **{name: import_module(f"{__name__}.{name}").play for name in FAULTS}}
 )
 
-__all__ = ["FAULTS", "Wire"]
+__all__ = ["PLAYS", "Wire"]

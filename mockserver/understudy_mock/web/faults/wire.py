@@ -11,7 +11,7 @@ from http import HTTPStatus
 from starlette.types import Receive, Send
 
 from understudy_mock.domain.call import Answer
-from understudy_mock.domain.clock import Clock
+from understudy_mock.domain.clock import Clock, first_of
 from understudy_mock.web.protocol import Connection
 
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -86,7 +86,7 @@ class Wire:
         await self.gone()
 
     async def flush(self) -> None:
-        """Give what was sent the time to arrive."""
+        """Wait until what was sent has probably arrived."""
         if self._transport is not None:
             await asyncio.sleep(_FLUSH)
 
@@ -96,12 +96,7 @@ class Wire:
             pass
 
     async def gone_within(self, seconds: float) -> bool:
-        """Wait `seconds`, or until the peer is gone; tell whether it is."""
+        """Wait `seconds`, or until the peer is gone; return whether it is."""
         leaving = asyncio.ensure_future(self.gone())
-        waiting = asyncio.ensure_future(self.clock.sleep_until(self.clock.now() + round(seconds * 1000)))
-        try:
-            await asyncio.wait({leaving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-            return leaving.done()
-        finally:
-            leaving.cancel()
-            waiting.cancel()
+        await first_of(leaving, self.clock.sleep_until(self.clock.now() + round(seconds * 1000)))
+        return leaving.done()
