@@ -226,7 +226,9 @@ def _for_ever(talk: Talk) -> Iterator[Breach]:
 
 
 def _refused(*kinds: str) -> Callable[[Talk], bool]:
-    return lambda talk: any(call.error_kinds & set(kinds) for call in talk.calls if not call.broken)
+    return lambda talk: any(
+        call.error_kinds & set(kinds) for call in talk.calls if not call.broken and purpose(call) is not None
+    )
 
 
 RULES = (
