@@ -56,7 +56,8 @@ class Checked:
     def example(self, drift: Drift) -> str:
         """Return the file, the instant and the call that show a difference."""
         entry = self.entries[drift.example - 1]
-        return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
+        when = f"{iso_ms(entry.at)}, " if entry.is_timed else ""
+        return f"{self.places[drift.example - 1]}, {when}{entry.method} {_path(entry)}"
 
 
 def _path(entry: JournalEntry) -> str:
@@ -168,7 +169,7 @@ def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
                 "count": drift.count,
                 "example": {
                     "file": str(checked.places[drift.example - 1]),
-                    "startedDateTime": iso_ms(checked.entries[drift.example - 1].at),
+                    "startedDateTime": _started(checked.entries[drift.example - 1]),
                 },
             }
             for drift in checked.drifts
@@ -184,6 +185,10 @@ def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
             for one in checked.times
         ],
     }
+
+
+def _started(entry: JournalEntry) -> str | None:
+    return iso_ms(entry.at) if entry.is_timed else None
 
 
 def _spread(spread: Spread | None) -> dict[str, float] | None:
