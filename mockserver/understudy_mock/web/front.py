@@ -34,7 +34,7 @@ from understudy_mock.web.cors import Cors
 from understudy_mock.web.extras import add_fields
 from understudy_mock.web.faults import FAULTS, Wire
 from understudy_mock.web.files import answer_file
-from understudy_mock.web.protocol import BODILESS, connection_of
+from understudy_mock.web.protocol import BODILESS, PROCESS, connection_of
 from understudy_mock.web.routes import Found, Routes
 
 _log = logging.getLogger("understudy")
@@ -367,6 +367,7 @@ class Front:
                 tuple(call.warnings) if call.warnings else (),
                 drift=self.world.clock.drift(),
                 connected=connected,
+                process=scope.get("extensions", {}).get(PROCESS, 0),
             )
         )
 
