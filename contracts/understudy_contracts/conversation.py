@@ -7,7 +7,7 @@ key, and nothing that a terminal would act upon.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -82,6 +82,8 @@ def tell(
     # By number within a millisecond: numbers are given at the end, so an answer has a lower one than what was
     # asked because of it. Stable: what an exchange consists of stays in order.
     turns.sort(key=lambda turn: (turn.at or 0, turn.number))
+    untimed = {one.entry.number for one in talk.exchanges if not one.is_timed}
+    turns = [replace(turn, at=None) if turn.number in untimed else turn for turn in turns]
     if claim is not None or rest:
         at = None
         if talk.exchanges:

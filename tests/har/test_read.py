@@ -17,6 +17,7 @@ from understudy_mock.har import read, source
 from understudy_mock.har.mend import TAIL, head
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import NO_BODY, Recording, RecordingError
+from understudy_mock.har.write import save_har
 
 JOB = "hunyuan-video_019e4d3a-0000-7000-8000-000000000000"
 SUBMIT = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
@@ -299,6 +300,33 @@ def test_files_are_merged_in_the_order_of_time(catalog: Catalog, tmp_path: Path)
 # -- refused
 
 
+@pytest.mark.parametrize("stamp", ["absent", None, "noon", 1779455852110, "+99999-01-01T00:00:00Z"])
+def test_an_exchange_without_an_instant_keeps_its_place_in_the_file(
+    tmp_path: Path, catalog: Catalog, stamp: Any
+) -> None:
+    """It is read, with a note that it has none; the others keep theirs, also in a file of ours."""
+    entries = _job()
+    entries[1]["startedDateTime"] = stamp
+    if stamp == "absent":
+        del entries[1]["startedDateTime"]
+    file = tmp_path / "run.har"
+    file.write_text(json.dumps(_har(entries)))
+    recording = read_recording([file], catalog)
+    assert [entry.url.partition("?")[0] for entry in recording.entries] == [
+        SUBMIT,
+        STATUS,
+        FILE.partition("?")[0],
+    ]
+    assert [entry.is_timed for entry in recording.entries] == [place != 1 for place in range(len(entries))]
+    (note,) = recording.notes
+    assert note.startswith(
+        f"{file}: 1 exchange without a startedDateTime that can be read, the first at /log/"
+    )
+    save_har(tmp_path / "again.har", recording.entries)
+    again = read_recording([tmp_path / "again.har"], catalog)
+    assert [entry.is_timed for entry in again.entries] == [entry.is_timed for entry in recording.entries]
+
+
 def _broken(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     entry = _exchange("POST", SUBMIT, "32.110", ACCEPTED, sent={"prompt": "x"})
     change(entry)
@@ -324,11 +352,6 @@ _REFUSED: dict[str, tuple[Any, str]] = {
     "no-exchange": (_har([]), "no exchange with a provider; 0 exchanges"),
     "elsewhere": (_har([_exchange("GET", "https://a.example/", "31.0")]), "no exchange with a provider; 1"),
     "entry-no-object": (_har([3]), "/log/entries/0: Expected `object`, got `int`"),  # type: ignore[list-item]
-    "no-stamp": (_broken(lambda e: e.pop("startedDateTime")), "/log/entries/0: Object missing"),
-    "odd-stamp": (
-        _broken(lambda e: e.update(startedDateTime="noon")),
-        "/log/entries/0/startedDateTime: 'noon'",
-    ),
     "method": (
         _broken(lambda e: e["request"].update(method=3)),
         "/log/entries/0/request/method: Expected `str`",

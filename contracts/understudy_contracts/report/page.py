@@ -24,6 +24,7 @@ from understudy_contracts.findings import (
     Report,
     Severity,
     Table,
+    count_broken,
     counted,
     in_brackets,
 )
@@ -173,16 +174,18 @@ def _verdict(report: Report) -> tuple[str, str, str]:
         return "failed", "✗", f"{also.strip()} {rest}"
     if failed:
         return "failed", "✗", f"Failed, because it is strict: {number}."
-    if found:
+    if count_broken(found):
         return "should", "!", f"Contract kept, with remarks: {number}."
     states = [_state(case) for case in report.cases]
     left = states.count("skipped")
-    if left == len(states):
-        return "skipped", "–", "Nothing could be tried."
-    notes = [f"{left} could not be tried"] if left else []
+    notes = [f"{left} could not be tried"] if 0 < left < len(states) else []
     if known := states.count("known"):
         notes.append(f"{known} known to fail")
-    return "passed", "✓", f"Everything that was tried passed{''.join(f'; {note}' for note in notes)}."
+    also = "".join(f"; {note}" for note in notes) + (f". Worth knowing: {number}." if found else ".")
+    if left == len(states):
+        return "skipped", "–", f"Nothing could be tried{also}"
+    state, sign = ("info", _WORDS["info"][0]) if found else ("passed", "✓")
+    return state, sign, f"Everything that was tried passed{also}"
 
 
 def _counts(report: Report) -> Iterator[Markup]:
@@ -315,7 +318,7 @@ def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Mark
         for reason, links in reasons.items()
     )
     return Markup(
-        '<details class="left"><summary>{} not reached: nothing is known of them</summary>'
+        '<details class="left"><summary>{} not reached, so neither kept nor broken: the reasons</summary>'
         "<dl>{}</dl></details>"
     ).format(len(cases), told)
 

@@ -62,6 +62,7 @@ class _Raw(msgspec.Struct):
     raw: msgspec.Raw
     ours: bool
     at: float
+    is_timed: bool
     head: Head
     match: Match | None
 
@@ -105,7 +106,8 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
             f"{names}: no exchange with a provider; {_counted(len(raws))}, none with a host of "
             f"{', '.join(catalog.providers)} or with their operations on this machine"
         )
-    exchanges.sort(key=lambda exchange: exchange.raw.at)
+    exchanges.sort(key=lambda exchange: (exchange.raw.at, exchange.raw.source, exchange.raw.number))
+    notes += _untimed(exchanges, paths)
     numbered = list(enumerate(exchanges, 1))
     return Recording(
         paths=tuple(paths),
@@ -159,6 +161,17 @@ def _once(exchanges: list[_Exchange]) -> tuple[list[_Exchange], int]:
     return left, len(exchanges) - len(left)
 
 
+def _untimed(exchanges: list[_Exchange], paths: Sequence[Path]) -> Iterator[str]:
+    """Return a note for each file with exchanges that have no instant."""
+    for path in paths:
+        untimed = [one.raw for one in exchanges if one.raw.path == path and not one.raw.is_timed]
+        if untimed:
+            yield (
+                f"{path}: {_counted(len(untimed))} without a startedDateTime that can be read, the first at "
+                f"{untimed[0].pointer}: kept in the order of the file, and not judged by time"
+            )
+
+
 def _counted(number: int) -> str:
     return f"{number} exchange{'' if number == 1 else 's'}"
 
@@ -201,16 +214,19 @@ def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> 
         notes.append(doubt)
     if not whole:
         notes.append(cut_off(path, len(raws)))
-    for index, raw in enumerate(raws):
-        pointer = f"/log/entries/{index}"
-        head = _decode(raw, Head, path, pointer)
+    pointers = [f"/log/entries/{index}" for index in range(len(raws))]
+    heads = [_decode(raw, Head, path, pointer) for raw, pointer in zip(raws, pointers, strict=True)]
+    instants = [None if head.own and head.own.untimed else _instant(head.started) for head in heads]
+    # What has no instant keeps its place in the file.
+    at = next((instant for instant in instants if instant is not None), 0.0)
+    for index, (raw, pointer, head) in enumerate(zip(raws, pointers, heads, strict=True)):
+        instant = instants[index]
+        at = at if instant is None else instant
         own = head.own
         match = None
         if own is None or own.kind == "call":
             match = recogniser.match(head.request.method, head.request.url)
-        yield _Raw(
-            path, source, index + 1, pointer, raw, ours, _instant(head.started, path, pointer), head, match
-        )
+        yield _Raw(path, source, index + 1, pointer, raw, ours, at, instant is not None, head, match)
 
 
 # -- entries
@@ -232,16 +248,16 @@ def _decode(raw: msgspec.Raw, kind: Any, path: Path, pointer: str) -> Any:
         raise RecordingError(f"{path}: {pointer}{inner}: {reason}") from None
 
 
-def _instant(text: str, path: Path, pointer: str) -> float:
-    """Read a stamp, in ms since the epoch; one without a zone is UTC."""
+def _instant(text: object) -> float | None:
+    """Read a stamp, in ms since the epoch; one without a zone is UTC. None for what is no stamp."""
+    if not isinstance(text, str):
+        return None
     try:
         moment = datetime.fromisoformat(text)
         exact = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
         return round(exact, 3)  # binary fractions fall short of the ms that is meant
     except (ValueError, OverflowError):
-        raise RecordingError(
-            f"{path}: {pointer}/startedDateTime: {text!r} is no ISO 8601 date and time"
-        ) from None
+        return None
 
 
 def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
@@ -291,6 +307,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
             *map(_whole, own.warnings),
             *([NO_BODY] if _has_lost_its_body(response, answer, file) else []),
         ),
+        connected=own.connected,
+        process=own.process,
+        is_timed=raw.is_timed,
     )
     return entry, file
 

@@ -142,6 +142,9 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "fault": entry.fault,
         "error": clean.text(entry.error),
         "warnings": [clean.text(warning) for warning in entry.warnings],
+        "connected": entry.connected and entry.connected + entry.drift,
+        "process": entry.process,
+        "untimed": not entry.is_timed,
     }
     return {
         "startedDateTime": iso_ms(entry.at + entry.drift),
