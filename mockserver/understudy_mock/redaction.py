@@ -202,20 +202,22 @@ class _Values:
     """The secrets that are searched for by value, with what takes their place."""
 
     def __init__(self) -> None:
+        # Replaced as a whole, never changed: one thread may add while others search.
         self._placeholders: dict[str, tuple[str, bool]] = {}
-        self._needles: list[tuple[str, str]] | None = None
+        self._needles: tuple[dict[str, tuple[str, bool]], list[tuple[str, str]]] = ({}, [])
 
     def add(self, secret: str, placeholder: str, *, is_key: bool) -> bool:
         """Search for one more; return whether there is room. The oldest that is no key makes room."""
         if secret in self._placeholders or not SHORTEST <= len(secret) <= LONGEST:
             return True
-        if len(self._placeholders) >= MOST:
-            oldest = next((held for held, (_, key) in self._placeholders.items() if not key), None)
+        placeholders = dict(self._placeholders)
+        if len(placeholders) >= MOST:
+            oldest = next((held for held, (_, key) in placeholders.items() if not key), None)
             if oldest is None:
                 return False
-            del self._placeholders[oldest]
-        self._placeholders[secret] = placeholder, is_key
-        self._needles = None
+            del placeholders[oldest]
+        placeholders[secret] = placeholder, is_key
+        self._placeholders = placeholders
         return True
 
     def clean(self, text: str, *, is_cut: bool = False) -> str:
@@ -252,14 +254,16 @@ class _Values:
 
     def _all(self) -> list[tuple[str, str]]:
         """Return what to look for. A longer secret may hold a shorter one, so it comes first."""
-        if self._needles is None:
+        placeholders, needles = self._placeholders, self._needles
+        if needles[0] is not placeholders:
             pairs = {}
-            for secret, (placeholder, is_key) in self._placeholders.items():
+            for secret, (placeholder, is_key) in placeholders.items():
                 for form in (secret, *map(fold, _forms(secret, is_key=is_key))):
                     if len(form) >= SHORTEST:  # of one that is made of escapes too little may be left
                         pairs[form] = placeholder
-            self._needles = sorted(pairs.items(), key=lambda pair: len(pair[0]), reverse=True)
-        return self._needles
+            longest_first = sorted(pairs.items(), key=lambda pair: len(pair[0]), reverse=True)
+            needles = self._needles = (placeholders, longest_first)
+        return needles[1]
 
     def _torn(self, text: str, needles: list[tuple[str, str]]) -> tuple[int, int, str, bool] | None:
         """Find the longest beginning of a secret at the end of a text, be it cut within an escape."""
