@@ -351,6 +351,11 @@ _REFUSED: dict[str, tuple[Any, str]] = {
         _broken(lambda e: e["request"].update(method=3)),
         "/log/entries/0/request/method: Expected `str`",
     ),
+    "odd-method": (
+        _broken(lambda e: e["request"].update(method="GET ME")),
+        "0/request/method: 'GET ME'",
+    ),
+    "no-method": (_broken(lambda e: e["request"].update(method="")), "request/method: '' is no HTTP method"),
     "status": (
         _broken(lambda e: e["response"].update(status="ok")),
         "/log/entries/0/response/status: Expected",

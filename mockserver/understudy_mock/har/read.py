@@ -33,6 +33,9 @@ from understudy_mock.har.source import load, parted
 from understudy_mock.har.view import is_utf8
 from understudy_mock.redaction import Secrets
 
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+"""A token (RFC 9110, section 5.6.2)."""
+
 _SHA256 = 64
 """Hexadecimal digits of a SHA-256."""
 
@@ -259,6 +262,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     What is odd about it goes to the `notes`. Raises RecordingError for what cannot have happened.
     """
     decoded: Entry = _decode(raw.raw, Entry, raw.path, raw.pointer)
+    method = decoded.request.method
+    if not _METHOD.fullmatch(method):
+        raise RecordingError(f"{raw.path}: {raw.pointer}/request/method: {method[:40]!r} is no HTTP method")
     own = decoded.own or Own()
     request, response = decoded.request, decoded.response or Response()
     content = response.content or Content()
