@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from understudy_contracts.rules.talk import Talk
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
+from understudy_mock.redaction import command_line
 
 _COLUMN = "verdict"
 
@@ -55,7 +55,7 @@ def judge_world(
     talk = read_talk(entries, world.catalog, speed=world.settings.speed, secret=secret)
     if report_dir is not None:
         facts = {
-            "command": Cleaner(talk).text(shlex.join(command)),
+            "command": Cleaner(talk).text(command_line(command)),
             "exit_status": _ended_with(status),
             "scenario": _played(world, entries),
             "quirks": world.settings.quirks,

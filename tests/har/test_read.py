@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable
@@ -280,12 +281,29 @@ def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path, name: str) -
     """Where `record` keeps it, and where Playwright does."""
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(b"video")
+    file.write_bytes(b"\0\0\0\x18ftypmp42")
     entries = _job()
     entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": name}
     recording = load(_har(entries))
     assert recording.media == {3: file}
-    assert recording.entries[2].response_size == 5
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_a_text_beside_the_har_is_read_only_under_its_hash(
+    load: Load, tmp_path: Path, kind: str, algorithm: str
+) -> None:
+    """A stranger's HAR may name a file of keys that somebody copied there."""
+    text = b"API_KEY=private\n"
+    own = hashlib.new(algorithm, text).hexdigest()
+    (tmp_path / "run.har.media").mkdir()
+    for name, is_read in ((own, True), (own[::-1], False), ("a.png", False)):
+        (tmp_path / "run.har.media" / name).write_bytes(text)
+        entries = _job()
+        entries[2]["response"]["content"] = {"size": 5, "mimeType": kind, "_file": f"run.har.media/{name}"}
+        recording = load(_har(entries))
+        assert (recording.entries[2].response_body == text or recording.media != {}) is is_read
+        assert any("is a text" in note for note in recording.notes) is not is_read
 
 
 def test_files_are_merged_in_the_order_of_time(catalog: Catalog, tmp_path: Path) -> None:
@@ -356,6 +374,11 @@ _REFUSED: dict[str, tuple[Any, str]] = {
         _broken(lambda e: e["request"].update(method=3)),
         "/log/entries/0/request/method: Expected `str`",
     ),
+    "odd-method": (
+        _broken(lambda e: e["request"].update(method="GET ME")),
+        "0/request/method: 'GET ME'",
+    ),
+    "no-method": (_broken(lambda e: e["request"].update(method="")), "request/method: '' is no HTTP method"),
     "status": (
         _broken(lambda e: e["response"].update(status="ok")),
         "/log/entries/0/response/status: Expected",

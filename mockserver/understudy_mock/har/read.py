@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
+import hashlib
 import json
 import re
 from collections import Counter
@@ -30,6 +32,16 @@ from understudy_mock.har.shapes import Content, Entry, Head, Own, Pair, Param, R
 from understudy_mock.har.source import load, parted
 from understudy_mock.har.view import is_utf8
 from understudy_mock.redaction import Secrets
+
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+"""A token (RFC 9110, section 5.6.2)."""
+
+_SHA256 = 64
+"""Hexadecimal digits of a SHA-256."""
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LOOKED_AT = 64 * 1024
+"""Bytes at the beginning of a file by which it is a text or is none."""
 
 _BESIDE = re.compile(r"[^/\\\0]+\.har\.media/[^/\\\0.][^/\\\0]*|[0-9a-f]{40}(?:\.[A-Za-z0-9]{1,16})?")
 """Where recorders keep bodies beside the HAR: ours in `FILE.har.media/`, Playwright under hashes as names.
@@ -266,6 +278,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     What is odd about it goes to the `notes`. Raises RecordingError for what cannot have happened.
     """
     decoded: Entry = _decode(raw.raw, Entry, raw.path, raw.pointer)
+    method = decoded.request.method
+    if not _METHOD.fullmatch(method):
+        raise RecordingError(f"{raw.path}: {raw.pointer}/request/method: {method[:40]!r} is no HTTP method")
     own = decoded.own or Own()
     request, response = decoded.request, decoded.response or Response()
     content = response.content or Content()
@@ -446,12 +461,15 @@ def _answer_body(
     if not content.file:
         return b"", None
     file = _beside(raw.path, content.file)
-    if file is None:
-        note = f"{raw.path}: not read, since no recorder keeps bodies there: "
+    why = "no recorder keeps bodies there" if file is None else ""
+    if file is not None:
+        if not file.is_file():
+            return b"", None
+        why = "" if _was_recorded(file) else "it is a text, and its name is not its hash"
+    if file is None or why:
+        note = f"{raw.path}: not read, since {why}: "
         if not any(known.startswith(note) for known in notes):
             notes.append(f"{note}{content.file[:80]!r} ({raw.pointer}/response/content/_file)")
-        return b"", None
-    if not file.is_file():
         return b"", None
     is_text = (content.kind or "").partition(";")[0].endswith(("json", "html", "text/plain"))
     return (file.read_bytes(), None) if is_text and file.stat().st_size <= INLINE else (b"", file)
@@ -492,6 +510,27 @@ def _beside(har: Path, name: str) -> Path | None:
         return file if file.resolve() == file and (file.is_file() or not file.exists()) else None
     except (OSError, UnicodeError):  # no file system has such a name
         return None
+
+
+def _was_recorded(file: Path) -> bool:
+    """Return whether a recorder may have written a file: it is no text, or its name is the hash of it.
+
+    Recorders name bodies by their hashes, ours by SHA-256 and Playwright by SHA-1. Media may also stand there
+    under other names. A text under such a name may be anything: a recording must not publish a file of keys.
+    """
+    with file.open("rb") as opened:
+        head = opened.read(_LOOKED_AT)
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)  # which lets its last character be cut
+        except UnicodeDecodeError:
+            return True
+        if b"\0" in head:
+            return True
+        name = file.name.partition(".")[0]
+        if not _HASH.fullmatch(name):
+            return False
+        opened.seek(0)
+        return hashlib.file_digest(opened, "sha256" if len(name) == _SHA256 else "sha1").hexdigest() == name
 
 
 def _body(text: str, encoding: str | None, raw: _Raw, place: str) -> bytes:

@@ -358,6 +358,7 @@ class _Admin:
         models = _names(body, "disabled_models", {model.id for model in self._world.catalog.models})
         quirks = _names(body, "quirks", set(QUIRKS))
         scenario = self._scenario(body["scenario"], "/scenario") if body.get("scenario") else None
+        account.is_set_up = account.is_set_up or bool(body)
         if "balance_usd" in body:
             account.fund(balance)
         if "rate_limit" in body:

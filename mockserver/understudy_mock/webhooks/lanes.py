@@ -10,7 +10,6 @@ from heapq import heappop, heappush
 from understudy_mock.domain.clock import LAST
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.webhook import Callback
-from understudy_mock.webhooks.script import webhook_of
 
 PLACES = 32
 """Deliveries to one receiver that are under way at a time."""
@@ -103,11 +102,13 @@ class Lane:
     def take(self, callback: Callback) -> None:
         """Note that a callback is being sent, and forget those that no other plan could bring again."""
         self.taken[callback.key] = callback.at
-        least = TICKS_KEPT * webhook_of(self.job).copies
-        if len(self.taken) > 2 * least:
-            kept = list(self.taken.items())[-least:]
-            self.taken = dict(kept)
-            self.floor = kept[least // 2][1]
+        if len(self.taken) <= 2 * TICKS_KEPT:
+            return
+        ticks = sorted(set(self.taken.values()))
+        if len(ticks) > 2 * TICKS_KEPT:
+            kept = ticks[-TICKS_KEPT:]
+            self.taken = {key: at for key, at in self.taken.items() if at >= kept[0]}
+            self.floor = kept[TICKS_KEPT // 2]
 
     def was_taken(self, callback: Callback) -> bool:
         """Whether it is being sent, or was."""
