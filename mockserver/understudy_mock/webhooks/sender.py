@@ -201,7 +201,7 @@ class Sender:
         return bool(self._again)
 
     def redeliver_all(self, deliveries: Iterable[Delivery]) -> None:
-        """Begin to send some deliveries once more, a few at a time; those forgotten meanwhile are left out."""
+        """Begin to send deliveries once more, a few at a time; those forgotten meanwhile are left out."""
         left = iter(deliveries)
 
         async def send_some() -> None:
