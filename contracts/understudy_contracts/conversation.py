@@ -202,13 +202,13 @@ def _answers(one: Exchange) -> str:
     parts = [str(entry.status)] if entry.status else []
     if one.status != entry.status:
         parts[0] = f"{entry.status}, with {one.status} inside"
-    told = one.view
-    if told is not None:
-        if one.part == "submit" and told.job:
-            parts.append(f"job {told.job}")
-        parts.append(told.word or ("a whole result" if told.end == "COMPLETED" else "a failed job"))
-        if told.urls:
-            parts.append(counted(len(told.urls), "file"))
+    view = one.view
+    if view is not None:
+        if one.part == "submit" and view.job:
+            parts.append(f"job {view.job}")
+        parts.append(view.word or ("a whole result" if view.end == "COMPLETED" else "a failed job"))
+        if view.urls:
+            parts.append(counted(len(view.urls), "file"))
     elif one.part == "media" and entry.status < 300:
         parts.append(f"{entry.response_size:,} bytes")
     if one.wait is not None:

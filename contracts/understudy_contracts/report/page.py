@@ -311,7 +311,7 @@ def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Mark
         name = _named(row) if columns[row] == 1 else Markup("{} · {}").format(_named(row), _named(column))
         link = Markup('<a id="m{}" class="skipped" href="#c{}">{}</a>').format(number, number, name)
         reasons.setdefault(case.reason, []).append(link)
-    told = _join(
+    panels = _join(
         Markup("<dt>{} ({})</dt><dd>{}</dd>").format(
             _cut(reason) or "no reason is known", len(links), Markup(", ").join(links)
         )
@@ -320,7 +320,7 @@ def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Mark
     return Markup(
         '<details class="left"><summary>{} not reached, so neither kept nor broken: the reasons</summary>'
         "<dl>{}</dl></details>"
-    ).format(len(cases), told)
+    ).format(len(cases), panels)
 
 
 def _matrices(cases: Iterable[tuple[int, Case]]) -> Iterator[Markup]:
@@ -382,12 +382,12 @@ def _link(number: int, case: Case) -> Markup:
     state = _state(case)
     sign, words = _WORDS[state]
     rules = list(dict.fromkeys(finding.id for finding in case.findings))
-    told = Markup("")
+    note = Markup("")
     if rules:
         more = f" +{len(rules) - 1}" if len(rules) > 1 else ""
-        told = Markup("<small>{}{}</small>").format(_broken(rules[0]), more)
+        note = Markup("<small>{}{}</small>").format(_broken(rules[0]), more)
     return Markup('<a id="m{}" class="{}" href="#c{}"><b>{}</b> {}{}</a>').format(
-        number, state, number, sign, words, told
+        number, state, number, sign, words, note
     )
 
 
@@ -466,10 +466,10 @@ def _badge(finding: Finding) -> Markup:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Markup:
-    told = [
+    rows = [
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, _cut(text)) for name, text in pairs if text
     ]
-    return Markup('<dl class="pairs">{}</dl>').format(_join(told)) if told else Markup("")
+    return Markup('<dl class="pairs">{}</dl>').format(_join(rows)) if rows else Markup("")
 
 
 def _block(name: str, text: str) -> Markup:
