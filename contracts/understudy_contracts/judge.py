@@ -48,7 +48,9 @@ def judge_world(
         return webhook_secret(seed, account)
 
     charged = read_ledger(world.store)
-    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret, charged=charged)
+    changes = tuple(world.journal.marks)
+    speed = world.settings.speed
+    found = judge(entries, world.catalog, speed=speed, secret=secret, charged=charged, changes=changes)
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)

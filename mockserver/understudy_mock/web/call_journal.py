@@ -36,6 +36,7 @@ def write_call(
     kept += A_HEADER * (len(scope["headers"]) + len(answer.headers))
     if call.warnings:
         kept += sum(map(len, call.warnings))
+    kept += len(call.why)
     target = scope.get("raw_path") or scope["path"].encode()
     if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
         target = b"https://" + call.headers.get(b"host", b"localhost") + target
@@ -67,6 +68,7 @@ def write_call(
             drift=world.clock.drift(),
             connected=connected,
             process=scope.get("extensions", {}).get(PROCESS, 0),
+            why=call.why,
         )
     )
 
