@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from tests.support import Gateway, MakeGateway
+from tests.driving import Gateway, MakeGateway
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.media import Studio

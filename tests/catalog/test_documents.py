@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 from openapi_spec_validator import validate
 
-from tests.support import Gateway
+from tests.driving import Gateway
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.catalog.load import bundled_specs

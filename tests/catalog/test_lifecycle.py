@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.catalog.answers import bundled, check_answer, examples
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers
 
 pytestmark = pytest.mark.anyio
 

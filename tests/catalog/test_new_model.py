@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 from PIL import Image
 
-from tests.support import Gateway, key_headers
+from tests.driving import Gateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.media import Studio
 from understudy_mock.settings import Settings

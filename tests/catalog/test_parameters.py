@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.catalog.documented import ABSENT, PAGES, Page, Parameter, row_name, rows
-from tests.support import Gateway, key_headers
+from tests.driving import Gateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.settings import Settings

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from tests.support import Gateway, MakeGateway
+from tests.driving import Gateway, MakeGateway
 from understudy_contracts.client import Client, Job, Result, WebhookReceiver
 from understudy_mock.domain.call import Headers
 from understudy_mock.domain.clock import ManualClock

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.staging import POLLED, answers, scripted, staged
-from tests.support import MakeGateway
+from tests.driving import MakeGateway
 from understudy_contracts.client import AmbiguousSubmit, Client, Media, NetworkError, NotFound, ServerError
 from understudy_contracts.client.download import read_data_uri
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.client.staging import BASE, answers, envelope, prediction, scripted, staged
-from tests.support import MakeGateway
+from tests.driving import MakeGateway
 from understudy_contracts.client import (
     AmbiguousSubmit,
     InsufficientBalance,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.staging import HOOK, POLLED, StagedTime, staged
-from tests.support import MakeGateway
+from tests.driving import MakeGateway
 from understudy_contracts.client import JobFailed, Snapshot, State, WaitTimeout, WebhookReceiver
 from understudy_contracts.client.wavespeed import sign
 from understudy_mock.domain.clock import ManualClock

@@ -26,7 +26,7 @@ from tests.client.staging import (
     scripted,
     staged,
 )
-from tests.support import MakeGateway
+from tests.driving import MakeGateway
 from understudy_contracts.client import (
     AmbiguousSubmit,
     AuthError,

@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.asking import id_of, submit
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, id_of, key_headers, submit
 from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.anyio

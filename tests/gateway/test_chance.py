@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import id_of, open_gateway, poll, submit
+from tests.driving import id_of, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.scenario import Course, Scenario
 from understudy_mock.domain.timeline import State

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.asking import BODIES, SUBMITS, T2V, balance, open_gateway, submit
-from tests.support import Gateway, key_headers
+from tests.driving import SUBMITS, T2V, Gateway, balance, key_headers, open_gateway, submit
 from understudy_mock.catalog import Catalog
 
 # Each provider's wrongs in the order in which they are found, with their answers.
@@ -77,8 +76,8 @@ async def _wrong_call(gateway: Gateway, provider: str, wrongs: list[str]) -> htt
             headers["X-Webhook-URL"] = "http://plain.example.com/"
         else:
             params["webhook"] = "http://plain.example.com/"
-    body: dict[str, Any] = {"nothing": "useful"} if "body" in wrongs else BODIES[provider]
-    path = SUBMITS[provider] + ("-nowhere" if "route" in wrongs else "")
+    body: dict[str, Any] = {"nothing": "useful"} if "body" in wrongs else SUBMITS[provider].body
+    path = SUBMITS[provider].path + ("-nowhere" if "route" in wrongs else "")
     return await gateway.call("POST", path, json=body, headers=headers, params=params)
 
 
@@ -217,7 +216,7 @@ async def test_a_key_in_the_wrong_place_is_a_missing_key(
     catalog: Catalog, provider: str, headers: dict[str, str]
 ) -> None:
     answer = await open_gateway(catalog).call(
-        "POST", SUBMITS[provider], json=BODIES[provider], headers=headers
+        "POST", SUBMITS[provider].path, json=SUBMITS[provider].body, headers=headers
     )
     assert answer.status_code == 401
     assert "missing" in answer.text.lower() or "no API key" in answer.text
@@ -227,6 +226,9 @@ async def test_a_key_in_the_wrong_place_is_a_missing_key(
 async def test_the_word_bearer_may_be_written_in_any_case(catalog: Catalog, scheme: str) -> None:
     """RFC 9110, section 11.1: the scheme is case-insensitive, one or more spaces follow."""
     answer = await open_gateway(catalog).call(
-        "POST", SUBMITS["wavespeed"], json=BODIES["wavespeed"], headers={"Authorization": f"{scheme} k"}
+        "POST",
+        SUBMITS["wavespeed"].path,
+        json=SUBMITS["wavespeed"].body,
+        headers={"Authorization": f"{scheme} k"},
     )
     assert answer.status_code == 200

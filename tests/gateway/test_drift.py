@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import id_of, open_gateway, poll, state, submit
+from tests.driving import Gateway, id_of, open_gateway, poll, state, submit
 from tests.rules.story import Story
-from tests.support import Gateway
 from tests.webhooks.receiving import WAVESPEED
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.asking import BODIES, SUBMITS
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import SUBMITS, Gateway, MakeGateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 
@@ -47,7 +46,9 @@ async def _play(gateway: Gateway, *entries: dict[str, Any]) -> None:
 
 
 async def _submit(gateway: Gateway, provider: str) -> httpx.Response:
-    return await gateway.call("POST", SUBMITS[provider], headers=key_headers(provider), json=BODIES[provider])
+    return await gateway.call(
+        "POST", SUBMITS[provider].path, headers=key_headers(provider), json=SUBMITS[provider].body
+    )
 
 
 @pytest.mark.parametrize("condition", _EVERYWHERE)

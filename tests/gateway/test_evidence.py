@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.support import Gateway
+from tests.driving import Gateway
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.cli import main
 

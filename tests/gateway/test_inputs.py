@@ -10,8 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import SEGMIND, T2V, WAVESPEED, end, id_of, open_gateway, state, submit
-from tests.support import Gateway, key_headers
+from tests.driving import (
+    SEGMIND,
+    T2V,
+    WAVESPEED,
+    Gateway,
+    end,
+    id_of,
+    key_headers,
+    open_gateway,
+    state,
+    submit,
+)
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.job import LARGE, canonical

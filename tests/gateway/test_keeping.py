@@ -10,17 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import (
-    SEGMIND,
-    T2V,
-    end,
-    id_of,
-    open_gateway,
-    poll,
-    state,
-    submit,
-)
-from tests.support import key_headers
+from tests.driving import SEGMIND, T2V, end, id_of, key_headers, open_gateway, poll, state, submit
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import KEPT_OF_A_REMARK, MOST_REMARKS
@@ -208,7 +198,7 @@ async def test_every_call_is_in_the_journal_once(catalog: Catalog) -> None:
 async def test_undocumented_parameters_are_taken_with_a_warning(catalog: Catalog, name: str) -> None:
     """Ledger rows PX-09 and T2V-1: the vendor's own sample sends some."""
     gateway = open_gateway(catalog)
-    assert (await submit(gateway, **{name: "x"})).status_code == 202
+    assert (await submit(gateway, body={"prompt": "a", name: "x"})).status_code == 202
     (entry,) = gateway.world.journal.since(0)
     assert entry.warnings == (f"undocumented parameter: {name}",)
 

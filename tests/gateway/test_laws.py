@@ -10,27 +10,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import (
+from tests.driving import (
     I2V,
     I2V_RESULT,
     IMAGE,
     PREDICTIONS,
     STATUS,
     STATUSES,
+    Gateway,
     balance,
     end,
     id_of,
+    key_headers,
     open_gateway,
     poll,
     state,
     submit,
 )
-from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.draw import account_name
 
 _CALLS = [
-    (provider, f"key-of-{owner}", {"prompt": prompt})
+    (provider, f"key-of-{owner}", prompt)
     for provider in ("pixazo", "segmind", "wavespeed")
     for owner in ("ann", "ben")
     for prompt in ("one", "two", "two")
@@ -42,13 +43,13 @@ async def _play(gateway: Gateway, order: list[int], polls: int = 0) -> _Seen:
     """Make the calls in an order, all at one instant, and tell what each (account, body) came to."""
     jobs: dict[tuple[str, str, str], list[Any]] = {}
     for index in order:
-        provider, key, body = _CALLS[index]
+        provider, key, prompt = _CALLS[index]
         if provider != "segmind":  # its submit waits, which moves a manual clock
-            answer = await submit(gateway, provider, key, **body)
+            answer = await submit(gateway, provider, key, prompt=prompt)
             job = id_of(answer)
             for _ in range(polls):
                 await poll(gateway, job, provider, key)
-            jobs.setdefault((provider, key, body["prompt"]), []).append((answer.text, job))
+            jobs.setdefault((provider, key, prompt), []).append((answer.text, job))
     gateway.advance(200)
     seen: _Seen = {}
     for (provider, key, prompt), made in jobs.items():

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from tests.gateway.asking import SPEED, balance, end, id_of, open_gateway, poll, submit
+from tests.driving import SPEED, balance, end, id_of, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog, open_catalog
 
 _T = TypeVar("_T")
@@ -100,7 +100,7 @@ class Clients(RuleBasedStateMachine):
 
     @rule(target=jobs, key=KEYS, provider=st.sampled_from(["pixazo", "wavespeed"]), dear=st.booleans())
     def submit(self, key: str, provider: str, dear: bool) -> Any:
-        changes = {"pro_mode": True} if dear and provider == "pixazo" else {}
+        changes: dict[str, Any] = {"pro_mode": True} if dear and provider == "pixazo" else {}
         price = 800_000 if changes else 400_000
         account, now = self.accounts[key], self.now
         full = sum(at > now - SECONDS * 1000 for at in account.passed) >= CALLS
@@ -153,8 +153,9 @@ class Clients(RuleBasedStateMachine):
     @invariant()
     def money_adds_up(self) -> None:
         for key in self.accounts:
-            told = self.run(balance(self.gateway, key))
-            assert round(told * 1e6) == self.left(key) >= 0
+            left = self.run(balance(self.gateway, key))
+            assert left is not None
+            assert round(left * 1e6) == self.left(key) >= 0
 
     @invariant()
     def nothing_is_made_or_lost(self) -> None:

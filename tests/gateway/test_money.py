@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import (
+from tests.driving import (
     I2V,
     IMAGE,
     PIXVERSE,
@@ -16,11 +16,11 @@ from tests.gateway.asking import (
     balance,
     end,
     id_of,
+    key_headers,
     open_gateway,
     state,
     submit,
 )
-from tests.support import key_headers
 from understudy_mock.catalog import Catalog
 
 

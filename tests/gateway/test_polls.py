@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import balance, end, id_of, open_gateway, poll, state, submit
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import (
+    Gateway,
+    MakeGateway,
+    balance,
+    end,
+    id_of,
+    key_headers,
+    open_gateway,
+    poll,
+    state,
+    submit,
+)
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import ManualClock
 

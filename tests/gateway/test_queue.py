@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers
 from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.anyio

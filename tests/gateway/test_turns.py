@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.gateway.asking import BODIES, SUBMITS, id_of, submit
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import SUBMITS, Gateway, MakeGateway, id_of, key_headers, submit
 from understudy_mock.domain.model import KEPT_OF_A_PROMPT
 from understudy_mock.gateway import submit as submitting
 from understudy_mock.gateway import turns
@@ -51,7 +50,7 @@ async def _filled(make_gateway: MakeGateway) -> Gateway:
     gateway = make_gateway(allow_http_webhooks=True)
     for number in range(_MANY):
         headers = {**key_headers("pixazo"), "X-Webhook-URL": f"http://127.0.0.1:9/{number}"}
-        await gateway.call("POST", SUBMITS["pixazo"], headers=headers, json=BODIES["pixazo"])
+        await gateway.call("POST", SUBMITS["pixazo"].path, headers=headers, json=SUBMITS["pixazo"].body)
         await submit(gateway, "wavespeed")
     return gateway
 
@@ -109,7 +108,7 @@ async def test_a_large_body_is_read_in_a_thread(
 
     monkeypatch.setattr(submitting, "read_submit", watched)
     body = {"prompt": "a" * size}
-    answer = await gateway.call("POST", SUBMITS["pixazo"], headers=key_headers("pixazo"), json=body)
+    answer = await gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)
     assert (answer.status_code, seen) == (202, [thread])
 
 
@@ -119,7 +118,10 @@ async def test_large_bodies_meet_each_entry_once_however_many_come_at_once(gatew
     await gateway.admin("PUT", "scenario", json=scenario)
     body = {"prompt": "a" * 2 * LARGE}
     answers = await asyncio.gather(
-        *(gateway.call("POST", SUBMITS["pixazo"], headers=key_headers("pixazo"), json=body) for _ in range(6))
+        *(
+            gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)
+            for _ in range(6)
+        )
     )
     assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 3
 
@@ -127,7 +129,7 @@ async def test_large_bodies_meet_each_entry_once_however_many_come_at_once(gatew
 async def test_jobs_with_equal_large_bodies_are_told_apart_and_have_their_files(gateway: Gateway) -> None:
     body = {"prompt": "a" * 2 * LARGE}
     made = [
-        (await gateway.call("POST", SUBMITS["pixazo"], headers=key_headers("pixazo"), json=body)).json()
+        (await gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)).json()
         for _ in range(2)
     ]
     first, second = (one["request_id"] for one in made)

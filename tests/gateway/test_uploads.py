@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers
 from understudy_mock.domain.facts import Upload
 from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.gateway.uploads import MOST_FILES

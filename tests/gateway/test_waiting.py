@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers
 from understudy_mock.settings import MAX_BODY
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import STATUS, T2V, WAVESPEED, open_gateway, submit
-from tests.support import Gateway, key_headers
+from tests.driving import STATUS, T2V, WAVESPEED, Gateway, key_headers, open_gateway, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Call
 from understudy_mock.domain.conditions import CallError, Condition, Refusal

@@ -13,20 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import (
-    BODIES,
+from tests.driving import (
     SEGMIND,
     STATUS,
     SUBMITS,
     T2V,
     WAVESPEED,
+    Gateway,
+    call_raw,
     id_of,
+    key_headers,
     open_gateway,
     poll,
     submit,
 )
-from tests.support import Gateway, key_headers
-from tests.web.wire import ask
 from understudy_mock.catalog import Catalog
 
 
@@ -163,7 +163,7 @@ async def test_an_entry_tells_the_call_as_it_was(catalog: Catalog) -> None:
 async def test_bytes_that_are_no_text_are_base64(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     body = b'\xff\x00{"prompt"\xfe'
-    await ask(gateway.app, "POST", T2V, [(b"ocp-apim-subscription-key", b"test-key-1")], body)
+    await call_raw(gateway.app, "POST", T2V, [(b"ocp-apim-subscription-key", b"test-key-1")], body)
     (entry,), _ = await _har(gateway)
     data = entry["request"]["postData"]
     assert data["_encoding"] == "base64"
@@ -202,8 +202,8 @@ async def test_whatever_came_in_is_valid_har(
     gateway = open_gateway(catalog)
     key = (b"ocp-apim-subscription-key", b"k")
     if not target.startswith(b"/_mock"):
-        await ask(gateway.app, "POST", target, headers, body, host=None)
-    await ask(gateway.app, "POST", T2V, [key, *headers], body, host=None)
+        await call_raw(gateway.app, "POST", target, headers, body, host=None)
+    await call_raw(gateway.app, "POST", T2V, [key, *headers], body, host=None)
     await _har(gateway)
 
 
@@ -217,18 +217,23 @@ async def _planted(gateway: Gateway, *calls: tuple[str, str, dict[str, str], Any
     for method, path, headers, body in calls:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
         given = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await ask(gateway.app, method, path, given, content)
+        await call_raw(gateway.app, method, path, given, content)
     return (await _har(gateway))[1]
 
 
 _PIXAZO, _SEGMIND, _WAVESPEED = (key_headers(p, _SECRET) for p in ("pixazo", "segmind", "wavespeed"))
 _JSON = {"content-type": "application/json"}
-_BODY = BODIES["pixazo"]
+_BODY = SUBMITS["pixazo"].body
 _PLANTS: dict[str, tuple[str, str, dict[str, str], Any]] = {
     "header": ("POST", T2V, _PIXAZO, _BODY),
-    "header-of-segmind": ("POST", SEGMIND, _SEGMIND | _JSON, BODIES["segmind"]),
-    "bearer": ("POST", WAVESPEED, _WAVESPEED, BODIES["wavespeed"]),
-    "bearer-lower-case": ("POST", WAVESPEED, {"authorization": f"bearer {_SECRET}"}, BODIES["wavespeed"]),
+    "header-of-segmind": ("POST", SEGMIND, _SEGMIND | _JSON, SUBMITS["segmind"].body),
+    "bearer": ("POST", WAVESPEED, _WAVESPEED, SUBMITS["wavespeed"].body),
+    "bearer-lower-case": (
+        "POST",
+        WAVESPEED,
+        {"authorization": f"bearer {_SECRET}"},
+        SUBMITS["wavespeed"].body,
+    ),
     "query": ("POST", f"{T2V}?subscription-key={_SECRET}", {}, _BODY),
     "query-not-first": ("POST", f"{T2V}?a=b&Subscription-Key={_SECRET}&c=d", _PIXAZO, _BODY),
     "query-escaped-name": ("POST", f"{T2V}?subscription%2Dkey={_SECRET}", {}, _BODY),
@@ -282,7 +287,7 @@ async def test_a_key_is_nowhere_in_the_journal(
 @pytest.mark.parametrize("provider", ["pixazo", "segmind", "wavespeed"])
 async def test_a_refused_key_is_nowhere_either(catalog: Catalog, provider: str) -> None:
     gateway = open_gateway(catalog, api_keys=("another",))
-    call = ("POST", SUBMITS[provider], key_headers(provider, _SECRET), {"prompt": _SECRET})
+    call = ("POST", SUBMITS[provider].path, key_headers(provider, _SECRET), {"prompt": _SECRET})
     assert _SECRET not in await _planted(gateway, call)
 
 
@@ -299,7 +304,7 @@ async def test_a_key_with_odd_bytes_is_nowhere(catalog: Catalog) -> None:
     key = 'pass "word"/ü\\1'
     gateway = open_gateway(catalog)
     raw = key.encode()
-    await ask(
+    await call_raw(
         gateway.app,
         "POST",
         f"{T2V}?mine={quote(raw)}",

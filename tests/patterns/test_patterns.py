@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import MakeGateway, key_headers
+from tests.driving import MakeGateway, key_headers
 
 _ROOT = Path(__file__).parents[2]
 

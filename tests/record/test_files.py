@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from tests.driving import Gateway, key_headers
 from tests.record.running import recorder
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import replay
-from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
 from understudy_mock.har.read import read_recording

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.driving import Gateway, key_headers
 from tests.record.test_files import example, write
 from tests.record.test_secrets import _entry, _writer
 from tests.replay.recorded import replay
-from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
 from understudy_mock.har.read import read_recording

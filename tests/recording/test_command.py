@@ -10,9 +10,8 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.driving import PROVIDERS, Gateway, MakeGateway, poll, submit
 from tests.recording.traffic import entries_of, live
-from tests.scenarios.calls import PROVIDERS, poll, submit
-from tests.support import Gateway, MakeGateway
 from understudy_mock.cli import main
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.write import write_har
@@ -34,7 +33,7 @@ async def record(gateway: Gateway, file: Path, *providers: str, polls_on: bool =
         name = job["request_id"] if provider == "pixazo" else job["data"]["id"]
         for seconds in (6, 6, 99, *([6] * 3 if polls_on else [])):
             gateway.advance(seconds)
-            await poll(gateway, provider, name)
+            await poll(gateway, name, provider)
             if (provider, seconds) == ("wavespeed", 99):
                 break
     save(file, entries_of(gateway))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.driving import PROVIDERS, MakeGateway
 from tests.recording.traffic import I2V, IMAGE, entries_of, find_drift, live, live_everywhere
-from tests.scenarios.calls import PROVIDERS
-from tests.support import MakeGateway
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, staged
 from understudy_contracts.recording.difference import Kind
 from understudy_mock.catalog import Catalog

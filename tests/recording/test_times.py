@@ -10,11 +10,10 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.driving import PROVIDERS, MakeGateway
 from tests.recording.drawing import made
 from tests.recording.traffic import entries_of, live
 from tests.rules.story import JOB, Story
-from tests.scenarios.calls import PROVIDERS
-from tests.support import MakeGateway
 from understudy_contracts.recording.times import Phase, measure
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.catalog.catalog import build_catalog

@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tests.scenarios.calls import PROVIDERS, give, poll, submit
-from tests.support import Gateway, key_headers
+from tests.driving import PROVIDERS, Gateway, key_headers, poll, set_account, submit
 from understudy_contracts.recording.difference import Drift
 from understudy_contracts.recording.drift import compare
 from understudy_mock.catalog import Catalog
@@ -34,7 +33,7 @@ async def live(gateway: Gateway, provider: str, **options: Any) -> None:
     for seconds in (0, 6, 6, 60, 60, 600):
         gateway.advance(seconds)
         with suppress(Broken):
-            await poll(gateway, provider, jobs[-1])
+            await poll(gateway, jobs[-1], provider)
     with suppress(Broken):
         await gateway.call("GET", f"/v1/{jobs[-1]}/output.mp4")
 
@@ -43,7 +42,7 @@ async def live_everywhere(gateway: Gateway, scenario: str | None = None) -> None
     """Live a job's life at each provider, under a scenario; at Pixazo also with a result call."""
     for provider in PROVIDERS:
         if scenario is not None:
-            await give(gateway, scenario=scenario)
+            await set_account(gateway, scenario=scenario)
         await live(gateway, provider)
     with suppress(Broken):
         await live_pixazo(gateway)
@@ -60,7 +59,7 @@ async def live_pixazo(gateway: Gateway) -> None:
     image = await submit(gateway, "pixazo", url=IMAGE, body={"prompt": "a", "sync_mode": True})
     gateway.advance(600)
     if image.is_success and "request_id" in image.json():
-        await poll(gateway, "pixazo", image.json()["request_id"])
+        await poll(gateway, image.json()["request_id"], "pixazo")
 
 
 def entries_of(gateway: Gateway) -> list[JournalEntry]:

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.gateway.asking import BODIES, T2V, WAVESPEED, open_gateway
-from tests.web.wire import ask
+from tests.driving import SUBMITS, T2V, WAVESPEED, call_raw, open_gateway
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
@@ -21,7 +20,7 @@ from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, command_
 from understudy_mock.webhooks.sender import PAUSE_AFTER
 
 KEY = "sk-live-0123456789abcdef0123"
-BODY = msgspec.json.encode(BODIES["pixazo"])
+BODY = msgspec.json.encode(SUBMITS["pixazo"].body)
 
 
 def _entry(
@@ -103,7 +102,7 @@ async def test_a_key_in_a_wrong_place_is_in_no_journal(
     """Nobody has shown it where it belongs, so nothing but its place tells that it is one."""
     gateway = open_gateway(catalog)
     method, path, headers, body = wrong
-    await ask(gateway.app, method, path, headers, body)
+    await call_raw(gateway.app, method, path, headers, body)
     for name in ("journal", "journal.har"):
         assert KEY not in (await gateway.admin("GET", name)).text
     assert KEY not in json.dumps(write_har(gateway.world.journal.since(0)))
@@ -113,8 +112,8 @@ async def test_a_key_in_a_wrong_place_is_in_no_journal(
 async def test_a_key_that_one_call_shows_is_in_no_other(catalog: Catalog, path: str) -> None:
     key = "my-plain-key"
     gateway = open_gateway(catalog)
-    await ask(gateway.app, "GET", path.format(key), [(b"referer", key.encode())], b"")
-    await ask(gateway.app, "POST", T2V, [(b"ocp-apim-subscription-key", key.encode())], BODY)
+    await call_raw(gateway.app, "GET", path.format(key), [(b"referer", key.encode())], b"")
+    await call_raw(gateway.app, "POST", T2V, [(b"ocp-apim-subscription-key", key.encode())], BODY)
     page = await gateway.admin("GET", "journal", params={"limit": 1})
     assert len(page.json()["entries"]) == 1
     assert key not in page.text
@@ -161,8 +160,8 @@ async def test_what_is_no_secret_is_told_as_it_came(catalog: Catalog) -> None:
         (b"x-webhook-url", b"https://r.example/hooks/7"),
     ]
     body = b'{"prompt":"k alive gzip","token":"","max_tokens":7}'
-    await ask(gateway.app, "POST", T2V, headers, body)
-    await ask(gateway.app, "GET", "/hunyuan-video/v1/pixverse-v6-image-to-video-request?page=2", [], b"")
+    await call_raw(gateway.app, "POST", T2V, headers, body)
+    await call_raw(gateway.app, "GET", "/hunyuan-video/v1/pixverse-v6-image-to-video-request?page=2", [], b"")
     entries = (await gateway.admin("GET", "journal.har")).json()["log"]["entries"]
     sent = {one["name"]: one["value"] for one in entries[0]["request"]["headers"]}
     assert (sent["connection"], sent["accept-encoding"]) == ("keep-alive", "gzip")

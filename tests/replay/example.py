@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from tests.client.staging import InProcess
+from tests.driving import Gateway, key_headers
 from tests.replay.recorded import har_of
-from tests.support import Gateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.settings import Settings

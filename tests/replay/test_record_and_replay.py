@@ -11,11 +11,11 @@ from typing import Any
 import httpx
 
 from tests.client.staging import InProcess, StagedTime, Wire
+from tests.driving import Gateway, key_headers
 from tests.record.little_provider import SECRET, SIGNATURE, VIDEO, little_provider
 from tests.record.running import KEY, WAVESPEED, recorder
 from tests.record.test_record import _receiver as receiver
 from tests.replay.recorded import replay
-from tests.support import Gateway, key_headers
 from understudy_contracts.client import AmbiguousSubmit, Client
 from understudy_mock.catalog import Catalog
 from understudy_mock.webhooks import Sender

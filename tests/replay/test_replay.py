@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.driving import Gateway, MakeGateway, key_headers
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import record, replay
-from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.draw import Draw

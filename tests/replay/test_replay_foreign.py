@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.driving import Gateway, key_headers
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import replay
-from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.read import read_recording
 

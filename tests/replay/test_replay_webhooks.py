@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.driving import Gateway, key_headers
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import replay
-from tests.support import Gateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import Recording

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.client.staging import HOOK, POLLED, PROVIDERS, Stage, staged
+from tests.driving import Gateway, MakeGateway
 from tests.replay.recorded import record, replay
-from tests.support import Gateway, MakeGateway
 from understudy_contracts.client import ClientError
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.scenario_files import read_file, read_scenarios

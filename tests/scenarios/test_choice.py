@@ -9,23 +9,23 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.scenarios.calls import (
-    DONE,
+from tests.driving import (
     KEY,
     POLLED,
     PROVIDERS,
-    SIDES,
+    SUBMITS,
+    Gateway,
+    MakeGateway,
     balance,
-    error_text,
-    give,
-    job_of,
-    jobs,
+    id_of,
+    jobs_of,
+    key_headers,
     poll,
     poll_path,
+    set_account,
     state_of,
     submit,
 )
-from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import read_scenario
@@ -37,18 +37,28 @@ WAYS = ("prefer", "prompt", "key", "account", "server")
 NAMES = dict(zip(WAYS, ("fails", "errors", "completes", "slow-queue", "never-finishes"), strict=True))
 
 
+def error_text(provider: str, answer: httpx.Response) -> str:
+    """Return the text of an error that the gateway words for a mistaken choice."""
+    body = answer.json()
+    if provider == "wavespeed":
+        assert body["code"] == answer.status_code
+        return str(body["message"])
+    assert list(body) == ["error"]
+    return str(body["error"])
+
+
 async def submit_by(make_gateway: MakeGateway, provider: str, names: dict[str, str]) -> tuple[Gateway, Any]:
     """Submit with a scenario named in each of these ways, and give the job as the admin API tells it."""
     gateway = make_gateway(scenario=names.get("server"))
     key = f"scenario:{names['key']}:mine" if "key" in names else KEY
     if "account" in names:
-        await give(gateway, key, scenario=names["account"])
-    body = dict(SIDES[provider].body)
+        await set_account(gateway, key, scenario=names["account"])
+    body = dict(SUBMITS[provider].body)
     if "prompt" in names:
         body["prompt"] = f"a red kite [scenario:{names['prompt']}] over the sea"
     prefer = f"scenario={names['prefer']}" if "prefer" in names else None
     await submit(gateway, provider, key=key, prefer=prefer, body=body)
-    [job] = await jobs(gateway, key)
+    [job] = await jobs_of(gateway, key)
     return gateway, job
 
 
@@ -88,7 +98,7 @@ async def test_without_a_choice_there_is_no_scenario(make_gateway: MakeGateway) 
 async def test_whatever_follows_the_name_in_a_key_is_free(gateway: Gateway, key: str) -> None:
     """So that each test has an account of its own under one scenario."""
     await submit(gateway, "pixazo", key=key)
-    [job] = await jobs(gateway, key)
+    [job] = await jobs_of(gateway, key)
     assert job["scenario"] == "fails"
 
 
@@ -113,16 +123,16 @@ async def test_keys_of_one_scenario_are_separate_accounts(gateway: Gateway) -> N
 async def test_prefer_may_hold_more_than_ours(gateway: Gateway, prefer: str) -> None:
     """Other preferences (RFC 7240), quotes and blanks do not hide the scenario."""
     await submit(gateway, "pixazo", prefer=prefer)
-    [job] = await jobs(gateway)
+    [job] = await jobs_of(gateway)
     assert job["scenario"] == "fails"
 
 
 async def test_prefer_may_come_in_several_headers(gateway: Gateway) -> None:
     """RFC 7240: they mean what one header with all of them means."""
-    side = SIDES["pixazo"]
+    usual = SUBMITS["pixazo"]
     headers = [*key_headers("pixazo").items(), ("Prefer", "scenario=fails"), ("Prefer", "respond-async")]
-    await gateway.call("POST", side.path, headers=headers, json=dict(side.body))
-    [job] = await jobs(gateway)
+    await gateway.call("POST", usual.path, headers=headers, json=dict(usual.body))
+    [job] = await jobs_of(gateway)
     assert job["scenario"] == "fails"
 
 
@@ -131,7 +141,7 @@ async def test_preferences_of_others_choose_nothing(make_gateway: MakeGateway, p
     """What is not ours leaves the farther choices standing."""
     gateway = make_gateway(scenario="fails")
     await submit(gateway, "pixazo", prefer=prefer)
-    [job] = await jobs(gateway)
+    [job] = await jobs_of(gateway)
     assert job["scenario"] == "fails"
 
 
@@ -159,12 +169,12 @@ async def test_an_unknown_name_is_400_and_lists_the_known_ones(
     """In the provider's own shape; nothing is created."""
     asked = dict(MISTAKES[mistake])
     prompt = asked.pop("prompt", "a kite")
-    answer = await submit(gateway, provider, body={**SIDES[provider].body, "prompt": prompt}, **asked)
+    answer = await submit(gateway, provider, body={**SUBMITS[provider].body, "prompt": prompt}, **asked)
     text = error_text(provider, answer)
     assert answer.status_code == 400
     assert text.startswith("Unknown scenario")
     assert all(name in text for name in read_scenarios())
-    assert not await jobs(gateway, asked.get("key", KEY))
+    assert not await jobs_of(gateway, asked.get("key", KEY))
 
 
 @pytest.mark.parametrize("prefer", ["code=", "code=4o2", "code=40", "code=4020", "code=-12", "code=４０２"])
@@ -173,15 +183,15 @@ async def test_a_code_that_is_no_status_is_400(gateway: Gateway, provider: str, 
     """At submit and, where there is one, at the status."""
     answer = await gateway.call(
         "POST",
-        SIDES[provider].path,
+        SUBMITS[provider].path,
         headers={**key_headers(provider), "Prefer": prefer.encode()},
-        json=dict(SIDES[provider].body),
+        json=dict(SUBMITS[provider].body),
     )
     assert answer.status_code == 400
     assert "is not an HTTP status" in error_text(provider, answer)
-    assert not await jobs(gateway)
+    assert not await jobs_of(gateway)
     if provider in POLLED:
-        job = job_of(provider, await submit(gateway, provider))
+        job = id_of(await submit(gateway, provider))
         headers = {**key_headers(provider), "Prefer": prefer.encode()}
         asked = await gateway.call("GET", poll_path(provider, job), headers=headers)
         assert asked.status_code == 400
@@ -195,8 +205,8 @@ async def test_a_real_failure_before_the_body_stage_hides_the_mistake(
     """No key is 401 and a full window 429, although the scenario's name is unknown."""
     gateway = make_gateway(rate_limit="1/60", api_keys=(KEY,))
     headers = {"Prefer": "scenario=no-such"}
-    side = SIDES[provider]
-    no_key = await gateway.call("POST", side.path, headers=headers, json=dict(side.body))
+    usual = SUBMITS[provider]
+    no_key = await gateway.call("POST", usual.path, headers=headers, json=dict(usual.body))
     wrong_key = await submit(gateway, provider, key="another", prefer="scenario=no-such")
     first = await submit(gateway, provider, prefer="scenario=no-such")
     second = await submit(gateway, provider, prefer="scenario=no-such")
@@ -206,13 +216,13 @@ async def test_a_real_failure_before_the_body_stage_hides_the_mistake(
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_mistaken_choice_is_told_before_a_mistaken_body(gateway: Gateway, provider: str) -> None:
     """Both are 400; the choice is what the person at the keyboard got wrong."""
-    answer = await submit(gateway, provider, prefer="scenario=no-such", body=SIDES[provider].wrong)
+    answer = await submit(gateway, provider, prefer="scenario=no-such", body=SUBMITS[provider].wrong)
     assert error_text(provider, answer).startswith("Unknown scenario")
 
 
 async def test_a_mistaken_choice_counts_as_a_submit_for_nobody(gateway: Gateway) -> None:
     """The entries of the account's scenario wait for a submit that reaches them."""
-    await give(gateway, scenario="rate-limited")
+    await set_account(gateway, scenario="rate-limited")
     statuses = [
         (await submit(gateway, "pixazo", prefer=prefer)).status_code
         for prefer in ("scenario=no-such", None, None)
@@ -273,15 +283,15 @@ async def test_prefer_code_forces_every_documented_status_of_every_status_call(
 ) -> None:
     """The same for polls and results; the next call, without it, tells the job as ever."""
     for operation in documented(catalog, "status", "result"):
-        side = SIDES[operation.provider]
-        path, body = side.path, dict(side.body)
+        usual = SUBMITS[operation.provider]
+        path, body = usual.path, dict(usual.body)
         if operation.role == "result":
             assert operation.model is not None
             [maker] = [each for each in documented(catalog, "submit") if each.model is operation.model]
             path, body = maker.path, example_body(maker)
         headers = key_headers(operation.provider)
         made = await gateway.call("POST", path, headers=headers, json=body)
-        job = job_of(operation.provider, made)
+        job = id_of(made)
         url = operation.path.replace(f"{{{operation.job}}}", job)
         sent: dict[str, Any] = {"json": {"request_id": job}} if operation.method == "POST" else {}
         usual = await gateway.call(operation.method, url, headers=headers, **sent)
@@ -304,16 +314,16 @@ async def test_prefer_code_is_for_one_request(make_gateway: MakeGateway, provide
     gateway = make_gateway(balance=5.0, scenario="submit-500")
     forced = await submit(gateway, provider, prefer="code=429")
     first, second = await submit(gateway, provider), await submit(gateway, provider)
-    assert [each.status_code for each in (forced, first, second)] == [429, 500, SIDES[provider].accepted]
-    assert await balance(gateway) == round(5 - SIDES[provider].price, 6)
-    assert len(await jobs(gateway)) == 1
+    assert [each.status_code for each in (forced, first, second)] == [429, 500, SUBMITS[provider].accepted]
+    assert await balance(gateway) == round(5 - SUBMITS[provider].price, 6)
+    assert len(await jobs_of(gateway)) == 1
 
 
 async def test_prefer_code_at_a_poll_is_not_counted(gateway: Gateway) -> None:
     """The job's own entries still come, all of them."""
-    job = job_of("pixazo", await submit(gateway, "pixazo", prefer="scenario=poll-503-twice"))
+    job = id_of(await submit(gateway, "pixazo", prefer="scenario=poll-503-twice"))
     statuses = [
-        (await poll(gateway, "pixazo", job, prefer=prefer)).status_code
+        (await poll(gateway, job, "pixazo", prefer=prefer)).status_code
         for prefer in ("code=500", None, "code=404", None, None)
     ]
     assert statuses == [500, 503, 404, 503, 200]
@@ -321,7 +331,7 @@ async def test_prefer_code_at_a_poll_is_not_counted(gateway: Gateway) -> None:
 
 async def test_prefer_code_yields_to_real_failures(gateway: Gateway) -> None:
     """A forced 402 does not hide a body that is wrong; a forced 429 comes before it."""
-    wrong = SIDES["pixazo"].wrong
+    wrong = SUBMITS["pixazo"].wrong
     late = await submit(gateway, "pixazo", prefer="code=402", body=wrong)
     soon = await submit(gateway, "pixazo", prefer="code=429", body=wrong)
     assert [late.status_code, soon.status_code] == [400, 429]
@@ -364,25 +374,25 @@ async def test_the_earlier_of_a_real_and_a_staged_failure_wins(
     make_gateway: MakeGateway, provider: str, real: str, condition: str
 ) -> None:
     """A scenario's 402 does not hide a real 400; its 429 comes before one; and so on for each pair."""
-    gateway, side = make_gateway(), SIDES[provider]
-    body, key = (side.wrong if real == "body" else side.body), KEY
+    gateway, usual = make_gateway(), SUBMITS[provider]
+    body, key = (usual.wrong if real == "body" else usual.body), KEY
     if real == "limit":
-        await give(gateway, rate_limit="1/60")
+        await set_account(gateway, rate_limit="1/60")
         await submit(gateway, provider)
     if real == "model":
-        await give(gateway, disabled_models=[side.model])
+        await set_account(gateway, disabled_models=[usual.model])
     if real == "balance":
-        await give(gateway, balance_usd=0.01)
+        await set_account(gateway, balance_usd=0.01)
     marked = '{"error":"staged"}'
     staged = {"condition": condition, "times": "always", "body": marked}
-    await give(gateway, scenario={"name": "staged", "submit": [staged]})
+    await set_account(gateway, scenario={"name": "staged", "submit": [staged]})
     answer = await submit(gateway, provider, key=key, body=body)
     if ORDER.index(STAGES[condition]) < ORDER.index(real):
         assert answer.text == marked
     else:
         assert answer.status_code == REAL[real][provider]
         assert answer.text != marked
-    assert [job["scenario"] for job in await jobs(gateway)] == ([None] if real == "limit" else [])
+    assert [job["scenario"] for job in await jobs_of(gateway)] == ([None] if real == "limit" else [])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -397,7 +407,7 @@ async def test_no_staged_failure_hides_a_missing_key(
         "scenario",
         json={"name": "staged", "submit": [{"condition": condition, "body": "{}", "times": "always"}]},
     )
-    answer = await gateway.call("POST", SIDES[provider].path, json=dict(SIDES[provider].body))
+    answer = await gateway.call("POST", SUBMITS[provider].path, json=dict(SUBMITS[provider].body))
     assert answer.status_code == 401
     assert answer.text != "{}"
 
@@ -406,8 +416,10 @@ async def test_no_staged_failure_hides_a_missing_key(
 async def test_statuses_and_faults_come_after_all_checks(gateway: Gateway, stage: str) -> None:
     """A real 400 and a real 402 win over them."""
     entry = {"status": 429} if stage == "status" else {"fault": "empty"}
-    await give(gateway, scenario={"name": "late", "submit": [{**entry, "times": "always"}]}, balance_usd=0.01)
-    wrong = await submit(gateway, "pixazo", body=SIDES["pixazo"].wrong)
+    await set_account(
+        gateway, scenario={"name": "late", "submit": [{**entry, "times": "always"}]}, balance_usd=0.01
+    )
+    wrong = await submit(gateway, "pixazo", body=SUBMITS["pixazo"].wrong)
     poor = await submit(gateway, "pixazo")
     assert [wrong.status_code, poor.status_code] == [400, 402]
     assert poor.content
@@ -417,11 +429,11 @@ async def test_statuses_and_faults_come_after_all_checks(gateway: Gateway, stage
 async def test_a_poll_entry_does_not_hide_a_real_failure(make_gateway: MakeGateway, provider: str) -> None:
     """No key is 401, another's job 404; neither is counted."""
     gateway = make_gateway(scenario="poll-503-twice")
-    job = job_of(provider, await submit(gateway, provider))
+    job = id_of(await submit(gateway, provider))
     no_key = await gateway.call("GET", poll_path(provider, job))
-    stranger = await poll(gateway, provider, job, key="another")
-    unknown = await poll(gateway, provider, "no-such-job")
-    own = [(await poll(gateway, provider, job)).status_code for _ in range(3)]
+    stranger = await poll(gateway, job, provider, key="another")
+    unknown = await poll(gateway, "no-such-job", provider)
+    own = [(await poll(gateway, job, provider)).status_code for _ in range(3)]
     assert [no_key.status_code, stranger.status_code, unknown.status_code] == [401, 404, 404]
     assert own == [503, 503, 200]
 
@@ -433,29 +445,29 @@ async def test_a_poll_entry_does_not_hide_a_real_failure(make_gateway: MakeGatew
 @pytest.mark.parametrize("prefer", ["scenario=poll-503-twice", "scenario=no-such", "scenario=completes"])
 async def test_polls_follow_the_jobs_scenario(gateway: Gateway, provider: str, prefer: str) -> None:
     """Whatever scenario a poll's header names, known or not, the job's own holds."""
-    job = job_of(provider, await submit(gateway, provider, prefer="scenario=fails"))
+    job = id_of(await submit(gateway, provider, prefer="scenario=fails"))
     gateway.advance(10)
-    answer = await poll(gateway, provider, job, prefer=prefer)
+    answer = await poll(gateway, job, provider, prefer=prefer)
     assert answer.status_code == 200
-    assert state_of(provider, answer) in ("FAILED", "failed")
+    assert state_of(answer) in ("FAILED", "failed")
 
 
 async def test_a_job_keeps_its_scenario_when_the_account_gets_another(gateway: Gateway) -> None:
     """A life is planned once; so are the entries of its polls."""
-    await give(gateway, scenario="poll-503-twice")
-    job = job_of("pixazo", await submit(gateway, "pixazo"))
-    await give(gateway, scenario="fails")
+    await set_account(gateway, scenario="poll-503-twice")
+    job = id_of(await submit(gateway, "pixazo"))
+    await set_account(gateway, scenario="fails")
     gateway.advance(10)
-    answers = [await poll(gateway, "pixazo", job) for _ in range(3)]
+    answers = [await poll(gateway, job, "pixazo") for _ in range(3)]
     assert [each.status_code for each in answers] == [503, 503, 200]
-    assert state_of("pixazo", answers[2]) == DONE["pixazo"]
+    assert state_of(answers[2]) == "COMPLETED"
 
 
 async def test_a_job_without_scenario_stays_without(gateway: Gateway) -> None:
     """A scenario given to the account afterwards is for later jobs."""
-    job = job_of("pixazo", await submit(gateway, "pixazo"))
-    await give(gateway, scenario="poll-503-twice")
-    assert (await poll(gateway, "pixazo", job)).status_code == 200
+    job = id_of(await submit(gateway, "pixazo"))
+    await set_account(gateway, scenario="poll-503-twice")
+    assert (await poll(gateway, job, "pixazo")).status_code == 200
 
 
 # -- where scenarios come from
@@ -475,11 +487,11 @@ async def plays_flaky(gateway: Gateway) -> None:
     """Drive the scenario above at Pixazo, speed 1."""
     answers = [await submit(gateway, "pixazo") for _ in range(3)]
     assert [each.status_code for each in answers] == [429, 429, 202]
-    job = job_of("pixazo", answers[2])
-    whole, half = await poll(gateway, "pixazo", job), await poll(gateway, "pixazo", job)
+    job = id_of(answers[2])
+    whole, half = await poll(gateway, job, "pixazo"), await poll(gateway, job, "pixazo")
     assert half.content == whole.content[: len(whole.content) // 2]
     gateway.advance(7)
-    told = (await poll(gateway, "pixazo", job)).json()
+    told = (await poll(gateway, job, "pixazo")).json()
     assert (told["status"], told["error"]) == ("FAILED", "Content policy violation")
 
 
@@ -586,7 +598,7 @@ async def test_the_servers_scenario_can_be_put_by_name_and_taken_away(gateway: G
 async def test_an_accounts_scenario_can_be_put_whole(make_gateway: MakeGateway) -> None:
     """`PUT /_mock/accounts/{key}`; it holds for this account alone."""
     gateway = make_gateway(speed=1)
-    put = await give(gateway, scenario=FLAKY)
+    put = await set_account(gateway, scenario=FLAKY)
     assert put.json()["scenario"] == "flaky-then-fails"
     await plays_flaky(gateway)
     assert (await submit(gateway, "pixazo", key="another")).status_code == 202
@@ -594,9 +606,9 @@ async def test_an_accounts_scenario_can_be_put_whole(make_gateway: MakeGateway) 
 
 async def test_an_accounts_scenario_can_be_put_by_name_and_taken_away(gateway: Gateway) -> None:
     """By the key or by the account's name; null ends it."""
-    name = (await give(gateway, scenario="rate-limited-for-ever")).json()["account"]
+    name = (await set_account(gateway, scenario="rate-limited-for-ever")).json()["account"]
     assert (await submit(gateway, "pixazo")).status_code == 429
-    assert (await give(gateway, name, scenario=None)).json()["scenario"] is None
+    assert (await set_account(gateway, name, scenario=None)).json()["scenario"] is None
     assert (await submit(gateway, "pixazo")).status_code == 202
 
 
@@ -661,29 +673,29 @@ async def test_an_unknown_name_at_the_admin_api_is_400_and_lists_the_known(
 
 async def test_an_object_with_a_name_alone_means_the_known_scenario(gateway: Gateway) -> None:
     """At an account as at the server; it does not put an empty scenario in the place of the known one."""
-    await give(gateway, scenario={"name": "rate-limited-for-ever"})
+    await set_account(gateway, scenario={"name": "rate-limited-for-ever"})
     assert (await submit(gateway, "pixazo")).status_code == 429
     assert gateway.world.scenarios == read_scenarios()
 
 
 async def test_one_accounts_scenario_does_not_change_what_its_name_means_to_others(gateway: Gateway) -> None:
     """Parallel tests with different keys never disturb each other."""
-    await give(gateway, "first", scenario={"name": "rate-limited", "job": {"end": "FAILED"}})
+    await set_account(gateway, "first", scenario={"name": "rate-limited", "job": {"end": "FAILED"}})
     assert (await submit(gateway, "pixazo", key="second", prefer="scenario=rate-limited")).status_code == 429
 
 
 async def test_another_scenario_of_the_same_name_begins_anew(gateway: Gateway) -> None:
     """What is put is met from its first entry on."""
-    await give(gateway, scenario={"name": "mine", "submit": [{"status": 418}]})
+    await set_account(gateway, scenario={"name": "mine", "submit": [{"status": 418}]})
     first = [(await submit(gateway, "pixazo")).status_code for _ in range(2)]
-    await give(gateway, scenario={"name": "mine", "submit": [{"status": 419}]})
+    await set_account(gateway, scenario={"name": "mine", "submit": [{"status": 419}]})
     assert [*first, (await submit(gateway, "pixazo")).status_code] == [418, 202, 419]
 
 
 async def test_two_accounts_may_hold_different_scenarios_of_one_name(gateway: Gateway) -> None:
     """What one account is given does not reach another, its quirks included."""
-    await give(gateway, "first", scenario={"name": "mine", "quirks": ["extra-fields"]})
-    await give(gateway, "second", scenario={"name": "mine", "job": {"end": "FAILED"}})
+    await set_account(gateway, "first", scenario={"name": "mine", "quirks": ["extra-fields"]})
+    await set_account(gateway, "second", scenario={"name": "mine", "job": {"end": "FAILED"}})
     first = await submit(gateway, "pixazo", key="first")
     second = await submit(gateway, "pixazo", key="second")
     assert "x_undocumented" in first.json()
@@ -703,7 +715,7 @@ async def test_the_account_fields_make_the_account_so_when_it_first_meets_the_sc
     gateway: Gateway,
 ) -> None:
     """Not before, and not for others."""
-    await give(gateway, scenario=POOR)
+    await set_account(gateway, scenario=POOR)
     before = (await gateway.admin("GET", f"accounts/{KEY}")).json()
     assert (before["balance_usd"], before["rate_limit"], before["disabled_models"]) == (None, None, [])
     assert (await submit(gateway, "pixazo")).status_code == 202
@@ -719,18 +731,18 @@ async def test_the_account_fields_make_the_account_so_when_it_first_meets_the_sc
 
 async def test_the_account_fields_are_not_applied_a_second_time(gateway: Gateway) -> None:
     """Money that is spent stays spent, and what a person sets afterwards stays set."""
-    await give(gateway, scenario=POOR)
+    await set_account(gateway, scenario=POOR)
     assert [(await submit(gateway, "pixazo")).status_code for _ in range(3)] == [202, 202, 429]
     gateway.advance(60)
     assert (await submit(gateway, "pixazo")).status_code == 402
-    await give(gateway, balance_usd=5, rate_limit=None, disabled_models=[])
+    await set_account(gateway, balance_usd=5, rate_limit=None, disabled_models=[])
     assert [(await submit(gateway, "pixazo")).status_code for _ in range(4)] == [202] * 4
     assert await balance(gateway) == 3.4
 
 
 async def test_a_disabled_model_is_refused_and_the_others_are_not(gateway: Gateway, catalog: Catalog) -> None:
     """`disabled_models` names models by their ids."""
-    await give(gateway, scenario=POOR)
+    await set_account(gateway, scenario=POOR)
     [image] = [each for each in catalog.operations if each.id == "submit-hunyuan-image"]
     refused = await submit(gateway, "pixazo", url=image.path)
     assert refused.status_code == 400

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.catalog.answers import bundled, check_answer
+from tests.driving import Gateway, key_headers
 from tests.scenarios.test_choice import example_body
-from tests.support import Gateway, key_headers
 from understudy_mock.domain.model import Operation
 
 OPERATIONS = {f"{operation.provider}-{operation.id}": operation for operation in bundled().operations}

@@ -21,21 +21,23 @@ import yaml
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.scenarios.calls import (
+from tests.driving import (
     KEY,
     POLLED,
     PROVIDERS,
-    SIDES,
+    SUBMITS,
+    Gateway,
+    MakeGateway,
     files_of,
-    give,
-    job_of,
-    jobs,
+    id_of,
+    jobs_of,
+    key_headers,
     poll,
     poll_path,
+    set_account,
     submit,
 )
 from tests.scenarios.strategies import playable, scenarios
-from tests.support import Gateway, MakeGateway, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.scenario import (
@@ -114,14 +116,18 @@ class Player:
     async def submit(self) -> None:
         entry = self.next_entry("submit", "")
         answer = await self.observe(
-            entry, "POST", SIDES[self.provider].path, dict(SIDES[self.provider].body), self.scenario.submit
+            entry,
+            "POST",
+            SUBMITS[self.provider].path,
+            dict(SUBMITS[self.provider].body),
+            self.scenario.submit,
         )
         if entry is None or entry.accept:
             self.made += 1
         mine = [job for job in self.gateway.world.store if job.account == self.account.name]
         assert len(mine) == self.made
         if answer is not None and entry is None and self.provider != "segmind":
-            self.jobs.append(job_of(self.provider, answer))
+            self.jobs.append(id_of(answer))
 
     async def poll(self, job: str) -> None:
         entry = self.next_entry("poll", job)
@@ -133,11 +139,11 @@ class Player:
 
     async def fail(self, job: str | None) -> None:
         """Make calls that fail by themselves, which no counter may see."""
-        wrong = await submit(self.gateway, self.provider, key=self.key, body=SIDES[self.provider].wrong)
-        nobody = await self.gateway.call("POST", SIDES[self.provider].path)
+        wrong = await submit(self.gateway, self.provider, key=self.key, body=SUBMITS[self.provider].wrong)
+        nobody = await self.gateway.call("POST", SUBMITS[self.provider].path)
         seen = [wrong.status_code, nobody.status_code]
         if job is not None:
-            stranger = await poll(self.gateway, self.provider, job, key="a stranger")
+            stranger = await poll(self.gateway, job, self.provider, key="a stranger")
             missing = await self.gateway.call("GET", f"/v1/{job}/output_9.mp4")
             seen += [stranger.status_code, missing.status_code]
         # A scenario's own answer at an earlier stage than the body's may come first; that one counts.
@@ -257,7 +263,7 @@ async def test_submits_of_one_account_at_the_same_time_meet_each_entry_so_often(
     answers = await asyncio.gather(*(submit(gateway, provider) for _ in range(after + times + more)))
     statuses = [answer.status_code for answer in answers]
     assert statuses.count(418) == times
-    assert len(await jobs(gateway)) == after + more
+    assert len(await jobs_of(gateway)) == after + more
 
 
 @pytest.mark.parametrize("provider", POLLED)
@@ -267,14 +273,14 @@ async def test_poll_and_media_entries_begin_anew_with_each_job(
     """Two jobs of one account, asked in turn: each has its own count of each."""
     gateway = make_gateway()
     entry = [{"status": 418, "after": 1, "times": 2}]
-    await give(
+    await set_account(
         gateway,
         scenario={"name": "x", "poll": entry, "media": entry, "job": {"queued": 0, "processing": 0}},
     )
-    made = [job_of(provider, await submit(gateway, provider)) for _ in range(2)]
-    polled = [(await poll(gateway, provider, made[n % 2])).status_code for n in range(8)]
-    files = files_of(provider, await poll(gateway, provider, made[0]))
-    other = files_of(provider, await poll(gateway, provider, made[1]))
+    made = [id_of(await submit(gateway, provider)) for _ in range(2)]
+    polled = [(await poll(gateway, made[n % 2], provider)).status_code for n in range(8)]
+    files = files_of(await poll(gateway, made[0], provider))
+    other = files_of(await poll(gateway, made[1], provider))
     loaded = [(await gateway.call("GET", (files, other)[n % 2][0])).status_code for n in range(8)]
     assert polled == loaded == [200, 200, 418, 418, 418, 418, 200, 200]
 
@@ -284,12 +290,12 @@ async def test_every_result_operation_counts_the_same_polls(gateway: Gateway) ->
     path = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"
     body = {"prompt": "a kite", "image_url": "https://example.com/a.png"}
     made = await submit(gateway, "pixazo", url=path, body=body, prefer="scenario=poll-503-twice")
-    job = job_of("pixazo", made)
-    first = await poll(gateway, "pixazo", job)
+    job = id_of(made)
+    first = await poll(gateway, job, "pixazo")
     second = await gateway.call(
         "POST", f"{path}-result", headers=key_headers("pixazo"), json={"request_id": job}
     )
-    third = await poll(gateway, "pixazo", job)
+    third = await poll(gateway, job, "pixazo")
     assert [each.status_code for each in (first, second, third)] == [503, 503, 200]
 
 
@@ -326,25 +332,25 @@ async def test_accept_decides_whether_the_job_is_created(
 ) -> None:
     """With `accept: true` the job is there and paid for, whatever was answered; without it there is none."""
     gateway = make_gateway(balance=10.0)
-    await give(gateway, scenario={"name": "x", "submit": [{**entry, "accept": accept}]})
+    await set_account(gateway, scenario={"name": "x", "submit": [{**entry, "accept": accept}]})
     try:
         await submit(gateway, provider)
     except Broken:
         assert entry["fault"] in ("reset", "hang", "truncate")
-    kept = await jobs(gateway)
+    kept = await jobs_of(gateway)
     account = (await gateway.admin("GET", f"accounts/{KEY}")).json()
     assert len(kept) == int(accept)
-    assert account["balance_usd"] == round(10 - (SIDES[provider].price if accept else 0), 6)
+    assert account["balance_usd"] == round(10 - (SUBMITS[provider].price if accept else 0), 6)
     if accept and provider in POLLED:
-        assert (await poll(gateway, provider, kept[0]["id"])).status_code == 200
+        assert (await poll(gateway, kept[0]["id"], provider)).status_code == 200
 
 
 async def test_the_journal_names_job_scenario_and_fault(gateway: Gateway) -> None:
     """So that what happened can be told from what the client saw."""
-    await give(gateway, scenario={"name": "x", "submit": [{"fault": "html", "accept": True}]})
+    await set_account(gateway, scenario={"name": "x", "submit": [{"fault": "html", "accept": True}]})
     await submit(gateway, "pixazo")
     [entry] = (await gateway.admin("GET", "journal")).json()["entries"]
-    [job] = await jobs(gateway)
+    [job] = await jobs_of(gateway)
     told = entry["_understudy"]
     assert (told["fault"], told["scenario"], told["job"]) == ("html", "x", job["id"])
     assert entry["response"]["status"] == 504
@@ -423,7 +429,7 @@ async def test_no_drawn_scenario_breaks_the_gateway(scenario: Scenario, provider
 
     with no_bug_of_ours():
         for _ in range(4):
-            await attempt("POST", SIDES[provider].path, json=dict(SIDES[provider].body))
+            await attempt("POST", SUBMITS[provider].path, json=dict(SUBMITS[provider].body))
         for job in list(gateway.world.store):
             for advance in (0, 3_000, 3_000):
                 gateway.advance(advance)
@@ -448,7 +454,7 @@ async def test_retry_after_n_is_told_in_the_providers_way(
     gateway: Gateway, provider: str, seconds: int
 ) -> None:
     """Retry-After with N and the same N in the text; at Segmind the instant, N seconds from now."""
-    await give(gateway, scenario=refusal(seconds))
+    await set_account(gateway, scenario=refusal(seconds))
     answer = await submit(gateway, provider)
     assert answer.status_code == 429
     if provider == "segmind":
@@ -467,7 +473,7 @@ async def test_an_http_date_parses_and_lies_in_the_future(
 ) -> None:
     """Whole seconds in GMT, at least one second and at most three ahead; Segmind keeps its own instant."""
     gateway.advance(offset)
-    await give(gateway, scenario=refusal("http-date"))
+    await set_account(gateway, scenario=refusal("http-date"))
     answer = await submit(gateway, provider)
     now = datetime.fromtimestamp(gateway.world.clock.now() / 1000, UTC)
     if provider == "segmind":
@@ -484,7 +490,7 @@ async def test_an_http_date_parses_and_lies_in_the_future(
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_retry_after_none_says_nothing(gateway: Gateway, provider: str, condition: str) -> None:
     """No header tells when to come back."""
-    await give(gateway, scenario=refusal("none", condition))
+    await set_account(gateway, scenario=refusal("none", condition))
     answer = await submit(gateway, provider)
     assert answer.status_code in (403, 429)
     assert "retry-after" not in answer.headers
@@ -496,7 +502,7 @@ async def test_without_retry_after_the_provider_says_what_it_always_says(
     gateway: Gateway, provider: str, header: str | None
 ) -> None:
     """A rate limit without the field is worded like a real one that ends in a second."""
-    await give(gateway, scenario={"name": "x", "submit": [{"condition": "rate_limited"}]})
+    await set_account(gateway, scenario={"name": "x", "submit": [{"condition": "rate_limited"}]})
     answer = await submit(gateway, provider)
     assert answer.headers.get("retry-after") == header
     assert ("x-rate-limit-reset-at-utc" in answer.headers) == (provider == "segmind")
@@ -506,8 +512,8 @@ async def test_without_retry_after_the_provider_says_what_it_always_says(
 async def test_any_refusal_can_carry_retry_after(gateway: Gateway, provider: str) -> None:
     """A 503 at a poll as well, where a provider of this kind would send it."""
     scenario = {"name": "x", "poll": [{"condition": "unavailable", "retry_after": 3}]}
-    await give(gateway, scenario=scenario)
-    answer = await poll(gateway, provider, job_of(provider, await submit(gateway, provider)))
+    await set_account(gateway, scenario=scenario)
+    answer = await poll(gateway, id_of(await submit(gateway, provider)), provider)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
 
 
@@ -517,7 +523,7 @@ async def test_the_text_does_not_contradict_the_header(
     gateway: Gateway, provider: str, retry_after: Any
 ) -> None:
     """Who reads the number in the message must not come back at another time."""
-    await give(gateway, scenario=refusal(retry_after))
+    await set_account(gateway, scenario=refusal(retry_after))
     answer = await submit(gateway, provider)
     assert "in 1 seconds" not in answer.text
     assert "after 1s" not in answer.text
@@ -525,8 +531,8 @@ async def test_the_text_does_not_contradict_the_header(
 
 async def test_a_model_refused_at_a_poll_is_named(gateway: Gateway) -> None:
     """The job tells which one it is."""
-    await give(gateway, scenario={"name": "x", "poll": [{"condition": "model_not_found"}]})
-    answer = await poll(gateway, "pixazo", job_of("pixazo", await submit(gateway, "pixazo")))
+    await set_account(gateway, scenario={"name": "x", "poll": [{"condition": "model_not_found"}]})
+    answer = await poll(gateway, id_of(await submit(gateway, "pixazo")), "pixazo")
     assert "'hunyuan-video'" in answer.json()["message"]
 
 

@@ -10,8 +10,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.scenarios.calls import KEY, POLLED, PROVIDERS, SIDES, give, job_of, poll, submit
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import (
+    KEY,
+    POLLED,
+    PROVIDERS,
+    SUBMITS,
+    Gateway,
+    MakeGateway,
+    id_of,
+    key_headers,
+    poll,
+    set_account,
+    submit,
+)
 from understudy_mock.domain.quirks import QUIRKS
 
 I2V = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"
@@ -49,13 +60,13 @@ async def switch(gateway: Gateway, way: str, quirk: str | None, course: dict[str
     """Give the account a job's course, and the quirk when it comes by account or scenario."""
     chosen = [quirk] if quirk is not None else []
     if way == "account":
-        answer = await give(gateway, quirks=chosen)
+        answer = await set_account(gateway, quirks=chosen)
         assert answer.json()["quirks"] == chosen
     if course or way == "scenario":
         scenario: dict[str, Any] = {"name": "drive", **(course or {})}
         if way == "scenario":
             scenario["quirks"] = chosen
-        await give(gateway, scenario=scenario)
+        await set_account(gateway, scenario=scenario)
 
 
 async def drive(
@@ -69,32 +80,32 @@ async def drive(
     gateway = prepared(make_gateway, way, quirk)
     await switch(gateway, way, quirk, course)
     told = {
-        "wrong": shot(await submit(gateway, provider, body=SIDES[provider].wrong)),
-        "no key": shot(await gateway.call("POST", SIDES[provider].path)),
+        "wrong": shot(await submit(gateway, provider, body=SUBMITS[provider].wrong)),
+        "no key": shot(await gateway.call("POST", SUBMITS[provider].path)),
     }
     first = await submit(gateway, provider)
     told["submit"] = shot(first, "x-cost", "x-seed-value", "x-generation-time")
     if provider in POLLED and first.is_success:
-        await drive_job(gateway, provider, job_of(provider, first), told)
+        await drive_job(gateway, provider, id_of(first), told)
     if provider == "pixazo":
         await drive_pixazo(gateway, told)
-    await give(gateway, disabled_models=[SIDES[provider].model])
+    await set_account(gateway, disabled_models=[SUBMITS[provider].model])
     told["disabled"] = shot(await submit(gateway, provider))
-    await give(gateway, disabled_models=[], balance_usd=0)
+    await set_account(gateway, disabled_models=[], balance_usd=0)
     told["poor"] = shot(await submit(gateway, provider))
     return told
 
 
 async def drive_job(gateway: Gateway, provider: str, job: str, told: dict[str, Shot]) -> None:
-    side = SIDES[provider]
-    told["queued"] = shot(await poll(gateway, provider, job))
-    gateway.advance(side.queued)
-    told["processing"] = shot(await poll(gateway, provider, job))
-    gateway.advance(side.total)
-    told["ended"] = shot(await poll(gateway, provider, job))
+    usual = SUBMITS[provider]
+    told["queued"] = shot(await poll(gateway, job, provider))
+    gateway.advance(usual.queued)
+    told["processing"] = shot(await poll(gateway, job, provider))
+    gateway.advance(usual.total)
+    told["ended"] = shot(await poll(gateway, job, provider))
     told["file"] = shot(await gateway.call("GET", f"/v1/{job}/output.mp4"))
     told["placeholder file"] = shot(await gateway.call("GET", f"/v1/{job}/output.ext"))
-    told["unknown"] = shot(await poll(gateway, provider, "no-such-job"))
+    told["unknown"] = shot(await poll(gateway, "no-such-job", provider))
 
 
 async def drive_pixazo(gateway: Gateway, told: dict[str, Shot]) -> None:
@@ -103,8 +114,8 @@ async def drive_pixazo(gateway: Gateway, told: dict[str, Shot]) -> None:
     told["image submit"] = shot(image)
     plain = await submit(gateway, "pixazo", url=IMAGE, body={"prompt": "a kite"})
     gateway.advance(1_000)
-    told["image"] = shot(await poll(gateway, "pixazo", job_of("pixazo", image)))
-    told["image without sync_mode"] = shot(await poll(gateway, "pixazo", job_of("pixazo", plain)))
+    told["image"] = shot(await poll(gateway, id_of(image), "pixazo"))
+    told["image without sync_mode"] = shot(await poll(gateway, id_of(plain), "pixazo"))
     video = await submit(gateway, "pixazo", url=I2V, body=I2V_BODY)
     told["i2v submit"] = shot(video)
     if "request_id" in video.json():
@@ -300,10 +311,10 @@ async def test_odd_request_id_changes_the_id_alone(make_gateway: MakeGateway, wa
     gateway = prepared(make_gateway, way, "odd-request-id")
     await switch(gateway, way, "odd-request-id")
     answer = await submit(gateway, "pixazo")
-    job = job_of("pixazo", answer)
+    job = id_of(answer)
     assert re.fullmatch(r"hunyuan-video_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-5[0-9a-f]{3}-[0-9a-f]{13}", job)
-    assert (await poll(gateway, "pixazo", job)).json()["status"] == "QUEUED"
-    usual = job_of("pixazo", await submit(make_gateway(), "pixazo"))
+    assert (await poll(gateway, job, "pixazo")).json()["status"] == "QUEUED"
+    usual = id_of(await submit(make_gateway(), "pixazo"))
     assert re.fullmatch(
         r"hunyuan-video_[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", usual
     )
@@ -369,7 +380,7 @@ async def test_direct_video_tells_a_failed_job(make_gateway: MakeGateway) -> Non
 
 async def test_json_video_links_to_the_file(make_gateway: MakeGateway) -> None:
     """Its link answers the bytes that the plain answer would have held, its size is theirs."""
-    body = SIDES["segmind"].body
+    body = SUBMITS["segmind"].body
     plain = await submit(make_gateway(), "segmind", body=body)
     gateway = make_gateway(quirks=("json-video",))
     answer = await submit(gateway, "segmind", body=body)
@@ -401,11 +412,11 @@ async def test_credits_as_200_holds_for_a_scenarios_refusal_too(make_gateway: Ma
 
 async def test_a_job_keeps_the_quirks_it_was_made_with(gateway: Gateway) -> None:
     """Its names and stamps do not change under a client that polls."""
-    await give(gateway, quirks=["placeholder-media", "sql-timestamps"])
-    job = job_of("pixazo", await submit(gateway, "pixazo"))
-    await give(gateway, quirks=[])
+    await set_account(gateway, quirks=["placeholder-media", "sql-timestamps"])
+    job = id_of(await submit(gateway, "pixazo"))
+    await set_account(gateway, quirks=[])
     gateway.advance(10)
-    told = (await poll(gateway, "pixazo", job)).json()
+    told = (await poll(gateway, job, "pixazo")).json()
     assert told["output"]["media_url"][0].endswith("/output.ext")
     assert SQL.fullmatch(told["updated_at"])
 
@@ -414,11 +425,11 @@ async def test_quirks_of_server_account_and_scenario_add_up(make_gateway: MakeGa
     """None takes another away."""
     gateway = make_gateway(quirks=("submit-200",))
     own = ["placeholder-media", "extra-fields"]
-    await give(gateway, quirks=own, scenario={"name": "x", "quirks": ["sql-timestamps"]})
+    await set_account(gateway, quirks=own, scenario={"name": "x", "quirks": ["sql-timestamps"]})
     answer = await submit(gateway, "pixazo")
     assert len(answer.json()) == 4
     gateway.advance(10)
-    told = (await poll(gateway, "pixazo", job_of("pixazo", answer))).json()
+    told = (await poll(gateway, id_of(answer), "pixazo")).json()
     assert answer.status_code == 200
     assert told["output"]["media_type"] == "application/octet-stream"
     assert SQL.fullmatch(told["completed_at"])
@@ -426,7 +437,7 @@ async def test_quirks_of_server_account_and_scenario_add_up(make_gateway: MakeGa
 
 async def test_an_accounts_quirk_is_its_own(gateway: Gateway) -> None:
     """Another key's answers stay as documented."""
-    await give(gateway, quirks=["submit-200"])
+    await set_account(gateway, quirks=["submit-200"])
     assert (await submit(gateway, "pixazo")).status_code == 200
     assert (await submit(gateway, "pixazo", key="another")).status_code == 202
 
@@ -440,7 +451,7 @@ async def test_an_unknown_quirk_is_refused_with_its_pointer(gateway: Gateway) ->
 
 async def test_without_quirks_callbacks_and_polls_write_their_own_stamps(gateway: Gateway) -> None:
     """The status writes ISO 8601; what `iso-timestamps` changes is in callbacks alone."""
-    job_id = job_of("pixazo", await submit(gateway, "pixazo"))
+    job_id = id_of(await submit(gateway, "pixazo"))
     gateway.advance(10)
     job = await gateway.world.store.get(job_id)
     assert job is not None
@@ -456,7 +467,7 @@ async def test_without_quirks_callbacks_and_polls_write_their_own_stamps(gateway
 async def test_iso_timestamps_reaches_the_stamps_of_callbacks(make_gateway: MakeGateway) -> None:
     """All three are ISO 8601 then."""
     gateway = make_gateway(quirks=("iso-timestamps",))
-    job_id = job_of("pixazo", await submit(gateway, "pixazo"))
+    job_id = id_of(await submit(gateway, "pixazo"))
     gateway.advance(10)
     job = await gateway.world.store.get(job_id)
     assert job is not None

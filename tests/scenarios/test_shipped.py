@@ -14,8 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from tests.scenarios.calls import KEY, SIDES, balance, files_of, job_of, jobs, poll, submit
-from tests.support import Gateway, MakeGateway
+from tests.driving import KEY, SUBMITS, Gateway, MakeGateway, balance, files_of, id_of, jobs_of, poll, submit
 from understudy_mock.cli import main
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
@@ -169,7 +168,7 @@ def first_polls(*pairs: tuple[Step, Step]) -> dict[str, Story]:
 def with_callbacks() -> dict[str, Story]:
     """A webhook scenario: here only that the submit is accepted and the job runs its course."""
     pix = submits(202, options={"headers": {"X-Webhook-URL": HOOK}})
-    wave = submits(200, options={"url": f"{SIDES['wavespeed'].path}?webhook={HOOK}"})
+    wave = submits(200, options={"url": f"{SUBMITS['wavespeed'].path}?webhook={HOOK}"})
     return {
         "pixazo": Story((pix, *PIX_GOOD), jobs=1, spent=0.40),
         "wavespeed": Story((wave, *WAVE_GOOD), jobs=1, spent=0.40),
@@ -470,7 +469,7 @@ TABLE: dict[str, dict[str, Story]] = {
                 polls(111, told={**PIX_DONE, "output.x_undocumented": {"added": True}}),
                 VIDEO,
                 submits(
-                    400, told={"x_undocumented": {"added": True}}, options={"body": SIDES["pixazo"].wrong}
+                    400, told={"x_undocumented": {"added": True}}, options={"body": SUBMITS["pixazo"].wrong}
                 ),
             ),
             jobs=1,
@@ -480,7 +479,7 @@ TABLE: dict[str, dict[str, Story]] = {
             (
                 SEG,
                 submits(
-                    400, told={"x_undocumented": {"added": True}}, options={"body": SIDES["segmind"].wrong}
+                    400, told={"x_undocumented": {"added": True}}, options={"body": SUBMITS["segmind"].wrong}
                 ),
             ),
             jobs=1,
@@ -527,7 +526,7 @@ TABLE: dict[str, dict[str, Story]] = {
         ),
         "wavespeed": Story(
             (
-                submits(200, options={"url": f"{SIDES['wavespeed'].path}?webhook={HOOK}"}),
+                submits(200, options={"url": f"{SUBMITS['wavespeed'].path}?webhook={HOOK}"}),
                 polls(None, told=WAVE_DONE),
                 VIDEO,
             ),
@@ -586,10 +585,10 @@ class Drive:
                 self.gateway, self.provider, prefer=f"scenario={self.scenario}", **step.options
             )
             if answer.is_success and self.provider != "segmind":
-                self.job = job_of(self.provider, answer)
+                self.job = id_of(answer)
             return answer
         if step.call == "poll":
-            answer = await poll(self.gateway, self.provider, self.job)
+            answer = await poll(self.gateway, self.job, self.provider)
             if answer.is_success and answer.text.endswith("}") and "output" in answer.text:
                 self.files = self.files_in(answer)
             return answer
@@ -597,7 +596,7 @@ class Drive:
 
     def files_in(self, answer: httpx.Response) -> list[str]:
         finished = self.provider == "wavespeed" or answer.json()["output"] is not None
-        return files_of(self.provider, answer) if finished else []
+        return files_of(answer) if finished else []
 
     def compare(self, step: Step, answer: httpx.Response) -> None:
         assert answer.status_code == step.status, answer.text
@@ -624,7 +623,7 @@ async def test_a_shipped_scenario_plays_as_it_is_described(
     drive = Drive(gateway, scenario, provider)
     for step in story.steps:
         await drive.take(step)
-    kept = await jobs(gateway)
+    kept = await jobs_of(gateway)
     assert [job["scenario"] for job in kept] == [scenario] * story.jobs
     assert {job["provider"] for job in kept} <= {provider}
     gateway.advance(86_400)
@@ -637,9 +636,9 @@ async def test_four_outputs_are_four_different_addresses_in_order(gateway: Gatew
     """`output`, then `output_2` to `output_4`, each a file of its own."""
     for provider in ("pixazo", "wavespeed"):
         answer = await submit(gateway, provider, prefer="scenario=four-outputs")
-        job = job_of(provider, answer)
+        job = id_of(answer)
         gateway.advance(10)
-        urls = files_of(provider, await poll(gateway, provider, job))
+        urls = files_of(await poll(gateway, job, provider))
         assert [url.rpartition("/")[2] for url in urls] == [
             "output.mp4",
             "output_2.mp4",
@@ -652,8 +651,8 @@ async def test_four_outputs_are_four_different_addresses_in_order(gateway: Gatew
 async def test_malformed_is_the_first_half_of_the_good_answer(gateway: Gateway, provider: str) -> None:
     """The head is the good answer's, the Content-Length is right, the JSON stops in the middle."""
     answer = await submit(gateway, provider, prefer="scenario=poll-malformed")
-    job = job_of(provider, answer)
-    half, whole = await poll(gateway, provider, job), await poll(gateway, provider, job)
+    job = id_of(answer)
+    half, whole = await poll(gateway, job, provider), await poll(gateway, job, provider)
     assert half.content == whole.content[: len(whole.content) // 2]
     assert half.headers["content-type"] == whole.headers["content-type"]
     with pytest.raises(json.JSONDecodeError):
@@ -662,7 +661,7 @@ async def test_malformed_is_the_first_half_of_the_good_answer(gateway: Gateway, 
 
 async def test_media_is_not_struck_before_there_is_any(gateway: Gateway) -> None:
     """A download that comes too early is 404 and leaves the scenario's entry for a real one."""
-    job = job_of("pixazo", await submit(gateway, "pixazo", prefer="scenario=media-503-once"))
+    job = id_of(await submit(gateway, "pixazo", prefer="scenario=media-503-once"))
     early = await gateway.call("GET", f"/v1/{job}/output.mp4")
     gateway.advance(10)
     assert early.status_code == 404

@@ -17,9 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.scenarios.calls import SIDES, poll_path
+from tests.driving import SUBMITS, key_headers, poll_path
 from tests.scenarios.conftest import Process
-from tests.support import key_headers
 
 pytestmark = pytest.mark.e2e
 
@@ -106,8 +105,8 @@ def aim(process: Process, surface: str, entry: dict[str, Any], *, accept: bool =
     }
     put = ADMIN.put(f"{process.url}/_mock/accounts/{key}", json={"scenario": scenario})
     assert put.status_code == 200, put.text
-    side = SIDES[provider]
-    url, body = f"{process.url}{side.path}", json.dumps(side.body).encode()
+    usual = SUBMITS[provider]
+    url, body = f"{process.url}{usual.path}", json.dumps(usual.body).encode()
     headers = {**key_headers(provider, key), "Content-Type": "application/json"}
     if surface in ("submit", "segmind"):
         twin = {**headers, **key_headers(provider, f"{key}-twin")}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support import key_headers
+from tests.driving import key_headers
 from understudy_contracts.findings import Severity
 from understudy_contracts.testing import Running, Understudy
 from understudy_mock.catalog import open_catalog

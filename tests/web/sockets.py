@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from tests.gateway.asking import T2V, open_gateway
-from tests.support import Gateway
+from tests.driving import T2V, Gateway, open_gateway
 from understudy_mock.catalog import Catalog
 from understudy_mock.web.server import Server, address_of, bind, serving
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import (
-    BODIES,
+from tests.driving import (
     I2V,
     I2V_RESULT,
     PREDICTIONS,
@@ -20,10 +19,12 @@ from tests.gateway.asking import (
     SUBMITS,
     T2V,
     WAVESPEED,
+    Gateway,
+    RawAnswer,
+    call_raw,
+    key_headers,
     open_gateway,
 )
-from tests.support import Gateway, key_headers
-from tests.web.wire import Said, ask
 from understudy_mock.catalog import Catalog
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS
 
@@ -47,7 +48,7 @@ def _key(provider: str, key: bytes = b"test-key-1") -> tuple[bytes, bytes]:
     return name.lower().encode(), value.encode().replace(b"K", key)
 
 
-def in_shape(provider: str, said: Said) -> bool:
+def in_shape(provider: str, said: RawAnswer) -> bool:
     """Tell whether an error has the form of the provider's errors."""
     if said.status == 405 and provider == "segmind":
         return said.headers["content-type"].startswith("text/html") and said.body.startswith(b"<html>")
@@ -62,17 +63,17 @@ def in_shape(provider: str, said: Said) -> bool:
     return gateway or fields in ({"error"}, {"error", "message"}, {"error", "errors"})
 
 
-async def _post(gateway: Gateway, provider: str, body: bytes | list[bytes], *headers: Any) -> Said:
+async def _post(gateway: Gateway, provider: str, body: bytes | list[bytes], *headers: Any) -> RawAnswer:
     before = gateway.world.journal.next_number
     given = headers or (_JSON,)
-    said = await ask(gateway.app, "POST", SUBMITS[provider], [_key(provider), *given], body)
+    said = await call_raw(gateway.app, "POST", SUBMITS[provider].path, [_key(provider), *given], body)
     (entry,) = gateway.world.journal.since(before)
     assert (entry.status, entry.provider) == (said.status, provider)
     return said
 
 
 def _with(provider: str, more: str) -> bytes:
-    return msgspec.json.encode(BODIES[provider])[:-1] + b"," + more.encode() + b"}"
+    return msgspec.json.encode(SUBMITS[provider].body)[:-1] + b"," + more.encode() + b"}"
 
 
 # -- bodies
@@ -151,9 +152,9 @@ async def test_a_huge_whole_number_is_taken_or_refused(
     for job in gateway.world.store:
         if provider != "segmind":
             url = f"{STATUS}/{job.id}" if provider == "pixazo" else f"{PREDICTIONS}/{job.id}"
-            told = await ask(gateway.app, "GET", url, [_key(provider)])
+            told = await call_raw(gateway.app, "GET", url, [_key(provider)])
             assert told.status == 200
-        file = await ask(gateway.app, "GET", f"/v1/{job.id}/output.mp4")
+        file = await call_raw(gateway.app, "GET", f"/v1/{job.id}/output.mp4")
         assert file.status == 200
 
 
@@ -176,16 +177,16 @@ async def test_a_body_of_ten_megabytes_and_one_byte_is_refused(
 async def test_a_body_that_breaks_off_creates_nothing(catalog: Catalog, provider: str) -> None:
     """Even when what has come so far would do: the client was not finished, and nobody hears the answer."""
     gateway = open_gateway(catalog, balance=5)
-    body = msgspec.json.encode(BODIES[provider])
+    body = msgspec.json.encode(SUBMITS[provider].body)
     headers = [_key(provider), _JSON, (b"content-length", b"500")]
-    await ask(gateway.app, "POST", SUBMITS[provider], headers, [body], breaks_off=True)
+    await call_raw(gateway.app, "POST", SUBMITS[provider].path, headers, [body], breaks_off=True)
     assert len(gateway.world.store) == 0
     assert len(gateway.world.journal) == 1
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_body_of_ten_megabytes_is_taken(catalog: Catalog, provider: str) -> None:
-    whole = msgspec.json.encode(BODIES[provider]).ljust(MAX_BODY)
+    whole = msgspec.json.encode(SUBMITS[provider].body).ljust(MAX_BODY)
     length = (b"content-length", str(len(whole)).encode())
     said = await _post(open_gateway(catalog), provider, whole, _JSON, length)
     assert said.status in (200, 202)
@@ -206,7 +207,7 @@ async def test_what_a_wrong_content_type_does(catalog: Catalog, kind: bytes | No
     gateway = open_gateway(catalog)
     headers = [] if kind is None else [(b"content-type", kind)]
     for provider, status in (("pixazo", 202), ("segmind", 406), ("wavespeed", 200)):
-        body = msgspec.json.encode(BODIES[provider])
+        body = msgspec.json.encode(SUBMITS[provider].body)
         said = await _post(gateway, provider, body, *headers, (b"x-nothing", b"1"))
         assert said.status == status
         if provider == "segmind":
@@ -217,7 +218,7 @@ async def test_what_a_wrong_content_type_does(catalog: Catalog, kind: bytes | No
     "kind", [b"application/json; charset=utf-8", b"Application/JSON", b"application/json ;a=b"]
 )
 async def test_segmind_takes_json_however_it_is_written(catalog: Catalog, kind: bytes) -> None:
-    body = msgspec.json.encode(BODIES["segmind"])
+    body = msgspec.json.encode(SUBMITS["segmind"].body)
     assert (await _post(open_gateway(catalog), "segmind", body, (b"content-type", kind))).status == 200
 
 
@@ -271,7 +272,7 @@ async def test_an_unknown_route_is_a_404_of_its_provider(
     catalog: Catalog, provider: str, path: str, method: str
 ) -> None:
     gateway = open_gateway(catalog)
-    said = await ask(gateway.app, method, path, [_key(provider)])
+    said = await call_raw(gateway.app, method, path, [_key(provider)])
     assert said.status == 404
     assert in_shape(provider, said)
     assert len(gateway.world.journal) == 1
@@ -280,9 +281,9 @@ async def test_an_unknown_route_is_a_404_of_its_provider(
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "BREW"])
 async def test_what_a_wrong_method_gets(catalog: Catalog, method: str) -> None:
     gateway = open_gateway(catalog)
-    pixazo = await ask(gateway.app, method, T2V)
-    segmind = await ask(gateway.app, method, SEGMIND)
-    wavespeed = await ask(gateway.app, method, WAVESPEED)
+    pixazo = await call_raw(gateway.app, method, T2V)
+    segmind = await call_raw(gateway.app, method, SEGMIND)
+    wavespeed = await call_raw(gateway.app, method, WAVESPEED)
     assert [pixazo.status, segmind.status, wavespeed.status] == [404, 405, 405]
     assert segmind.headers["allow"] == wavespeed.headers["allow"] == "POST"
     assert segmind.headers["content-type"].startswith("text/html")
@@ -316,8 +317,8 @@ async def test_what_a_wrong_method_gets(catalog: Catalog, method: str) -> None:
 )
 async def test_a_path_that_is_nearly_right_is_a_404(catalog: Catalog, provider: str, spoil: Any) -> None:
     gateway = open_gateway(catalog)
-    target = spoil(SUBMITS[provider])
-    said = await ask(gateway.app, "POST", target, [_key(provider), _JSON], b'{"prompt": "a"}')
+    target = spoil(SUBMITS[provider].path)
+    said = await call_raw(gateway.app, "POST", target, [_key(provider), _JSON], b'{"prompt": "a"}')
     assert said.status == 404
     assert any(in_shape(name, said) for name in PROVIDERS)
     assert all("\r" not in value and "\n" not in value for value in said.headers.values())
@@ -328,7 +329,7 @@ async def test_a_path_that_is_nearly_right_is_a_404(catalog: Catalog, provider: 
 
 async def test_a_percent_escape_that_means_the_same_path_is_the_same_path(catalog: Catalog) -> None:
     """RFC 3986, section 6.2.2.2."""
-    said = await ask(
+    said = await call_raw(
         open_gateway(catalog).app, "POST", T2V.replace("-", "%2d"), [_key("pixazo")], b'{"prompt": "a"}'
     )
     assert said.status == 202
@@ -360,10 +361,10 @@ async def test_an_id_that_cannot_be_is_an_unknown_one(catalog: Catalog, job: str
         ("wavespeed", f"{PREDICTIONS}/{job}"),
         ("wavespeed", f"{PREDICTIONS}/{job}/result"),
     ):
-        said = await ask(gateway.app, "GET", path, [_key(provider)])
+        said = await call_raw(gateway.app, "GET", path, [_key(provider)])
         assert said.status == 404
         assert in_shape(provider, said)
-    file = await ask(gateway.app, "GET", f"/v1/{job}/output.mp4")
+    file = await call_raw(gateway.app, "GET", f"/v1/{job}/output.mp4")
     assert file.status == 404
     assert len(gateway.world.journal) == 4
 
@@ -371,7 +372,7 @@ async def test_an_id_that_cannot_be_is_an_unknown_one(catalog: Catalog, job: str
 async def test_an_empty_id_is_no_route(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for path in (f"{STATUS}/", STATUS, f"{PREDICTIONS}/", f"{PREDICTIONS}//result", "/v1//output.mp4"):
-        said = await ask(gateway.app, "GET", path, [_key("pixazo"), _key("wavespeed")])
+        said = await call_raw(gateway.app, "GET", path, [_key("pixazo"), _key("wavespeed")])
         assert said.status == 404
 
 
@@ -390,7 +391,7 @@ async def test_an_empty_id_is_no_route(catalog: Catalog) -> None:
 async def test_ids_in_a_body_are_checked_alike(
     catalog: Catalog, job: str, status: int, body: dict[str, str]
 ) -> None:
-    said = await ask(
+    said = await call_raw(
         open_gateway(catalog).app,
         "POST",
         I2V_RESULT,
@@ -414,7 +415,11 @@ async def test_seventy_kilobytes_of_headers_are_refused(catalog: Catalog, provid
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_sixty_kilobytes_of_headers_are_not(catalog: Catalog, provider: str) -> None:
     said = await _post(
-        open_gateway(catalog), provider, msgspec.json.encode(BODIES[provider]), _JSON, (b"x-a", b"v" * 60_000)
+        open_gateway(catalog),
+        provider,
+        msgspec.json.encode(SUBMITS[provider].body),
+        _JSON,
+        (b"x-a", b"v" * 60_000),
     )
     assert said.status in (200, 202)
 
@@ -422,7 +427,7 @@ async def test_sixty_kilobytes_of_headers_are_not(catalog: Catalog, provider: st
 async def test_a_long_target_counts_as_head(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for target in (f"{STATUS}/{'x' * MAX_HEADERS}", f"{STATUS}/x?{'y' * MAX_HEADERS}"):
-        said = await ask(gateway.app, "GET", target, [_key("pixazo")])
+        said = await call_raw(gateway.app, "GET", target, [_key("pixazo")])
         assert said.status == 431
         assert in_shape("pixazo", said)
 
@@ -433,12 +438,12 @@ async def test_a_long_target_counts_as_head(catalog: Catalog) -> None:
 )
 async def test_a_key_may_hold_any_bytes(catalog: Catalog, provider: str, key: bytes) -> None:
     gateway = open_gateway(catalog)
-    said = await ask(
+    said = await call_raw(
         gateway.app,
         "POST",
-        SUBMITS[provider],
+        SUBMITS[provider].path,
         [_key(provider, key), _JSON],
-        msgspec.json.encode(BODIES[provider]),
+        msgspec.json.encode(SUBMITS[provider].body),
     )
     assert said.status in (200, 202)
     (entry,) = gateway.world.journal.since(0)
@@ -448,8 +453,8 @@ async def test_a_key_may_hold_any_bytes(catalog: Catalog, provider: str, key: by
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_key_of_two_thousand_characters_is_not_known(catalog: Catalog, provider: str) -> None:
     gateway = open_gateway(catalog)
-    said = await ask(
-        gateway.app, "POST", SUBMITS[provider], [_key(provider, b"k" * 2_000), _JSON], b'{"prompt": "a"}'
+    said = await call_raw(
+        gateway.app, "POST", SUBMITS[provider].path, [_key(provider, b"k" * 2_000), _JSON], b'{"prompt": "a"}'
     )
     assert said.status == 401
     assert in_shape(provider, said)
@@ -467,8 +472,8 @@ async def test_a_query_of_thousands_of_fields_is_no_reason_to_fail(
     catalog: Catalog, provider: str, method: str, path: str, headers: list[tuple[bytes, bytes]]
 ) -> None:
     query = "&".join(f"a={n}" for n in range(5_000))
-    body = msgspec.json.encode(BODIES[provider])
-    said = await ask(open_gateway(catalog).app, method, f"{path}?{query}", headers, body)
+    body = msgspec.json.encode(SUBMITS[provider].body)
+    said = await call_raw(open_gateway(catalog).app, method, f"{path}?{query}", headers, body)
     assert said.status == (200 if headers else 401)
 
 
@@ -478,10 +483,10 @@ async def test_a_query_of_thousands_of_fields_is_no_reason_to_fail(
 )
 async def test_an_odd_host_is_no_reason_to_fail_and_never_echoed(catalog: Catalog, host: bytes) -> None:
     gateway = open_gateway(catalog)
-    said = await ask(gateway.app, "POST", T2V, [_key("pixazo")], b'{"prompt": "a"}', host=host)
+    said = await call_raw(gateway.app, "POST", T2V, [_key("pixazo")], b'{"prompt": "a"}', host=host)
     assert said.status == 202
     assert said.json["polling_url"].startswith("http://127.0.0.1:8080/v2/requests/status/")
-    refused = await ask(gateway.app, "POST", T2V, [], b"", host=host)
+    refused = await call_raw(gateway.app, "POST", T2V, [], b"", host=host)
     assert refused.status == 401
     assert 'realm="https://127.0.0.1/hunyuan-video/v1"' in refused.headers["www-authenticate"]
 
@@ -520,7 +525,7 @@ async def test_a_webhook_that_is_not_allowed_is_refused_at_submit(
     assert pixazo.json["error"] == "Invalid webhook URL"
     assert pixazo.json["message"].startswith("X-Webhook-URL ")
     assert words in pixazo.json["message"]
-    body = msgspec.json.encode(BODIES["wavespeed"])
+    body = msgspec.json.encode(SUBMITS["wavespeed"].body)
     answer = await gateway.call(
         "POST", WAVESPEED, params={"webhook": url}, content=body, headers=key_headers("wavespeed")
     )
@@ -685,7 +690,7 @@ async def test_whatever_comes_in_gets_an_answer_of_a_provider(
 ) -> None:
     """No status of 500, no exception, one journal entry, and a body in a shape that a provider has."""
     gateway = open_gateway(catalog)
-    said = await ask(gateway.app, method, path + tail + b"?" + query, [*keys, *headers], body, host=None)
+    said = await call_raw(gateway.app, method, path + tail + b"?" + query, [*keys, *headers], body, host=None)
     if (path + tail).startswith(b"/_mock"):
         return
     assert said.status < 500

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from tests.gateway.asking import BODIES, SEGMIND, STATUS
+from tests.driving import SEGMIND, STATUS, SUBMITS
 from tests.web.sockets import KEY, LINE, Listening, listening
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import SystemClock
@@ -229,7 +229,7 @@ async def test_a_call_that_waits_ends_when_its_peer_leaves_though_another_is_beh
     catalog: Catalog,
 ) -> None:
     async with listening(catalog, clock=SystemClock(), pace="clock", speed=1.0) as server:
-        body = msgspec.json.encode(BODIES["segmind"])
+        body = msgspec.json.encode(SUBMITS["segmind"].body)
         head = f"POST {SEGMIND} HTTP/1.1\r\nHost: a\r\nx-api-key: k\r\nContent-Type: application/json\r\n"
         sync = head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
         async with server.wire() as wire:
@@ -300,7 +300,7 @@ async def test_an_idle_connection_is_closed_without_a_word(catalog: Catalog) -> 
 async def test_a_call_that_we_are_slow_to_answer_is_not_hurried(catalog: Catalog) -> None:
     """A synchronous answer takes minutes, and the peer has done its part."""
     async with listening(catalog, clock=SystemClock(), pace="clock", speed=1.0) as server:
-        body = msgspec.json.encode(BODIES["segmind"])
+        body = msgspec.json.encode(SUBMITS["segmind"].body)
         head = f"POST {SEGMIND} HTTP/1.1\r\nHost: a\r\nx-api-key: k\r\nContent-Type: application/json\r\n"
         async with server.wire() as wire:
             await wire.send(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.gateway.asking import STATUS, T2V
+from tests.driving import STATUS, T2V
 from tests.web.sockets import KEY, LINE, Answer, Listening, listening
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.scenario import read_scenario

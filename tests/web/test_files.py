@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import end, id_of, open_gateway, poll, submit
-from tests.support import Gateway, key_headers
-from tests.web.wire import Said, ask
+from tests.driving import Gateway, RawAnswer, call_raw, end, id_of, key_headers, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.media import Studio
@@ -25,20 +23,20 @@ async def _finished(catalog: Catalog) -> tuple[Gateway, str, bytes]:
     job = id_of(await submit(gateway))
     gateway.advance(100)
     path = f"/v1/{job}/output.mp4"
-    whole = await ask(gateway.app, "GET", path)
+    whole = await call_raw(gateway.app, "GET", path)
     assert whole.status == 200
     return gateway, path, whole.body
 
 
 async def _range(
     gateway: Gateway, path: str, wanted: bytes, *more: tuple[bytes, bytes], method: str = "GET"
-) -> Said:
-    return await ask(gateway.app, method, path, [(b"range", wanted), *more])
+) -> RawAnswer:
+    return await call_raw(gateway.app, method, path, [(b"range", wanted), *more])
 
 
 async def test_a_whole_file_says_what_it_is(catalog: Catalog) -> None:
     gateway, path, whole = await _finished(catalog)
-    said = await ask(gateway.app, "GET", path)
+    said = await call_raw(gateway.app, "GET", path)
     assert whole[4:8] == b"ftyp"
     assert said.headers["content-type"] == "video/mp4"
     assert said.headers["content-length"] == str(len(whole))
@@ -48,7 +46,7 @@ async def test_a_whole_file_says_what_it_is(catalog: Catalog) -> None:
 
 async def test_head_says_the_same_without_the_bytes(catalog: Catalog) -> None:
     gateway, path, _ = await _finished(catalog)
-    head, whole = await ask(gateway.app, "HEAD", path), await ask(gateway.app, "GET", path)
+    head, whole = await call_raw(gateway.app, "HEAD", path), await call_raw(gateway.app, "GET", path)
     assert (head.status, head.headers, head.body) == (200, whole.headers, b"")
 
 
@@ -156,7 +154,7 @@ async def test_if_range_gives_the_whole_file_when_it_is_another_one(catalog: Cat
 )
 async def test_another_name_is_no_file(catalog: Catalog, name: str) -> None:
     gateway, path, _ = await _finished(catalog)
-    said = await ask(gateway.app, "GET", path.replace("output.mp4", name))
+    said = await call_raw(gateway.app, "GET", path.replace("output.mp4", name))
     assert said.status == 404
 
 
@@ -166,13 +164,13 @@ async def test_there_is_no_file_until_the_job_has_completed(catalog: Catalog) ->
     for seconds, status in ((0, 404), (20, 404), (90.999, 404), (0.001, 200)):
         gateway.advance(seconds)
         for method in ("GET", "HEAD"):
-            assert (await ask(gateway.app, method, path)).status == status
+            assert (await call_raw(gateway.app, method, path)).status == status
 
 
 @pytest.mark.parametrize("path", ["/v1/nobody/output.mp4", f"/media/{'0' * 32}/cat.png"])
 async def test_a_missing_file_is_a_plain_404(catalog: Catalog, path: str) -> None:
     """Files lie at somebody else's: nothing in the answer is the provider's."""
-    said = await ask(open_gateway(catalog).app, "GET", path)
+    said = await call_raw(open_gateway(catalog).app, "GET", path)
     assert (said.status, said.body) == (404, b"404 Not Found\n")
     assert said.headers == {"content-type": "text/plain; charset=utf-8", "content-length": "14"}
 
@@ -207,7 +205,7 @@ async def test_a_download_is_refused_by_nobody_of_the_api(
     gateway.advance(1000)
     [job] = gateway.world.store
     path = job.media_url(0).partition("8080")[2]
-    plain, named = [await ask(gateway.app, "GET", path) for _ in entries]
+    plain, named = [await call_raw(gateway.app, "GET", path) for _ in entries]
     status = _PLAIN[condition]
     assert plain.status == named.status == status
     assert plain.body == f"{status} {HTTPStatus(status).phrase}\n".encode()
@@ -224,7 +222,7 @@ async def test_a_download_may_be_told_to_wait_until_a_date(catalog: Catalog) -> 
     await gateway.admin("PUT", "accounts/test-key-1", json={"scenario": {"name": "x", "media": entries}})
     await submit(gateway, "segmind")
     [job] = gateway.world.store
-    dated, bare = [await ask(gateway.app, "GET", job.media_url(0).partition("8080")[2]) for _ in entries]
+    dated, bare = [await call_raw(gateway.app, "GET", job.media_url(0).partition("8080")[2]) for _ in entries]
     assert dated.headers["retry-after"].endswith(" GMT")
     assert set(bare.headers) == {"content-type", "content-length"}
 
@@ -235,25 +233,25 @@ async def test_a_job_that_failed_has_no_file(catalog: Catalog, how: str) -> None
     job = id_of(await submit(gateway))
     await end(gateway, job, how)
     gateway.advance(1000)
-    assert (await ask(gateway.app, "GET", f"/v1/{job}/output.mp4")).status == 404
+    assert (await call_raw(gateway.app, "GET", f"/v1/{job}/output.mp4")).status == 404
 
 
 async def test_a_job_completed_by_hand_has_its_file_at_once(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     job = id_of(await submit(gateway))
     await end(gateway, job, "COMPLETED")
-    assert (await ask(gateway.app, "GET", f"/v1/{job}/output.mp4")).status == 200
+    assert (await call_raw(gateway.app, "GET", f"/v1/{job}/output.mp4")).status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 async def test_files_are_only_read(catalog: Catalog, method: str) -> None:
     gateway, path, _ = await _finished(catalog)
-    assert (await ask(gateway.app, method, path)).status in (404, 405)
+    assert (await call_raw(gateway.app, method, path)).status in (404, 405)
 
 
 async def test_files_need_no_key_and_say_nothing_of_one(catalog: Catalog) -> None:
     gateway, path, whole = await _finished(catalog)
-    said = await ask(gateway.app, "GET", path, [(b"ocp-apim-subscription-key", b"somebody-else")])
+    said = await call_raw(gateway.app, "GET", path, [(b"ocp-apim-subscription-key", b"somebody-else")])
     assert (said.status, said.body) == (200, whole)
 
 

@@ -10,8 +10,7 @@ from time import sleep
 import httpx
 import pytest
 
-from tests.gateway.asking import T2V, open_gateway
-from tests.support import key_headers
+from tests.driving import T2V, key_headers, open_gateway
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.rendition import Rendition
 from understudy_mock.gateway.journal import HUNG_UP

@@ -7,9 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.gateway.asking import BODIES, PREDICTIONS, SEGMIND, STATUS, SUBMITS, T2V, WAVESPEED, open_gateway
-from tests.support import Gateway, key_headers
-from tests.web.wire import Said, ask
+from tests.driving import (
+    PREDICTIONS,
+    SEGMIND,
+    STATUS,
+    SUBMITS,
+    T2V,
+    WAVESPEED,
+    Gateway,
+    RawAnswer,
+    call_raw,
+    key_headers,
+    open_gateway,
+)
 from understudy_mock.catalog import Catalog
 
 _JSON = (b"content-type", b"application/json")
@@ -27,16 +37,16 @@ _API_HOSTS = {"pixazo": b"gateway.pixazo.ai", "segmind": b"api.segmind.com", "wa
 
 async def _submit(
     gateway: Gateway, *headers: tuple[bytes, bytes], provider: str = "pixazo", **options: Any
-) -> Said:
-    body = msgspec.json.encode(BODIES[provider])
-    path = options.pop("prefix", "") + SUBMITS[provider]
-    return await ask(gateway.app, "POST", path, [*_KEYS, _JSON, *headers], body, **options)
+) -> RawAnswer:
+    body = msgspec.json.encode(SUBMITS[provider].body)
+    path = options.pop("prefix", "") + SUBMITS[provider].path
+    return await call_raw(gateway.app, "POST", path, [*_KEYS, _JSON, *headers], body, **options)
 
 
-async def _addresses(gateway: Gateway, said: Said, **options: Any) -> tuple[str, str]:
+async def _addresses(gateway: Gateway, said: RawAnswer, **options: Any) -> tuple[str, str]:
     """Tell a Pixazo job's polling_url and the address of its file."""
     gateway.advance(100)
-    told = await ask(gateway.app, "GET", f"{STATUS}/{said.json['request_id']}", _KEYS, **options)
+    told = await call_raw(gateway.app, "GET", f"{STATUS}/{said.json['request_id']}", _KEYS, **options)
     return said.json["polling_url"], told.json["output"]["media_url"][0]
 
 
@@ -75,7 +85,7 @@ async def test_wavespeed_tells_its_own_address_alike(catalog: Catalog) -> None:
     data = (await _submit(gateway, provider="wavespeed")).json["data"]
     assert data["urls"]["get"] == f"http://gateway.test:8080{PREDICTIONS}/{data['id']}/result"
     gateway.advance(100)
-    told = await ask(gateway.app, "GET", f"{PREDICTIONS}/{data['id']}", _KEYS)
+    told = await call_raw(gateway.app, "GET", f"{PREDICTIONS}/{data['id']}", _KEYS)
     assert told.json["data"]["outputs"] == [f"http://gateway.test:8080/v1/{data['id']}/output.mp4"]
 
 
@@ -99,7 +109,7 @@ async def test_a_public_url_with_a_prefix_wins_and_is_answered_with_and_without_
         assert media == f"{base}/v1/{said.json['request_id']}/output.mp4"
         for url in (polling, media):
             for path in (url.removeprefix("https://mock.example"), url.removeprefix(base)):
-                assert (await ask(gateway.app, "GET", path, _KEYS)).status == 200
+                assert (await call_raw(gateway.app, "GET", path, _KEYS)).status == 200
 
 
 async def test_only_the_whole_prefix_is_taken_off(catalog: Catalog) -> None:
@@ -152,14 +162,14 @@ async def test_a_real_host_names_its_real_addresses_and_serves_them(catalog: Cat
     origin = f"https://{host.decode()}"
     assert polling.startswith(f"{origin}/")
     gateway.advance(100)
-    again = await ask(gateway.app, "GET", polling.removeprefix(origin), _KEYS, host=host, scheme="https")
+    again = await call_raw(gateway.app, "GET", polling.removeprefix(origin), _KEYS, host=host, scheme="https")
     data = again.json.get("data", again.json)
     (media,) = data["output"]["media_url"] if provider == "pixazo" else data["outputs"]
     files = f"https://{media_host.decode()}"
     assert media.startswith(f"{files}/v1/")
     path = media.removeprefix(files)
-    assert (await ask(gateway.app, "GET", path, host=media_host, scheme="https")).status == 200
-    at_api = await ask(gateway.app, "GET", path, host=host, scheme="https")
+    assert (await call_raw(gateway.app, "GET", path, host=media_host, scheme="https")).status == 200
+    at_api = await call_raw(gateway.app, "GET", path, host=host, scheme="https")
     assert at_api.status == 404
 
 
@@ -172,12 +182,12 @@ async def test_the_public_url_wins_over_a_real_host(catalog: Catalog) -> None:
 
 
 async def test_the_challenge_names_the_real_host(catalog: Catalog) -> None:
-    said = await ask(open_gateway(catalog).app, "POST", T2V, host=b"gateway.pixazo.ai")
+    said = await call_raw(open_gateway(catalog).app, "POST", T2V, host=b"gateway.pixazo.ai")
     assert 'realm="https://gateway.pixazo.ai/hunyuan-video/v1"' in said.headers["www-authenticate"]
 
 
 async def test_at_any_other_host_the_path_decides(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for path, status in ((T2V, 202), (SEGMIND, 200), (WAVESPEED, 200)):
-        provider = next(name for name, own in SUBMITS.items() if own == path)
+        provider = next(name for name, own in SUBMITS.items() if own.path == path)
         assert (await _submit(gateway, provider=provider, host=b"pixazo.ai")).status == status

@@ -9,7 +9,7 @@ import tracemalloc
 import msgspec
 import pytest
 
-from tests.gateway.asking import STATUS
+from tests.driving import STATUS
 from tests.web.sockets import KEY as _KEY
 from tests.web.sockets import LINE as _LINE
 from tests.web.sockets import listening

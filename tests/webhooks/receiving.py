@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import httpx
 
-from tests.support import Gateway, key_headers
+from tests.driving import Gateway, key_headers
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock
 from understudy_mock.domain.job import Job

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support import key_headers
+from tests.driving import key_headers
 from tests.webhooks.receiving import BODIES, PIXAZO, WAVESPEED, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.webhooks import Delivery, DeliveryState

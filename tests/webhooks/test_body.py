@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import key_headers
+from tests.driving import key_headers
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, Received, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import iso_ms

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support import key_headers
+from tests.driving import key_headers
 from tests.webhooks.receiving import WAVESPEED, Stage, shared_catalog, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers

@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.support import key_headers
+from tests.driving import key_headers
 from tests.webhooks.receiving import BODIES, PIXAZO, Receiver, receiving
 from understudy_mock.domain.clock import SystemClock
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support import Gateway
+from tests.driving import Gateway
 
 
 async def get(gateway: Gateway, path: str, **params: Any) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.gateway.asking import open_gateway
-from tests.support import key_headers
+from tests.driving import key_headers, open_gateway
 from tests.web.admin.looking import get
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.quirks import QUIRKS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.gateway.asking import open_gateway, poll, submit
+from tests.driving import open_gateway, poll, submit
 from tests.web.admin.looking import get
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.draw import account_name

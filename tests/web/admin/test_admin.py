@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import end, id_of, open_gateway, poll, submit
+from tests.driving import call_raw, end, id_of, open_gateway, poll, submit
 from tests.web.admin.looking import get, refused
-from tests.web.wire import ask
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import LAST, ManualClock, SystemClock
 from understudy_mock.domain.draw import account_name
@@ -316,7 +315,7 @@ async def test_an_account_is_found_by_its_name_once_it_has_come(catalog: Catalog
 async def test_an_account_may_have_an_odd_key(catalog: Catalog, key: str) -> None:
     gateway = open_gateway(catalog)
     quoted = "".join(f"%{byte:02x}" for byte in key.encode())
-    told = await ask(gateway.app, "GET", f"/_mock/accounts/{quoted}", host=b"localhost")
+    told = await call_raw(gateway.app, "GET", f"/_mock/accounts/{quoted}", host=b"localhost")
     assert (told.status, told.json["account"]) == (200, account_name(key))
 
 
@@ -433,9 +432,9 @@ async def test_time_ends_before_stamps_do(catalog: Catalog, provider: str) -> No
 async def test_a_page_of_another_origin_isrefused(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for origin in (b"https://evil.example", b"null", b"http://localhost:9999", b"http://[bad", b"\xff", b""):
-        said = await ask(gateway.app, "GET", "/_mock/health", [(b"origin", origin)], host=b"localhost")
+        said = await call_raw(gateway.app, "GET", "/_mock/health", [(b"origin", origin)], host=b"localhost")
         assert (said.status, set(said.json)) == (403, {"error", "pointer"})
-    own = await ask(
+    own = await call_raw(
         gateway.app, "GET", "/_mock/health", [(b"origin", b"http://localhost")], host=b"localhost"
     )
     assert own.status == 200
@@ -444,7 +443,7 @@ async def test_a_page_of_another_origin_isrefused(catalog: Catalog) -> None:
 @pytest.mark.parametrize("peer", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.7"])
 async def test_a_peer_that_is_not_on_this_machine_isrefused(catalog: Catalog, peer: str) -> None:
     gateway = open_gateway(catalog)
-    said = await ask(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=b"localhost")
+    said = await call_raw(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=b"localhost")
     assert said.status == 403
     assert "--admin-token" in said.json["error"]
 
@@ -453,7 +452,7 @@ async def test_a_peer_that_is_not_on_this_machine_isrefused(catalog: Catalog, pe
 @pytest.mark.parametrize("host", [b"localhost:8080", b"127.0.0.1", b"[::1]:8080", b"a.localhost", b""])
 async def test_a_peer_on_this_machine_is_let_in(catalog: Catalog, peer: str, host: bytes) -> None:
     gateway = open_gateway(catalog)
-    assert (await ask(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=host)).status == 200
+    assert (await call_raw(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=host)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -462,7 +461,7 @@ async def test_a_peer_on_this_machine_is_let_in(catalog: Catalog, peer: str, hos
 )
 async def test_a_name_that_somebody_made_lead_here_isrefused(catalog: Catalog, host: bytes) -> None:
     """DNS rebinding: the peer is this machine, but the name in Host gives the page away."""
-    said = await ask(open_gateway(catalog).app, "GET", "/_mock/health", host=host)
+    said = await call_raw(open_gateway(catalog).app, "GET", "/_mock/health", host=host)
     assert said.status == 403
 
 
@@ -488,7 +487,7 @@ async def test_a_person_may_follow_a_link_here_and_a_page_may_embed_nothing(
     path = "/_mock/health" if method == "GET" else "/_mock/reset"
     fetch = {"site": site, "mode": mode, "dest": dest}
     headers = [(f"sec-fetch-{name}".encode(), told.encode()) for name, told in fetch.items() if told]
-    said = await ask(open_gateway(catalog).app, method, path, headers, host=b"localhost")
+    said = await call_raw(open_gateway(catalog).app, method, path, headers, host=b"localhost")
     assert said.status == status
 
 
@@ -519,7 +518,7 @@ async def test_the_token_opens_the_door_to_everybody_who_shows_it_and_nobody_els
     ):
         headers = [] if token is None else [(b"authorization", token)]
         for client in (("192.0.2.7", 5), ("127.0.0.1", 5)):
-            said = await ask(
+            said = await call_raw(
                 gateway.app, "GET", "/_mock/health", headers, client=client, host=b"mock.example"
             )
             assert said.status == status
@@ -529,13 +528,13 @@ async def test_the_token_opens_the_door_to_everybody_who_shows_it_and_nobody_els
 async def test_the_token_does_not_open_the_door_to_another_origin(catalog: Catalog) -> None:
     gateway = open_gateway(catalog, admin_token="s3cret-token")
     headers = [(b"authorization", b"Bearer s3cret-token"), (b"origin", b"https://evil.example")]
-    assert (await ask(gateway.app, "GET", "/_mock/health", headers, host=b"mock.example")).status == 403
+    assert (await call_raw(gateway.app, "GET", "/_mock/health", headers, host=b"mock.example")).status == 403
 
 
 async def test_the_admin_api_is_not_in_the_journal_and_answers_no_other_paths(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for path in ("nothing", "jobs/", "health/", "clock/nothing", "../health"):
-        answer = await ask(gateway.app, "GET", f"/_mock/{path}", host=b"localhost")
+        answer = await call_raw(gateway.app, "GET", f"/_mock/{path}", host=b"localhost")
         assert answer.status == 404
         assert set(answer.json) == {"error", "pointer"}
     assert len(gateway.world.journal) == 0

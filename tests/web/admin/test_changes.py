@@ -6,8 +6,20 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import QUEUED_S, SPEED, STATUS, T2V, WHOLE_S, end, id_of, open_gateway, poll, submit
-from tests.support import Gateway, key_headers
+from tests.driving import (
+    QUEUED_S,
+    SPEED,
+    STATUS,
+    T2V,
+    WHOLE_S,
+    Gateway,
+    end,
+    id_of,
+    key_headers,
+    open_gateway,
+    poll,
+    submit,
+)
 from tests.web.admin.looking import do, get, refused, rows
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog

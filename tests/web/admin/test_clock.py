@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.gateway.asking import QUEUED_S, SPEED, WHOLE_S, open_gateway, submit
-from tests.support import Gateway
+from tests.driving import QUEUED_S, SPEED, WHOLE_S, Gateway, open_gateway, submit
 from tests.web.admin.looking import do, refused
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog

@@ -11,8 +11,7 @@ from openapi_spec_validator import validate
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from tests.gateway.asking import open_gateway
-from tests.support import Gateway
+from tests.driving import Gateway, open_gateway
 from tests.web.admin.looking import get
 from understudy_mock.catalog import Catalog
 from understudy_mock.version import __version__

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import id_of, submit
+from tests.driving import id_of, submit
 from tests.web.sockets import PATIENCE, Listening, listening
 from understudy_mock.catalog import Catalog
 from understudy_mock.web.admin.changes import MOST_FOLLOWERS

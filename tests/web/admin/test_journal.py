@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import end, id_of, open_gateway, poll, submit
-from tests.support import Gateway
+from tests.driving import Gateway, end, id_of, open_gateway, poll, submit
 from tests.web.admin.looking import get, refused
 from understudy_mock.catalog import Catalog
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.gateway.asking import end, id_of, open_gateway, poll, submit
-from tests.support import Gateway, key_headers
+from tests.driving import Gateway, end, id_of, key_headers, open_gateway, poll, submit
 from tests.web.admin.looking import get, refused
 from understudy_contracts.live import LiveJudge
 from understudy_mock.app import create_app

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.asking import open_gateway
+from tests.driving import open_gateway
 from tests.web.admin.looking import do, get, refused
 from tests.webhooks.receiving import Stage, staged
 from understudy_mock.catalog import Catalog
