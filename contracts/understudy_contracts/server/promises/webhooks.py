@@ -83,20 +83,19 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
     exchange = subject.submit(key, webhook=subject.inbox.url + path, mode=mode)
     if exchange.status == 400:
         raise NotReached(
-            "it accepts no http:// receiver; an Understudy does with --allow-http-webhooks: "
-            + exchange.content[:200].decode("utf-8", "replace")
+            "it accepts no http:// receiver: " + exchange.content[:200].decode("utf-8", "replace")
         )
     if exchange.status not in ACCEPTED:
         raise subject.refused(exchange)
-    job = subject.job_of(exchange).id
+    job_id = subject.job_of(exchange).id
     job = _Followed(exchange, key)
     deadline = time.monotonic() + target.patience
     polls = 0
     while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
         polls += 1
-        _settle(subject, job)
+        _settle(subject, job_id)
         came = subject.inbox.at(path)
-        polled = subject.poll(job, key)
+        polled = subject.poll(job_id, key)
         view = subject.see(polled)
         ended = view.final if view is not None and view.state else None
         _take(subject, job, came, ended=ended)
@@ -109,7 +108,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         subject.inbox.wait(path, len(job.callbacks) + (not job.final), _PATIENCE if not job.final else 0)
         later = 0.05 if target.is_understudy or not subject.first else _RESENT
         target.elapse(pause * 3 if target.pace == "manual" else later)
-        _settle(subject, job)
+        _settle(subject, job_id)
         _take(subject, job, subject.inbox.at(path), ended=True)
     return job
 
