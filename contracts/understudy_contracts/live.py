@@ -8,11 +8,14 @@ from typing import Any
 
 from understudy_contracts.conversation import as_text, plain, tell
 from understudy_contracts.findings import Finding, Severity
-from understudy_contracts.rules import judge
+from understudy_contracts.rules import RULES, judge
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.judging import Broken, Judge
 from understudy_mock.gateway.world import World
+
+_OF_THE_END = frozenset(rule.id for rule in RULES if rule.of_end)
+"""Rules that are not judged here: the client may still do what it has not done yet."""
 
 
 class LiveJudge(Judge):
@@ -45,6 +48,7 @@ class LiveJudge(Judge):
                 calls=one.exchanges,
             )
             for one in found
+            if one.id not in _OF_THE_END
         ]
 
     def tell(self, entries: Sequence[JournalEntry], broken: Sequence[Broken]) -> dict[str, Any]:

@@ -302,6 +302,7 @@ RULES = (
         _gave_up,
         premise=lambda talk: any(call.transient for call in talk.calls),
         timed=True,
+        of_end=True,
     ),
     Rule(
         "unbounded-retries",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from heapq import heapify, heappop, heappush
 from time import perf_counter
@@ -205,7 +205,7 @@ class Sender:
         """Whether deliveries are being sent again by `redeliver_all`."""
         return bool(self._again)
 
-    def redeliver_all(self, deliveries: Iterable[Delivery]) -> None:
+    def redeliver_all(self, deliveries: Sequence[Delivery]) -> None:
         """Begin to send deliveries once more, a few at a time; those forgotten meanwhile are left out."""
         left = iter(deliveries)
 
@@ -214,7 +214,7 @@ class Sender:
                 if self.log.get(delivery.id) is delivery:
                     await self.redeliver(delivery)
 
-        for _ in range(AGAIN_AT_ONCE):
+        for _ in deliveries[:AGAIN_AT_ONCE]:
             task = asyncio.get_running_loop().create_task(send_some())
             self._again.add(task)
             task.add_done_callback(self._again.discard)

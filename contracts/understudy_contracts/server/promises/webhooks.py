@@ -83,19 +83,20 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
     exchange = subject.submit(key, webhook=subject.inbox.url + path, mode=mode)
     if exchange.status == 400:
         raise NotReached(
-            "it accepts no http:// receiver: " + exchange.content[:200].decode("utf-8", "replace")
+            "it accepts no http:// receiver: "
+            + exchange.content[:200].decode("utf-8", "replace")
         )
     if exchange.status not in ACCEPTED:
         raise subject.refused(exchange)
-    job_id = subject.job_of(exchange).id
+    name = subject.job_of(exchange).id
     job = _Followed(exchange, key)
     deadline = time.monotonic() + target.patience
     polls = 0
     while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
         polls += 1
-        _settle(subject, job_id)
+        _settle(subject, name)
         came = subject.inbox.at(path)
-        polled = subject.poll(job_id, key)
+        polled = subject.poll(name, key)
         view = subject.see(polled)
         ended = view.final if view is not None and view.state else None
         _take(subject, job, came, ended=ended)
@@ -108,7 +109,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         subject.inbox.wait(path, len(job.callbacks) + (not job.final), _PATIENCE if not job.final else 0)
         later = 0.05 if target.is_understudy or not subject.first else _RESENT
         target.elapse(pause * 3 if target.pace == "manual" else later)
-        _settle(subject, job_id)
+        _settle(subject, name)
         _take(subject, job, subject.inbox.at(path), ended=True)
     return job
 
@@ -127,14 +128,14 @@ def _take(subject: Subject, job: _Followed, came: list[Callback], *, ended: bool
         job.callbacks.append((callback, view, ended))
 
 
-def _settle(subject: Subject, job: str) -> None:
+def _settle(subject: Subject, name: str) -> None:
     """Wait until what is due was sent, where the server tells."""
     if not subject.target.is_understudy:
         return
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         now = subject.target.now()
-        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(job)):
+        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(name)):
             return
         time.sleep(0.002)
 
