@@ -383,6 +383,7 @@ def _inbox_calls(world: World) -> Iterator[AdminCall]:
         "Receive a callback; an inbox exists from its first one on",
         Receiving(world.inboxes, world.clock).receive,
         body={},
+        answers={},
         refuses=(404, 413, 503),
     )
     yield AdminCall(
