@@ -137,6 +137,25 @@ REPORT_DIR = option(
     help="Write a report into this folder: an HTML page, JSON and JUnit.",
 )
 
+TRACE = option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="At the end, write what happened into this file: a track per job, for https://ui.perfetto.dev.",
+)
+
+
+def log_option(default: str | None, *, show_default: str | bool = True) -> click.Option:
+    """Return the option that says how a command logs the calls of its gateway."""
+    return option(
+        "--log",
+        type=click.Choice(["off", "lines", "json"]),
+        default=default,
+        show_default=show_default,
+        help="Print each call and each callback on stderr: as a line for people, or as JSON.",
+    )
+
+
 _LISTENING = (
     option("--host", default="127.0.0.1", help="Address to listen on."),
     option(

@@ -452,6 +452,13 @@ class Redactor:
             begin = len(clean)
         return clean[:begin] + _SEGMENT.sub(_unlike_a_key, clean[begin:])
 
+    def suspicious_text(self, text: str) -> str:
+        """Return a text without secrets, and without what looks like one.
+
+        For texts that quote a path, which is no whole address, and may be anything.
+        """
+        return _SEGMENT.sub(_unlike_a_key, self.text(text))
+
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
         """Return headers as text: all the names, and the values that cannot be secrets.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -64,6 +64,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     waited: float | None = None
     drift: int = 0
     connected: int = 0
+    why: str = ""
 
 
 class Journal:
@@ -75,6 +76,8 @@ class Journal:
         self._bytes = 0
         self.next_number = 1
         """The number that the next entry gets."""
+        self.listener: Callable[[JournalEntry], None] | None = None
+        """Is called with each new entry; it must not raise."""
 
     def append(self, entry: JournalEntry) -> None:
         """Keep an entry, whose number must be `next_number`, and drop the oldest for it."""
@@ -83,6 +86,8 @@ class Journal:
         self._bytes += entry.kept
         while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):
             self._bytes -= self._entries.popleft().kept
+        if self.listener is not None:
+            self.listener(entry)
 
     def since(self, number: int) -> Iterator[JournalEntry]:
         """Iterate over the entries from `number` on, oldest first."""
