@@ -94,7 +94,7 @@ def _in_order(events: Iterator[Event]) -> list[Event]:
 
 
 def _named(what: str, name: str, process: int, thread: int) -> Event:
-    return {"ph": "M", "name": what, "pid": process, "tid": thread, "ts": 0, "args": {"name": name}}
+    return {"ph": "M", "name": what, "pid": process, "tid": thread, "args": {"name": name}}
 
 
 def _job(job: Job, age: int, entries: list[JournalEntry], now: int, shown: Shown) -> Iterator[Event]:
