@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -129,7 +129,7 @@ async def observed(world: World, log: Form, trace: Path | None) -> AsyncIterator
 
     Enter before the world is served, so that the callbacks that it sends at its end are there, too.
     """
-    with call_log(world, log, colour=_stderr_takes_colours()):
+    with call_log(world, log, colour=takes_colours(sys.stderr)):
         yield
     if trace is not None:
         try:
@@ -144,11 +144,11 @@ def check_file(option: str, file: Path | None) -> None:
         raise CannotRun(f"{option} {file} cannot be written: {problem}")
 
 
-def _stderr_takes_colours() -> bool:
-    """Return whether stderr is a terminal with colours, and nobody has asked for none (no-color.org)."""
+def takes_colours(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal with colours, and nobody has asked for none (no-color.org)."""
     given = environment()
     plain = given.get("NO_COLOR") or given.get("TERM") == "dumb" or sys.platform == "win32"
-    return not plain and sys.stderr.isatty()
+    return not plain and stream.isatty()
 
 
 def open_standard_files() -> None:

@@ -1,7 +1,7 @@
 """The call log: a line on stderr for each call and each callback, as `--log lines` or `--log json` wants it.
 
-A line is made when its exchange enters the journal, and is kept until the next batch: a batch is written by
-a thread, so that a terminal that was stopped, or a pipe that nobody reads, never holds the gateway.
+Exchanges wait for the next batch, as to make many lines at once takes half the time. A batch is written by a
+thread, so that a terminal that was stopped, or a pipe that nobody reads, never holds the gateway.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from threading import Thread
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -33,6 +33,9 @@ MOST_WAITING = 10_000
 _EVERY = 0.05
 """Real seconds between two batches."""
 
+_AT_ONCE = 250
+"""Exchanges that wait at most until their lines are made: they may hold large bodies, and lines take time."""
+
 _LAST = 1.0
 """Real seconds that the last batch gets at the end."""
 
@@ -40,9 +43,7 @@ _STDERR = 2
 _WIDTH = 36
 """Characters of what was called: the names of nearly all operations fit."""
 
-_PLAIN, _DIM, _RED, _GREEN, _YELLOW, _MAGENTA, _CYAN = (
-    f"\x1b[{code}m" for code in ("0", "2", "31", "32", "33", "35", "36")
-)
+_PLAIN, _DIM, _RED, _GREEN, _YELLOW, _CYAN = (f"\x1b[{code}m" for code in ("0", "2", "31", "32", "33", "36"))
 _COLOURS = {2: _GREEN, 3: _CYAN, 4: _YELLOW}
 """By the first digit of the status; any other is red."""
 
@@ -58,8 +59,8 @@ def call_log(world: World, form: Form, *, colour: bool = False, write: Write | N
         return
     shown = Shown(lambda: known_keys(world))
     line = JsonLine(shown) if form == "json" else TextLine(shown, colour=colour)
-    batches = Batches(write or write_to_stderr, line.dropped)
-    world.journal.listener = lambda entry: batches.add(line(entry))
+    batches = Batches(line, write or write_to_stderr)
+    world.journal.listener = batches.add
     try:
         yield
     finally:
@@ -92,37 +93,39 @@ class TextLine:
         if second != self._second:
             self._second = second
             self._clock = time.strftime("%H:%M:%S", time.localtime(second))
-        words = self._shown(entry)
-        what = entry.operation or f"{entry.method} {words.address}"
-        note = words.why
-        if entry.kind == "delivery":
-            what, note = f"→ {what}", f"to {words.address}"
-        if words.error:
-            note = f"{note}: {words.error}" if note else words.error
+        what, note = entry.operation, ""
+        if not what or entry.why or entry.error or entry.kind == "delivery":
+            what, note = self._in_words(entry)
         played = entry.scenario
         if entry.fault:
             played = f"{played}: {entry.fault}" if played else entry.fault
-        when, status, took = f"{self._clock}.{ms:03d}", str(entry.status or "---"), f"{entry.duration:.1f} ms"
+        rest = f"{entry.duration:8.1f} ms"
+        if entry.job:
+            rest += f"  {entry.job}"
+        if played:
+            rest += f"  [{played}]"
+        if note:
+            rest += f"  {note}"
+        status = entry.status or "---"
+        line = f"{status}  {what:<{_WIDTH}} {rest}"
+        if not line.isprintable():
+            line = printable(" ".join(line.split()))
         if self._colour:
             hue = _COLOURS.get(entry.status // 100, _RED)
-            when, status = f"{_DIM}{when}{_PLAIN}", f"{hue}{status}{_PLAIN}"
-        line = f"{when}  {status}  {_one_line(what):<{_WIDTH}} {took:>10}"
-        if entry.job:
-            line += f"  {_one_line(entry.job)}"
-        if played:
-            played = _one_line(played)
-            line += f"  [{_MAGENTA}{played}{_PLAIN}]" if self._colour else f"  [{played}]"
-        if note:
-            line += f"  {note}"
-        return line
+            return f"{_DIM}{self._clock}.{ms:03d}{_PLAIN}  {hue}{line[:3]}{_PLAIN}{line[3:]}"
+        return f"{self._clock}.{ms:03d}  {line}"
+
+    def _in_words(self, entry: JournalEntry) -> tuple[str, str]:
+        """Return what was called, and what is to say of it."""
+        words = self._shown(entry)
+        if entry.kind == "delivery":
+            return f"→ {entry.operation}", f"to {words.address}{words.error and f': {words.error}'}"
+        note = f"{words.why}; {words.error}" if words.why and words.error else words.why or words.error
+        return entry.operation or f"{entry.method} {words.address}", note
 
     def dropped(self, count: int) -> str:
         """Return the line that says how many lines are missing."""
         return f"… {count} lines were dropped: they came faster than they were read"
-
-
-def _one_line(text: str) -> str:
-    return text if text.isprintable() else printable(" ".join(text.split()))
 
 
 class _Record(msgspec.Struct, omit_defaults=True):
@@ -183,16 +186,26 @@ class JsonLine:
         return self._encode({"dropped": count}).decode()
 
 
-class Batches:
-    """Lines on their way out, at most `MOST_WAITING`.
+class Line(Protocol):
+    """What makes lines."""
 
-    `add` is called inside one event loop, `write` in a thread of its own, once at a time. `dropped` makes the
-    line about those that were too many.
+    def __call__(self, entry: JournalEntry) -> str:
+        """Return the line of an exchange, without its end."""
+
+    def dropped(self, count: int) -> str:
+        """Return the line that says how many lines are missing."""
+
+
+class Batches:
+    """Exchanges and lines on their way out.
+
+    `add` is called inside one event loop, `write` in a thread of its own, once at a time.
     """
 
-    def __init__(self, write: Write, dropped: Callable[[int], str]) -> None:
+    def __init__(self, line: Line, write: Write) -> None:
+        self._line = line
         self._write = write
-        self._about_dropped = dropped
+        self._entries: list[JournalEntry] = []
         self._lines: list[str] = []
         self._dropped = 0
         self._failed = 0
@@ -203,14 +216,13 @@ class Batches:
         self._thread = Thread(target=self._write_batches, name="call-log", daemon=True)
         self._thread.start()
 
-    def add(self, line: str) -> None:
-        """Write a line soon, or count it where too many wait."""
-        if len(self._lines) >= MOST_WAITING:
-            self._dropped += 1
-            return
-        self._lines.append(line)
+    def add(self, entry: JournalEntry) -> None:
+        """Write the line of an exchange soon, or count it where too many wait."""
+        self._entries.append(entry)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_EVERY, self._hand_over)
+        elif len(self._entries) >= _AT_ONCE:
+            self._make_lines()
 
     def close(self) -> None:
         """Write what is left, if it is taken within a second."""
@@ -220,8 +232,15 @@ class Batches:
         self._handed.put(None)
         self._thread.join(_LAST)
 
+    def _make_lines(self) -> None:
+        room = MOST_WAITING - len(self._lines)
+        self._lines += map(self._line, self._entries[:room])
+        self._dropped += max(0, len(self._entries) - room)
+        self._entries.clear()
+
     def _hand_over(self) -> None:
         if self._is_busy:  # the last batch was not taken yet
+            self._make_lines()
             self._timer = asyncio.get_running_loop().call_later(_EVERY, self._hand_over)
             return
         self._timer = None
@@ -231,9 +250,10 @@ class Batches:
         self._handed.put(self._batch())
 
     def _batch(self) -> list[str]:
+        self._make_lines()
         batch, self._lines = self._lines, []
         if self._dropped:
-            batch.append(self._about_dropped(self._dropped))
+            batch.append(self._line.dropped(self._dropped))
             self._dropped = 0
         return batch
 
