@@ -21,6 +21,7 @@ from understudy_mock.commands.common import (
     warn_of_network,
 )
 from understudy_mock.commands.run import run_command
+from understudy_mock.extension import live_judge
 from understudy_mock.har.recording import Recording, RecordingError
 from understudy_mock.options import (
     TRACE,
@@ -140,7 +141,7 @@ async def _serve_replay(world: Replay, host: str, port: int, log: Form, trace: P
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals())
         await stack.enter_async_context(observed(world, log, trace))
-        await stack.enter_async_context(serving(create_app(world=world), listener))
+        await stack.enter_async_context(serving(create_app(world=world, judge=live_judge), listener))
         click.echo(address_of(listener))
         sys.stdout.flush()
         click.echo("\n".join([*warn_of_network(listener), "Ctrl-C ends it."]), err=True)

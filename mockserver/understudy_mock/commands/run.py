@@ -19,6 +19,7 @@ from understudy_mock.commands.common import (
     observed,
     open_standard_files,
 )
+from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.har.write import known_keys, save_har
 from understudy_mock.options import (
@@ -132,7 +133,7 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
     # Imported here: certificates take longer to import than all the rest, and `serve` needs none.
     from understudy_mock.intercept import intercepting, run_child, summarise
 
-    app = create_app(world=world)
+    app = create_app(world=world, judge=live_judge)
     hosts = world.catalog.every_host
     try:
         async with intercepting(app, hosts, environment_of_children(), offline=offline) as intercepted:

@@ -23,6 +23,7 @@ from understudy_mock.commands.common import (
     open_standard_files,
     warn_of_network,
 )
+from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.options import (
     TRACE,
@@ -85,7 +86,7 @@ def serve(
     url = address_of(listener)
 
     async def serve_until_signal() -> None:
-        app = create_app(world=world)
+        app = create_app(world=world, judge=live_judge)
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(observed(world, log, trace))
