@@ -40,6 +40,7 @@ from understudy_mock.web.admin.table import (
     record,
     routes_of,
 )
+from understudy_mock.web.admin.trace import Trace
 from understudy_mock.web.admin.webhooks import Webhooks
 from understudy_mock.webhooks import DeliveryState, Sender
 
@@ -317,6 +318,13 @@ def _table(
         "GET", "journal.har", "The same as a HAR document", journal.har, query=wanted, refuses=(400,)
     )
     yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
+    yield AdminCall(
+        "GET",
+        "trace.json",
+        "What has happened, as Chrome trace events for https://ui.perfetto.dev: a track for each job",
+        Trace(world).whole,
+        answers=record(traceEvents=list_of(record(ph=TEXT, name=TEXT))),
+    )
     accounts = Accounts(world)
     yield AdminCall(
         "GET",
