@@ -1,5 +1,5 @@
 // The page: one bar, six views, one panel. The feed comes in, and what is looked at is brought up to date.
-import { $, count, counted, h, mark, options, say, time } from "./dom.js";
+import { $, count, h, mark, options, say, time } from "./dom.js";
 import { api, ask, feed, keepToken, now, start, takeToken } from "./feed.js";
 import { update as updatePanel } from "./panel.js";
 import { isUnsent, signOf, store } from "./store.js";
@@ -18,18 +18,18 @@ const STATES = {
 	callbacks: ["planned", "retrying", "delivered", "given_up", "paused", "refused"],
 };
 const THEME = "understudy-theme";
-const page = document.documentElement, main = $("main");
+const page = document.documentElement, main = $("main"), text = $("#text"), state = $("#state"), account = $("#account"), notice = $("#notice");
 const links = VIEWS.map((view) => h("a", view[0].toUpperCase() + view.slice(1)));
-$("nav").append(...links);
 let due = false, second = "";
 
+$("nav").append(...links);
 takeToken();
 theme(localStorage.getItem(THEME));
-$("#text").addEventListener("input", (event) => go({ text: event.target.value }, true));
-for (const name of ["state", "account"]) $("#" + name).addEventListener("change", (event) => go({ [name]: event.target.value }));
+text.addEventListener("input", () => go({ text: text.value }, true));
+state.addEventListener("change", () => go({ state: state.value }));
+account.addEventListener("change", () => go({ account: account.value }));
 $("#theme").addEventListener("click", () => theme(isDark() ? "light" : "dark"));
-$("#advance").addEventListener("click", ({ target }) => {
-	const { to } = target.dataset;
+$("#advance").addEventListener("click", ({ target: { dataset: { to } } }) => {
 	if (to) act("clock/advance", "POST", to === "next" ? { to } : { seconds: Number(to) }, (told) => `The clock says ${told.now}.`);
 });
 $("#pause").addEventListener("click", () => {
@@ -41,34 +41,26 @@ $("#lock").addEventListener("submit", (event) => {
 	event.preventDefault();
 	keepToken($("#token").value);
 	$("#token").value = "";
-	unlock();
+	open();
 });
 addEventListener("keydown", (event) => {
-	if (event.key !== "/" || /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "")) return;
+	if (event.key !== "/" || /INPUT|TEXTAREA|SELECT/.test(document.activeElement?.tagName ?? "")) return;
 	event.preventDefault();
-	$("#text").focus();
+	text.focus();
 });
-addEventListener("hashchange", () => {
-	const before = location.hash;
-	takeToken();
-	if (location.hash !== before) unlock();
-});
+addEventListener("hashchange", () => takeToken() && open());
 follow(changed);
 start(changed);
-hello();
+open();
 frame();
 
-function unlock() {
-	feed.status = "starting";
+/** Begin to ask, with the token if there is one. */
+async function open() {
+	feed.status = "";
 	ask();
-	hello();
-}
-
-async function hello() {
-	const told = await Promise.all([api("health"), api("settings")]).catch(() => null);
-	if (!told) return; // the bar says that there is no answer
-	say($("#version"), told[0].version);
-	page.dataset.files = told[1].media_url ?? "";
+	const [health, settings] = await Promise.all([api("health"), api("settings")]).catch(() => []);
+	say($("#version"), health?.version ?? "");
+	page.dataset.files = settings?.media_url ?? "";
 }
 
 /** Bring up to date what is looked at, once a frame. */
@@ -79,48 +71,43 @@ function changed() {
 
 function show() {
 	due = false;
-	const view = views[ui.view];
+	const view = views[ui.view], states = STATES[ui.view];
 	if (main.firstChild !== view.element) main.replaceChildren(view.element);
-	document.title = `${links[VIEWS.indexOf(ui.view)].textContent} · Understudy`;
 	links.forEach((link, index) => {
 		link.href = address({ view: VIEWS[index], state: "", open: "" });
-		if (VIEWS[index] === ui.view) mark(link, "aria-current", "page");
-		else link.removeAttribute("aria-current");
+		mark(link, "aria-current", VIEWS[index] === ui.view ? "page" : "false");
 	});
-	const states = STATES[ui.view];
-	$("#text").hidden = !states && ui.view !== "findings";
-	if (document.activeElement !== $("#text")) $("#text").value = ui.text;
-	$("#state").hidden = !states;
-	options($("#state"), [["", "any state"], ...(states ?? []).map((name) => [name, signOf(name)])]);
-	$("#state").value = ui.state;
-	options($("#account"), [["", "all accounts"], ...[...store.accounts.keys()].slice(-200).sort()]);
-	$("#account").value = ui.account;
-	const notes = Object.entries(store.notes).map(([what, number]) => `${count(number)} ${what}.`);
-	const notice = feed.status === "lost" ? "The gateway does not answer. This page asks again every two seconds."
-		: feed.paused ? "Paused: the gateway goes on, this page does not." : notes.join(" ");
-	$("#notice").hidden = !notice;
-	say($("#notice"), notice);
+	document.title = `${ui.view} · Understudy`;
+	text.hidden = !states && ui.view !== "findings";
+	if (document.activeElement !== text) text.value = ui.text;
+	state.hidden = !states;
+	options(state, [["", "any state"], ...(states ?? []).map((name) => [name, /[A-Z_]|ed$/.test(name) ? signOf(name) : name])]);
+	state.value = ui.state;
+	options(account, [["", "all accounts"], ...[...store.accounts.keys()].slice(-200).sort()]);
+	account.value = ui.account;
+	say(notice, feed.status === "lost" ? "The gateway does not answer. This page asks again every two seconds." : feed.paused ? "Paused: the gateway goes on, this page does not."
+		: Object.entries(store.notes).map(([what, number]) => `${count(number)} ${what}.`).join(" "));
+	notice.hidden = !notice.textContent;
 	page.dataset.status = feed.status;
 	$("#lock").hidden = feed.status !== "locked";
-	say($("#pace"), feed.pace === "clock" ? `${feed.speed}× speed` : `${feed.pace} pace`);
 	$("#advance").hidden = feed.pace !== "manual";
-	say($("#pause"), feed.paused ? "▶ Resume" : "⏸ Pause");
+	say($("#pace"), feed.pace === "clock" ? `${feed.speed}× speed` : `${feed.pace} pace`);
+	say($("#pause"), feed.paused ? "▶ Resume" : "‖ Pause");
 	counts();
 	view.update();
 	updatePanel();
 }
 
 function counts() {
-	const moving = store.moving(now());
-	const lost = [...store.deliveries.values()].filter(isUnsent).length;
-	say($("#counts"), [moving && `${count(moving)} moving`, counted(store.jobs.size, "job"), counted(store.calls.size, "call"), lost && `✗ ${counted(lost, "callback")} failed`].filter(Boolean).join(" · "));
+	const moving = store.moving(now()), lost = [...store.deliveries.values()].filter(isUnsent).length;
+	say($("#counts"), [moving && `${count(moving)} moving`, count(store.jobs.size, "job"), count(store.calls.size, "call"), lost && `✗ ${count(lost, "callback")} failed`].filter(Boolean).join(" · "));
 }
 
 function frame() {
-	const text = feed.now ? time(now()) : "";
-	if (text !== second) {
-		second = text;
-		say($("#clock"), text);
+	const clock = feed.now ? time(now(), 0) : "";
+	if (clock !== second) {
+		second = clock;
+		say($("#clock"), clock);
 		counts();
 	}
 	if (ui.view === "jobs") tick();
@@ -128,14 +115,11 @@ function frame() {
 }
 
 function isDark() {
-	return page.dataset.theme ? page.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+	return (page.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "")) === "dark";
 }
 
 function theme(chosen) {
-	if (chosen) {
-		page.dataset.theme = chosen;
-		localStorage.setItem(THEME, chosen);
-	}
+	if (chosen) localStorage.setItem(THEME, page.dataset.theme = chosen);
 	mark($("#theme"), "aria-label", isDark() ? "Light theme" : "Dark theme");
 	say($("#theme"), isDark() ? "☀" : "☾");
 }

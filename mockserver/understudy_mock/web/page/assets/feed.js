@@ -12,20 +12,22 @@ const TOKEN = "understudy-token";
 export const base = new URL("./", location.origin + location.pathname);
 export const root = new URL("../", base);
 
-/** `status` is starting, live, lost or locked; `asked` is when `now` was known. */
-export const feed = { status: "starting", paused: false, pace: "clock", speed: 1, run: "", next: 0, now: 0, asked: 0, busy: 0 };
+/** `status` is live, lost or locked; `asked` is when `now` was known. */
+export const feed = { status: "", paused: false, pace: "clock", speed: 1, run: "", next: 0, now: 0, asked: 0, busy: 0 };
 
 /** Return the gateway's present in ms since the epoch. */
 export const now = () => feed.now + (feed.pace === "manual" || feed.paused || feed.status !== "live" ? 0 : performance.now() - feed.asked);
 
-/** Keep the token of `#token=T` for this tab, and take it out of the address. */
+export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
+
+/** Keep the token of `#token=T` for this tab, and take it out of the address. Returns whether there was one. */
 export function takeToken() {
 	const [, token] = /^#token=(.*)$/.exec(location.hash) ?? [];
-	if (token === undefined) return;
+	if (!token) return false;
 	keepToken(decodeURIComponent(token));
 	history.replaceState(null, "", location.pathname);
+	return true;
 }
-export const keepToken = (token) => sessionStorage.setItem(TOKEN, token);
 
 /** Call the admin API. Throws an Error that says what was wrong. @returns {Promise<any>} */
 export async function api(path, method = "GET", body = undefined) {
@@ -39,8 +41,8 @@ export async function api(path, method = "GET", body = undefined) {
 	});
 	const told = await answer.json();
 	if (answer.ok) return told;
-	if (answer.status === 403 && /admin token/.test(told.error)) feed.status = "locked";
-	throw new Error(clean(`${told.pointer ? told.pointer + ": " : ""}${told.error}`, 999));
+	if (/admin token/.test(told.error)) feed.status = "locked";
+	throw new Error(clean(`${told.pointer && told.pointer + ": "}${told.error}`, 999));
 }
 
 /** Quote a text for a shell. */
@@ -49,7 +51,7 @@ export const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 /** Return the same call as a line for a shell. */
 export const curl = (path, method, body) => `curl -X ${method} ${quote(new URL(path, base).href)}`
 	+ (sessionStorage.getItem(TOKEN) ? ' -H "Authorization: Bearer $TOKEN"' : "")
-	+ (body === undefined ? "" : ` -d ${quote(JSON.stringify(body))}`);
+	+ (body ? ` -d ${quote(JSON.stringify(body))}` : "");
 
 let timer, asking, changed;
 
@@ -85,7 +87,7 @@ function take({ run, now, speed, pace, gone, next, restarted, changes }) {
 	}
 	Object.assign(feed, { run, now, speed, pace, status: "live", asked: performance.now() });
 	if (other && !restarted) return 0;
-	if (gone > feed.next) store.missed(gone - feed.next);
+	if (gone > feed.next) store.missed(gone - feed.next, "older changes are not kept by the gateway");
 	feed.next = next;
 	for (const row of changes) store.apply(row);
 	store.trim();

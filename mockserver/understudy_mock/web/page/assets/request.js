@@ -1,5 +1,5 @@
 // One submit as it is sent from here, and as lines of curl, Python and JavaScript. The key is never in these.
-import { code, counted, h, pretty, tabs } from "./dom.js";
+import { code, count, h, pretty, tabs } from "./dom.js";
 import { api, quote, root } from "./feed.js";
 
 let asked;
@@ -32,7 +32,6 @@ export function snippets({ method, url, headers, body }) {
 }
 
 /** Return both sides of an exchange of the journal. */
-export const exchange = ({ request, response }) => [["Request", request, request.postData?.text], ["Answer", response, response.content?.text]].map(([name, { headers = [] }, text]) =>
-	h("section", h("h3", name),
-		headers.length > 0 && h("details", h("summary", counted(headers.length, "header")), code(headers.map((one) => `${one.name}: ${one.value}`).join("\n"), `${name} headers`)),
-		text ? code(pretty(text), `${name} body`) : h("p.dim", "no body")));
+export const exchange = ({ request, response }) => [["Request", request, request.postData?.text], ["Answer", response, response.content?.text]].map(([name, { headers }, text]) => h("section", h("h3", name),
+	headers.length > 0 && h("details", h("summary", count(headers.length, "header")), code(headers.map((one) => `${one.name}: ${one.value}`).join("\n"), `${name} headers`)),
+	text ? code(pretty(text), `${name} body`) : h("p.dim", "no body")));

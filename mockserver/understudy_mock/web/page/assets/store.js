@@ -4,24 +4,21 @@
 
 const MOST = 20_000; // jobs, calls and callbacks kept, of each
 const MOST_MARKS = 100; // calls that one bar shows
-const FINAL = ["COMPLETED", "FAILED", "ERROR", "CANCELED"];
 
 /** The sign and word of each state: colour is never alone. */
-export const SIGNS = {
+const SIGNS = {
 	QUEUED: "◷ Queued", PROCESSING: "▶ Processing", COMPLETED: "✓ Completed", FAILED: "✗ Failed", ERROR: "⚠ Error", CANCELED: "⊘ Canceled",
-	planned: "◷ Planned", retrying: "↻ Retrying", delivered: "✓ Delivered", given_up: "✗ Given up", paused: "⏸ Paused", refused: "⊘ Refused",
+	planned: "◷ Planned", retrying: "↻ Retrying", delivered: "✓ Delivered", given_up: "✗ Given up", paused: "‖ Paused", refused: "⊘ Refused",
 };
 export const signOf = (state) => SIGNS[state] ?? `? ${state}`;
-export const isFinal = (state) => FINAL.includes(state);
+export const isFinal = (state) => ["COMPLETED", "FAILED", "ERROR", "CANCELED"].includes(state);
 export const isUnsent = (one) => ["given_up", "paused", "refused"].includes(one.state);
 export const wentWrong = (call) => call.fault || !call.status || call.status >= 400;
 
 /** Return how far into its life a job is, in ms, and its state then, from the plan alone. */
 export const ageOf = (job, at) => job.by === "polls" ? job.at ?? 0 : at - job.created;
-export function stateOf(/** @type {Job} */ job, at) {
-	const age = ageOf(job, at);
-	return (job.steps.findLast(([ms]) => ms <= age) ?? job.steps[0])[1];
-}
+export const stateOf = (/** @type {Job} */ job, at) => (job.steps.findLast(([ms]) => ms <= ageOf(job, at)) ?? job.steps[0])[1];
+export const planOf = (job) => job.steps.map(([ms, name]) => `${signOf(name).slice(2)} at ${(ms / 1000).toFixed(1)} s`).join(", ");
 
 class Store {
 	/** @type {Map<string, Job>} */
@@ -35,11 +32,11 @@ class Store {
 	/** @type {Map<string, import("./types").Marks>} */
 	marks = new Map(); // what happened to a job
 	open = new Set(); // jobs that may not have ended
-	notes = {};
+	notes = {}; // what was dropped, and how many of it
 	version = 0;
 
 	/** Forget everything, or what one account has done. */
-	clear(account = undefined) {
+	clear(account = "") {
 		for (const map of [this.jobs, this.calls, this.deliveries, this.accounts]) {
 			for (const [id, one] of map) if (!account || one.account === account) map.delete(id);
 		}
@@ -48,7 +45,7 @@ class Store {
 		this.notes = {};
 	}
 
-	missed(number, what = "older changes are not kept by the gateway") {
+	missed(number, what) {
 		this.notes[what] = (this.notes[what] ?? 0) + number;
 	}
 
@@ -56,8 +53,8 @@ class Store {
 	apply(row) {
 		this.version++;
 		const { kind, id, job, account } = row;
-		if (kind === "account") this.accounts.set(account, row);
-		else if (account && kind !== "reset" && !this.accounts.has(account)) this.accounts.set(account, { account });
+		if (kind === "reset") return this.clear(account);
+		if (account && (kind === "account" || !this.accounts.has(account))) this.accounts.set(account, kind === "account" ? row : { account });
 		if (kind === "job" && row.gone) {
 			if (this.jobs.delete(id)) this.missed(1, "jobs were forgotten by the gateway (--keep-jobs)");
 			this.marks.delete(id);
@@ -72,12 +69,11 @@ class Store {
 			this.deliveries.set(id, row);
 			if (job) this.marksOf(job).deliveries.set(id, row);
 		} else if (kind === "inbox") this.inboxes.set(row.name, row);
-		else if (kind === "reset") this.clear(account);
 	}
 
 	marksOf(id) {
 		const marks = this.marks.get(id) ?? { calls: [], deliveries: new Map() };
-		if (marks.calls.length > MOST_MARKS) marks.calls.shift();
+		if (marks.calls.length > MOST_MARKS) marks.calls.splice(1, 1);
 		this.marks.set(id, marks);
 		return marks;
 	}
@@ -85,7 +81,7 @@ class Store {
 	/** Let go of the oldest rows beyond the bounds. */
 	trim() {
 		for (const name of ["jobs", "calls", "deliveries", "marks"]) {
-			const over = this[name].size - (name === "marks" ? 2 * MOST : MOST);
+			const over = this[name].size - MOST;
 			if (over <= 0) continue;
 			for (const key of [...this[name].keys()].slice(0, over)) this[name].delete(key);
 			if (name !== "marks") this.missed(over, `older ${name} have left this page`);

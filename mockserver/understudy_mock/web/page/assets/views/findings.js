@@ -1,12 +1,12 @@
 // Findings: the rules that clients have broken so far, with what to do about it.
-import { counted, h, say } from "../dom.js";
+import { count, h, put, say, stack } from "../dom.js";
 import { api } from "../feed.js";
 import { store } from "../store.js";
-import { link, ui } from "../ui.js";
+import { link, matches, ui } from "../ui.js";
 
 const MOST = 100; // findings shown
 const EVERY = 2000; // ms between two questions
-const head = h("p.lead", { role: "status" }, "Judging …"), list = h("div.stack");
+const head = h("p.lead", { role: "status" }, "Judging …"), list = stack();
 let key = "", asked = -EVERY;
 
 export const view = {
@@ -17,23 +17,19 @@ export const view = {
 		asked = performance.now();
 		key = present;
 		try {
-			show(await api(`findings${ui.account && "?account=" + ui.account}`));
+			const { calls, findings, judging } = await api(`findings${ui.account && "?account=" + ui.account}`);
+			if (judging) key = "";
+			const found = findings.filter(matches);
+			say(head, !calls ? "No call to judge yet. Rules look at what a client does over several calls."
+				: `${count(calls, "call")} judged; ${found.length ? count(found.length, "finding") : "✓ no rule is broken"}.${found.length > MOST ? ` The first ${MOST} are shown.` : ""}`);
+			put(list, found.slice(0, MOST).map(card));
 		} catch (error) {
 			say(head, `Nothing is judged. ${error.message}`);
-			list.replaceChildren();
+			put(list);
 		}
 	},
 };
 
-function show({ calls, findings, judging }) {
-	if (judging) key = "";
-	const found = findings.filter((one) => JSON.stringify(one).toLowerCase().includes(ui.text.toLowerCase()));
-	const judged = `${counted(calls, "call")} judged; `;
-	say(head, !calls ? "No call to judge yet. Rules look at what a client does over several calls."
-		: found.length ? `${judged}${counted(found.length, "finding")}${found.length > MOST ? `, of which ${MOST} are shown` : ""}.` : `✓ ${judged}no rule is broken.`);
-	list.replaceChildren(...found.slice(0, MOST).map((one) => h("article.card", { "data-state": one.severity },
-		h("h2", h("span.badge", `${one.severity === "MUST" ? "✗" : "!"} ${one.severity}`), ` ${one.rule}`),
-		h("p", one.text ?? one.summary),
-		one.advice && h("p", h("b", "Do: "), one.advice),
-		h("p.dim", (one.calls ?? []).slice(0, 8).map((number) => [link(`#${number}`, `call:${number}`), " "]), one.job && link(one.job, `job:${one.job}`), one.source && ` · ${one.source}`))));
-}
+const card = (one) => h("article.card", { "data-state": one.severity }, h("h2", h("span.badge", `${one.severity === "MUST" ? "✗" : "!"} ${one.severity}`), ` ${one.rule}`),
+	h("p", one.text ?? one.summary), one.advice && h("p", h("b", "Do: "), one.advice),
+	h("p.dim", one.calls?.slice(0, 8).map((number) => [link(`#${number}`, `call:${number}`), " "]), one.job && link(one.job, `job:${one.job}`), one.source && ` · ${one.source}`));

@@ -1,20 +1,18 @@
 // Try: submit something by hand. The key is in its field and nowhere else.
-import { clean, code, field, h, named, options, pretty, say, select } from "../dom.js";
+import { code, field, h, input, named, options, pretty, put, row, say, select } from "../dom.js";
 import { api, ask, base } from "../feed.js";
 import { models, requestOf, snippets } from "../request.js";
-import { address } from "../ui.js";
+import { link } from "../ui.js";
 
-const model = select("model", [], choose), scenario = select("scenario", []);
+const model = select("model", [], choose), scenario = select("scenario", []), hook = input("hook", { type: "checkbox" });
 const about = h("p.dim"), result = h("div", { "aria-live": "polite" }), same = h("div");
-const body = h("textarea", { name: "body", rows: 12, spellcheck: "false" });
-const key = h("input", { name: "key", type: "password", autocomplete: "off", placeholder: "any-key" });
-const hook = h("input", { name: "hook", type: "checkbox" });
+const body = h("textarea", { name: "body", rows: 12, spellcheck: "false" }), key = input("key", { type: "password", placeholder: "any-key" });
 let ready;
 
 export const view = {
 	element: h("div.page", h("h1.sr", "Try"), h("div.cards",
-		h("form.card.stack", send, h("h2", "Submit"), field("Model", model), about, field("Body", body),
-			h("div.row", field("Key", key), field("Scenario of this call", scenario)), h("label.row", hook, "Callback to the inbox “try”"), h("div.row", h("button.main", "Send"))),
+		h("form.card.stack", send, h("h2", "Submit"), field("Model", model), about, field("Body", body), row(field("Key", key), field("Scenario of this call", scenario)),
+			h("label.row", hook, "Callback to the inbox “try”"), row(h("button.main", "Send"))),
 		h("section.card.stack", h("h2", "The answer"), result, same))),
 	update() {
 		ready ??= load().catch(() => (ready = undefined));
@@ -30,10 +28,10 @@ async function load() {
 
 const chosen = async () => (await models()).find((one) => one.id === model.value);
 
-async function choose() {
+async function choose(event, text) {
 	const { example, summary, price_usd, seconds, webhook } = await chosen();
-	body.value = pretty(example);
-	say(about, clean(`${summary ?? ""} ${price_usd ? `$${price_usd} a job; ` : ""}${seconds[0] + seconds[1]} provider seconds.`));
+	body.value = pretty(text ?? example);
+	say(about, `${summary ?? ""} $${price_usd} a job, ${seconds[0] + seconds[1]} provider seconds.`);
 	hook.disabled = !webhook;
 	showSame();
 }
@@ -43,28 +41,23 @@ export async function again(id, text) {
 	view.update();
 	await ready;
 	model.value = id;
-	await choose();
-	body.value = pretty(text);
-	showSame();
+	await choose(null, text);
 	body.focus();
 }
 
 const requested = async (shown) => requestOf(await chosen(), body.value, shown, hook.checked && !hook.disabled ? new URL("inbox/try", base).href : "", scenario.value);
-
-async function showSame() {
-	same.replaceChildren(snippets(await requested("$KEY")));
-}
+const showSame = async () => put(same, snippets(await requested("$KEY")));
 
 async function send() {
 	const { url, ...request } = await requested(key.value || key.placeholder);
-	result.replaceChildren(h("p.dim", "Sent; the answer is awaited …"));
+	put(result, h("p.dim", "Sent; the answer is awaited …"));
 	try {
 		const answer = await fetch(url, { ...request, cache: "no-store" });
 		const text = await answer.text();
 		const [, id] = /"(?:request_id|id)"\s*:\s*"([^"]+)"/.exec(text) ?? [];
-		result.replaceChildren(h("h3", `${answer.ok ? "✓" : "✗"} ${answer.status}`), answer.ok && id ? h("a", { href: address({ view: "jobs", open: `job:${id}` }) }, "See the job") : "", code(pretty(text), "the answer"));
+		put(result, h("h3", `${answer.ok ? "✓" : "✗"} ${answer.status}`), answer.ok && id && link("See the job", `job:${id}`, "jobs"), code(pretty(text), "the answer"));
 	} catch {
-		result.replaceChildren(h("h3", "⚡ No answer"), h("p", "The connection ended first. A scenario can ask for that."));
+		put(result, h("h3", "⚠ No answer"), h("p", "The connection ended first. A scenario can ask for that."));
 	}
 	ask();
 }
