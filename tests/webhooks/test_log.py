@@ -11,7 +11,7 @@ from understudy_mock.domain.clock import iso_ms
 
 WHOLE = 3.7
 FIELDS = {"id", "job_id", "url", "event", "due_at", "state", "attempts"}
-ATTEMPT = {"at", "status", "latency_ms", "error"}
+ATTEMPT = {"at", "status", "latency_ms", "error", "call"}
 
 
 async def test_a_delivery_is_shown_from_the_plan_to_the_end(catalog: Catalog) -> None:

@@ -45,7 +45,8 @@ class Call(msgspec.Struct):
     `is_heard` returns, in any thread, whether the caller still waits for its answer.
     `origin` and `media_origin` begin the absolute addresses in answers to this caller. What the
     decisions learn on their way (`key`, `account`, `job`, `scenario`, `warnings`) is kept for the journal;
-    `quirks` are those of the account and the scenario, `price` is in micro-USD.
+    `quirks` are those of the account and the scenario, `price` is in micro-USD. `why` says why the call was
+    refused.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Call(msgspec.Struct):
     quirks: frozenset[str] = frozenset()
     price: int = 0
     warnings: list[str] = []
+    why: str = ""
 
     def under(self, scenario: Scenario) -> None:
         """Note the scenario that the call is under."""

@@ -110,6 +110,8 @@ class ManualClock(Clock):
     def __init__(self, start: int = 1_790_000_000_000) -> None:
         self._now = start
         self._moved = asyncio.Event()
+        self.when_moved: Callable[[], None] | None = None
+        """Called after each move."""
 
     def now(self) -> int:
         return self._now
@@ -152,9 +154,12 @@ class ManualClock(Clock):
         raise TimeoutError
 
     def _set(self, instant: int) -> None:
+        moves = instant != self._now
         self._now = instant
         self._moved.set()
         self._moved = asyncio.Event()
+        if moves and self.when_moved is not None:
+            self.when_moved()
 
 
 def iso_ms(instant: int) -> str:

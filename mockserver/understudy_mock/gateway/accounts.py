@@ -10,6 +10,7 @@ from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.limits import Limit, Window
 from understudy_mock.domain.money import Wallet, micro_usd
 from understudy_mock.domain.scenario import Scenario
+from understudy_mock.gateway.changes import Changes
 from understudy_mock.settings import MAX_ACCOUNTS
 
 KEPT_BODIES = 100_000
@@ -90,8 +91,9 @@ class Account:
 class Accounts:
     """Every account in use, bounded in number and in length: the least recently used is forgotten first."""
 
-    def __init__(self, balance: float | None, rate_limit: str | None) -> None:
+    def __init__(self, balance: float | None, rate_limit: str | None, changes: Changes | None = None) -> None:
         self._balance = balance
+        self._changes = changes
         self._rate_limit = rate_limit
         self._accounts: OrderedDict[str, Account] = OrderedDict()
         self._by_name: dict[str, Account] = {}
@@ -105,12 +107,18 @@ class Accounts:
         if account is None:
             account = self._accounts[key] = self._make(key)
             self._by_name[account.name] = account
+            self.changed(account)
             self._characters += len(key)
             while len(self._accounts) > MAX_ACCOUNTS or self._characters > KEPT_OF_KEYS:
                 self._forget(next(iter(self._accounts.values())))
         else:
             self._accounts.move_to_end(key)
         return account
+
+    def changed(self, account: Account) -> None:
+        """Note that an account has changed, for those who look at the gateway."""
+        if self._changes is not None:
+            self._changes.note("account", account.name)
 
     def peek(self, key: str) -> Account:
         """Return the account of a key as it is, or as it would be, without making it or counting a use."""
@@ -120,6 +128,10 @@ class Accounts:
     def named(self, name: str) -> Account | None:
         """Return the account with this `acct_` name, if it is in use."""
         return self._by_name.get(name)
+
+    def __iter__(self) -> Iterator[Account]:
+        """Iterate over the accounts in use as they are now, the one used last first."""
+        return reversed(list(self._accounts.values()))
 
     def latest_keys(self) -> Iterator[str]:
         """Iterate over the keys in use, the one used last first."""

@@ -110,7 +110,7 @@ def entry_for_code(operation: Operation, world: World, code: int) -> Entry | Non
     return Entry(condition=condition)
 
 
-def meet_scenario(account: Account, scenario: Scenario) -> Meeting:
+def meet_scenario(world: World, account: Account, scenario: Scenario) -> Meeting:
     """Return how often the account has met the scenario; the first time, make the account as it wishes.
 
     Another scenario of the same name begins anew.
@@ -124,6 +124,7 @@ def meet_scenario(account: Account, scenario: Scenario) -> Meeting:
     if wish.rate_limit is not None:
         account.limit(wish.rate_limit)
     account.disabled_models |= frozenset(wish.disabled_models)
+    world.accounts.changed(account)
     meeting = account.meetings[scenario.name] = Meeting(scenario)
     return meeting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from understudy_mock.domain.call import Headers
+from understudy_mock.gateway.changes import Changes
 
 KEPT_OF_A_BODY = 64 * 1024
 """Bytes kept of one request or response body."""
@@ -34,7 +36,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     journal's bound. `waited` is how much of the duration passed before the answer began, None where that is
     not known. `drift` is how many ms the wall clock, which dates in answers follow, was ahead of `at`.
     `connected` is when the caller connected, for the first call of a connection; 0 for others, and where that
-    is not known.
+    is not known. `why` says why the gateway refused the call, "" where it did not.
     """
 
     number: int = 0
@@ -64,12 +66,14 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     waited: float | None = None
     drift: int = 0
     connected: int = 0
+    why: str = ""
 
 
 class Journal:
-    """The latest `keep` entries."""
+    """The latest `keep` entries. Each call is noted in `changes`, if there are any."""
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, changes: Changes | None = None) -> None:
+        self._changes = changes
         self._entries: deque[JournalEntry] = deque()
         self._keep = max(0, keep)
         self._bytes = 0
@@ -83,6 +87,15 @@ class Journal:
         self._bytes += entry.kept
         while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):
             self._bytes -= self._entries.popleft().kept
+        if self._changes is not None and entry.kind == "call":
+            self._changes.note("call", entry.number)
+
+    def get(self, number: int) -> JournalEntry | None:
+        """Return the entry with this number, if it is still kept."""
+        at = bisect_left(self._entries, number, key=_number_of)
+        if at < len(self._entries) and self._entries[at].number == number:
+            return self._entries[at]
+        return None
 
     def since(self, number: int) -> Iterator[JournalEntry]:
         """Iterate over the entries from `number` on, oldest first."""
@@ -101,6 +114,10 @@ class Journal:
     def __len__(self) -> int:
         """Return how many entries are kept."""
         return len(self._entries)
+
+
+def _number_of(entry: JournalEntry) -> int:
+    return entry.number
 
 
 def size_of(*heads: Headers) -> int:

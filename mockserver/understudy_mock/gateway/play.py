@@ -92,7 +92,7 @@ def open_play(world: World, operation: Operation, call: Call, account: Account) 
     if scenario is None:
         return Play(None, None, None, choice.mistake)
     call.under(scenario)
-    meeting = meet_scenario(account, scenario)
+    meeting = meet_scenario(world, account, scenario)
     return Play(meeting, scenario, met(scenario.submit, meeting.submits), "")
 
 
@@ -131,7 +131,7 @@ def hold(world: World, operation: Operation, call: Call, account: Account) -> No
     if scenario is None:
         return
     call.under(scenario)
-    meeting = meet_scenario(account, scenario)
+    meeting = meet_scenario(world, account, scenario)
     entry = met(scenario.submit, meeting.lookups)
     meeting.lookups += 1
     if entry is not None and holds_everywhere(world.provider(operation.provider), entry):

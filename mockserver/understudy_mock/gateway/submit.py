@@ -97,6 +97,7 @@ async def accept(
     if play.keeps_job:
         if account.wallet is not None:
             account.wallet.hold(job.price, world.clock.now())
+            world.accounts.changed(account)
         await world.put(job)
         call.job = job.id
         if job.receiver is not None and play.scenario is not None and play.scenario.webhook.early:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import ClassVar, Protocol
 
 import msgspec
 
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.clock import Clock, first_of
+from understudy_mock.domain.clock import Clock, ManualClock, first_of
 from understudy_mock.domain.conditions import Condition, Refusal
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.money import Wallet
@@ -18,6 +19,7 @@ from understudy_mock.domain.rendition import Rendition
 from understudy_mock.domain.scenario import Scenario
 from understudy_mock.domain.timeline import State, Step
 from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
+from understudy_mock.gateway.changes import Changes, MemoryChanges
 from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
@@ -96,8 +98,11 @@ class World:
     def __post_init__(self) -> None:
         self._at_start = (dict(self.scenarios), self.scenario)
         self.quirks = frozenset(self.settings.quirks)
-        self.journal = Journal(self.settings.journal)
-        self.accounts = Accounts(self.settings.balance, self.settings.rate_limit)
+        self.changes: Changes = MemoryChanges()
+        self.journal = Journal(self.settings.journal, self.changes)
+        self.accounts = Accounts(self.settings.balance, self.settings.rate_limit, self.changes)
+        if isinstance(self.clock, ManualClock):
+            self.clock.when_moved = partial(self.changes.note, "clock")
         self.store: Store = MemoryStore(self.settings.keep_jobs)
         self.announcer: Announcer = Silence()
         self.uploads = UploadStore()
@@ -110,6 +115,13 @@ class World:
     def provider(self, name: str) -> Provider:
         """Return the wording of a provider."""
         return PROVIDERS[name]
+
+    def stage(self, scenario: Scenario | None) -> None:
+        """Make a scenario the server's own, and known by its name; None lets all go well."""
+        self.scenario = scenario
+        if scenario is not None:
+            self.learn(scenario)
+        self.changes.note("server")
 
     def learn(self, scenario: Scenario) -> None:
         """Make a scenario known by its name; one known since the start keeps its meaning."""
@@ -132,6 +144,7 @@ class World:
             assert end is not None  # only a job that ends is refunded
             wallet.expect_refund(job.id, job.price, None if job.by_polls else job.created + end.at)
         forgotten = await self.store.put(job, self.clock.now())
+        self.changes.note("job", job.id)
         if job.receiver is not None:
             self.announcer.plan(job)
         for gone in forgotten:
@@ -142,7 +155,9 @@ class World:
         # Nobody can move it to its end any more, so what it would give back comes now.
         if job.by_polls and job.held and (wallet := self.wallet_of(job)) is not None:
             wallet.refund(job.id)
+            self.changes.note("account", job.account)
         self.announcer.forget(job.id)
+        self.changes.note("job", job.id)
         if job.id in self._ended_by_hand:
             self._ended_by_hand[job.id].set()
 
@@ -156,12 +171,14 @@ class World:
         age = await self.store.age(job, self.clock.now())
         ended = msgspec.structs.replace(job, timeline=job.timeline.ended(age, state, error))
         await self.store.replace(ended)
+        self.changes.note("job", job.id)
         if ended.receiver is not None:
             self.announcer.plan(ended)
         if job.id in self._ended_by_hand:
             self._ended_by_hand[job.id].set()
         if job.held and (wallet := self.wallet_of(job)) is not None:
             wallet.keep(job.id)
+            self.changes.note("account", job.account)
             if ended.refunded:
                 wallet.expect_refund(job.id, job.price, None)
                 wallet.refund(job.id)
@@ -200,10 +217,12 @@ class World:
     async def polled(self, job: Job) -> None:
         """Move a job on that polls move, after its poll was answered."""
         await self.store.step_on(job)
+        self.changes.note("job", job.id)
         if job.held and (await self.step(job)).state in job.model.price.refunds:
             wallet = self.wallet_of(job)
             if wallet is not None:
                 wallet.refund(job.id)
+                self.changes.note("account", job.account)
 
     async def reset(self, account: str | None) -> int:
         """Forget jobs, journal, money and limits of one account, or of all.
@@ -217,6 +236,7 @@ class World:
         entries, accounts = self.journal.clear(account), self.accounts.clear(account)
         self.uploads.clear(account)
         await self.announcer.clear(account)
+        self.changes.note("reset", account or "")
         await let_go(entries, accounts)
         return forgotten
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from understudy_mock.domain.call import Answer, Call, json_answer
 from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.gateway.why import LONGEST_WHY
 from understudy_mock.gateway.world import World
 from understudy_mock.printing import printable
 from understudy_mock.providers.base import Place
@@ -95,6 +96,7 @@ class ReplayWorld(World):
                 _log.warning("%s", printable(text))
             self.misses[text] += 1
         call.warnings.append(text)
+        call.why = " ".join(text.split())[:LONGEST_WHY]
 
     async def take_as_long(self, entry: JournalEntry) -> None:
         """Wait as long as a recorded answer took."""

@@ -35,6 +35,7 @@ def write_call(
     kept += A_HEADER * (len(scope["headers"]) + len(answer.headers))
     if call.warnings:
         kept += sum(map(len, call.warnings))
+    kept += len(call.why)
     target = scope.get("raw_path") or scope["path"].encode()
     if scope["scheme"] == "https":  # under a provider's own name: whoever reads it must be able to tell
         target = b"https://" + call.headers.get(b"host", b"localhost") + target
@@ -65,6 +66,7 @@ def write_call(
             warnings=tuple(call.warnings) if call.warnings else (),
             drift=world.clock.drift(),
             connected=connected,
+            why=call.why,
         )
     )
 

@@ -24,6 +24,7 @@ from understudy_mock.gateway.journal import HUNG_UP, KEPT_OF_A_BODY, cut
 from understudy_mock.gateway.play import ForcedAnswer
 from understudy_mock.gateway.status import fetch, status
 from understudy_mock.gateway.submit import submit
+from understudy_mock.gateway.why import why_forced, why_refused
 from understudy_mock.gateway.world import World
 from understudy_mock.media import StudioBusy, Unwanted
 from understudy_mock.providers.base import Place
@@ -260,6 +261,7 @@ class Front:
 
     async def _force(self, entry: Entry, found: Found, call: Call, host: str) -> Answer:
         """Return the answer that a scenario's entry stands for."""
+        call.why = why_forced(entry, call)
         if found.is_file:
             return force_file_answer(self.world, entry)
         job = await self.world.store.get(call.job) if call.job else None
@@ -270,6 +272,7 @@ class Front:
         return force_answer(self.world, provider, entry, place, quirks, model.id if model else "", call.price)
 
     def _refuse(self, refusal: Refusal, found: Found, call: Call, host: str) -> Answer:
+        call.why = why_refused(refusal, found.operation, call, self.world.settings)
         if found.is_file:
             return refuse_file(refusal)
         place = Place(host, call.path, self.world.trace())

@@ -122,6 +122,7 @@ class Shared(ServerState):
         super().__init__()
         self.outbox = Outbox(loop)
         self.room = room
+        self.ending = asyncio.Event()
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +134,8 @@ class Connection:
     cycle: RequestResponseCycle
     made: float
     """When the caller connected, by `perf_counter`; 0 for any but the first call of a connection."""
+    ending: asyncio.Event
+    """Set when the server ends: who sends without end then stops."""
 
     def send(self, answer: Answer) -> bool:
         """Send a whole answer in one piece; False, and nothing is sent, where uvicorn has to do it."""
@@ -319,6 +322,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """End the connection when the server ends, with all that was answered on its way."""
         self._outbox.flush()
+        self.server_state.ending.set()
         super().shutdown()
 
     # -- parsing
@@ -431,7 +435,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._lasted = 0
         super().on_headers_complete()
         # In time: the task that uvicorn has made for the call has not run yet.
-        connection = Connection(self.transport, self._outbox, self.cycle, self._made)
+        ending = self.server_state.ending
+        connection = Connection(self.transport, self._outbox, self.cycle, self._made, ending)
         self._made = 0.0
         self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
 

@@ -33,12 +33,16 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try, begun `at` ms since the epoch. `status` is None when no answer came; `latency` is in ms."""
+    """One try, begun `at` ms since the epoch. `status` is None when no answer came; `latency` is in ms.
+
+    `call` is its number in the journal, 0 where nothing was sent.
+    """
 
     at: int
     status: int | None
     latency: float
     error: str = ""
+    call: int = 0
 
     @property
     def received(self) -> bool:

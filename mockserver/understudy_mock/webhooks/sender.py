@@ -170,13 +170,24 @@ class Sender:
             if lane.following is not None:
                 yield self._delivery(lane, lane.following)
 
+    def find(self, delivery_id: str) -> Delivery | None:
+        """Return a delivery that is in the log, or the next planned one of a job there is now."""
+        delivery = self.log.get(delivery_id)
+        if delivery is not None:
+            return delivery
+        job_id, _, key = delivery_id.rpartition(".")
+        lane = self._lanes.get(job_id)
+        if lane is None or lane.following is None or lane.following.key != key:
+            return None
+        return self._delivery(lane, lane.following)
+
     async def redeliver(self, delivery: Delivery) -> None:
         """Send a delivery once more, now. One that is received un-pauses its receiver."""
         receiver = self._receiver(delivery.url)
         pauses = receiver.pauses
         attempt = await self._attempt(delivery)
         if attempt is not None and attempt.received:
-            _received(delivery, receiver, pauses)
+            self._note_received(delivery, receiver, pauses)
 
     # -- what tests on a manual clock call
 
@@ -235,6 +246,8 @@ class Sender:
     def _look_ahead(self, lane: Lane) -> None:
         """Find the lane's next callback; those taken already are not sent again."""
         lane.following = next((callback for callback in lane.planned if not lane.was_taken(callback)), None)
+        if lane.following is not None:
+            self._world.changes.note("delivery", self._delivery(lane, lane.following).id)
 
     def _take(self, lane: Lane) -> Delivery | None:
         """Take the lane's next callback if it is due: one at a time, so that nothing piles up here."""
@@ -293,14 +306,14 @@ class Sender:
         receiver = self._receiver(delivery.url)
         for number in range(1 + len(RETRIES)):
             if number:
-                delivery.state = DeliveryState.RETRYING
+                self._become(delivery, DeliveryState.RETRYING)
                 await self._wait_to_retry(delivery, number, lane)
                 if any(attempt.received for attempt in delivery.attempts):
                     return  # it was sent again by hand meanwhile
             await receiver.places.take(number)
             try:
                 if receiver.paused:
-                    delivery.state = DeliveryState.PAUSED
+                    self._become(delivery, DeliveryState.PAUSED)
                     return
                 pauses = receiver.pauses
                 lane.gives_up_at = self._world.clock.now() + TIMEOUT
@@ -312,12 +325,12 @@ class Sender:
                 lane.moves_at, lane.gives_up_at = None, NEVER
             lane.tried.set()
             if attempt is None:
-                delivery.state = DeliveryState.REFUSED
+                self._become(delivery, DeliveryState.REFUSED)
                 return
             if attempt.received:
-                _received(delivery, receiver, pauses)
+                self._note_received(delivery, receiver, pauses)
                 return
-        delivery.state = DeliveryState.GIVEN_UP
+        self._become(delivery, DeliveryState.GIVEN_UP)
         receiver.given_up += 1
         if receiver.given_up >= PAUSE_AFTER and not receiver.paused:
             receiver.paused = True
@@ -347,7 +360,7 @@ class Sender:
             headers, body = await self._request(delivery)
         except (RenderError, StudioBusy) as problem:
             attempt = Attempt(at, None, 0, f"its files could not be made: {problem}"[:KEPT_OF_AN_ERROR])
-            delivery.note(attempt)
+            self._note(delivery, attempt)
             return attempt
         began = perf_counter()
         status: int | None = None
@@ -362,9 +375,10 @@ class Sender:
             error = f"no answer within {TIMEOUT // 1000} seconds"
         except Exception as problem:  # a receiver can fail in any way; all of them are its failure
             error = f"{type(problem).__name__}: {problem}".rstrip(": ")
-        attempt = Attempt(at, status, (perf_counter() - began) * 1000, error[:KEPT_OF_AN_ERROR])
-        delivery.note(attempt)
+        took, call = (perf_counter() - began) * 1000, self._world.journal.next_number
+        attempt = Attempt(at, status, took, error[:KEPT_OF_AN_ERROR], call)
         self._write(delivery, attempt, headers, body, answer)
+        self._note(delivery, attempt)
         return None if refused else attempt
 
     async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
@@ -422,6 +436,23 @@ class Sender:
             )
         )
 
+    def _become(self, delivery: Delivery, state: DeliveryState) -> None:
+        """Note what becomes of a delivery."""
+        delivery.state = state
+        self._world.changes.note("delivery", delivery.id)
+
+    def _note(self, delivery: Delivery, attempt: Attempt) -> None:
+        """Keep an attempt."""
+        delivery.note(attempt)
+        self._world.changes.note("delivery", delivery.id)
+
+    def _note_received(self, delivery: Delivery, receiver: Receiver, pauses: int) -> None:
+        """Note that a delivery arrived; `pauses` is how often its receiver was paused when it began."""
+        self._become(delivery, DeliveryState.DELIVERED)
+        if receiver.paused and pauses < receiver.pauses:
+            return  # it began before the pause, and says nothing of the time since
+        receiver.given_up, receiver.paused = 0, False
+
     def _receiver(self, url: str) -> Receiver:
         name = hash(url)
         receiver = self._receivers.get(name)
@@ -442,11 +473,3 @@ def _describe_unsent(lane: Lane) -> str:
 def _is_large(job: Job) -> bool:
     """Whether its callbacks may have megabytes: they tell what was asked, and may hold the files."""
     return job.weight >= LARGE or job.inline or "data-uri" in job.quirks
-
-
-def _received(delivery: Delivery, receiver: Receiver, pauses: int) -> None:
-    """Note that a delivery arrived; when its attempt began, its receiver had been paused `pauses` times."""
-    delivery.state = DeliveryState.DELIVERED
-    if receiver.paused and pauses < receiver.pauses:
-        return  # it began before the pause, and says nothing of the time since
-    receiver.given_up, receiver.paused = 0, False

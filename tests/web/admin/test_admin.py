@@ -128,7 +128,7 @@ async def test_a_limit_that_is_no_page_is_refused(catalog: Catalog, limit: str) 
     gateway = open_gateway(catalog)
     for path in ("jobs", "journal"):
         answer = await gateway.admin("GET", path, params={"limit": limit})
-        assert answer.status_code == (200 if limit == "٣" else 400)
+        assert answer.status_code == 400
 
 
 async def test_the_journal_tells_calls_as_har_entries_with_ids(catalog: Catalog) -> None:
@@ -182,7 +182,7 @@ async def test_the_documents_are_served_as_openapi(catalog: Catalog) -> None:
 async def test_there_are_no_deliveries_where_nobody_asked_for_any(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     await submit(gateway)
-    assert await _get(gateway, "webhooks") == {"deliveries": []}
+    assert await _get(gateway, "webhooks") == {"deliveries": [], "next": None}
     await _refused(gateway, "POST", "webhooks/nothing/redeliver", 404, "")
 
 
@@ -553,7 +553,7 @@ async def test_the_token_does_not_open_the_door_to_another_origin(catalog: Catal
 
 async def test_the_admin_api_is_not_in_the_journal_and_answers_no_other_paths(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
-    for path in ("", "nothing", "jobs/", "health/", "clock/nothing", "../health"):
+    for path in ("nothing", "jobs/", "health/", "clock/nothing", "../health"):
         answer = await ask(gateway.app, "GET", f"/_mock/{path}", host=b"localhost")
         assert answer.status == 404
         assert set(answer.json) == {"error", "pointer"}

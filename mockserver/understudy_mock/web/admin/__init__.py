@@ -1,0 +1,242 @@
+"""The admin API below `/_mock/`: look into the gateway and change what it does, in JSON.
+
+For loopback peers only, unless an admin token is set; then for whoever shows it. A file for each subject; the
+table of all calls is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.world import World
+from understudy_mock.web.admin.about import About
+from understudy_mock.web.admin.accounts import Accounts
+from understudy_mock.web.admin.answers import render_error, render_http_error
+from understudy_mock.web.admin.asking import LARGEST_PAGE, AdminError
+from understudy_mock.web.admin.changes import Feed
+from understudy_mock.web.admin.clock import Clock
+from understudy_mock.web.admin.contents import Contents, Page, to_the_index
+from understudy_mock.web.admin.guard import Guard
+from understudy_mock.web.admin.jobs import ENDS, Jobs
+from understudy_mock.web.admin.journal import HarWriter, Journal
+from understudy_mock.web.admin.scenarios import Scenarios
+from understudy_mock.web.admin.table import (
+    COUNT,
+    ROOT,
+    TEXT,
+    AdminCall,
+    list_of,
+    opened,
+    record,
+    routes_of,
+)
+from understudy_mock.web.admin.webhooks import Webhooks
+from understudy_mock.webhooks import DeliveryState, Sender
+
+__all__ = ["AdminCall", "HarWriter", "make_admin"]
+
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE}
+_NULLABLE_TEXT = {"type": ["string", "null"]}
+_LIST_OF_TEXTS = list_of(TEXT)
+_STATE = {"enum": list(State)}
+_ACCOUNT = record(
+    account=TEXT,
+    balance_usd={"type": ["number", "null"]},
+    rate_limit=_NULLABLE_TEXT,
+    scenario={"type": ["string", "object", "null"]},
+    disabled_models=_LIST_OF_TEXTS,
+    quirks=_LIST_OF_TEXTS,
+)
+_ACCOUNT_CHANGE = {
+    "type": "object",
+    "properties": {name: schema for name, schema in _ACCOUNT["properties"].items() if name != "account"},
+    "additionalProperties": False,
+}
+_JOB = record(
+    id=TEXT,
+    account=TEXT,
+    provider=TEXT,
+    model=TEXT,
+    status=_STATE,
+    scenario=_NULLABLE_TEXT,
+    price_usd={"type": "number"},
+    created_at=TEXT,
+    events=list_of(record(at=TEXT, event=TEXT)),
+)
+_DELIVERY = record(
+    id=TEXT,
+    job_id=TEXT,
+    url=TEXT,
+    event=TEXT,
+    due_at=TEXT,
+    state={"enum": list(DeliveryState)},
+    attempts=list_of(
+        record(
+            at=TEXT,
+            status={"type": ["integer", "null"]},
+            latency_ms={"type": "number"},
+            error=_NULLABLE_TEXT,
+            call={"type": ["integer", "null"]},
+        )
+    ),
+)
+_ENTRY = record(id=COUNT, startedDateTime=TEXT, time={"type": "number"})
+_CLOCK = record(now=TEXT, pace=TEXT, speed={"type": "number"})
+_CHANGES = record(
+    run=TEXT,
+    now=COUNT,
+    speed={"type": "number"},
+    pace=TEXT,
+    next=COUNT,
+    gone=COUNT,
+    restarted={"type": "boolean"},
+    changes=list_of(record(n=COUNT, kind=TEXT)),
+)
+
+
+def make_admin(world: World, sender: Sender, write_har: HarWriter, page: Page | None = None) -> ASGIApp:
+    """Make the admin app of one world. `write_har` renders journal entries, with their secrets removed.
+
+    `page` serves the page for people.
+    """
+    contents = Contents(world, page)
+    calls = contents.calls = tuple(_table(world, sender, write_har, contents, page))
+    app = Starlette(
+        routes=[Route(ROOT.rstrip("/"), to_the_index), *routes_of(calls)],
+        exception_handlers={AdminError: render_error, HTTPException: render_http_error},
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, world.settings.admin_token, opened(calls))
+
+
+def _table(
+    world: World, sender: Sender, write_har: HarWriter, contents: Contents, page: Page | None
+) -> Iterator[AdminCall]:
+    """List all calls. The first whose path fits answers."""
+    about = About(world)
+    yield AdminCall("GET", "", "This list, or the page for people", contents.index, open=True)
+    if page is not None:
+        yield AdminCall("GET", "page/{name:path}", "A file of the page", page, refuses=(404,), open=True)
+    yield AdminCall("GET", "openapi.json", "The OpenAPI document of the admin API itself", contents.document)
+    yield AdminCall(
+        "GET",
+        "openapi/{provider}.json",
+        "The OpenAPI document of a provider",
+        about.openapi,
+        refuses=(404,),
+    )
+    yield AdminCall("GET", "health", "That the gateway is there, and what it is", about.health)
+    feed = Feed(world, sender)
+    yield AdminCall(
+        "GET",
+        "changes",
+        "What has changed: jobs, calls, callbacks, accounts; follow=1 streams it as JSON lines",
+        feed.listing,
+        query={"since": COUNT, "limit": _LIMIT, "follow": {"enum": [0, 1]}},
+        answers=_CHANGES,
+        media=("application/x-ndjson",),
+        refuses=(400, 503),
+    )
+    jobs = Jobs(world)
+    yield AdminCall(
+        "GET",
+        "jobs",
+        "Jobs, newest first",
+        jobs.listing,
+        query={"account": TEXT, "provider": TEXT, "status": _STATE, "limit": _LIMIT, "cursor": TEXT},
+        answers=record(jobs=list_of(_JOB), next=_NULLABLE_TEXT),
+        refuses=(400,),
+    )
+    yield AdminCall(
+        "POST",
+        "jobs/{job_id:path}/end",
+        "End a job now",
+        jobs.end,
+        body={**record(status={"enum": ENDS}, error=_NULLABLE_TEXT), "required": ["status"]},
+        answers=_JOB,
+        refuses=(400, 404, 409, 413),
+    )
+    yield AdminCall("GET", "jobs/{job_id:path}", "One job", jobs.one, answers=_JOB, refuses=(404,))
+    webhooks = Webhooks(world, sender)
+    yield AdminCall(
+        "GET",
+        "webhooks",
+        "Deliveries of callbacks: those in the log, oldest first, then the next planned one of each job",
+        webhooks.listing,
+        query={"job": TEXT, "state": {"enum": list(DeliveryState)}, "since": TEXT, "limit": _LIMIT},
+        answers=record(deliveries=list_of(_DELIVERY), next=_NULLABLE_TEXT),
+        refuses=(400,),
+    )
+    yield AdminCall(
+        "POST",
+        "webhooks/{delivery_id:path}/redeliver",
+        "Send a delivery again, now",
+        webhooks.redeliver,
+        answers=_DELIVERY,
+        refuses=(404,),
+    )
+    journal = Journal(world, write_har)
+    wanted = {"account": TEXT, "operation": TEXT, "since": COUNT}
+    yield AdminCall(
+        "GET",
+        "journal",
+        "Calls and callbacks with heads and bodies, oldest first",
+        journal.listing,
+        query={**wanted, "limit": _LIMIT},
+        answers=record(entries=list_of(_ENTRY), next={"type": ["integer", "null"]}),
+        refuses=(400,),
+    )
+    yield AdminCall(
+        "GET", "journal.har", "The same as a HAR document", journal.har, query=wanted, refuses=(400,)
+    )
+    yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
+    accounts = Accounts(world)
+    place = "accounts/{account:path}"
+    yield AdminCall(
+        "GET", place, "An account, by its key or its name", accounts.one, answers=_ACCOUNT, refuses=(404,)
+    )
+    yield AdminCall(
+        "PUT",
+        place,
+        "Change some fields of an account",
+        accounts.change,
+        body=_ACCOUNT_CHANGE,
+        answers=_ACCOUNT,
+        refuses=(400, 404, 409, 413),
+    )
+    scenarios = Scenarios(world)
+    yield AdminCall("GET", "scenario", "The server's scenario", scenarios.current)
+    yield AdminCall(
+        "PUT",
+        "scenario",
+        "Set the server's scenario: by its name, null for none, or a whole scenario",
+        scenarios.change,
+        body=record(name=_NULLABLE_TEXT),
+        refuses=(400, 409, 413),
+    )
+    yield AdminCall("GET", "scenarios", "The scenarios that are known", scenarios.listing)
+    clock = Clock(world, sender)
+    yield AdminCall(
+        "POST",
+        "reset",
+        "Forget jobs, journal, money and limits of an account, or of all",
+        clock.reset,
+        query={"account": TEXT},
+        answers=record(jobs=COUNT),
+    )
+    yield AdminCall("GET", "clock", "What time it is here", clock.now, answers=_CLOCK)
+    yield AdminCall(
+        "POST",
+        "clock/advance",
+        "Move time on, under --pace manual",
+        clock.advance,
+        body=record(seconds={"type": "number", "minimum": 0}),
+        answers=_CLOCK,
+        refuses=(400, 409, 413),
+    )
