@@ -17,6 +17,7 @@ from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
 from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
+from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
 
 
@@ -77,5 +78,6 @@ def create_app(settings: Settings | None = None, *, world: World | None = None) 
     replay = world if isinstance(world, Replay) else None
     sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
-    admin = make_admin(world, sender, lambda entries: har_in_parts(entries, known_keys(world)))
+    page = Page(settings.media_url)
+    admin = make_admin(world, sender, lambda entries: har_in_parts(entries, known_keys(world)), page)
     return Front(world, admin, replay.decide if replay is not None else None)

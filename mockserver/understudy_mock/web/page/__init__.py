@@ -45,19 +45,14 @@ class Page:
             "Content-Security-Policy": _POLICY.format(files=origin),
             "Cache-Control": "no-cache",
             "Cross-Origin-Opener-Policy": "same-origin",
+            "Vary": "Accept",
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
         }
 
-    async def shell(self, request: Request) -> Response:
-        """Answer the page itself."""
-        return self._answer(_SHELL)
-
-    async def part(self, request: Request) -> Response:
-        """Answer one of its parts; raises HTTPException (404) for any other name."""
-        return self._answer(request.path_params["name"])
-
-    def _answer(self, name: str) -> Response:
+    async def __call__(self, request: Request) -> Response:
+        """Answer the page itself, or the part that the path names. Raises HTTPException (404) for another."""
+        name = request.path_params.get("name", _SHELL)
         if name not in self._assets:
             raise HTTPException(404, "the page has no such part")
         return Response(self._assets[name], media_type=_TYPES[name.rpartition(".")[2]], headers=self._headers)
@@ -72,8 +67,3 @@ def _read(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
         elif asset.name.rpartition(".")[2] in _TYPES:
             found.append((prefix + asset.name, asset.read_bytes()))
     return found
-
-
-def wants_page(request: Request) -> bool:
-    """Return whether a browser asks, to show what it gets to a person."""
-    return "text/html" in request.headers.get("accept", "")

@@ -52,8 +52,8 @@ export const count = (number, word = "") => number.toLocaleString("en") + (word 
 export const usd = (price) => price && `$${price.toFixed(2)}`;
 
 /** Return the local time of day of an instant, with `digits` of its second's fraction. */
-export const time = (ms, digits = 3) => new Date(ms).toTimeString().slice(0, 8) + (digits && "." + new Date(ms).toISOString().slice(20, 20 + digits));
-export const lasts = (ms) => ms < 1000 ? `${Math.round(ms)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${(ms / 60_000).toFixed(1)} min`;
+export const time = (ms, digits = 3) => new Date(ms).toTimeString().slice(0, 8) + (digits ? "." + new Date(ms).toISOString().slice(20, 20 + digits) : "");
+export const lasts = (ms) => ms < 1000 ? `${+ms.toFixed(ms < 10 ? 1 : 0)} ms` : ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : `${(ms / 60_000).toFixed(1)} min`;
 
 /** Return JSON laid out for reading, or the text as it is. */
 export function pretty(text) {

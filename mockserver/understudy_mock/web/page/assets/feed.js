@@ -88,10 +88,11 @@ function take({ run, now, speed, pace, gone, next, restarted, changes }) {
 	Object.assign(feed, { run, now, speed, pace, status: "live", asked: performance.now() });
 	if (other && !restarted) return 0;
 	if (gone > feed.next) store.missed(gone - feed.next, "older changes are not kept by the gateway");
+	const more = next - Math.max(gone, feed.next) >= PIECE;
 	feed.next = next;
 	for (const row of changes) store.apply(row);
 	store.trim();
-	if (changes.length === PIECE) return 0;
+	if (more) return 0;
 	if (changes.length) feed.busy = performance.now() + 3 * SLOW;
 	return performance.now() < feed.busy || store.moving(now) ? FAST : SLOW;
 }

@@ -12,7 +12,7 @@ let axis = makeAxis([], 1), drawn = 0, fitted = "";
 export const view = new Grid({
 	kind: "job", key: "id", columns: ["State", "Job", "Planned life", "Scenario", "Price"],
 	empty: [h("h2", "No jobs yet"), h("p", "Submit one from your program, with curl, or under ", h("a", { href: "#try" }, "Try"), ".")],
-	items: () => store.jobs.values(),
+	items: () => [...store.jobs.values()].sort((a, b) => a.created - b.created),
 	state: (job) => stateOf(job, now()),
 	cells: (job) => [signOf(stateOf(job, now())), [job.model, `…${job.id.slice(-12)} · ${job.account}`], null, job.scenario, usd(job.price)],
 	before: fit, fill,
