@@ -81,7 +81,7 @@ function show() {
 	text.hidden = !states && ui.view !== "findings";
 	if (document.activeElement !== text) text.value = ui.text;
 	state.hidden = !states;
-	options(state, [["", "any state"], ...(states ?? []).map((name) => [name, /[A-Z_]|ed$/.test(name) ? signOf(name) : name])]);
+	options(state, [["", "any state"], ...(states ?? []).map((name) => [name, ui.view === "calls" ? name : signOf(name)])]);
 	state.value = ui.state;
 	options(account, [["", "all accounts"], ...[...store.accounts.keys()].slice(-200).sort()]);
 	account.value = ui.account;

@@ -115,6 +115,7 @@ function play(src) {
 function callPanel(id) {
 	const element = stack(h("h2", `Call #${id}`));
 	api(`journal/${id}`).then((entry) => {
+		/** @type {any} */
 		const call = store.calls.get(Number(id)) ?? {};
 		put(element, h("h2", `#${id} ${call.operation ?? ""}`), call.call && state(kindOf(call), `${answerOf(call)} ${whyOf(call)}`),
 			facts({ Request: `${entry.request.method} ${entry.request.url}`, At: time(Date.parse(entry.startedDateTime)), Took: call.ms && lasts(call.ms), Provider: call.provider, Account: call.account, Job: call.job && link(call.job, `job:${call.job}`) }),

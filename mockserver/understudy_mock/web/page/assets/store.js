@@ -37,8 +37,8 @@ class Store {
 
 	/** Forget everything, or what one account has done. */
 	clear(account = "") {
-		for (const map of [this.jobs, this.calls, this.deliveries, this.accounts]) {
-			for (const [id, one] of map) if (!account || one.account === account) map.delete(id);
+		for (const name of ["jobs", "calls", "deliveries", "accounts"]) {
+			for (const [id, one] of this[name]) if (!account || one.account === account) this[name].delete(id);
 		}
 		if (account) return;
 		for (const map of [this.inboxes, this.marks, this.open]) map.clear();
