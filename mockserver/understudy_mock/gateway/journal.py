@@ -77,6 +77,11 @@ class Journal:
         self._entries: deque[JournalEntry] = deque()
         self._keep = max(0, keep)
         self._bytes = 0
+        self.marks: deque[int] = deque(maxlen=self._keep + 1)
+        """Before which entries somebody changed by hand how the provider behaves: their numbers, in order.
+
+        There is at most one before each entry that is kept.
+        """
         self.next_number = 1
         """The number that the next entry gets."""
 
@@ -89,6 +94,11 @@ class Journal:
             self._bytes -= self._entries.popleft().kept
         if self._changes is not None and entry.kind == "call":
             self._changes.note("call", entry.number)
+
+    def mark(self) -> None:
+        """Note that the provider behaves otherwise from the next entry on."""
+        if not self.marks or self.marks[-1] != self.next_number:
+            self.marks.append(self.next_number)
 
     def get(self, number: int) -> JournalEntry | None:
         """Return the entry with this number, if it is still kept."""

@@ -25,7 +25,7 @@ def read_receiver(
     name, url = asked_address(operation, call.headers.get(b"x-webhook-url", b""), call.query)
     if not url:
         return None
-    if problem := _problem(world, url, allow_http=allow_http):
+    if problem := problem_of(world, url, allow_http=allow_http):
         raise Refusal(CallError.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
     return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
 
@@ -41,7 +41,7 @@ def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[st
     return name, next((value for key, value in given if key == name), "").strip()
 
 
-def _problem(world: World, url: str, *, allow_http: bool) -> str:
+def problem_of(world: World, url: str, *, allow_http: bool) -> str:
     """Return what is wrong with an address, "" when nothing is."""
     try:
         parts = urlsplit(url)

@@ -121,6 +121,7 @@ class World:
         self.scenario = scenario
         if scenario is not None:
             self.learn(scenario)
+        self.journal.mark()
         self.changes.note("server")
 
     def learn(self, scenario: Scenario) -> None:

@@ -141,6 +141,7 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "scenario": entry.scenario,
         "fault": entry.fault,
         "error": clean.text(entry.error),
+        "why": clean.text(entry.why),
         "warnings": [clean.text(warning) for warning in entry.warnings],
     }
     return {

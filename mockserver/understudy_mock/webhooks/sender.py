@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from heapq import heapify, heappop, heappush
 from time import perf_counter
@@ -59,6 +59,9 @@ _RECEIVERS = 10_000
 LARGE_AT_ONCE = 8
 """Deliveries under way at a time whose bodies may have megabytes, to all receivers together."""
 
+AGAIN_AT_ONCE = 8
+"""Deliveries under way at a time that are sent again together."""
+
 _SLACK = 1000
 """Entries of the agenda beyond twice the lanes that are worth no clean-up."""
 
@@ -89,6 +92,7 @@ class Sender:
         self._loop: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._again: set[asyncio.Task[None]] = set()
 
     # -- what the gateway calls
 
@@ -147,6 +151,8 @@ class Sender:
         if self._loop is not None:
             self._loop.cancel()
         tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        for task in self._again:
+            task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_GRACE)
         unsent = [
@@ -189,6 +195,25 @@ class Sender:
         if attempt is not None and attempt.received:
             self._note_received(delivery, receiver, pauses)
 
+    @property
+    def sends_again(self) -> bool:
+        """Whether deliveries are being sent again by `redeliver_all`."""
+        return bool(self._again)
+
+    def redeliver_all(self, deliveries: Iterable[Delivery]) -> None:
+        """Begin to send some deliveries once more, a few at a time; those forgotten meanwhile are left out."""
+        left = iter(deliveries)
+
+        async def send_some() -> None:
+            for delivery in left:
+                if self.log.get(delivery.id) is delivery:
+                    await self.redeliver(delivery)
+
+        for _ in range(AGAIN_AT_ONCE):
+            task = asyncio.get_running_loop().create_task(send_some())
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+
     # -- what tests on a manual clock call
 
     async def settled(self, seconds: float | None = None, below: str = "") -> None:
@@ -205,6 +230,10 @@ class Sender:
         except TimeoutError:
             for lane in self._busy(below):
                 lane.moves_at = lane.gives_up_at
+
+    def moments(self) -> Iterator[int]:
+        """Iterate over the instants at which lanes that rest go on: with a callback, or with another try."""
+        return (lane.moves_at for lane in list(self._lanes.values()) if lane.moves_at is not None)
 
     def next_moment(self) -> int | None:
         """Return the next instant at which time alone makes something happen; None where it never does."""

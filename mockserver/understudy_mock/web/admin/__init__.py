@@ -58,6 +58,26 @@ _ACCOUNT_CHANGE = {
     "properties": {name: schema for name, schema in _ACCOUNT["properties"].items() if name != "account"},
     "additionalProperties": False,
 }
+_COUNTED_ACCOUNT = record(**_ACCOUNT["properties"], calls=COUNT, jobs=COUNT)
+_PLACE = record(place=TEXT, name=TEXT)
+_MODELS = record(
+    models=list_of(
+        record(
+            id=TEXT,
+            provider=TEXT,
+            summary=TEXT,
+            operation=TEXT,
+            method=TEXT,
+            path=TEXT,
+            keys=list_of(_PLACE),
+            webhook={**_PLACE, "type": ["object", "null"]},
+            example={"type": "object"},
+            price_usd={"type": "number"},
+            seconds=list_of({"type": "number"}),
+        )
+    )
+)
+_QUIRKS = record(quirks=list_of(record(name=TEXT, summary=TEXT, source=TEXT, providers=_LIST_OF_TEXTS)))
 _JOB = record(
     id=TEXT,
     account=TEXT,
@@ -132,6 +152,9 @@ def _table(
         refuses=(404,),
     )
     yield AdminCall("GET", "health", "That the gateway is there, and what it is", about.health)
+    yield AdminCall("GET", "settings", "The settings, without keys", about.settings)
+    yield AdminCall("GET", "models", "Models, with an example of a submit", about.models, answers=_MODELS)
+    yield AdminCall("GET", "quirks", "Quirks that can be switched on", about.quirks, answers=_QUIRKS)
     feed = Feed(world, sender)
     yield AdminCall(
         "GET",
@@ -175,6 +198,27 @@ def _table(
     )
     yield AdminCall(
         "POST",
+        "webhooks/redeliver",
+        "Send again, now, what did not arrive: all of it, or what is in a state, or went to an address",
+        webhooks.redeliver_all,
+        body=record(state={"enum": list(DeliveryState)}, url=TEXT),
+        answers=record(deliveries=COUNT),
+        refuses=(400, 409, 413),
+    )
+    yield AdminCall(
+        "POST",
+        "webhooks/trigger",
+        "Send the callback of a job that was made up; error goes with FAILED and ERROR",
+        webhooks.trigger,
+        body={
+            **record(provider=TEXT, model=TEXT, end={"enum": ENDS}, url=TEXT, account=TEXT, error=TEXT),
+            "required": ["model", "url"],
+        },
+        answers=_DELIVERY,
+        refuses=(400, 404, 409, 413),
+    )
+    yield AdminCall(
+        "POST",
         "webhooks/{delivery_id:path}/redeliver",
         "Send a delivery again, now",
         webhooks.redeliver,
@@ -182,7 +226,14 @@ def _table(
         refuses=(404,),
     )
     journal = Journal(world, write_har)
-    wanted = {"account": TEXT, "operation": TEXT, "since": COUNT}
+    wanted = {
+        "account": TEXT,
+        "operation": TEXT,
+        "job": TEXT,
+        "status": {"type": "string", "pattern": "^(0|[1-5](xx|[0-9]{2}))$"},
+        "text": TEXT,
+        "since": COUNT,
+    }
     yield AdminCall(
         "GET",
         "journal",
@@ -197,6 +248,13 @@ def _table(
     )
     yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
     accounts = Accounts(world)
+    yield AdminCall(
+        "GET",
+        "accounts",
+        "The accounts in use, the one used last first",
+        accounts.listing,
+        answers=record(accounts=list_of(_COUNTED_ACCOUNT)),
+    )
     place = "accounts/{account:path}"
     yield AdminCall(
         "GET", place, "An account, by its key or its name", accounts.one, answers=_ACCOUNT, refuses=(404,)
@@ -234,9 +292,9 @@ def _table(
     yield AdminCall(
         "POST",
         "clock/advance",
-        "Move time on, under --pace manual",
+        "Move time on, under --pace manual: by seconds, or to when something is planned next",
         clock.advance,
-        body=record(seconds={"type": "number", "minimum": 0}),
+        body=record(seconds={"type": "number", "minimum": 0}, to={"enum": ["next"]}),
         answers=_CLOCK,
         refuses=(400, 409, 413),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
@@ -11,8 +13,9 @@ from understudy_mock.domain.limits import Limit
 from understudy_mock.domain.money import usd
 from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.gateway.accounts import Account
+from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
-from understudy_mock.web.admin.answers import json_of
+from understudy_mock.web.admin.answers import encode, json_of, stream
 from understudy_mock.web.admin.asking import (
     AdminError,
     account_of,
@@ -43,7 +46,25 @@ class Accounts:
         account = account_of(self._world, request.path_params["account"], accounts.of)
         self._change(account, await read_body(request, _FIELDS))
         accounts.changed(account)
+        self._world.journal.mark()
         return json_of(describe_account(self._world, account))
+
+    async def listing(self, request: Request) -> Response:
+        """List the accounts in use, the one used last first."""
+        calls: Counter[str] = Counter()
+        jobs: Counter[str] = Counter()
+        async for entry in in_turns(self._world.journal.since(0)):
+            if entry.kind == "call":
+                calls[entry.account] += 1
+        async for job in in_turns(self._world.store):
+            jobs[job.account] += 1
+
+        async def parts() -> AsyncIterator[bytes]:
+            async for account in in_turns(self._world.accounts):
+                counted = {"calls": calls[account.name], "jobs": jobs[account.name]}
+                yield encode({**describe_account(self._world, account), **counted})
+
+        return stream({"accounts": []}, parts())
 
     def _change(self, account: Account, body: dict[str, Any]) -> None:
         """Check every field first, so that a refused change changes nothing."""

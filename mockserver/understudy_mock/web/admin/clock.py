@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from understudy_mock.domain.clock import ManualClock, iso_ms
+from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
 from understudy_mock.web.admin.answers import json_of
-from understudy_mock.web.admin.asking import AdminError, account_name_in, read_body
+from understudy_mock.web.admin.asking import AdminError, account_name_in, one_of, read_body
 from understudy_mock.webhooks import Sender
 
 
@@ -27,11 +28,20 @@ class Clock:
 
     async def advance(self, request: Request) -> Response:
         """Move time on."""
-        body = await read_body(request, {"seconds"})
+        body = await read_body(request, {"seconds", "to"})
         seconds = body.get("seconds")
         clock = self._world.clock
         if not isinstance(clock, ManualClock):
             raise AdminError(409, "time moves by itself; start with --pace manual to move it by hand")
+        if "to" in body:
+            one_of(body, "to", ["next"])
+            if "seconds" in body:
+                raise AdminError(400, "goes without seconds", "/to")
+            following = await self._next()
+            if following is None:
+                raise AdminError(409, "nothing is planned", "/to")
+            clock.move_to(following)
+            return json_of(self._describe())
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= 1e9:
             raise AdminError(400, "must be a number of seconds, at least 0 and at most 1e9", "/seconds")
         try:
@@ -39,6 +49,18 @@ class Clock:
         except ValueError as error:
             raise AdminError(400, str(error), "/seconds") from None
         return json_of(self._describe())
+
+    async def _next(self) -> int | None:
+        """Return the next instant at which a job or a callback moves on; None where none does."""
+        now, store = self._world.clock.now(), self._world.store
+        moments: list[int] = []
+        async for job in in_turns(store):
+            if not job.by_polls and (after := job.timeline.after(now - job.created)) is not None:
+                moments.append(job.created + after)
+        async for moment in in_turns(self._sender.moments()):
+            moments.append(moment)
+        # While nothing else is planned, an attempt that hangs is: it is given up after a while.
+        return min((moment for moment in moments if moment > now), default=self._sender.next_moment())
 
     def _describe(self) -> dict[str, Any]:
         settings = self._world.settings

@@ -81,6 +81,7 @@ class Jobs:
             ended = await self._world.end(job, state, None if state is State.COMPLETED else error)
         except ValueError as problem:
             raise AdminError(409, str(problem)) from None
+        self._world.journal.mark()
         return json_of(await self._describe(ended))
 
     async def _describe(self, job: Job) -> dict[str, Any]:

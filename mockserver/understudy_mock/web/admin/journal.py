@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
@@ -19,6 +20,8 @@ from understudy_mock.web.admin.asking import (
     number_of,
     page_size,
 )
+
+_STATUS = re.compile(r"0|[1-5](xx|[0-9]{2})")
 
 HarWriter = Callable[[Iterable[JournalEntry]], tuple[dict[str, Any], Iterator[dict[str, Any]]]]
 """Writes a HAR document that has no entries yet, and its entries one by one, their secrets removed."""
@@ -68,9 +71,34 @@ class Journal:
         wanted = request.query_params
         account = account_name_in(self._world, request)
         since = number_of(request, "since", "the id of an entry")
-        operation = wanted.get("operation")
+        operation, job = wanted.get("operation"), wanted.get("job")
+        status = _statuses(wanted.get("status"))
+        text = wanted.get("text", "").lower()
         return [
             entry
             async for entry in in_turns(self._world.journal.since(since))
-            if account in (None, entry.account) and operation in (None, entry.operation)
+            if account in (None, entry.account)
+            and operation in (None, entry.operation)
+            and job in (None, entry.job)
+            and entry.status in status
+            and (not text or _holds(entry, text, text.encode("utf-8", "replace")))
         ]
+
+
+def _statuses(wanted: str | None) -> range:
+    """Return the statuses that `404`, or `4xx`, means; all for None. 0 is no answer. Raises AdminError."""
+    if wanted is None:
+        return range(1000)
+    if not _STATUS.fullmatch(wanted):
+        raise AdminError(400, "must be an HTTP status, as in 404 or 4xx", "status")
+    if wanted.endswith("xx"):
+        return range(int(wanted[0]) * 100, int(wanted[0]) * 100 + 100)
+    return range(int(wanted), int(wanted) + 1)
+
+
+def _holds(entry: JournalEntry, text: str, octets: bytes) -> bool:
+    """Return whether an address, a body or a remark of an entry has a text, whatever its case."""
+    remarks = (entry.url, entry.job, entry.operation, entry.error, entry.why, *entry.warnings)
+    if any(text in remark.lower() for remark in remarks):
+        return True
+    return octets in entry.request_body.lower() or octets in entry.response_body.lower()

@@ -10,12 +10,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from understudy_mock.domain.clock import iso_ms
+from understudy_mock.domain.conditions import Refusal
+from understudy_mock.domain.model import Operation
+from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.made_up import make_up
 from understudy_mock.gateway.turns import in_turns
+from understudy_mock.gateway.webhook_urls import problem_of
 from understudy_mock.gateway.world import World
 from understudy_mock.redaction import Redactor
 from understudy_mock.web.admin.answers import encode, json_of, stream
-from understudy_mock.web.admin.asking import LARGEST_PAGE, AdminError, page_size
+from understudy_mock.web.admin.asking import (
+    LARGEST_PAGE,
+    AdminError,
+    account_of,
+    one_of,
+    page_size,
+    read_body,
+    refuse_in_a_replay,
+    text_in,
+)
+from understudy_mock.web.admin.jobs import ENDS
 from understudy_mock.webhooks import Delivery, DeliveryState, Sender
+
+_FAILED = (DeliveryState.GIVEN_UP, DeliveryState.PAUSED, DeliveryState.REFUSED)
+"""What became of deliveries that did not arrive."""
+
+_NOBODY = "nobody"
+"""The key whose account a made-up job belongs to, where there was no call yet."""
 
 
 class Webhooks:
@@ -62,6 +83,64 @@ class Webhooks:
             raise AdminError(404, "there is no such delivery, or it is not due yet")
         await self._sender.redeliver(delivery)
         return json_of(self._describe(delivery))
+
+    async def redeliver_all(self, request: Request) -> Response:
+        """Send again, now, what did not arrive."""
+        body = await read_body(request, {"state", "url"})
+        known = sorted({*DeliveryState} - {DeliveryState.PLANNED})
+        states = {one_of(body, "state", known)} if body.get("state") is not None else set(_FAILED)
+        url = text_in(body, "url")
+        if self._sender.sends_again:
+            raise AdminError(409, "the deliveries of the last call are still being sent")
+        found = [
+            delivery
+            async for delivery in in_turns(self._sender.log)
+            if delivery.state in states and url in (None, delivery.url)
+        ]
+        self._sender.redeliver_all(found)
+        return json_of({"deliveries": len(found)})
+
+    async def trigger(self, request: Request) -> Response:
+        """Send the callback of a job that was made up."""
+        world = self._world
+        body = await read_body(request, {"provider", "model", "end", "url", "account", "error"})
+        refuse_in_a_replay(world, "")
+        operation = self._operation(text_in(body, "provider"), text_in(body, "model"))
+        url = text_in(body, "url") or ""
+        if problem := problem_of(world, url, allow_http=True):
+            raise AdminError(400, problem, "/url")
+        end = State(one_of({"end": "COMPLETED", **body}, "end", ENDS))
+        error = text_in(body, "error")
+        # The client of the account that called last knows the secret that signs the callback.
+        key = text_in(body, "account") or next(world.accounts.latest_keys(), _NOBODY)
+        account = account_of(world, key, world.accounts.of)
+        origin = (world.settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
+        reason = None if end is State.COMPLETED else error or "made up by hand"
+        try:
+            job = make_up(world, operation, account, url, origin, end, reason)
+        except Refusal:
+            raise AdminError(409, "the documented example of this model is not valid", "/model") from None
+        await world.put(job)
+        planned = self._sender.find(f"{job.id}.end")
+        assert planned is not None  # a job with an end and a receiver has this callback
+        return json_of(self._describe(planned))
+
+    def _operation(self, provider: str | None, model: str | None) -> Operation:
+        """Return the submit of a model, which must know callbacks. Raises AdminError."""
+        catalog = self._world.catalog
+        if provider is not None and provider not in catalog.providers:
+            raise AdminError(400, f"unknown; known are {', '.join(catalog.providers)}", "/provider")
+        submits = [
+            one
+            for one in catalog.operations
+            if one.role == "submit" and not one.alias and provider in (None, one.provider) and one.model
+        ]
+        with_callbacks = [one for one in submits if one.webhook_header or one.webhook_query]
+        found = next((one for one in with_callbacks if one.model and one.model.id == model), None)
+        if found is None:
+            known = ", ".join(sorted({one.model.id for one in with_callbacks if one.model})) or "none"
+            raise AdminError(400, f"must be a model with callbacks; these are {known}", "/model")
+        return found
 
     def _describe(self, delivery: Delivery) -> dict[str, Any]:
         account = self._world.accounts.named(delivery.job.account)
