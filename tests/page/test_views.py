@@ -81,7 +81,7 @@ def test_the_drawer_tells_the_conversation_and_plays_the_files(
     panel.get_by_role("button", name="Show file 1").click()
     page.wait_for_function("document.querySelector('video')?.readyState > 0")
     panel.get_by_role("button", name="Python").click()
-    expect(panel.locator(".code pre").last).to_contain_text('"Ocp-Apim-Subscription-Key": KEY')
+    expect(panel.locator(".code pre").last).to_contain_text('"ocp-apim-subscription-key": KEY')
 
 
 def test_a_job_is_submitted_again_after_an_edit(gateway: Running, make_window: MakeWindow) -> None:

@@ -13,9 +13,10 @@ export const models = () => asked ??= api("models").then((answer) => answer.mode
 /** Return a submit. `key` stands where the provider wants the key. */
 export function requestOf(model, body, key, webhook = "", scenario = "") {
 	const url = new URL(model.path.slice(1), root);
-	const headers = { "Content-Type": "application/json", [model.key.header]: model.key.prefix + key };
-	if (webhook && model.webhook.header) headers[model.webhook.header] = webhook;
-	else if (webhook) url.searchParams.set(model.webhook.query, webhook);
+	const headers = { "Content-Type": "application/json" };
+	const add = ({ place, name }, value) => place === "query" ? url.searchParams.set(name, value) : (headers[name] = place === "bearer" ? `Bearer ${value}` : value);
+	add(model.keys[0], key);
+	if (webhook) add(model.webhook, webhook);
 	if (scenario) headers.Prefer = `scenario=${scenario}`;
 	return { method: model.method, url: url.href, headers, body };
 }
