@@ -7,7 +7,7 @@ key, and nothing that a terminal would act upon.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -82,6 +82,8 @@ def tell(
     # By number within a millisecond: numbers are given at the end, so an answer has a lower one than what was
     # asked because of it. Stable: what an exchange consists of stays in order.
     turns.sort(key=lambda turn: (turn.at or 0, turn.number))
+    untimed = {one.entry.number for one in talk.exchanges if not one.is_timed}
+    turns = [replace(turn, at=None) if turn.number in untimed else turn for turn in turns]
     if claim is not None or rest:
         at = None
         if talk.exchanges:
@@ -200,13 +202,13 @@ def _answers(one: Exchange) -> str:
     parts = [str(entry.status)] if entry.status else []
     if one.status != entry.status:
         parts[0] = f"{entry.status}, with {one.status} inside"
-    told = one.view
-    if told is not None:
-        if one.part == "submit" and told.job:
-            parts.append(f"job {told.job}")
-        parts.append(told.word or ("a whole result" if told.end == "COMPLETED" else "a failed job"))
-        if told.urls:
-            parts.append(counted(len(told.urls), "file"))
+    view = one.view
+    if view is not None:
+        if one.part == "submit" and view.job:
+            parts.append(f"job {view.job}")
+        parts.append(view.word or ("a whole result" if view.end == "COMPLETED" else "a failed job"))
+        if view.urls:
+            parts.append(counted(len(view.urls), "file"))
     elif one.part == "media" and entry.status < 300:
         parts.append(f"{entry.response_size:,} bytes")
     if one.wait is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from understudy_contracts.rules.talk import Talk
 from understudy_mock.domain.draw import webhook_secret
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
+from understudy_mock.redaction import command_line
 
 _COLUMN = "verdict"
 
@@ -48,14 +48,16 @@ def judge_world(
         return webhook_secret(seed, account)
 
     charged = read_ledger(world.store)
-    found = judge(entries, world.catalog, speed=world.settings.speed, secret=secret, charged=charged)
+    changes = tuple(world.journal.marks)
+    speed = world.settings.speed
+    found = judge(entries, world.catalog, speed=speed, secret=secret, charged=charged, changes=changes)
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
     talk = read_talk(entries, world.catalog, speed=world.settings.speed, secret=secret)
     if report_dir is not None:
         facts = {
-            "command": Cleaner(talk).text(shlex.join(command)),
+            "command": Cleaner(talk).text(command_line(command)),
             "exit_status": _ended_with(status),
             "scenario": _played(world, entries),
             "quirks": world.settings.quirks,
@@ -67,11 +69,14 @@ def judge_world(
         report = Report("understudy run --check", cases, facts)
         for file in write_reports(report, report_dir, "run", world.catalog):
             click.echo(f"wrote {file}", err=True)
+    if status:
+        click.echo(f"check: {_how_it_ended(status)}", err=True)
     if not entries:
         click.echo("check: there were no calls, so nothing was checked", err=True)
         return 2
-    known = {one.id for one in found}
-    reached = sum(not why_not_reached(rule, talk, known) for rule in RULES)
+    reached = sum(not why_not_reached(rule, talk, found) for rule in RULES)
+    if not reached:
+        click.echo("check: none of the calls can be judged, so nothing was checked", err=True)
     broken = counted(count_broken(found), "rule")
     click.echo(f"check: {broken} broken{in_brackets(found)}; {told_of_reach(reached)}", err=True)
     return 1 if outcome_of(found) is Outcome.FAILED else 0
@@ -85,6 +90,11 @@ def _ended_with(status: int) -> str:
     return f"signal {known.get(-status, -status)}"
 
 
+def _how_it_ended(status: int) -> str:
+    how = _ended_with(status)
+    return f"the program ended with {how if status < 0 else f'status {how}'}"
+
+
 def _played(world: World, entries: Sequence[JournalEntry]) -> str:
     """Return the names of the scenarios that were played, by the command line or by calls."""
     given = [world.scenario.name] if world.scenario is not None else []
@@ -95,24 +105,22 @@ def _played(world: World, entries: Sequence[JournalEntry]) -> str:
 def _of_the_program(status: int) -> Iterator[Case]:
     """Return a failed case for a program that went wrong: it may have kept every rule until then."""
     if status:
-        how = _ended_with(status)
-        reason = f"the program ended with {how if status < 0 else f'status {how}'}"
         expected = "The program ends with status 0."
         yield Case(
             "exit-status",
             "finding",
             Outcome.FAILED,
-            reason=reason,
+            reason=_how_it_ended(status),
             column=_COLUMN,
             expected=expected,
-            seen=how,
+            seen=_ended_with(status),
         )
 
 
 def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) -> Iterator[Case]:
     for rule in RULES:
         broken = tuple(finding for finding in found if finding.id == rule.id)
-        reason = why_not_reached(rule, talk, {finding.id for finding in broken})
+        reason = why_not_reached(rule, talk, broken)
         yield Case(
             rule.id,
             "finding",
@@ -121,5 +129,5 @@ def _cases(entries: tuple[JournalEntry, ...], talk: Talk, found: list[Finding]) 
             findings=broken,
             reason=reason,
             expected=rule.advice,
-            journal=() if reason else entries,
+            journal=() if reason and not broken else entries,
         )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
+from understudy_contracts.findings import Finding, Severity
 from understudy_contracts.rules import RULES, Rule
 from understudy_contracts.rules.talk import Talk
 
 
-def why_not_reached(rule: Rule, talk: Talk, broken: Collection[str] = ()) -> str:
-    """Return why a rule was out of reach; "" where it was in reach, or is among the `broken` (ids)."""
-    if rule.id in broken:
+def why_not_reached(rule: Rule, talk: Talk, found: Iterable[Finding] = ()) -> str:
+    """Return why a rule was out of reach; "" where it was in reach, or was broken as some findings say.
+
+    One of INFO proves nothing: it may say that something is not judged.
+    """
+    if any(finding.id == rule.id and finding.severity is not Severity.INFO for finding in found):
         return ""
     if not talk.exchanges:
         return "no provider was called"
@@ -22,5 +26,6 @@ def why_not_reached(rule: Rule, talk: Talk, broken: Collection[str] = ()) -> str
 
 
 def told_of_reach(reached: int) -> str:
-    """Return `9 of 34 in reach`."""
-    return f"{reached} of {len(RULES)} in reach"
+    """Return `9 of 34 in reach`, and what that means for the others."""
+    others = "; the situations of the others did not occur, so they are not judged"
+    return f"{reached} of {len(RULES)} in reach{others if reached < len(RULES) else ''}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock, SystemClock
+from understudy_mock.gateway.judging import Judge
 from understudy_mock.gateway.scenario_files import find, read_scenarios, refuse_unknown_models
 from understudy_mock.gateway.world import Files, World
 from understudy_mock.har.recording import Recording
@@ -70,14 +74,27 @@ def create_replay(
     )
 
 
-def create_app(settings: Settings | None = None, *, world: World | None = None) -> ASGIApp:
-    """Return a gateway. Pass a `world` to have access to its clock, jobs and journal."""
+def create_app(
+    settings: Settings | None = None,
+    *,
+    world: World | None = None,
+    judge: Callable[[World], Judge | None] = lambda world: None,
+) -> ASGIApp:
+    """Return a gateway. Pass a `world` to have access to its clock, jobs and journal.
+
+    `judge` makes what knows the rules for clients, when the admin API is first asked for what broke them.
+    """
     if world is None:
         world = create_world(settings or Settings())
     settings = world.settings
     replay = world if isinstance(world, Replay) else None
     sender = Sender(world, Poster(settings.allow_webhook_hosts, settings.webhook_ca), replay)
     world.announcer = sender
-    page = Page(settings.media_url)
-    admin = make_admin(world, sender, lambda entries: har_in_parts(entries, known_keys(world)), page)
+    admin = make_admin(
+        world,
+        sender,
+        lambda entries: har_in_parts(entries, known_keys(world)),
+        partial(judge, world),
+        Page(settings.media_url),
+    )
     return Front(world, admin, replay.decide if replay is not None else None)

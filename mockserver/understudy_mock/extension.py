@@ -11,6 +11,9 @@ from importlib.metadata import entry_points
 
 import click
 
+from understudy_mock.gateway.judging import Judge
+from understudy_mock.gateway.world import World
+
 GROUP = "understudy_mock.commands"
 
 
@@ -21,10 +24,17 @@ class Extension:
     commands: Sequence[click.Command]
     judge: Callable[..., int]
     """`run --check` calls it with world, report directory, command and status; returns an exit status."""
+    live: Callable[[World], Judge]
+    """Makes the judge of a gateway whose admin API is asked for broken rules."""
     options: Mapping[str, Mapping[str, Sequence[click.Option]]]
     """By command and subcommand, the options of subcommands that are imported only when they are called."""
     only_by_hand: frozenset[str] = frozenset()
     """Names of options that only the command line may set."""
+
+
+def live_judge(world: World) -> Judge | None:
+    """Return the judge of a gateway, from the first package that has one."""
+    return next((extension.live(world) for extension in extensions()), None)
 
 
 def extensions() -> list[Extension]:

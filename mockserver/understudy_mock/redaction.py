@@ -16,6 +16,7 @@ import base64
 import binascii
 import hashlib
 import re
+import shlex
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -88,12 +89,37 @@ _SECRET_MEMBER = re.compile(
 )
 """What JSON calls a secret: `token`, `db_password`, `refresh_token`, `apiKeyId`, `subscription-key`."""
 
-_SECRET_PARAMETER = re.compile(r"(?i)key|sig|key-pair-id|policy|hdnts|hdnea")
+_SECRET_PARAMETER = re.compile(r"(?i)key|sig|key-pair-id|policy|hdnts|hdnea|pw|pwd|pass")
 """What else a parameter of an address is called that is one, or signs the address."""
 
-_MEMBER = re.compile(rf'("([^"\\]{{1,{_LONGEST_NAME}}})"\s*+:\s*+")((?:[^"\\]++|\\.)++)', re.DOTALL)
+_MAYBE_SECRET = re.compile(r"(?i)auth|code|session(?:[-_]?id)?|sid|jwt|state")
+"""What a parameter is called that is one where its value looks like a key."""
+
+_NAME = rf"""((?:[^"\\]|\\u[0-9a-fA-F]{{4}}){{1,{_LONGEST_NAME}}})"""
+_MEMBER = re.compile(rf'("{_NAME}"\s*+:\s*+")((?:[^"\\]++|\\.)++)', re.DOTALL)
+_NESTED_MEMBER = re.compile(rf"""(\\"([^"\\]{{1,{_LONGEST_NAME}}})\\++"\s*+:\s*+\\++")([^"\\]++)""")
+"""A member of JSON that stands as a text in other JSON."""
+
+_LIST_MEMBER = re.compile(rf'("{_NAME}"\s*+:\s*+\[)(\s*+"[^\[\]]++)')
+"""A member that is a list of texts."""
+
+_LISTED = re.compile(rf'("([^"\\]{{1,{_LONGEST_NAME}}})"\s*+,\s*+")([^"\\]++)')
+"""A header in JSON as a list of name and value."""
+
+_NAMED = re.compile(
+    rf'("name"\s*+:\s*+"([^"\\]{{1,{_LONGEST_NAME}}})"\s*+,\s*+"value"\s*+:\s*+")((?:[^"\\]++|\\.)++)',
+    re.DOTALL,
+)
+"""A header in JSON as an object with its name and its value."""
+
+_PART = re.compile(
+    rf'(name="([^"\r\n]{{1,{_LONGEST_NAME}}})"\r?\n(?:content-type:[^\r\n]{{1,200}}\r?\n)?\r?\n)([^\r\n]++)',
+    re.IGNORECASE,
+)
+"""A field of a multipart form that is no file (RFC 7578)."""
+
 _PARAMETER = re.compile(
-    rf"""((?:[?&;]|\\u0026)([^=?&;#"'\s<>\\]{{1,{_LONGEST_NAME}}})=)([^&#"'\s<>\\]++)""", re.IGNORECASE
+    rf"""((?:[?&;#]|\\u0026)([^=?&;#"'\s<>\\]{{1,{_LONGEST_NAME}}})=)([^&#"'\s<>\\]++)""", re.IGNORECASE
 )
 _NESTED_PARAMETER = re.compile(
     rf"""(%(?:25)*+(?:3F|26)([\w.~-]{{1,{_LONGEST_NAME}}})%(?:25)*+3D)((?:(?!%(?:25)*+2[36])[^&#"'\s<>\\])++)""",
@@ -107,9 +133,17 @@ _WHSEC = re.compile(r"()(whsec_)([A-Za-z0-9+/=_\-]++)")
 _MARK = re.compile(r"\[(?:redacted|[A-Za-z0-9_.\-]+-\d+)\]")
 """What stands where a secret was."""
 
+_STRING = re.compile(r'"([^"\\]*+)"')
 _SEGMENT = re.compile(r"""[^/?&#=;,\s"'<>\\]++""")
 _RUN = re.compile(r"[A-Za-z0-9]++")
 _BRACKETS = re.compile(r"(?:[^@]*@)?\[[0-9A-Fa-f:.%]+\](?::\d+)?")
+_PUNCTUATION = re.compile(r"[^\w\-]")
+_HOST_END = re.compile(r"[/?#]")
+_FREE = frozenset(
+    b"user-agent accept accept-language cache-control expect te trailer upgrade via warning".split()
+)
+"""Headers whose values are free text, and name nothing that must be found again."""
+
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _SCHEMED = frozenset({b"authorization", b"proxy-authorization"})
 
@@ -202,20 +236,22 @@ class _Values:
     """The secrets that are searched for by value, with what takes their place."""
 
     def __init__(self) -> None:
+        # Replaced as a whole, never changed: one thread may add while others search.
         self._placeholders: dict[str, tuple[str, bool]] = {}
-        self._needles: list[tuple[str, str]] | None = None
+        self._needles: tuple[dict[str, tuple[str, bool]], list[tuple[str, str]]] = ({}, [])
 
     def add(self, secret: str, placeholder: str, *, is_key: bool) -> bool:
         """Search for one more; return whether there is room. The oldest that is no key makes room."""
         if secret in self._placeholders or not SHORTEST <= len(secret) <= LONGEST:
             return True
-        if len(self._placeholders) >= MOST:
-            oldest = next((held for held, (_, key) in self._placeholders.items() if not key), None)
+        placeholders = dict(self._placeholders)
+        if len(placeholders) >= MOST:
+            oldest = next((held for held, (_, key) in placeholders.items() if not key), None)
             if oldest is None:
                 return False
-            del self._placeholders[oldest]
-        self._placeholders[secret] = placeholder, is_key
-        self._needles = None
+            del placeholders[oldest]
+        placeholders[secret] = placeholder, is_key
+        self._placeholders = placeholders
         return True
 
     def clean(self, text: str, *, is_cut: bool = False) -> str:
@@ -252,14 +288,16 @@ class _Values:
 
     def _all(self) -> list[tuple[str, str]]:
         """Return what to look for. A longer secret may hold a shorter one, so it comes first."""
-        if self._needles is None:
+        placeholders, needles = self._placeholders, self._needles
+        if needles[0] is not placeholders:
             pairs = {}
-            for secret, (placeholder, is_key) in self._placeholders.items():
+            for secret, (placeholder, is_key) in placeholders.items():
                 for form in (secret, *map(fold, _forms(secret, is_key=is_key))):
                     if len(form) >= SHORTEST:  # of one that is made of escapes too little may be left
                         pairs[form] = placeholder
-            self._needles = sorted(pairs.items(), key=lambda pair: len(pair[0]), reverse=True)
-        return self._needles
+            longest_first = sorted(pairs.items(), key=lambda pair: len(pair[0]), reverse=True)
+            needles = self._needles = (placeholders, longest_first)
+        return needles[1]
 
     def _torn(self, text: str, needles: list[tuple[str, str]]) -> tuple[int, int, str, bool] | None:
         """Find the longest beginning of a secret at the end of a text, be it cut within an escape."""
@@ -315,25 +353,64 @@ def is_secret_header(name: bytes) -> bool:
     return _SECRET_HEADER.search(name.decode("latin-1")) is not None
 
 
-def _is_member(name: str) -> bool:
-    return _SECRET_MEMBER.search(name) is not None
+def _is_keylike(text: str) -> bool:
+    """Return whether a text holds many letters and digits in a row, both among them."""
+    runs = (run for run in _RUN.findall(text) if len(run) >= _KEYLIKE)
+    return any(not run.isalpha() and not run.isdigit() for run in runs)
 
 
-def _is_parameter(name: str) -> bool:
+def _is_member(name: str, _: str) -> bool:
+    return _SECRET_MEMBER.search(fold(name)) is not None
+
+
+def _is_listed(name: str, value: str) -> bool:
+    """Two texts side by side are a header where both look like it."""
+    return _is_named(name, value) and (_is_keylike(value) or _SCHEME.match(value) is not None)
+
+
+def _is_named(name: str, value: str) -> bool:
+    return _is_member(name, value) or is_secret_header(name.lower().encode("latin-1", "replace"))
+
+
+def _is_parameter(name: str, value: str) -> bool:
     name = unquote(name)
-    return _is_member(name) or _SECRET_PARAMETER.fullmatch(name) is not None
+    if _is_member(name, value) or _SECRET_PARAMETER.fullmatch(name):
+        return True
+    return _MAYBE_SECRET.fullmatch(name) is not None and _is_keylike(value)
 
 
-def _always(_: str) -> bool:
+def _is_credential(_: str, value: str) -> bool:
+    return _is_keylike(value)
+
+
+def _always(_: str, __: str) -> bool:
     return True
 
 
-_Place = tuple[re.Pattern[str], Callable[[str], bool], str]
-"""A pattern of what stands before a secret, its name and the secret; whose names count; and characters
-without one of which there is nothing to look for."""
+_Place = tuple[re.Pattern[str], Callable[[str, str], bool], str]
+"""A pattern of what stands before a secret, its name and the secret; which names and values count; and
+characters without one of which there is nothing to look for."""
+
+_SCHEME = re.compile(r"(?i)(?:bearer|basic|key|token)\s")
+
+
+_BEARER = re.compile(r"((bearer)(?:[ +]|%20))([\w.~+/=:\-]++)", re.IGNORECASE)
+_BASIC = re.compile(r"((basic)(?:[ +]|%20))([\w.~+/=:\-]++)", re.IGNORECASE)
+_KEY = re.compile(r"((key)(?:[ +]|%20))([\w.~+/=:\-]++)", re.IGNORECASE)
+_TOKEN = re.compile(r"((token)(?:[ +]|%20))([\w.~+/=:\-]++)", re.IGNORECASE)
+"""A credential behind its scheme, as a header has it, in any text."""
 
 _PLACES: tuple[_Place, ...] = (
     (_MEMBER, _is_member, '"'),
+    (_NESTED_MEMBER, _is_member, '\\"'),
+    (_LIST_MEMBER, _is_member, "["),
+    (_LISTED, _is_listed, ","),
+    (_NAMED, _is_named, '"value"'),
+    (_PART, _is_member, 'name="'),
+    (_BEARER, _is_credential, "earer"),
+    (_BASIC, _is_credential, "asic"),
+    (_KEY, _is_credential, "ey"),
+    (_TOKEN, _is_credential, "oken"),
     (_PARAMETER, _is_parameter, "="),
     (_NESTED_PARAMETER, _is_parameter, "%"),
     (_USER, _always, "@"),
@@ -394,7 +471,11 @@ def _standing(text: str, places: Iterable[_Place], names: Collection[str]) -> It
             continue
         for match in pattern.finditer(text):
             _, name, secret = match.groups()
-            if (is_secret(name) or name.lower() in names) and len(secret) <= LONGEST:
+            if not (is_secret(name, secret) or name.lower() in names):
+                continue
+            if pattern is _LIST_MEMBER:
+                yield from ((text, False) for text in _STRING.findall(secret) if len(text) <= LONGEST)
+            elif len(secret) <= LONGEST:
                 if pattern is _WHSEC:
                     yield name + secret, False
                 for part in secret.split(":", 1) if pattern is _USER else (secret,):
@@ -447,10 +528,14 @@ class Redactor:
         For addresses that are secrets as a whole, as those of callbacks are, or that lead nowhere.
         """
         clean = self.url(url)
-        begin = clean.find("/", clean.find("://") + 3) if "://" in clean else 0
-        if begin < 0:
-            begin = len(clean)
-        return clean[:begin] + _SEGMENT.sub(_unlike_a_key, clean[begin:])
+        scheme, slashes, rest = clean.partition("://") if "://" in clean else ("", "", clean)
+        end = _HOST_END.search(rest) if slashes else None
+        host, path = (rest, "") if slashes and end is None else ("", rest)
+        if end is not None:
+            host, path = rest[: end.start()], rest[end.start() :]
+        # No brackets there: they are for IPv6.
+        host = ".".join("redacted" if _is_keylike(label) else label for label in host.split("."))
+        return scheme + slashes + host + _SEGMENT.sub(_unlike_a_key, path)
 
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
         """Return headers as text: all the names, and the values that cannot be secrets.
@@ -479,6 +564,8 @@ class Redactor:
             return REDACTED
         if name == b"x-webhook-url":
             return self.suspicious_url(text)
+        if name in _FREE:
+            return _SEGMENT.sub(_unlike_a_key, self.text(text))
         return self.url(text) if name == b"location" else self.text(text)
 
     def _by_place(self, text: str, places: Iterable[_Place]) -> str:
@@ -486,19 +573,38 @@ class Redactor:
         for pattern, is_secret, mark in places:
             if mark in text:
 
-                def replaced(match: re.Match[str], is_secret: Callable[[str], bool] = is_secret) -> str:
-                    if not (is_secret(match[2]) or match[2].lower() in self.names):
+                def replaced(match: re.Match[str], is_secret: Callable[[str, str], bool] = is_secret) -> str:
+                    before, name, secret = match.groups()
+                    if not (is_secret(name, secret) or name.lower() in self.names):
                         return match[0]
-                    left, marks = _MARK.subn("", match[3])
-                    return match[0] if marks and len(left) < SHORTEST else f"{match[1]}{REDACTED}"
+                    if match.re is _LIST_MEMBER:
+                        return before + _STRING.sub(f'"{REDACTED}"', secret)
+                    left, marks = _MARK.subn("", secret)
+                    return match[0] if marks and len(left) < SHORTEST else f"{before}{REDACTED}"
 
                 text = pattern.sub(replaced, text)
         return text
 
 
 def _unlike_a_key(match: re.Match[str]) -> str:
-    runs = (run for run in _RUN.findall(match[0]) if len(run) >= _KEYLIKE)
-    return REDACTED if any(not run.isalpha() and not run.isdigit() for run in runs) else match[0]
+    return REDACTED if _is_keylike(match[0]) else match[0]
+
+
+def command_line(command: Iterable[str]) -> str:
+    """Return a command as a shell takes it, without the secrets that stand in it literally."""
+    shown: list[str] = []
+    is_secret = False
+    for word in command:
+        name, equals, value = word.partition("=")
+        is_named = _is_parameter(name.lstrip("-"), value) and not name.endswith(("-file", "_file", "_FILE"))
+        if is_secret or (_is_keylike(word) and not _PUNCTUATION.search(word)):
+            shown.append(REDACTED)
+        elif equals and is_named:
+            shown.append(f"{name}={REDACTED}")
+        else:
+            shown.append(Redactor(()).text(word))
+        is_secret = is_named and not equals and word.startswith("-")
+    return shlex.join(shown)
 
 
 def redactor(entry: JournalEntry, keys: Iterable[str] = ()) -> Redactor:

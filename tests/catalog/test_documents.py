@@ -157,7 +157,7 @@ BROKEN = {
     "key that stands twice": (
         "        prompt: {type: string}",
         "        prompt: {}\n" * 2,
-        "/",
+        "/components/schemas/novel-input/properties/prompt",
         "appears twice",
     ),
     "status without quotes": ("'404':", "404:", f"{OPERATION}/responses/404", "quotes"),

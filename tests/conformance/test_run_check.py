@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tests.rules.story import Story
 from understudy_contracts.judge import judge_world
+from understudy_contracts.rules import RULES
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
@@ -97,6 +98,7 @@ def test_a_program_that_fails_keeps_its_own_status_and_no_report_looks_well(tmp_
     """Though no rule was broken: the page, JSON and JUnit tell the status, and what was played."""
     ended = run("7", report=str(tmp_path))
     assert ended.returncode == 7
+    assert "check: the program ended with status 7\n" in ended.stderr
     assert "check: 0 rules broken" in ended.stderr
     told = json.loads((tmp_path / "run.json").read_text())
     assert told["facts"]["exit_status"] == "7"
@@ -118,6 +120,27 @@ def test_a_report_names_the_scenario_and_the_signal(catalog: Catalog, tmp_path: 
     assert facts["exit_status"] == "signal SIGKILL"
     assert facts["scenario"] == "fails, rate-limited"
     assert facts["quirks"] == ["extra-fields"]
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_where_nothing_was_judged_nothing_has_passed(
+    catalog: Catalog, tmp_path: Path, capsys: pytest.CaptureFixture[str], calls: int
+) -> None:
+    """Without a call, or with calls that are not simulated here: JUnit skips every rule, and says why."""
+    world = create_world(Settings(), catalog=catalog)
+    for entry in Story(catalog).add(0, "GET", "/v9/more", 404, {"error": "no"}).entries[:calls]:
+        world.journal.append(entry)
+    assert judge_world(world, tmp_path, ["true"]) == (0 if calls else 2)
+    assert "so nothing was checked" in capsys.readouterr().err
+    suites = ElementTree.parse(tmp_path / "run.xml").getroot()
+    cases = list(suites.iter("testcase"))
+    assert len(cases) == len(RULES)
+    reasons = {case.find("skipped").attrib["message"] for case in cases}  # type: ignore[union-attr]
+    assert all(reason.startswith("not reached: ") for reason in reasons)
+    (told,) = [case.findtext("system-out") for case in cases if case.find("system-out") is not None] or [""]
+    assert ("is not simulated here" in str(told)) is bool(calls)
+    page = (tmp_path / "run.html").read_text()
+    assert '<p class="verdict skipped"><b>–</b> Nothing could be tried.' in page
 
 
 def test_a_report_without_a_check_is_refused() -> None:

@@ -291,6 +291,20 @@ def test_an_account_in_use_is_kept_and_an_idle_one_is_forgotten() -> None:
     assert accounts.of("idle") is not idle
 
 
+async def test_an_account_that_was_set_up_is_forgotten_last(catalog: Catalog) -> None:
+    """Calls with made-up keys do not push it out; there is no more room than before for all."""
+    gateway = open_gateway(catalog)
+    accounts = gateway.world.accounts
+    await gateway.admin("PUT", "accounts/mine", json={"balance_usd": 1})
+    name = accounts.peek("mine").name
+    for number in range(2 * MAX_ACCOUNTS):
+        accounts.of(f"key-{number}")
+    assert accounts.named(name) is not None
+    for number in range(2 * MAX_ACCOUNTS):
+        accounts.of(f"set-up-{number}").is_set_up = True
+    assert len(list(accounts.latest_keys())) == MAX_ACCOUNTS
+
+
 def test_two_keys_with_one_short_name_are_two_accounts() -> None:
     """The later one is named at length; each is found by its own name."""
     accounts = Accounts(None, None)

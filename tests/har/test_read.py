@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import hashlib
 import json
 import zlib
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from understudy_mock.har import read, source
 from understudy_mock.har.mend import TAIL, head
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import NO_BODY, Recording, RecordingError
+from understudy_mock.har.write import save_har
 
 JOB = "hunyuan-video_019e4d3a-0000-7000-8000-000000000000"
 SUBMIT = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
@@ -279,12 +281,29 @@ def test_a_body_beside_the_har_is_found(load: Load, tmp_path: Path, name: str) -
     """Where `record` keeps it, and where Playwright does."""
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
-    file.write_bytes(b"video")
+    file.write_bytes(b"\0\0\0\x18ftypmp42")
     entries = _job()
     entries[2]["response"]["content"] = {"size": 5, "mimeType": "video/mp4", "_file": name}
     recording = load(_har(entries))
     assert recording.media == {3: file}
-    assert recording.entries[2].response_size == 5
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/plain", "application/octet-stream"])
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_a_text_beside_the_har_is_read_only_under_its_hash(
+    load: Load, tmp_path: Path, kind: str, algorithm: str
+) -> None:
+    """A stranger's HAR may name a file of keys that somebody copied there."""
+    text = b"API_KEY=private\n"
+    own = hashlib.new(algorithm, text).hexdigest()
+    (tmp_path / "run.har.media").mkdir()
+    for name, is_read in ((own, True), (own[::-1], False), ("a.png", False)):
+        (tmp_path / "run.har.media" / name).write_bytes(text)
+        entries = _job()
+        entries[2]["response"]["content"] = {"size": 5, "mimeType": kind, "_file": f"run.har.media/{name}"}
+        recording = load(_har(entries))
+        assert (recording.entries[2].response_body == text or recording.media != {}) is is_read
+        assert any("is a text" in note for note in recording.notes) is not is_read
 
 
 def test_files_are_merged_in_the_order_of_time(catalog: Catalog, tmp_path: Path) -> None:
@@ -297,6 +316,33 @@ def test_files_are_merged_in_the_order_of_time(catalog: Catalog, tmp_path: Path)
 
 
 # -- refused
+
+
+@pytest.mark.parametrize("stamp", ["absent", None, "noon", 1779455852110, "+99999-01-01T00:00:00Z"])
+def test_an_exchange_without_an_instant_keeps_its_place_in_the_file(
+    tmp_path: Path, catalog: Catalog, stamp: Any
+) -> None:
+    """It is read, with a note that it has none; the others keep theirs, also in a file of ours."""
+    entries = _job()
+    entries[1]["startedDateTime"] = stamp
+    if stamp == "absent":
+        del entries[1]["startedDateTime"]
+    file = tmp_path / "run.har"
+    file.write_text(json.dumps(_har(entries)))
+    recording = read_recording([file], catalog)
+    assert [entry.url.partition("?")[0] for entry in recording.entries] == [
+        SUBMIT,
+        STATUS,
+        FILE.partition("?")[0],
+    ]
+    assert [entry.is_timed for entry in recording.entries] == [place != 1 for place in range(len(entries))]
+    (note,) = recording.notes
+    assert note.startswith(
+        f"{file}: 1 exchange without a startedDateTime that can be read, the first at /log/"
+    )
+    save_har(tmp_path / "again.har", recording.entries)
+    again = read_recording([tmp_path / "again.har"], catalog)
+    assert [entry.is_timed for entry in again.entries] == [entry.is_timed for entry in recording.entries]
 
 
 def _broken(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
@@ -324,15 +370,15 @@ _REFUSED: dict[str, tuple[Any, str]] = {
     "no-exchange": (_har([]), "no exchange with a provider; 0 exchanges"),
     "elsewhere": (_har([_exchange("GET", "https://a.example/", "31.0")]), "no exchange with a provider; 1"),
     "entry-no-object": (_har([3]), "/log/entries/0: Expected `object`, got `int`"),  # type: ignore[list-item]
-    "no-stamp": (_broken(lambda e: e.pop("startedDateTime")), "/log/entries/0: Object missing"),
-    "odd-stamp": (
-        _broken(lambda e: e.update(startedDateTime="noon")),
-        "/log/entries/0/startedDateTime: 'noon'",
-    ),
     "method": (
         _broken(lambda e: e["request"].update(method=3)),
         "/log/entries/0/request/method: Expected `str`",
     ),
+    "odd-method": (
+        _broken(lambda e: e["request"].update(method="GET ME")),
+        "0/request/method: 'GET ME'",
+    ),
+    "no-method": (_broken(lambda e: e["request"].update(method="")), "request/method: '' is no HTTP method"),
     "status": (
         _broken(lambda e: e["response"].update(status="ok")),
         "/log/entries/0/response/status: Expected",

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.callers import Callers
 from understudy_mock.intercept.outer import WayOut
 from understudy_mock.intercept.proxy import Proxy
 
@@ -53,6 +54,7 @@ async def ask(environment: dict[str, str], head: str, more: bytes = b"", *, offl
         trust=authority.client_context(),
         way_out=WayOut(environment),
         offline=offline,
+        callers=Callers(()),
     )
     async with await asyncio.start_server(proxy, "127.0.0.1", 0) as server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())

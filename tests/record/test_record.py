@@ -8,11 +8,13 @@ import hmac
 import json
 import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +30,8 @@ from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import INLINE, RecordingError
+from understudy_mock.record.bodies import RecordedBody
+from understudy_mock.record.writer import Writer
 
 
 @pytest.fixture
@@ -441,3 +445,23 @@ async def test_the_answer_began_when_its_head_came(
     for entry in msgspec.json.decode(running.out.read_bytes())["log"]["entries"]:
         assert 0 < entry["timings"]["wait"] <= entry["time"]
         assert sum(entry["timings"].values()) == pytest.approx(entry["time"])
+
+
+async def test_what_takes_long_is_done_beside_the_loop(
+    catalog: Catalog, tmp_path: Path, provider: LittleProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large body takes seconds to be searched for keys, in which others call, too."""
+    threads: list[str] = []
+    for owner, name in ((Writer, "learn"), (Writer, "write"), (RecordedBody, "end")):
+        work = getattr(owner, name)
+
+        def watched(*arguments: Any, work: Callable[..., Any] = work) -> Any:
+            threads.append(threading.current_thread().name)
+            return work(*arguments)
+
+        monkeypatch.setattr(owner, name, watched)
+    async with recorder(catalog, tmp_path / "run.har", provider) as running:
+        url = await running.finish((await running.submit()).json()["polling_url"])
+        await running.client.get(url)
+    assert threads
+    assert all(name.startswith("recording") for name in threads)

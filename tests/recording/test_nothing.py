@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
@@ -68,6 +69,29 @@ def test_what_is_not_there_is_not_called_documented(tmp_path: Path, response: An
     told = check(_har(tmp_path / "run.har", response, _WHOLE))
     assert "1 of 2 answers has no body" in told.stdout
     assert "What could be checked is as documented." in told.stdout
+
+
+def test_an_operation_without_an_answer_has_not_passed(tmp_path: Path) -> None:
+    """In JUnit it is skipped, with the reason; one answer is enough to compare."""
+
+    def case(*responses: Any) -> ElementTree.Element:
+        check(_har(tmp_path / "run.har", *responses), "--report-dir", tmp_path)
+        suites = ElementTree.parse(tmp_path / "recording.xml").getroot()
+        (found,) = (one for one in suites.iter("testcase") if one.attrib["name"] == "as documented")
+        return found
+
+    skipped = case(None).find("skipped")
+    assert skipped is not None
+    assert skipped.attrib["message"] == "not reached: no answer of it is in the recording"
+    assert case(None, _WHOLE).find("skipped") is None
+
+
+def test_a_headline_names_what_is_missing(tmp_path: Path) -> None:
+    lacking = _TOLD.replace('"error": null, ', "")
+    answer = _answer({"size": len(lacking), "mimeType": "application/json", "text": lacking})
+    check(_har(tmp_path / "run.har", answer, answer), "--report-dir", tmp_path)
+    (case,) = (c for c in json.loads((tmp_path / "recording.json").read_text())["cases"] if c["findings"])
+    assert case["findings"][0]["seen"] == "response 200 /error: missing (2 times)"
 
 
 def test_what_is_there_and_empty_is_not_json(tmp_path: Path, catalog: Catalog) -> None:

@@ -61,6 +61,23 @@ def test_the_true_time_is_within_the_bound_at_any_cadence(queued: int, processin
             assert sample.bound <= gap / 1000 + 0.04 + 1e-9
 
 
+def test_a_job_with_a_call_without_an_instant_has_no_times_by_polls() -> None:
+    """Its neighbour has. Where none has an instant, the course names no day."""
+    untimed = [
+        msgspec.structs.replace(one, is_timed=place != 2)
+        for place, one in enumerate(watched(3_000, 20_000, 5_000, "w1"))
+    ]
+    [times] = measure([[*untimed, *watched(3_000, 20_000, 5_000, "w2")]], CATALOG)
+    assert {phase: len(samples) for phase, samples in times.samples.items()} == {
+        "queued": 1,
+        "processing": 1,
+        "total": 1,
+    }
+    assert times.jobs == 2
+    times.last = 0
+    assert "a recording of 2 jobs: medians" in times.course()
+
+
 @given(st.integers(1, 10_000), st.integers(11_000, 60_000))
 def test_a_phase_that_no_poll_saw_is_not_guessed(processing: int, gap: int) -> None:
     """When the work began and ended between two polls, only the time in all is known."""

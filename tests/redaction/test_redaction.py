@@ -17,7 +17,7 @@ from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
 from understudy_mock.har.coding import as_utf8, uncoded
 from understudy_mock.har.write import write_har
-from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, redactor
+from understudy_mock.redaction import LONGEST, MOST, Redactor, Secrets, command_line, redactor
 from understudy_mock.webhooks.sender import PAUSE_AFTER
 
 KEY = "sk-live-0123456789abcdef0123"
@@ -69,6 +69,24 @@ _WRONG: dict[str, tuple[str, str, Headers, bytes]] = {
     "parameter": ("POST", f"{T2V}?api_key={KEY}", [], BODY),
     "header's name as a parameter": ("POST", f"{T2V}?Ocp-Apim-Subscription-Key={KEY}", [], BODY),
     "user": ("POST", f"{WAVESPEED}?webhook=https://u:{KEY}@r.example/", [], BODY),
+    "fragment": ("POST", f"{WAVESPEED}?webhook=https://r.example/%23access_token={KEY}", [], BODY),
+    "parameter that may be anything": ("POST", f"{T2V}?auth={KEY}", [], BODY),
+    "code": ("POST", f"{T2V}?code={KEY}", [], BODY),
+    "id of a job": ("GET", f"/v2/requests/{KEY}/status", [], b""),
+    "user agent": ("POST", T2V, [(b"user-agent", f"mine/{KEY}".encode())], BODY),
+    "host of a callback": ("POST", f"{WAVESPEED}?webhook=https://{KEY}.example/", [], BODY),
+    "list of pairs": ("POST", T2V, [], json.dumps([["Authorization", f"Bearer {KEY}"]]).encode()),
+    "name and value": ("POST", T2V, [], json.dumps({"name": "Authorization", "value": KEY}).encode()),
+    "list of keys": ("POST", T2V, [], json.dumps({"api_keys": [KEY, KEY]}).encode()),
+    "escaped name": ("POST", T2V, [], b'{"api\\u005fkey":"%s"}' % KEY.encode()),
+    "JSON in JSON": ("POST", T2V, [], json.dumps({"a": json.dumps({"api_key": KEY})}).encode()),
+    "scheme in a prompt": ("POST", T2V, [], json.dumps({"prompt": f"send Bearer {KEY} to it"}).encode()),
+    "multipart field": (
+        "POST",
+        T2V,
+        [(b"content-type", b"multipart/form-data; boundary=b")],
+        f'--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n{KEY}\r\n--b--'.encode(),
+    ),
     "form": (
         "POST",
         T2V,
@@ -100,6 +118,36 @@ async def test_a_key_that_one_call_shows_is_in_no_other(catalog: Catalog, path: 
     page = await gateway.admin("GET", "journal", params={"limit": 1})
     assert len(page.json()["entries"]) == 1
     assert key not in page.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"tags":["token","garden"],"max_tokens":5,"prompt":"the key to success, a token of 123456789012"}',
+        '{"id":"019e4d3a-0000-7000-8000-000000000000","code":404,"url":"https://a.example/0123abcd0123abcd/o.mp4"}',
+        "/v2/requests/0123456789abcdef0123456789abcdef/status?code=404&state=QUEUED",
+    ],
+)
+def test_innocent_texts_stay(text: str) -> None:
+    assert Redactor(()).text(text) == text
+
+
+def test_a_command_line_shows_no_key() -> None:
+    command = [
+        "node",
+        f"--api-key={KEY}",
+        "--token",
+        "abc",
+        "--key-file",
+        "k.txt",
+        KEY,
+        f"URL=http://u:{KEY}@a/",
+    ]
+    shown = command_line([*command, "my script.py", "/tmp/0123abcd0123abcd.py"])
+    assert KEY not in shown
+    assert "abc " not in shown
+    assert shown.startswith("node '--api-key=[redacted]' --token '[redacted]' --key-file k.txt '[redacted]'")
+    assert shown.endswith("'my script.py' /tmp/0123abcd0123abcd.py")
 
 
 async def test_what_is_no_secret_is_told_as_it_came(catalog: Catalog) -> None:

@@ -32,13 +32,23 @@ def as_polly(har: Any) -> Any:
     return har
 
 
-@pytest.mark.parametrize("name", ["mitmproxy", "playwright", "polly", "zhar"])
+@pytest.mark.parametrize("name", ["mitmproxy", "playwright", "polly", "zhar", "untimed"])
 async def test_its_jobs_run_from_submit_to_file(catalog: Catalog, tmp_path: Path, name: str) -> None:
-    """Every accepted submit completes, in states that never go back, and its file comes."""
-    file = EXAMPLE.with_name("mitmproxy.har" if name in ("polly", "zhar") else f"{name}.har")
+    """Every accepted submit completes, in states that never go back, and its file comes.
+
+    Also where no exchange has an instant.
+    """
+    is_made = name in ("polly", "zhar", "untimed")
+    file = EXAMPLE.with_name("mitmproxy.har" if is_made else f"{name}.har")
     if name == "polly":
         file = tmp_path / "polly.har"
         file.write_text(json.dumps(as_polly(json.loads(EXAMPLE.with_name("mitmproxy.har").read_bytes()))))
+    elif name == "untimed":
+        har = json.loads(EXAMPLE.with_name("mitmproxy.har").read_bytes())
+        for entry in har["log"]["entries"]:
+            del entry["startedDateTime"]
+        file = tmp_path / "untimed.har"
+        file.write_text(json.dumps(har))
     elif name == "zhar":
         file = tmp_path / "mitmproxy.zhar"
         file.write_bytes(zlib.compress(EXAMPLE.with_name("mitmproxy.har").read_bytes()))

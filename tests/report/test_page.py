@@ -245,7 +245,7 @@ def test_what_was_not_reached_is_folded_away_by_its_reason(catalog: Catalog) -> 
     left = left.partition("</details>")[0]
     assert re.findall(r'<th scope="row">(.*?)</th>', matrix) == ["one", "four"]
     assert re.findall(r'<th scope="col"><span>(.*?)</span></th>', matrix) == ["a"]
-    assert "3 not reached: nothing is known of them" in left
+    assert "3 not reached, so neither kept nor broken" in left
     assert re.findall(r"<dt>(.*?)</dt>", left) == ["no b (1)", "no such row (2)"]
     assert re.findall(r'href="#(c\d)"', left) == ["c1", "c2", "c3"]
     assert set(Page(html).panels) == {"c0", "c1", "c2", "c3", "c4"}
@@ -264,6 +264,33 @@ def test_what_else_there_is_to_say_is_in_every_form(catalog: Catalog) -> None:
     assert [one["title"] for one in told["tables"]] == ["In short", "How long jobs took"]
     assert told["tables"][0]["rows"] == [list(report.tables[0].rows[0])]
     assert told["weights"] == {"MUST": 3, "SHOULD": 0, "INFO": 1}
+
+
+def test_what_fails_no_case_is_in_junit_all_the_same(catalog: Catalog) -> None:
+    """As the output of its case, passed or not reached: SHOULD, INFO, and why a case is known to fail."""
+    should = Finding("r", Severity.SHOULD, "s", "e", "it was too fast")
+    info = Finding("r", Severity.INFO, "s", "e", "it is not judged")
+    cases = (
+        Case("g", "should", Outcome.PASSED, findings=(should,)),
+        Case("g", "info", Outcome.NOT_REACHED, findings=(info,), reason="nothing happened"),
+        Case("g", "known", Outcome.PASSED, reason="known to fail: r: a reason"),
+        Case("g", "clean", Outcome.PASSED),
+    )
+    (suite,) = ElementTree.fromstring(as_junit(Report("x", cases)))
+    outputs = {case.attrib["name"]: case.findtext("system-out") or "" for case in suite}
+    assert outputs["should"].startswith("SHOULD r\n  it was too fast")
+    assert outputs["info"].startswith("INFO r\n  it is not judged")
+    assert outputs["known"] == "known to fail: r: a reason"
+    assert outputs["clean"] == ""
+    assert (suite.attrib["failures"], suite.attrib["skipped"]) == ("0", "1")
+
+
+def test_a_page_with_nothing_but_info_does_not_warn(catalog: Catalog) -> None:
+    found = (Finding("r", Severity.INFO, "s", "e", "seen"),)
+    page = as_html(Report("x", (Case("g", "n", Outcome.PASSED, findings=found),)), catalog)
+    assert (
+        '<p class="verdict info"><b>i</b> Everything that was tried passed. Worth knowing: 1 finding' in page
+    )
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.rules.story import Story
+from tests.rules.story import JOB, Story
 from understudy_contracts.findings import Finding, Severity
 from understudy_mock.catalog import Catalog
 
@@ -63,6 +63,58 @@ def test_a_wrong_method_and_a_misspelt_name_contradict(
     finding = told(catalog, method, path, 405 if method == "GET" else 404)
     assert finding.severity is Severity.MUST
     assert f"did you mean {meant}" in finding.seen
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        (f"/v2/request/status/{JOB}", "GET /v2/requests/status/{request_id}"),
+        (f"/v2/requests/statu/{JOB}", "GET /v2/requests/status/{request_id}"),
+        (f"/api/v3/predictions/{JOB}/results", "GET /api/v3/predictions/{id}/result"),
+    ],
+)
+def test_any_slip_in_a_call_about_a_known_job_contradicts(catalog: Catalog, path: str, meant: str) -> None:
+    """A plural or a last letter, too: of another job it may be another call."""
+    known = Story(catalog).submit(0).add(1, "GET", path, 404, {"error": "not found"})
+    finding = known.found()["undocumented-route"]
+    assert finding.severity is Severity.MUST
+    assert f"did you mean {meant}?" in finding.seen
+    other = told(catalog, "GET", path)
+    assert other.severity is Severity.INFO
+    assert f"did you mean {meant}?" in other.seen
+
+
+def test_swapped_letters_are_a_slip_in_short_words_and_beside_digits(catalog: Catalog) -> None:
+    for path in submits(catalog):
+        for right, wrong in (("text-", "txet-"), ("hunyuan3d-3", "hunyaun3d-3")):
+            if right in path:
+                assert told(catalog, "POST", path.replace(right, wrong, 1)).severity is Severity.MUST
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "meant"),
+    [
+        ("POST", "/wavespeed-ai/hunyuan-video/i2v", "POST /api/v3/wavespeed-ai/hunyuan-video/i2v"),
+        ("POST", "/v3/wavespeed-ai/hunyuan-video/i2v", "POST /api/v3/wavespeed-ai/hunyuan-video/i2v"),
+        ("GET", "/predictions/p1/result", "GET /api/v3/predictions/{id}/result"),
+        ("POST", "/v2/hunyuan-video/", "POST /v2/hunyuan-video"),
+        ("POST", "//v2/hunyuan-video", "POST /v2/hunyuan-video"),
+        ("POST", "/v2/hunyuan-videos", "POST /v2/hunyuan-video"),
+        ("POST", "/v2/hunyuan-video-turbo", ""),
+        ("POST", "/v2/hunyuan-video-2", ""),
+        ("POST", "/api/v3/wavespeed-ai/wan-video/i2v", ""),
+        ("GET", "/v2/requests/p1/cancel", ""),
+        ("GET", "/", ""),
+    ],
+)
+def test_what_is_near_a_documented_call_is_not_judged_but_it_is_named(
+    catalog: Catalog, method: str, path: str, meant: str
+) -> None:
+    """A prefix that is missing, a slash, a plural. What looks like another model or call has no hint."""
+    finding = told(catalog, method, path)
+    assert finding.severity is Severity.INFO
+    assert ("did you mean" in finding.seen) is bool(meant)
+    assert meant in finding.seen
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.rules.story import JOB, KEY, URL, Story
@@ -311,6 +312,46 @@ def test_who_had_connected_before_the_answer_is_no_retry(catalog: Catalog) -> No
     assert "submitted-twice" in found(0)
     assert "submitted-twice" in found(1_051)
     assert "submitted-twice" not in found(1_040)
+
+
+def test_two_processes_are_not_told_as_one_that_tries_again(catalog: Catalog) -> None:
+    """Programs side by side, or a script of curls: nobody knows, so it is only worth knowing."""
+
+    def severities(first: int, second: int, **more: Any) -> dict[str, Severity]:
+        story = Story(catalog).submit(1_000, fault="reset", process=first)
+        story.submit(2_000, job="hunyuan-video_2", process=second)
+        wait = [(b"retry-after", b"9")]
+        story.submit(3_000, 429, sent={"prompt": "b"}, process=first, headers=wait)
+        story.submit(4_000, 429, sent={"prompt": "b"}, process=second, headers=wait)
+        for at in range(5_000, 9_000, 1_000):
+            story.submit(at, 402, sent={"prompt": "c"}, process=first if at == 5_000 else second + at)
+        return {name: finding.severity for name, finding in story.found(**more).items()}
+
+    rules = {"submitted-twice", "ignored-retry-after", "retried-insufficient-balance"}
+    apart, same, unknown = severities(7, 8), severities(7, 7), severities(0, 0)
+    assert {name: apart[name] for name in rules} == dict.fromkeys(rules, Severity.INFO)
+    assert same["submitted-twice"] is same["ignored-retry-after"] is Severity.MUST
+    assert unknown["submitted-twice"] is unknown["ignored-retry-after"] is Severity.MUST
+    alone = severities(7, 8, alone=True)
+    assert {name: alone[name] for name in rules} == dict.fromkeys(rules, Severity.MUST)
+
+
+@pytest.mark.parametrize("missing", range(6))
+def test_no_rule_of_time_judges_a_call_without_an_instant(catalog: Catalog, missing: int) -> None:
+    """Whichever it is: with all of them the same calls break three rules."""
+
+    def found(*untimed: int) -> set[str]:
+        story = Story(catalog).submit(0, 429, headers=[(b"retry-after", b"9")])
+        story.submit(1_000).poll(1_100).poll(1_200).poll(1_300).poll(1_400, "COMPLETED")
+        story.entries = [
+            msgspec.structs.replace(entry, is_timed=entry.number - 1 not in untimed)
+            for entry in story.entries
+        ]
+        return set(story.found())
+
+    assert found() == {"ignored-retry-after", "polled-too-fast"}
+    assert ("ignored-retry-after" in found(missing)) is (missing > 1)
+    assert found(*range(6)) == set()
 
 
 def test_looks_at_a_finished_job_are_not_polled_too_fast(catalog: Catalog) -> None:

@@ -152,7 +152,7 @@ def test_an_address_that_is_signed_anew_is_the_same_output() -> None:
         View("a", "COMPLETED", "COMPLETED", outputs=(f"http://h/{file}",))
         for file in ("f?s=1", "f?s=2", "g?s=1")
     )
-    assert one.told == again.told != other.told
+    assert one.content == again.content != other.content
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,9 @@ async def test_a_name_that_leads_nowhere_is_refused_in_the_log(catalog: Catalog,
         "/%5Fm%6Fck/reset?account=x",
         "/_mock/reset;x",
         "/_mock/reset#x",
+        "/_mock/inbox",
+        "/_mock/inbox/a/../../reset",
+        "/_mock/inbox/a%2f..%2f..%2freset",
     ],
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "here.example.com"])

@@ -32,6 +32,7 @@ from understudy_contracts.rules import RULES
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.printing import printable
+from understudy_mock.redaction import command_line
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -226,7 +227,7 @@ def _check(
     stale = sum(case.group == STALE for case in cases)
     facts = {
         "client": f"{hello.client.name} {hello.client.version}".strip(),
-        "command": " ".join(options.command) or "attached",
+        "command": command_line(options.command) or "attached",
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
         "known_failures": sum(case.reason.startswith("known to fail") for case in cases),

@@ -199,7 +199,7 @@ def _emptied(body: Body) -> None:
 
 
 def _give_files(body: Body, number: int) -> None:
-    """Give a job this many files, all named after its own."""
+    """Put this many files into a body, all named after its own."""
     files = _files_of(body)
     stem, dot, ending = files[0].rpartition(".")
     files[:] = [files[0], *(f"{stem}-{index}{dot}{ending}" for index in range(2, number + 1))]

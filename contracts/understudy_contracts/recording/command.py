@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -110,8 +110,7 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: Progress, notes:
         talks[path] = recording.entries
         findings = judge(recording.entries, catalog, None, speed=1.0)
         broken += [(path, finding) for finding in findings]
-        ids = {finding.id for finding in findings}
-        unreached[path] = _unreached(read_talk(recording.entries, catalog), ids)
+        unreached[path] = _unreached(read_talk(recording.entries, catalog), findings)
         for entry in recording.entries:
             entries.append(msgspec.structs.replace(entry, number=len(entries) + 1))
             places.append(path)
@@ -126,14 +125,15 @@ def _check(files: tuple[Path, ...], catalog: Catalog, progress: Progress, notes:
         drifts=comparison.drifts,
         answers=comparison.answers,
         unchecked=comparison.unchecked,
+        compared=comparison.compared,
         broken=broken,
         times=measure(list(talks.values()), catalog),
         unreached=unreached,
     )
 
 
-def _unreached(talk: Talk, broken: Collection[str]) -> dict[str, str]:
-    return {rule.id: why for rule in RULES if (why := why_not_reached(rule, talk, broken))}
+def _unreached(talk: Talk, found: Iterable[Finding]) -> dict[str, str]:
+    return {rule.id: why for rule in RULES if (why := why_not_reached(rule, talk, found))}
 
 
 def _print(checked: Checked, report: Report) -> None:

@@ -44,11 +44,13 @@ class Comparison(NamedTuple):
 
     `drifts` are grouped by provider, the weightiest and most frequent first. `answers` counts the calls to
     documented operations, and `unchecked` those of them that have no answer, or not the documented body.
+    `compared` are the operations (provider and id) of the others.
     """
 
     drifts: list[Drift]
     answers: int
     unchecked: int
+    compared: set[tuple[str, str]]
 
 
 def compare(
@@ -65,7 +67,7 @@ def compare(
     drifts = sorted(
         comparer.drifts.values(), key=lambda drift: (drift.provider, drift.severity.rank, -drift.count)
     )
-    return Comparison(drifts, comparer.answers, comparer.unchecked)
+    return Comparison(drifts, comparer.answers, comparer.unchecked, comparer.compared)
 
 
 class _Comparer:
@@ -75,6 +77,7 @@ class _Comparer:
         self.drifts: dict[tuple[str, ...], Drift] = {}
         self.answers = 0
         self.unchecked = 0
+        self.compared: set[tuple[str, str]] = set()
         self._catalog = catalog
         self._routes = Routes(catalog)
         self._contracts = contracts_of(catalog)
@@ -98,7 +101,10 @@ class _Comparer:
         if operation.role == "submit" and entry.job:
             self._submits[entry.job] = operation
         self.answers += 1
-        self.unchecked += has_no_body_to_check(entry, contract, operation)
+        if has_no_body_to_check(entry, contract, operation):
+            self.unchecked += 1
+        else:
+            self.compared.add((entry.provider, operation.id))
         if 200 <= entry.status < 300:
             self._group(entry, operation.id, request_differences(entry, contract, operation))
         if entry.status and not is_broken(entry):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -31,7 +31,8 @@ class Checked:
 
     `places` has the file of each entry, `talks` each file's entries with the numbers of that file, which the
     client rules name. `answers` counts the answers to documented calls, and `unchecked` those of them that
-    are not in the files. `unreached` has for each file the rules that were not reached, and why.
+    are not in the files. `compared` are the operations (provider and id) with an answer that is. `unreached`
+    has for each file the rules that were not reached, and why.
     """
 
     paths: tuple[Path, ...]
@@ -44,6 +45,7 @@ class Checked:
     times: Sequence[ModelTimes]
     answers: int
     unchecked: int
+    compared: Collection[tuple[str, str]]
     unreached: Mapping[Path, Mapping[str, str]]
 
     @property
@@ -54,7 +56,8 @@ class Checked:
     def example(self, drift: Drift) -> str:
         """Return the file, the instant and the call that show a difference."""
         entry = self.entries[drift.example - 1]
-        return f"{self.places[drift.example - 1]}, {iso_ms(entry.at)}, {entry.method} {_path(entry)}"
+        when = f"{iso_ms(entry.at)}, " if entry.is_timed else ""
+        return f"{self.places[drift.example - 1]}, {when}{entry.method} {_path(entry)}"
 
 
 def _path(entry: JournalEntry) -> str:
@@ -70,20 +73,28 @@ def make_report(checked: Checked, *, seconds: float) -> Report:
     )
     odd = {(drift.provider, drift.operation) for drift in checked.drifts}
     cases += [
-        Case(f"{provider} {operation}", "as documented", Outcome.PASSED, column="documentation: kept")
-        for provider, operation in seen
-        if (provider, operation) not in odd
+        Case(
+            " ".join(one),
+            "as documented",
+            Outcome.PASSED if one in checked.compared else Outcome.NOT_REACHED,
+            reason="" if one in checked.compared else "no answer of it is in the recording",
+            column="documentation: kept",
+        )
+        for one in seen
+        if one not in odd
     ]
     for rule in RULES:
         # Each file is a conversation of its own, so each is shown by itself.
         broken = [(path, finding) for path, finding in checked.broken if finding.id == rule.id]
         for path, finding in broken:
+            reason = checked.unreached[path].get(rule.id, "")
             name = rule.id if len(checked.paths) == 1 else f"{rule.id} in {path}"
             cases.append(
                 Case(
                     "client rules",
                     name,
-                    outcome_of([finding]),
+                    Outcome.NOT_REACHED if reason else outcome_of([finding]),
+                    reason=reason,
                     findings=(finding,),
                     row=rule.id,
                     column="client rules: verdict",
@@ -116,7 +127,7 @@ def _case(drift: Drift, checked: Checked) -> Case:
         severity=drift.severity,
         source=f"{drift.provider} specs{f', {drift.first.place}' if drift.first.place else ''}",
         expected=f"{MEANINGS[drift.kind]} Documented: {drift.first.documented}.",
-        seen=f"{drift.text}, {counted(drift.count, 'time')}",
+        seen=_headline(drift),
         subject=f"{drift.provider} {drift.operation}, {drift.where}",
         evidence=(checked.example(drift),),
         exchanges=(drift.example,),
@@ -129,6 +140,12 @@ def _case(drift: Drift, checked: Checked) -> Case:
         column=f"documentation: {drift.kind}",
         journal=(checked.entries[drift.example - 1],),
     )
+
+
+def _headline(drift: Drift) -> str:
+    """Return where something differs and what was there: `response 200 /error: missing (2 times)`."""
+    times = f" ({drift.count} times)" if drift.count > 1 else ""
+    return f"{drift.where}: {drift.text}{times}"
 
 
 def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
@@ -152,7 +169,7 @@ def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
                 "count": drift.count,
                 "example": {
                     "file": str(checked.places[drift.example - 1]),
-                    "startedDateTime": iso_ms(checked.entries[drift.example - 1].at),
+                    "startedDateTime": _started(checked.entries[drift.example - 1]),
                 },
             }
             for drift in checked.drifts
@@ -168,6 +185,10 @@ def _facts(checked: Checked, seconds: float) -> dict[str, Any]:
             for one in checked.times
         ],
     }
+
+
+def _started(entry: JournalEntry) -> str | None:
+    return iso_ms(entry.at) if entry.is_timed else None
 
 
 def _spread(spread: Spread | None) -> dict[str, float] | None:

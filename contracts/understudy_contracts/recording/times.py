@@ -50,7 +50,7 @@ class Spread:
 class ModelTimes:
     """The durations of one model's jobs. `last` is the instant of the last submit, in ms since the epoch.
 
-    Only completed jobs count for the time in process and in all.
+    It is 0 where no instant is known. Only completed jobs count for the time in process and in all.
     """
 
     provider: str
@@ -77,13 +77,13 @@ class ModelTimes:
         seen = {phase: spread for phase, spread in spreads.items() if spread is not None}
         if not seen:
             return ""
-        day = datetime.fromtimestamp(self.last / 1000, UTC).date().isoformat()
+        day = f", {datetime.fromtimestamp(self.last / 1000, UTC).date().isoformat()}" if self.last else ""
         notes = [
             f"{phase} p95 {spread.p95:g} s, n {spread.count}{f' ± {spread.bound:g} s' * bool(spread.bound)}"
             for phase, spread in seen.items()
         ]
         course: dict[str, Any] = {phase: seen[phase].p50 if phase in seen else 0 for phase in _PHASES}
-        course["source"] = f"a recording of {counted(self.jobs, 'job')}, {day}: medians; {'; '.join(notes)}"
+        course["source"] = f"a recording of {counted(self.jobs, 'job')}{day}: medians; {'; '.join(notes)}"
         missing = [phase for phase in _PHASES if phase not in seen]
         if missing:
             course["assumed"] = f"{missing[0]} is 0: the recording does not show it."
@@ -104,7 +104,7 @@ def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> l
         name = model.id if model is not None else urlsplit(submit.entry.url).path.strip("/")
         times = by_model.setdefault((provider, name), ModelTimes(provider, name))
         times.jobs += 1
-        times.last = max(times.last, submit.begins)
+        times.last = max(times.last, submit.begins if submit.is_timed else 0)
         # What the provider wrote down is exact, so it takes the place of what polls saw.
         samples = {**_by_polls(job, submit), **_by_stamps(job), **_by_metrics(job)}
         for phase, sample in samples.items():
@@ -143,6 +143,8 @@ class _Change(NamedTuple):
 
 
 def _by_polls(job: JobTalk, submit: Exchange) -> dict[Phase, Sample]:
+    if not all(one.is_timed for one in (submit, *job.answers)):
+        return {}
     accepted = _Change(submit.begins, submit.ends)
     changes = {"waiting": accepted}
     last = submit

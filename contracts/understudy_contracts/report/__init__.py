@@ -15,6 +15,7 @@ from understudy_contracts.report.junit import as_junit
 from understudy_contracts.report.lines import lines
 from understudy_contracts.report.page import as_html
 from understudy_mock.catalog import Catalog
+from understudy_mock.printing import printable
 
 
 def write_reports(report: Report, directory: Path, name: str, catalog: Catalog) -> list[Path]:
@@ -25,8 +26,8 @@ def write_reports(report: Report, directory: Path, name: str, catalog: Catalog) 
     directory.mkdir(parents=True, exist_ok=True)
     journals = write_journals(report, directory, name)
     page, data, junit = (directory / f"{name}.{kind}" for kind in ("html", "json", "xml"))
-    # A command line or a recording may contain half a character, which no file can hold.
-    page.write_text(as_html(report, catalog, journals), "utf-8", "backslashreplace")
+    # A command line or a recording may contain half a character, or one that a terminal acts upon.
+    page.write_text(printable(as_html(report, catalog, journals)), "utf-8")
     data.write_text(json.dumps(as_json(report, journals), indent=2) + "\n", encoding="utf-8")
     junit.write_bytes(as_junit(report))
     return [page, data, junit, *([directory / "journals"] if any(journals) else [])]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from understudy_contracts.findings import Case, Outcome, Report, Table
+from understudy_contracts.findings import Case, Finding, Outcome, Report, Table
 from understudy_contracts.report.lines import lines
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -14,7 +15,8 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def as_junit(report: Report) -> bytes:
     """Return the report as JUnit XML: one suite for each group, `skipped` for what was not reached.
 
-    The tables of the report are the first suite's `system-out`.
+    A case that has not failed has its findings, and why it is known to fail, as `system-out`. The tables of
+    the report are the `system-out` of the first suite.
     """
     root = ElementTree.Element("testsuites", name=_clean(report.title))
     groups: dict[str, list[Case]] = {}
@@ -64,7 +66,16 @@ def _add_case(suite: ElementTree.Element, case: Case) -> None:
     elif case.outcome is Outcome.FAILED:
         first = case.findings[0].message if case.findings else case.reason
         failure = ElementTree.SubElement(element, "failure", message=_clean(first))
-        failure.text = _clean("\n\n".join("\n".join(lines(finding)) for finding in case.findings))
+        failure.text = _in_lines(case.findings)
+    known = case.reason if case.outcome is Outcome.PASSED else ""
+    remarks = _in_lines(case.findings) if case.outcome is not Outcome.FAILED else ""
+    if known or remarks:
+        said = ElementTree.SubElement(element, "system-out")
+        said.text = "\n\n".join(filter(None, [_clean(known), remarks]))
+
+
+def _in_lines(findings: Iterable[Finding]) -> str:
+    return _clean("\n\n".join("\n".join(lines(finding)) for finding in findings))
 
 
 def _clean(text: str) -> str:

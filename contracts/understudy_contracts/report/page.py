@@ -24,6 +24,7 @@ from understudy_contracts.findings import (
     Report,
     Severity,
     Table,
+    count_broken,
     counted,
     in_brackets,
 )
@@ -173,16 +174,18 @@ def _verdict(report: Report) -> tuple[str, str, str]:
         return "failed", "✗", f"{also.strip()} {rest}"
     if failed:
         return "failed", "✗", f"Failed, because it is strict: {number}."
-    if found:
+    if count_broken(found):
         return "should", "!", f"Contract kept, with remarks: {number}."
     states = [_state(case) for case in report.cases]
     left = states.count("skipped")
-    if left == len(states):
-        return "skipped", "–", "Nothing could be tried."
-    notes = [f"{left} could not be tried"] if left else []
+    notes = [f"{left} could not be tried"] if 0 < left < len(states) else []
     if known := states.count("known"):
         notes.append(f"{known} known to fail")
-    return "passed", "✓", f"Everything that was tried passed{''.join(f'; {note}' for note in notes)}."
+    also = "".join(f"; {note}" for note in notes) + (f". Worth knowing: {number}." if found else ".")
+    if left == len(states):
+        return "skipped", "–", f"Nothing could be tried{also}"
+    state, sign = ("info", _WORDS["info"][0]) if found else ("passed", "✓")
+    return state, sign, f"Everything that was tried passed{also}"
 
 
 def _counts(report: Report) -> Iterator[Markup]:
@@ -308,16 +311,16 @@ def _left(cases: Sequence[tuple[int, Case]], columns: Mapping[str, int]) -> Mark
         name = _named(row) if columns[row] == 1 else Markup("{} · {}").format(_named(row), _named(column))
         link = Markup('<a id="m{}" class="skipped" href="#c{}">{}</a>').format(number, number, name)
         reasons.setdefault(case.reason, []).append(link)
-    told = _join(
+    panels = _join(
         Markup("<dt>{} ({})</dt><dd>{}</dd>").format(
             _cut(reason) or "no reason is known", len(links), Markup(", ").join(links)
         )
         for reason, links in reasons.items()
     )
     return Markup(
-        '<details class="left"><summary>{} not reached: nothing is known of them</summary>'
+        '<details class="left"><summary>{} not reached, so neither kept nor broken: the reasons</summary>'
         "<dl>{}</dl></details>"
-    ).format(len(cases), told)
+    ).format(len(cases), panels)
 
 
 def _matrices(cases: Iterable[tuple[int, Case]]) -> Iterator[Markup]:
@@ -379,12 +382,12 @@ def _link(number: int, case: Case) -> Markup:
     state = _state(case)
     sign, words = _WORDS[state]
     rules = list(dict.fromkeys(finding.id for finding in case.findings))
-    told = Markup("")
+    note = Markup("")
     if rules:
         more = f" +{len(rules) - 1}" if len(rules) > 1 else ""
-        told = Markup("<small>{}{}</small>").format(_broken(rules[0]), more)
+        note = Markup("<small>{}{}</small>").format(_broken(rules[0]), more)
     return Markup('<a id="m{}" class="{}" href="#c{}"><b>{}</b> {}{}</a>').format(
-        number, state, number, sign, words, told
+        number, state, number, sign, words, note
     )
 
 
@@ -463,10 +466,10 @@ def _badge(finding: Finding) -> Markup:
 
 
 def _pairs(pairs: Iterable[tuple[str, str]]) -> Markup:
-    told = [
+    rows = [
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, _cut(text)) for name, text in pairs if text
     ]
-    return Markup('<dl class="pairs">{}</dl>').format(_join(told)) if told else Markup("")
+    return Markup('<dl class="pairs">{}</dl>').format(_join(rows)) if rows else Markup("")
 
 
 def _block(name: str, text: str) -> Markup:

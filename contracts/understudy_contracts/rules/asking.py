@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from difflib import SequenceMatcher
 from urllib.parse import urlsplit
 
 from understudy_contracts.findings import Severity
@@ -24,6 +25,15 @@ _VERSION = re.compile(r"\d[-_.]\d")
 
 _LONG_WORD = 5
 """Letters of a word in which one wrong letter is a typing error: shorter words are names (i2v, t2v)."""
+
+_SWAPPED_WORD = 4
+"""Characters of a word in which two letters may be swapped: that makes a new name less often."""
+
+_NEAR = 0.88
+"""How alike (0 to 1) names are that one may be meant by the other: a few letters of a long word differ."""
+
+_PREFIX = re.compile(r"api|v\d+")
+"""What people leave out at the beginning of a path."""
 
 
 def _undocumented_parameter(talk: Talk) -> Iterator[Breach]:
@@ -50,13 +60,16 @@ def _of_a_refused(call: Exchange) -> Iterable[str]:
 def _undocumented_route(talk: Talk) -> Iterator[Breach]:
     for call in talk.of("unknown"):
         entry = call.entry
-        path = urlsplit(entry.url).path
+        # A path that begins with two slashes is not a host.
+        path = entry.url.partition("?")[0] if entry.url.startswith("/") else urlsplit(entry.url).path
         if entry.method in _QUESTIONS:
             continue
         if entry.status >= 400 and (meant := _contradicted(entry.method, path, talk.operations, talk.jobs)):
             yield Breach(f"no document has {entry.method} {path}: did you mean {meant}?", (call,))
         else:
-            text = f"{entry.method} {path} is not simulated here, so it is not judged"
+            near = _nearest(entry.method, path, talk.operations) if entry.status >= 400 else ""
+            hint = f": did you mean {near}?" if near else ""
+            text = f"{entry.method} {path} is not simulated here, so it is not judged{hint}"
             yield Breach(text, (call,), Severity.INFO, advice=_NOT_SIMULATED)
 
 
@@ -79,10 +92,53 @@ def _contradicted(method: str, path: str, operations: Iterable[Operation], jobs:
             len(wrong) == 1
             and operation.method == method
             and wrong[0][0] not in names
-            and _misspelt(*wrong[0])
+            and (_misspelt(*wrong[0]) or (_names_a_job(parts, asked, jobs) and _is_one_off(*wrong[0])))
         ):
             return f"{operation.method} {operation.path}"
     return ""
+
+
+def _nearest(method: str, path: str, operations: Iterable[Operation]) -> str:
+    """Return a documented call that may have been meant; "" where none is near.
+
+    Nobody knows: the vendor may have another model or version of that name.
+    """
+    asked = [name for name in path.split("/") if name]
+    for operation in operations:
+        parts = operation.path.strip("/").split("/")
+        before, same = parts[: len(parts) - len(asked)], parts[len(parts) - len(asked) :]
+        if operation.method != method or len(same) != len(asked) or not all(map(_PREFIX.fullmatch, before)):
+            continue
+        wrong = [(name, part) for name, part in zip(asked, same, strict=True) if not _fits(name, part)]
+        names = {part for part in same if not part.startswith("{")}
+        if not wrong or (not before and len(wrong) == 1 and len(names) > 1 and _is_near(*wrong[0])):
+            return f"{operation.method} {operation.path}"
+    return ""
+
+
+def _is_near(name: str, part: str) -> bool:
+    """Return whether two names are alike, and differ in no digit: other digits are another version."""
+    digits, others = (re.sub(r"\D", "", text) for text in (name, part))
+    return digits == others and SequenceMatcher(None, name.lower(), part.lower()).ratio() >= _NEAR
+
+
+def _names_a_job(parts: list[str], asked: list[str], jobs: Collection[str]) -> bool:
+    """Return whether the id of a known job stands where an id is documented: then that call is meant."""
+    return any(name in jobs for name, part in zip(asked, parts, strict=True) if part.startswith("{"))
+
+
+def _from_first_difference(word: str, meant: str) -> tuple[str, str]:
+    shorter = min(len(word), len(meant))
+    start = next((at for at in range(shorter) if word[at] != meant[at]), shorter)
+    return word[start:], meant[start:]
+
+
+def _is_one_off(word: str, meant: str) -> bool:
+    """Return whether a long word has one letter missing, too many or wrong, such as a plural's."""
+    if len(meant) < _LONG_WORD or not (word + meant).isalpha():
+        return False
+    rest, expected = _from_first_difference(word, meant)
+    return expected[1:] in (rest, rest[1:]) or rest[1:] == expected
 
 
 def _is_certain(operation: Operation, parts: list[str], asked: list[str], jobs: Collection[str]) -> bool:
@@ -118,14 +174,11 @@ def _misspelt(name: str, meant: str) -> bool:
 
 def _is_slip(word: str, meant: str) -> bool:
     """Return whether a long word has two letters swapped, or one extra, missing or wrong before its end."""
-    if len(meant) < _LONG_WORD or not (word + meant).isalpha():
-        return False
-    shorter = min(len(word), len(meant))
-    start = next((at for at in range(shorter) if word[at] != meant[at]), shorter)
-    rest, expected = word[start:], meant[start:]
-    swapped = rest[:2] == expected[1::-1] and rest[2:] == expected[2:]
-    one_off = expected[1:] in (rest, rest[1:]) or rest[1:] == expected
-    return swapped or (one_off and word[-1] == meant[-1])
+    rest, expected = _from_first_difference(word, meant)
+    is_swapped = rest[:2] == expected[1::-1] and rest[2:] == expected[2:] and rest[:2].isalpha()
+    if is_swapped and len(meant) >= _SWAPPED_WORD:
+        return True
+    return _is_one_off(word, meant) and word[-1] == meant[-1]
 
 
 def _invalid_body(talk: Talk) -> Iterator[Breach]:
@@ -195,7 +248,7 @@ RULES = (
         "the provider's documentation (see `understudy spec`)",
         "Call only documented addresses, and addresses that an answer contained.",
         _undocumented_route,
-        premise=lambda talk: bool(talk.calls),
+        premise=lambda talk: any(call.part != "unknown" for call in talk.calls),
     ),
     Rule(
         "invalid-body",

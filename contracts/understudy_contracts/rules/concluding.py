@@ -262,6 +262,7 @@ RULES = (
         _never_finished,
         premise=lambda talk: talk.claim is not None or bool(talk.of("poll")),
         timed=True,
+        of_end=True,
     ),
     Rule(
         "wrong-output",

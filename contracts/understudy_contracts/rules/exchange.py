@@ -79,6 +79,11 @@ class Exchange:
         return self.entry.at
 
     @property
+    def is_timed(self) -> bool:
+        """Whether that is known. Otherwise it is only a place among the others."""
+        return self.entry.is_timed
+
+    @property
     def ends(self) -> float:
         """When it ended, in ms since the epoch."""
         return self.entry.at + max(0.0, self.entry.duration)
@@ -228,8 +233,11 @@ class Exchange:
         """Return whether this was over when the other call was made; else that call was no reaction to it.
 
         Who had connected for that call before this one was over did not react to its answer: two workers, or
-        two programs. Beginnings are whole ms, rounded down. Where all instants are the same, nobody knows.
+        two programs. Beginnings are whole ms, rounded down. Where all instants are the same, or one is
+        missing, nobody knows.
         """
+        if not (self.is_timed and again.is_timed):
+            return False
         if 0 < again.entry.connected < self.ends - _ROUNDED:
             return False
         late = again.begins > self.begins and again.begins + 1 > self.ends

@@ -43,6 +43,8 @@ def _polls_on(talk: Talk, job: JobTalk, end: Exchange) -> list[Exchange]:
     A poll after a failed download asks for a fresh address, and is left out.
     """
     asked = sorted([*job.polls, *job.results], key=lambda call: call.begins)
+    if not all(call.is_timed for call in asked):
+        return []
     before = [call for call in asked if call.begins <= end.begins]
     after = [call for call in asked if call.begins > end.begins and end.precedes(call)]
     # A client of Segmind asks for the result once after the status says COMPLETED: that is no polling.
@@ -104,7 +106,8 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
             gap = near[-1].begins - near[0].begins
             documented = _interval(talk, near[0])
             asked_for = any(_is_asked_for(call, following) for call, following in pairwise(near))
-            if not asked_for and declared * _SLACK <= gap < documented * _SLACK and gap > 0:
+            is_timed = all(call.is_timed for call in near)
+            if is_timed and not asked_for and max(1, declared * _SLACK) <= gap < documented * _SLACK:
                 number = "two" if polls == 2 else "three"
                 text = f"{number} polls within {gap} ms; {documented:.0f} ms are documented between two"
                 yield Breach(text, near)

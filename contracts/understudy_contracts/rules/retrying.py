@@ -26,10 +26,12 @@ _ENOUGH = 3
 
 def _came_back_early(talk: Talk) -> Iterator[Breach]:
     for tries in talk.attempts():
+        if not all(call.is_timed for call in tries):
+            continue
         polls = tries[0].part in ("poll", "result")
         for call, again in _polled_early(tries, talk.alone) if polls else _tried_early(tries):
             assert call.wait is not None  # without a time nothing is early
-            yield _against_the_clock(call, again, call.wait - call.ends)
+            yield _against_the_clock(talk, call, again, call.wait - call.ends)
 
 
 def _polled_early(tries: list[Exchange], alone: bool) -> Iterator[tuple[Exchange, Exchange]]:
@@ -64,17 +66,21 @@ def _tried_early(tries: list[Exchange]) -> list[tuple[Exchange, Exchange]]:
     return early[: len(waiting)]
 
 
-def _against_the_clock(call: Exchange, again: Exchange, wait: float) -> Breach:
+def _against_the_clock(talk: Talk, call: Exchange, again: Exchange, wait: float) -> Breach:
     """Return the breach of a call that came too early, with the header and the document that says so."""
     text = (
         f"the client came back after {again.begins - call.ends:.0f} ms; "
         f"{call.wait_header} of HTTP {call.entry.status} said to wait {wait:.0f} ms"
     )
+    severity = _doubtful(talk, call, again)
     if call.wait_header == "Retry-After":
         document = {"pixazo": "Pixazo, 429: Retry-After; ", "wavespeed": "WaveSpeed, 429: Retry-After; "}
-        return Breach(text, (call, again), source=f"{document.get(call.entry.provider, '')}RFC 9110, 10.2.3")
+        source = f"{document.get(call.entry.provider, '')}RFC 9110, 10.2.3"
+        return Breach(text, (call, again), severity, source, _advice(severity))
     advice = f"Wait until the instant in {call.wait_header}. It is in UTC; there is no Retry-After."
-    return Breach(text, (call, again), source=f"Segmind, 429: {call.wait_header}", advice=advice)
+    return Breach(
+        text, (call, again), severity, f"Segmind, 429: {call.wait_header}", _advice(severity) or advice
+    )
 
 
 def _no_backoff(talk: Talk) -> Iterator[Breach]:
@@ -88,7 +94,9 @@ def _no_backoff(talk: Talk) -> Iterator[Breach]:
             if len(pauses) > 1 and all(pause is not None and pause < _AT_ONCE for pause in pauses):
                 waits = ", ".join(f"{pause:.0f}" for pause in pauses if pause is not None)
                 proof = (*refused, *following)[:_TRIES]
-                yield Breach(f"the client did not wait between {len(pauses) + 1} tries: {waits} ms", proof)
+                severity = _doubtful(talk, *refused, *following)
+                text = f"the client did not wait between {len(pauses) + 1} tries: {waits} ms"
+                yield Breach(text, proof, severity, advice=_advice(severity))
 
 
 def _paid_again(talk: Talk) -> Iterator[Breach]:
@@ -124,9 +132,19 @@ def _is_refusal(call: Exchange) -> bool:
     return bool(refused) and by_provider and call.view is None and call.part != "media"
 
 
+def _doubtful(talk: Talk, *calls: Exchange) -> Severity | None:
+    """Return INFO for calls of several processes; None leaves the severity to the rule.
+
+    They may be of one program that tries again, such as a script of curls, or of several, which do not know
+    of each other.
+    """
+    processes = {call.entry.process for call in calls if call.entry.process}
+    return Severity.INFO if len(processes) > 1 and not talk.alone else None
+
+
 def _advice(severity: Severity | None) -> str:
     """Return the advice for a repetition that may be no fault; "" leaves that to the rule."""
-    return "Nothing needs fixing if these are two programs. One program should not retry." if severity else ""
+    return "Nothing needs fixing if these are two programs. One program should not do so." if severity else ""
 
 
 def _repeated(
@@ -138,9 +156,10 @@ def _repeated(
     """
     for tries in talk.attempts():
         pairs = [(call, again) for call, again in pairwise(tries) if refuses(call) and call.precedes(again)]
-        enough = talk.alone or len(pairs) >= _TRIES - 1
+        own = [pair for pair in pairs if not _doubtful(talk, *pair)]
+        enough = talk.alone or len(own) >= _TRIES - 1
         for call, again in pairs:
-            yield call, again, None if enough else Severity.INFO
+            yield call, again, _doubtful(talk, call, again) if enough else Severity.INFO
 
 
 def _submitted_twice(talk: Talk) -> Iterator[Breach]:
@@ -153,9 +172,9 @@ def _submitted_twice(talk: Talk) -> Iterator[Breach]:
             if (talk.claim is not None or lost) and _costs(talk, call) is not False:
                 both = _costs(talk, call) and _costs(talk, again)
                 money = ", and both are charged" if both else ""
-                yield Breach(
-                    f"the client sent the same submit twice, which made two jobs{money}", (call, again)
-                )
+                text = f"the client sent the same submit twice, which made two jobs{money}"
+                severity = _doubtful(talk, call, again)
+                yield Breach(text, (call, again), severity, advice=_advice(severity))
 
 
 def _costs(talk: Talk, call: Exchange) -> bool | None:
@@ -220,13 +239,15 @@ def _for_ever(talk: Talk) -> Iterator[Breach]:
         for is_transient, group in groupby(_in_turn(tries), key=lambda call: call.transient):
             run = list(group)
             if is_transient and len(run) > most:
-                yield Breach(
-                    f"the client tried {len(run)} times in a row; {most} are enough", (run[0], run[-1])
-                )
+                text = f"the client tried {len(run)} times in a row; {most} are enough"
+                severity = _doubtful(talk, *run)
+                yield Breach(text, (run[0], run[-1]), severity, advice=_advice(severity))
 
 
 def _refused(*kinds: str) -> Callable[[Talk], bool]:
-    return lambda talk: any(call.error_kinds & set(kinds) for call in talk.calls if not call.broken)
+    return lambda talk: any(
+        call.error_kinds & set(kinds) for call in talk.calls if not call.broken and purpose(call) is not None
+    )
 
 
 RULES = (
@@ -281,6 +302,7 @@ RULES = (
         _gave_up,
         premise=lambda talk: any(call.transient for call in talk.calls),
         timed=True,
+        of_end=True,
     ),
     Rule(
         "unbounded-retries",

@@ -54,6 +54,7 @@ class Rule:
     `source` names a document, by provider where each has its own, and `assumed` what no document says. A rule
     `of_claim` judges what a client concludes, so it needs a claim. To break a `harmless` rule changes no
     outcome. A busy machine can make a good client break a rule that is `timed`; nothing excuses the others.
+    One `of_end` judges without a claim how a conversation ended, so it must be over.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Rule:
     of_claim: bool = False
     harmless: bool = False
     timed: bool = False
+    of_end: bool = False
     assumed: str = ""
 
     def in_reach(self, talk: Talk) -> bool:

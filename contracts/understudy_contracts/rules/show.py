@@ -33,7 +33,7 @@ def show(exchange: Exchange, talk: Talk, clean: Redactor, about: str = "") -> st
     `about` names the member to show; without one it is the status, or the error.
     """
     entry = exchange.entry
-    began = (exchange.begins - talk.exchanges[0].begins) / 1000
+    began = f"+{(exchange.begins - talk.exchanges[0].begins) / 1000:.3f}s " if exchange.is_timed else ""
     call = f"{entry.method} {clean.url(entry.url)}"
     if exchange.part == "callback":
         call = f"callback {call}"
@@ -49,7 +49,7 @@ def show(exchange: Exchange, talk: Talk, clean: Redactor, about: str = "") -> st
     ]
     body = entry.request_body if exchange.part == "callback" else entry.response_body
     text = _shorten(" ".join(clean.text(body.decode("utf-8", "replace")).split()), about)
-    parts = [f"+{began:.3f}s #{entry.number} {call} → {answer} in {entry.duration:.0f} ms", *headers, text]
+    parts = [f"{began}#{entry.number} {call} → {answer} in {entry.duration:.0f} ms", *headers, text]
     return clean.text("  ".join(part for part in parts if part))
 
 

@@ -19,6 +19,7 @@ from understudy_contracts.search.search import Exploration, Stop, search
 from understudy_contracts.search.search import Progress as State
 from understudy_contracts.search.telling import findings, frequency, report, save, summary
 from understudy_mock.catalog import open_catalog
+from understudy_mock.redaction import command_line
 
 _INTERVAL = 5.0
 """Seconds between two lines of progress where stderr is no terminal."""
@@ -63,7 +64,7 @@ def run(
     progress.end()
     again = _again(examples, seed, jobs, providers, command, per_case=per_case)
     files = save(explored, save_dir, seed=seed, command=again)
-    facts = {"command": " ".join(command), "seed": seed, "jobs": jobs}
+    facts = {"command": command_line(command), "seed": seed, "jobs": jobs}
     whole = report(explored, findings(explored, files, seed=seed, command=again), files, facts)
     _show(explored, whole, files, seed)
     return whole

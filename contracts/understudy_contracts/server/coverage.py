@@ -70,9 +70,9 @@ class Coverage:
             answers = self._to_good.get((api.provider, operation.id), set())
             absent = {404} if operation.role == "submit" else set()
             if answers and not answers & (operation.statuses - absent):
-                told = ", ".join(map(str, sorted(answers)))
+                statuses = ", ".join(map(str, sorted(answers)))
                 known = "" if answers <= operation.statuses else ", which its document does not name"
-                found[operation.id] = f"it is not served: good calls are answered {told}{known}"
+                found[operation.id] = f"it is not served: good calls are answered {statuses}{known}"
         for operation in api.checked:
             makers = [one for one in api.submits if operation.model in (None, one.model)]
             if operation.job and makers and all(one.id in found for one in makers):
@@ -126,12 +126,14 @@ class Coverage:
                     for (provider, one, status) in sorted([*self._seen, *self._undocumented])
                     if (provider, one) == (api.provider, operation.id)
                 ]
-                lacking = [f"{', '.join(map(str, told))}: {why}" for why, told in whys.get(name, {}).items()]
+                lacking = [
+                    f"{', '.join(map(str, statuses))}: {why}" for why, statuses in whys.get(name, {}).items()
+                ]
                 number = sum(map(len, whys.get(name, {}).values()))
                 rows.append((number, (name, ", ".join(found) or "none", "; ".join(lacking) or "nothing")))
-        told = tuple(row for _, row in sorted(rows, key=lambda one: -one[0]))
+        lines = tuple(row for _, row in sorted(rows, key=lambda one: -one[0]))
         heads = ("operation", "answers seen", "documented, not seen")
-        return Table("What was seen of the documentation", heads, told, f"{self.line().capitalize()}.")
+        return Table("What was seen of the documentation", heads, lines, f"{self.line().capitalize()}.")
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts in JSON's types."""

@@ -22,7 +22,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a submit answered: the job's name, and where to ask for it ("" when that is not told)."""
+    """What a submit answered: the job's name, and where to ask for it ("" when that is not body)."""
 
     id: str
     url: str
@@ -50,7 +50,7 @@ class View:
         return RANK.get(self.state, 0) == 2
 
     @property
-    def told(self) -> tuple[object, ...]:
+    def content(self) -> tuple[object, ...]:
         """Everything but the stamps, and what comes after an address's ?: signed anew for each who asks."""
         outputs = tuple(one.partition("?")[0] for one in self.outputs)
         return self.id, self.word, outputs, self.media_type, self.error
@@ -71,30 +71,30 @@ class Dialect(Protocol):
     stamped: bool
     """Whether polls tell when things happened."""
 
-    def accepted(self, told: Any) -> Accepted:
+    def accepted(self, body: Any) -> Accepted:
         """Read the answer to a submit. Raises Unreadable."""
 
-    def view(self, told: Any, *, callback: bool = False) -> View:
+    def view(self, body: Any, *, callback: bool = False) -> View:
         """Read the answer to a poll, or a callback. Raises Unreadable."""
 
     def wait(self, exchange: Exchange, now: float) -> float:
         """Return how many seconds a 429 asks to wait. Raises Unreadable."""
 
 
-def _text(told: Any, *path: str) -> str:
+def _text(body: Any, *path: str) -> str:
     for name in path:
-        told = told.get(name) if isinstance(told, dict) else None
-    if not isinstance(told, str) or not told:
-        raise Unreadable(f"/{'/'.join(path)} is {told!r}, not a text")
-    return told
+        body = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(body, str) or not body:
+        raise Unreadable(f"/{'/'.join(path)} is {body!r}, not a text")
+    return body
 
 
-def _texts(told: Any, name: str) -> tuple[str, ...]:
-    if told is None:
+def _texts(body: Any, name: str) -> tuple[str, ...]:
+    if body is None:
         return ()
-    if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
-        raise Unreadable(f"{name} is {told!r}, not a list of texts")
-    return tuple(told)
+    if not isinstance(body, list) or not all(isinstance(one, str) for one in body):
+        raise Unreadable(f"{name} is {body!r}, not a list of texts")
+    return tuple(body)
 
 
 def _whole_seconds(exchange: Exchange, name: str) -> float:
@@ -114,24 +114,24 @@ class Pixazo(Dialect):
     signs = False
     stamped = True
 
-    def accepted(self, told: Any) -> Accepted:
+    def accepted(self, body: Any) -> Accepted:
         """Read `request_id` and `polling_url`."""
-        return Accepted(_text(told, "request_id"), _text(told, "polling_url"))
+        return Accepted(_text(body, "request_id"), _text(body, "polling_url"))
 
-    def view(self, told: Any, *, callback: bool = False) -> View:
+    def view(self, body: Any, *, callback: bool = False) -> View:
         """Read a job; callbacks have the same fields."""
-        word = _text(told, "status")
-        output = told.get("output") or {}
+        word = _text(body, "status")
+        output = body.get("output") or {}
         if not isinstance(output, dict):
             raise Unreadable(f"/output is {output!r}")
         return View(
-            id=_text(told, "request_id"),
+            id=_text(body, "request_id"),
             word=word,
             state=self.states.get(word, ""),
             outputs=_texts(output.get("media_url"), "/output/media_url"),
             media_type=output.get("media_type") or "",
-            error=told.get("error") or "",
-            stamps={name: told.get(name) for name in ("created_at", "updated_at", "completed_at")},
+            error=body.get("error") or "",
+            stamps={name: body.get(name) for name in ("created_at", "updated_at", "completed_at")},
         )
 
     def wait(self, exchange: Exchange, now: float) -> float:
@@ -147,21 +147,21 @@ class Segmind(Dialect):
     signs = False
     stamped = False
 
-    def accepted(self, told: Any) -> Accepted:
+    def accepted(self, body: Any) -> Accepted:
         """Read `request_id` and `status_url`."""
-        return Accepted(_text(told, "request_id"), _text(told, "status_url"))
+        return Accepted(_text(body, "request_id"), _text(body, "status_url"))
 
-    def view(self, told: Any, *, callback: bool = False) -> View:
+    def view(self, body: Any, *, callback: bool = False) -> View:
         """Read a job. Its result alone tells the file."""
-        word = _text(told, "status")
-        video = told.get("video") or {}
+        word = _text(body, "status")
+        video = body.get("video") or {}
         return View(
-            id=_text(told, "request_id"),
+            id=_text(body, "request_id"),
             word=word,
             state=self.states.get(word, ""),
             outputs=(video["url"],) if video else (),
             media_type=video.get("content_type") or "",
-            error=told.get("error") or "",
+            error=body.get("error") or "",
         )
 
     def wait(self, exchange: Exchange, now: float) -> float:
@@ -185,13 +185,13 @@ class WaveSpeed(Dialect):
     signs = True
     stamped = True
 
-    def accepted(self, told: Any) -> Accepted:
+    def accepted(self, body: Any) -> Accepted:
         """Read the prediction's `id` and `urls.get`."""
-        return Accepted(_text(told, "data", "id"), _text(told, "data", "urls", "get"))
+        return Accepted(_text(body, "data", "id"), _text(body, "data", "urls", "get"))
 
-    def view(self, told: Any, *, callback: bool = False) -> View:
+    def view(self, body: Any, *, callback: bool = False) -> View:
         """Read a prediction: in the envelope, or bare in a callback."""
-        data = told if callback else told.get("data") if isinstance(told, dict) else None
+        data = body if callback else body.get("data") if isinstance(body, dict) else None
         word = _text(data, "status")
         assert isinstance(data, dict)  # else there was no status
         return View(

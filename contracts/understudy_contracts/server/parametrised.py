@@ -65,7 +65,7 @@ def suite(
             wire.close()
         return []
 
-    told: list[str] = []
+    reported: list[str] = []
 
     @cache
     def opened() -> dict[str, Subject]:
@@ -90,16 +90,16 @@ def suite(
     @pytest.mark.parametrize(("operation", "check"), list(_parameters(apis)))
     def test_contract(operation: str, check: Check) -> None:
         if reasons := unreachable():
-            if told:
+            if reported:
                 pytest.skip(f"not reached: {reasons[0]}")
-            told.extend(reasons)
+            reported.extend(reasons)
             pytest.fail(reasons[0], pytrace=False)
         subject = opened()[operation]
         if not check.suits(subject):
             pytest.skip("asked at another of the provider's operations alone")
         case = run_check(check, subject)
-        if case.outcome is Outcome.NOT_REACHED and not told and (reasons := useless()):
-            told.extend(reasons)
+        if case.outcome is Outcome.NOT_REACHED and not reported and (reasons := useless()):
+            reported.extend(reasons)
             pytest.fail(reasons[0], pytrace=False)
         if case.outcome is Outcome.NOT_REACHED:
             pytest.skip(f"not reached: {case.reason}")

@@ -119,17 +119,17 @@ class Api:
         `but` are headers (in lower case) and values that another promise is about.
         """
         responses = self.catalog.declared(operation)["responses"]
-        told = responses.get(str(exchange.status))
-        if told is None:
+        declared = responses.get(str(exchange.status))
+        if declared is None:
             known = ", ".join(sorted(responses))
             yield f"status {exchange.status} is not documented; documented are {known}"
             return
-        told = follow(self.document, told)
-        for name, header in told.get("headers", {}).items():
+        declared = follow(self.document, declared)
+        for name, header in declared.get("headers", {}).items():
             required = follow(self.document, header).get("required") and name.lower() not in but
             if required and name.lower() not in exchange.answered:
                 yield f"the documented header {name} is missing"
-        content = told.get("content", {})
+        content = declared.get("content", {})
         if not content:
             return
         if exchange.kind not in content:
@@ -141,15 +141,15 @@ class Api:
     def _mismatches(
         self, operation: Operation, exchange: Exchange, content: dict[str, Any], but: Container[str]
     ) -> Iterator[str]:
-        told = exchange.json
-        if told is None and exchange.content.strip() != b"null":
+        body = exchange.json
+        if body is None and exchange.content.strip() != b"null":
             yield "the answer is not JSON"
             return
         where = (operation.id, exchange.status)
         if where not in self._validators:
             schema = {**content.get("schema", {}), "components": self.document["components"]}
             self._validators[where] = jsonschema_rs.Draft202012Validator(schema)
-        for error in self._validators[where].iter_errors(told):
+        for error in self._validators[where].iter_errors(body):
             if isinstance(error.instance, str) and error.instance in but:
                 continue
             pointer = "/".join(["", *map(str, error.instance_path)]) or "/"

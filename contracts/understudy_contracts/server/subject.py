@@ -71,8 +71,8 @@ def credentials(operation: Operation, key: str) -> dict[str, str]:
 class Walk:
     """One job followed from its submit to its end, and a little beyond.
 
-    `polls` holds every poll with what it told (None for one that cannot be read as a job); `end` is the
-    index of the first that told a final state.
+    `polls` holds every poll with what it says (None for one that cannot be read as a job); `end` is the
+    index of the first with a final state.
     """
 
     submit: Exchange
@@ -81,8 +81,8 @@ class Walk:
     end: int | None = None
 
     @property
-    def told(self) -> list[tuple[Exchange, View]]:
-        """The polls that told a job."""
+    def views(self) -> list[tuple[Exchange, View]]:
+        """The polls whose answers are about a job."""
         return [(exchange, view) for exchange, view in self.polls if view is not None]
 
     @property
@@ -92,17 +92,17 @@ class Walk:
         return [(exchange, view) for exchange, view in self.polls[:last] if view is not None]
 
     def leading_to(self, index: int) -> list[Exchange]:
-        """The poll of an index, after those since the state before it was first told: they show it again."""
-        told = [view.word if view is not None else "" for _, view in self.polls[:index]]
-        same = list(takewhile(lambda word: word == told[-1], reversed(told)))[: _LEADING - 1]
+        """The poll of an index, after those since the state changed last: they show it again."""
+        words = [view.word if view is not None else "" for _, view in self.polls[:index]]
+        same = list(takewhile(lambda word: word == words[-1], reversed(words)))[: _LEADING - 1]
         return [exchange for exchange, _ in self.polls[index - len(same) : index + 1]]
 
     def last(self) -> tuple[Exchange, View]:
-        """The poll that told the end. Raises NotReached when none did."""
+        """The poll that reported the end. Raises NotReached when none did."""
         if self.end is None:
             raise NotReached("the job did not end during the check")
         exchange, view = self.polls[self.end]
-        assert view is not None  # a poll that told nothing ends nothing
+        assert view is not None  # a poll that says nothing ends nothing
         return exchange, view
 
 
@@ -262,7 +262,7 @@ class Subject:
         return self.target.call(operation.method, url, headers, json.dumps({operation.job: job}).encode())
 
     def see(self, exchange: Exchange) -> View | None:
-        """Read a poll; None when it told no job. A failed job may come with an error status."""
+        """Read a poll; None when it is about no job. A failed job may come with an error status."""
         try:
             return self.dialect.view(exchange.json)
         except Unreadable:
@@ -277,7 +277,7 @@ class Subject:
 
     def force(self, key: str, name: str, job: Mapping[str, Any], **more: Any) -> None:
         """Give the account of a key its own scenario. Times in `job` are provider seconds."""
-        # An end that is told is no matter of chance: see --fail-rate.
+        # An end that is asked for is no matter of chance: see --fail-rate.
         scenario = {"name": f"check-{name}", "job": {"end": "COMPLETED", **job}, **more}
         self.target.make_account(key, scenario=scenario)
 
@@ -295,12 +295,12 @@ class Subject:
         return [self.walk(end) for end in (ENDS if self.target.is_understudy else ENDS[:1])]
 
     def unknown_words(self) -> frozenset[str]:
-        """The undocumented states that the jobs followed here have told."""
+        """The undocumented states that the jobs followed here have had."""
         try:
             walks = self.walks()
         except NotReached:
             return frozenset()
-        return frozenset(view.word for walk in walks for _, view in walk.told if not view.state)
+        return frozenset(view.word for walk in walks for _, view in walk.views if not view.state)
 
     def _walk(self, end: str) -> Walk:
         if not self.queues:
@@ -313,8 +313,8 @@ class Subject:
             if end != "COMPLETED" and target.pace != "manual" and not self.first:
                 # How long a bad job lives is seen at the first operation; here, only how it ends.
                 half, pause = 0.0, _SHORT
-            told = {} if end == "COMPLETED" else {"error": "forced by the check"}
-            self.force(key, end.lower(), {"queued": half, "processing": half, "end": end, **told})
+            error = {} if end == "COMPLETED" else {"error": "forced by the check"}
+            self.force(key, end.lower(), {"queued": half, "processing": half, "end": end, **error})
         else:
             operation = self.status_operation
             pause = (operation.poll_seconds if operation is not None else None) or 1.0
@@ -333,7 +333,7 @@ class Subject:
                 left -= 1
             lost = lost + 1 if view is not None and not view.state else 0
             if lost == _LOST and target.is_understudy:
-                break  # the forced life is over, and what was told since then is not documented
+                break  # the forced life is over, and what came since then is not documented
             if target.pace != "polls":
                 target.elapse(pause)
         return walk

@@ -84,10 +84,10 @@ class Target:
 
     def _ask_health(self) -> dict[str, Any] | None:
         try:
-            told = self._admin("GET", "health").json
+            health = self._admin("GET", "health").json
         except Unanswered:
             return None
-        return told if isinstance(told, dict) and told.get("name") == "understudy" else None
+        return health if isinstance(health, dict) and health.get("name") == "understudy" else None
 
     # -- calls
 
@@ -166,7 +166,7 @@ class Target:
             try:
                 self._put_account(key, fields)
             except NotReached:
-                # A scenario that was given inline is told by its name alone, so it cannot be given again.
+                # A scenario that was given inline is shown by its name alone, so it cannot be given again.
                 with suppress(NotReached):
                     self._put_account(key, {**fields, "scenario": None})
 
@@ -212,10 +212,10 @@ class Target:
 
     def balance(self, key: str) -> float:
         """Return the balance of a key, in USD."""
-        told = self.admin("GET", f"accounts/{quote(key, safe='')}")["balance_usd"]
-        if told is None:
+        balance = self.admin("GET", f"accounts/{quote(key, safe='')}")["balance_usd"]
+        if balance is None:
             raise NotReached("the account has no balance")
-        return float(told)
+        return float(balance)
 
     def jobs(self, key: str) -> list[dict[str, Any]]:
         """List the jobs of a key."""

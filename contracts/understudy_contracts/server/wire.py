@@ -54,7 +54,7 @@ class Exchange:
 
     @property
     def kind(self) -> str:
-        """The media type of the answer, without parameters; "" where none is told."""
+        """The media type of the answer, without parameters; "" where there is none."""
         return self.answered.get("content-type", "").partition(";")[0].strip().lower()
 
     @property

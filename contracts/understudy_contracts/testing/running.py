@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.types import ASGIApp
 
 from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.live import LiveJudge
 from understudy_mock.app import create_app, create_world
 from understudy_mock.gateway.world import World
 from understudy_mock.settings import Settings
@@ -28,7 +30,13 @@ class Running:
     """
 
     def __init__(
-        self, settings: Settings, world: World, app: ASGIApp, listener: socket.socket, files: socket.socket
+        self,
+        settings: Settings,
+        world: World,
+        app: ASGIApp,
+        listener: socket.socket,
+        files: socket.socket,
+        receiver: CallbackInbox,
     ) -> None:
         self.settings = settings
         self.world = world
@@ -36,7 +44,7 @@ class Running:
         self._listener = listener
         self._files = files
         self.url = address_of(listener)
-        self.receiver = CallbackInbox()
+        self.receiver = receiver
         self.accounts: dict[str, str] = {}
         """By account, the keys that were given out here."""
         self._loop = asyncio.new_event_loop()
@@ -91,7 +99,9 @@ def running(
     with bind("127.0.0.1", 0) as listener, bind("127.0.0.1", 0) as files:
         known = settings.media_url or settings.public_url
         world = make(settings if known else replace(settings, media_url=address_of(files, OTHER_NAME)))
-        gateway = Running(settings, world, create_app(world=world), listener, files)
+        receiver = CallbackInbox()
+        app = create_app(world=world, judge=partial(LiveJudge, receiver=receiver.url))
+        gateway = Running(settings, world, app, listener, files, receiver)
         gateway.start()
         try:
             yield gateway

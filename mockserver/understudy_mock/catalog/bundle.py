@@ -66,7 +66,10 @@ def _set_servers(joined: dict[str, Any], document: Document) -> None:
 def _rewrite(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: inner.removeprefix("common.yaml") if key == "$ref" else _rewrite(inner)
+            # A property may be called `$ref`, too; a reference is a text.
+            key: inner.removeprefix("common.yaml")
+            if key == "$ref" and isinstance(inner, str)
+            else _rewrite(inner)
             for key, inner in value.items()
         }
     return [_rewrite(inner) for inner in value] if isinstance(value, list) else value

@@ -17,7 +17,7 @@ def describe(catalog: Catalog, operation: Operation) -> str:
 
 
 def example(catalog: Catalog, operation: Operation) -> dict[str, Any]:
-    """Give the documented example of an operation's body; {} where there is none."""
+    """Return the documented example of an operation's body; {} where there is none."""
     content = catalog.declared(operation).get("requestBody", {}).get("content", {})
     examples = content.get("application/json", {}).get("examples", {})
     first: dict[str, Any] = next(iter(examples.values()), {})
@@ -44,23 +44,23 @@ _EVIDENCE = {
 
 
 def _lines(catalog: Catalog, operation: Operation) -> Iterator[str]:
-    document, told = catalog.documents[operation.provider], catalog.declared(operation)
+    document, declared = catalog.documents[operation.provider], catalog.declared(operation)
     statuses = " ".join(str(status) for status in sorted(operation.statuses))
     also = ", another path of the same operation" if operation.alias else ""
     known = _EVIDENCE[operation.evidence]
     yield f"\n{operation.provider}  {operation.method} {operation.path}  ({known}{also})"
-    yield f"  {told.get('summary', operation.id)}  [{operation.id}]"
+    yield f"  {declared.get('summary', operation.id)}  [{operation.id}]"
     yield f"  answers {statuses}"
-    if (model := told.get("x-model")) is not None:
+    if (model := declared.get("x-model")) is not None:
         course, price = model["course"], model["price"]
         guessed = " (assumed)" if "assumed" in course and "source" not in course else ""
         yield f"  takes {course['queued'] + course['processing']:g} s{guessed}; costs {_price(price)}"
-    for name, schema, required in _parameters(document, told):
+    for name, schema, required in _parameters(document, declared):
         evidence = schema.get("x-evidence", "documented")
         note = f"  ({_EVIDENCE[evidence]})" if evidence != "documented" else ""
         yield f"    {name:<28}{_shape(schema)}{', required' if required else ''}{note}"
-    yield from _answers(document, told)
-    yield from _callbacks(document, told)
+    yield from _answers(document, declared)
+    yield from _callbacks(document, declared)
 
 
 def _answers(document: dict[str, Any], declared: dict[str, Any]) -> Iterator[str]:

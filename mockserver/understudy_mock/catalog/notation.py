@@ -30,6 +30,17 @@ class NotationError(ValueError):
         self.pointer = pointer
 
 
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
+"""Kinds of values that are read. The last one is refused with its place, as a date that needs quotes."""
+
+_UNREAD = {
+    "tag:yaml.org,2002:merge": "merge keys (<<) are not read: write the members out",
+    "tag:yaml.org,2002:value": "the key = is not read: put it in quotes",
+}
+
+
 def _error(message: str, mark: yaml.Mark | None) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, message, mark)
 
@@ -62,6 +73,12 @@ class _Loader(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag not in _TAGS:
+            name = node.tag.replace("tag:yaml.org,2002:", "!!")
+            raise _error(
+                _UNREAD.get(node.tag, f"values of the kind {name} are not read: JSON has none"),
+                node.start_mark,
+            )
         try:
             return super().construct_object(node, deep)
         except (ValueError, LookupError, AttributeError) as error:
@@ -72,13 +89,45 @@ class _Loader(yaml.CSafeLoader):
 
 def read_yaml(text: bytes) -> Any:
     """Read YAML whose data JSON can hold. Raises NotationError, also for a key that appears twice."""
+    root: yaml.Node | None = None
     try:
-        # S506 is about unsafe loaders; this one derives from the safe one.
-        data = yaml.load(text, _Loader)  # noqa: S506
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            data = loader.construct_document(root) if root is not None else None
+        finally:
+            loader.dispose()
+    except yaml.constructor.ConstructorError as error:
+        mark = error.problem_mark
+        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+        raise NotationError(f"{error.problem}{place}", _pointer_to(root, mark)) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise NotationError(f"is not YAML: {' '.join(str(error).split())}") from None
     _measure(data, "", {})
     return data
+
+
+def _pointer_to(root: yaml.Node | None, mark: yaml.Mark | None) -> str:
+    """Return the JSON pointer to the value, or the member, that begins at a mark; "" for none."""
+    if root is None or mark is None:
+        return ""
+    waiting = [(root, "")]
+    passed: set[int] = set()
+    longest = ""
+    while waiting:
+        node, pointer = waiting.pop()
+        if id(node) in passed:  # an alias stands for it in another place
+            continue
+        passed.add(id(node))
+        if node.start_mark.index == mark.index:  # a mapping begins where its first key does
+            longest = max(longest, pointer, key=len)
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(inner, f"{pointer}/{index}") for index, inner in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            for key, inner in node.value:
+                place = f"{pointer}/{escape(key.value)}" if isinstance(key, yaml.ScalarNode) else pointer
+                waiting += [(inner, place), (key, place)]
+    return longest
 
 
 def _measure(value: Any, pointer: str, known: dict[int, int]) -> int:

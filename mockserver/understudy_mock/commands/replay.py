@@ -13,6 +13,7 @@ from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
 from understudy_mock.commands.run import run_command
+from understudy_mock.extension import live_judge
 from understudy_mock.har.recording import Recording, RecordingError
 from understudy_mock.options import (
     listening_options,
@@ -120,7 +121,7 @@ async def _serve_replay(world: Replay, host: str, port: int) -> int:
     listener = listen(host, port)
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals())
-        await stack.enter_async_context(serving(create_app(world=world), listener))
+        await stack.enter_async_context(serving(create_app(world=world, judge=live_judge), listener))
         click.echo(address_of(listener))
         sys.stdout.flush()
         click.echo("\n".join([*warn_of_network(listener), "Ctrl-C ends it."]), err=True)

@@ -18,6 +18,7 @@ from understudy_mock.commands.common import (
     open_standard_files,
     why_not_writable,
 )
+from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.har.write import known_keys, save_har
 from understudy_mock.options import REPORT_DIR, attach, environment_of_children, gateway_options, option
@@ -111,7 +112,7 @@ async def _run_command(world: World, command: tuple[str, ...], held: Signals, *,
     # Imported here: certificates take longer to import than all the rest, and `serve` needs none.
     from understudy_mock.intercept import intercepting, run_child, summarise
 
-    app = create_app(world=world)
+    app = create_app(world=world, judge=live_judge)
     hosts = world.catalog.every_host
     try:
         async with intercepting(app, hosts, environment_of_children(), offline=offline) as intercepted:

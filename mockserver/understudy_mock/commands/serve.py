@@ -20,6 +20,7 @@ from understudy_mock.commands.common import (
     open_standard_files,
     warn_of_network,
 )
+from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.options import attach, environment, gateway_options, listening_options, option
 from understudy_mock.web.server import address_of, serving, signals
@@ -60,7 +61,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
     url = address_of(listener)
 
     async def serve_until_signal() -> None:
-        app = create_app(world=world)
+        app = create_app(world=world, judge=live_judge)
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(signals())
             await stack.enter_async_context(serving(app, listener))

@@ -70,6 +70,8 @@ class Account:
     quirks: frozenset[str] = frozenset()
     meetings: dict[str, Meeting] = field(default_factory=dict)
     """The scenarios that its calls have met, by name."""
+    is_set_up: bool = False
+    """Whether somebody has set it up by hand. Such accounts are forgotten last."""
 
     def nth(self, body: int) -> int:
         """Return which job (from 0) with this body comes next, and count it. `body` is a hash."""
@@ -89,7 +91,11 @@ class Account:
 
 
 class Accounts:
-    """Every account in use, bounded in number and in length: the least recently used is forgotten first."""
+    """Every account in use, bounded in number and in length.
+
+    The least recently used is forgotten first, of those that somebody has set up by hand only if there are no
+    others.
+    """
 
     def __init__(self, balance: float | None, rate_limit: str | None, changes: Changes | None = None) -> None:
         self._balance = balance
@@ -110,7 +116,7 @@ class Accounts:
             self.changed(account)
             self._characters += len(key)
             while len(self._accounts) > MAX_ACCOUNTS or self._characters > KEPT_OF_KEYS:
-                self._forget(next(iter(self._accounts.values())))
+                self._forget(self._least_needed())
         else:
             self._accounts.move_to_end(key)
         return account
@@ -148,6 +154,15 @@ class Accounts:
             return []
         self._forget(account)
         return [account]
+
+    def _least_needed(self) -> Account:
+        """Return the account to forget; those before it that were set up get to the end of the line."""
+        for _ in range(len(self._accounts)):
+            key, account = next(iter(self._accounts.items()))
+            if not account.is_set_up:
+                return account
+            self._accounts.move_to_end(key)
+        return next(iter(self._accounts.values()))
 
     def _make(self, key: str) -> Account:
         name = account_name(key)

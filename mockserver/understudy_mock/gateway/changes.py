@@ -19,11 +19,8 @@ an account or an inbox; that of a reset is the account ("" for all), and the oth
 KEPT_CHANGES = 100_000
 """Changes kept; the oldest go first. Every call is one."""
 
-KEPT_BYTES = 32 * 1024 * 1024
-"""Bytes kept of changes in all, should their names be long."""
-
-A_CHANGE = 128
-"""Bytes that a change takes in memory beside its name's text."""
+KEPT_OF_NAMES = 16 * 1024 * 1024
+"""Characters kept of their names; when there are more, the oldest changes go first."""
 
 
 class Change(NamedTuple):
@@ -59,42 +56,48 @@ class Changes(Protocol):
 
 
 class MemoryChanges(Changes):
-    """Changes in this process, bounded in number and bytes."""
+    """Changes in this process, bounded in number and in the length of names."""
 
-    def __init__(self, keep: int = KEPT_CHANGES, keep_bytes: int = KEPT_BYTES) -> None:
+    def __init__(self, keep: int = KEPT_CHANGES, keep_names: int = KEPT_OF_NAMES) -> None:
         self.run = secrets.token_hex(8)
         self._keep = keep
-        self._keep_bytes = keep_bytes
+        self._keep_names = keep_names
         self._kept: deque[tuple[Kind, str | int]] = deque()
-        self._bytes = 0
-        self._next = 0
+        self._gone = 0
+        """How many were dropped, which is the number of the first that is kept."""
+        self._names = 0
+        """Characters of the names of those kept."""
         self._noted: asyncio.Event | None = None
         """Set with the next change; None while nobody waits for it."""
 
     def note(self, kind: Kind, name: str | int = "") -> None:
         kept = self._kept
         kept.append((kind, name))
-        self._next += 1
-        self._bytes += _size(name)
-        while len(kept) > self._keep or self._bytes > self._keep_bytes:
-            self._bytes -= _size(kept.popleft()[1])
+        if kind != "call":  # that is a number
+            self._names += len(str(name))
+        if len(kept) > self._keep or self._names > self._keep_names:
+            self._trim()
         if self._noted is not None:
             self._noted.set()
             self._noted = None
 
+    def _trim(self) -> None:
+        kept = self._kept
+        while len(kept) > self._keep or self._names > self._keep_names:
+            kind, name = kept.popleft()
+            self._gone += 1
+            if kind != "call":
+                self._names -= len(str(name))
+
     async def since(self, n: int, limit: int) -> Changed:
-        gone = self._next - len(self._kept)
-        first = min(max(n, gone), self._next)
+        gone, following = self._gone, self._gone + len(self._kept)
+        first = min(max(n, gone), following)
         rows = islice(self._kept, first - gone, first - gone + limit)
         changes = [Change(first + index, kind, name) for index, (kind, name) in enumerate(rows)]
         return Changed(changes, first + len(changes), gone)
 
     async def after(self, n: int) -> None:
-        while self._next <= n:
+        while self._gone + len(self._kept) <= n:
             if self._noted is None:
                 self._noted = asyncio.Event()
             await self._noted.wait()
-
-
-def _size(name: str | int) -> int:
-    return A_CHANGE if isinstance(name, int) else A_CHANGE + len(name)

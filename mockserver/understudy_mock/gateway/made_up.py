@@ -1,4 +1,4 @@
-"""A job that nobody has submitted and that has ended already: for its callback, which somebody wants to see."""
+"""A job that nobody has submitted and that has ended, made for the callback that somebody wants to see."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
+import hashlib
 import json
 import re
 from collections import Counter
@@ -30,6 +32,16 @@ from understudy_mock.har.shapes import Content, Entry, Head, Own, Pair, Param, R
 from understudy_mock.har.source import load, parted
 from understudy_mock.har.view import is_utf8
 from understudy_mock.redaction import Secrets
+
+_METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+"""A token (RFC 9110, section 5.6.2)."""
+
+_SHA256 = 64
+"""Hexadecimal digits of a SHA-256."""
+
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_LOOKED_AT = 64 * 1024
+"""Bytes at the beginning of a file by which it is a text or is none."""
 
 _BESIDE = re.compile(r"[^/\\\0]+\.har\.media/[^/\\\0.][^/\\\0]*|[0-9a-f]{40}(?:\.[A-Za-z0-9]{1,16})?")
 """Where recorders keep bodies beside the HAR: ours in `FILE.har.media/`, Playwright under hashes as names.
@@ -62,6 +74,7 @@ class _Raw(msgspec.Struct):
     raw: msgspec.Raw
     ours: bool
     at: float
+    is_timed: bool
     head: Head
     match: Match | None
 
@@ -105,7 +118,8 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
             f"{names}: no exchange with a provider; {_counted(len(raws))}, none with a host of "
             f"{', '.join(catalog.providers)} or with their operations on this machine"
         )
-    exchanges.sort(key=lambda exchange: exchange.raw.at)
+    exchanges.sort(key=lambda exchange: (exchange.raw.at, exchange.raw.source, exchange.raw.number))
+    notes += _untimed(exchanges, paths)
     numbered = list(enumerate(exchanges, 1))
     return Recording(
         paths=tuple(paths),
@@ -159,6 +173,17 @@ def _once(exchanges: list[_Exchange]) -> tuple[list[_Exchange], int]:
     return left, len(exchanges) - len(left)
 
 
+def _untimed(exchanges: list[_Exchange], paths: Sequence[Path]) -> Iterator[str]:
+    """Return a note for each file with exchanges that have no instant."""
+    for path in paths:
+        untimed = [one.raw for one in exchanges if one.raw.path == path and not one.raw.is_timed]
+        if untimed:
+            yield (
+                f"{path}: {_counted(len(untimed))} without a startedDateTime that can be read, the first at "
+                f"{untimed[0].pointer}: kept in the order of the file, and not judged by time"
+            )
+
+
 def _counted(number: int) -> str:
     return f"{number} exchange{'' if number == 1 else 's'}"
 
@@ -201,16 +226,19 @@ def _open(path: Path, source: int, recogniser: Recogniser, notes: list[str]) -> 
         notes.append(doubt)
     if not whole:
         notes.append(cut_off(path, len(raws)))
-    for index, raw in enumerate(raws):
-        pointer = f"/log/entries/{index}"
-        head = _decode(raw, Head, path, pointer)
+    pointers = [f"/log/entries/{index}" for index in range(len(raws))]
+    heads = [_decode(raw, Head, path, pointer) for raw, pointer in zip(raws, pointers, strict=True)]
+    instants = [None if head.own and head.own.untimed else _instant(head.started) for head in heads]
+    # What has no instant keeps its place in the file.
+    at = next((instant for instant in instants if instant is not None), 0.0)
+    for index, (raw, pointer, head) in enumerate(zip(raws, pointers, heads, strict=True)):
+        instant = instants[index]
+        at = at if instant is None else instant
         own = head.own
         match = None
         if own is None or own.kind == "call":
             match = recogniser.match(head.request.method, head.request.url)
-        yield _Raw(
-            path, source, index + 1, pointer, raw, ours, _instant(head.started, path, pointer), head, match
-        )
+        yield _Raw(path, source, index + 1, pointer, raw, ours, at, instant is not None, head, match)
 
 
 # -- entries
@@ -232,16 +260,16 @@ def _decode(raw: msgspec.Raw, kind: Any, path: Path, pointer: str) -> Any:
         raise RecordingError(f"{path}: {pointer}{inner}: {reason}") from None
 
 
-def _instant(text: str, path: Path, pointer: str) -> float:
-    """Read a stamp, in ms since the epoch; one without a zone is UTC."""
+def _instant(text: object) -> float | None:
+    """Read a stamp, in ms since the epoch; one without a zone is UTC. None for what is no stamp."""
+    if not isinstance(text, str):
+        return None
     try:
         moment = datetime.fromisoformat(text)
         exact = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
         return round(exact, 3)  # binary fractions fall short of the ms that is meant
     except (ValueError, OverflowError):
-        raise RecordingError(
-            f"{path}: {pointer}/startedDateTime: {text!r} is no ISO 8601 date and time"
-        ) from None
+        return None
 
 
 def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
@@ -250,6 +278,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
     What is odd about it goes to the `notes`. Raises RecordingError for what cannot have happened.
     """
     decoded: Entry = _decode(raw.raw, Entry, raw.path, raw.pointer)
+    method = decoded.request.method
+    if not _METHOD.fullmatch(method):
+        raise RecordingError(f"{raw.path}: {raw.pointer}/request/method: {method[:40]!r} is no HTTP method")
     own = decoded.own or Own()
     request, response = decoded.request, decoded.response or Response()
     content = response.content or Content()
@@ -291,6 +322,9 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
             *map(_whole, own.warnings),
             *([NO_BODY] if _has_lost_its_body(response, answer, file) else []),
         ),
+        connected=own.connected,
+        process=own.process,
+        is_timed=raw.is_timed,
     )
     return entry, file
 
@@ -427,12 +461,15 @@ def _answer_body(
     if not content.file:
         return b"", None
     file = _beside(raw.path, content.file)
-    if file is None:
-        note = f"{raw.path}: not read, since no recorder keeps bodies there: "
+    why = "no recorder keeps bodies there" if file is None else ""
+    if file is not None:
+        if not file.is_file():
+            return b"", None
+        why = "" if _was_recorded(file) else "it is a text, and its name is not its hash"
+    if file is None or why:
+        note = f"{raw.path}: not read, since {why}: "
         if not any(known.startswith(note) for known in notes):
             notes.append(f"{note}{content.file[:80]!r} ({raw.pointer}/response/content/_file)")
-        return b"", None
-    if not file.is_file():
         return b"", None
     is_text = (content.kind or "").partition(";")[0].endswith(("json", "html", "text/plain"))
     return (file.read_bytes(), None) if is_text and file.stat().st_size <= INLINE else (b"", file)
@@ -473,6 +510,27 @@ def _beside(har: Path, name: str) -> Path | None:
         return file if file.resolve() == file and (file.is_file() or not file.exists()) else None
     except (OSError, UnicodeError):  # no file system has such a name
         return None
+
+
+def _was_recorded(file: Path) -> bool:
+    """Return whether a recorder may have written a file: it is no text, or its name is the hash of it.
+
+    Recorders name bodies by their hashes, ours by SHA-256 and Playwright by SHA-1. Media may also stand there
+    under other names. A text under such a name may be anything: a recording must not publish a file of keys.
+    """
+    with file.open("rb") as opened:
+        head = opened.read(_LOOKED_AT)
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(head)  # which lets its last character be cut
+        except UnicodeDecodeError:
+            return True
+        if b"\0" in head:
+            return True
+        name = file.name.partition(".")[0]
+        if not _HASH.fullmatch(name):
+            return False
+        opened.seek(0)
+        return hashlib.file_digest(opened, "sha256" if len(name) == _SHA256 else "sha1").hexdigest() == name
 
 
 def _body(text: str, encoding: str | None, raw: _Raw, place: str) -> bytes:

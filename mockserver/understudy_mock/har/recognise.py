@@ -131,7 +131,8 @@ class Recogniser:
             return ""
         if key := key_of(operation, entry):
             return key
-        value = next((headers[name] for name in SECRET_HEADERS if headers.get(name)), b"").decode("latin-1")
+        shown = (headers[name] for name in sorted(SECRET_HEADERS) if headers.get(name))
+        value = next(shown, b"").decode("latin-1")
         return value.rpartition(" ")[2]
 
     def _job(self, entry: JournalEntry, operation: Operation | None) -> str:

@@ -80,6 +80,9 @@ class Own(msgspec.Struct):
     fault: str = ""
     error: str = ""
     warnings: tuple[str, ...] = ()
+    connected: int = 0
+    process: int = 0
+    untimed: bool = False
 
 
 class RequestHead(msgspec.Struct):
@@ -90,17 +93,16 @@ class RequestHead(msgspec.Struct):
 
 
 class Head(msgspec.Struct):
-    """As much of an entry as shows whose it is."""
+    """As much of an entry as shows whose it is. `started` may be anything: it is read if it is an instant."""
 
-    started: str = msgspec.field(name="startedDateTime")
     request: RequestHead
+    started: Any = msgspec.field(default=None, name="startedDateTime")
     own: Own | None = msgspec.field(default=None, name="_understudy")
 
 
 class Entry(msgspec.Struct):
     """One exchange."""
 
-    started: str = msgspec.field(name="startedDateTime")
     request: Request
     time: float | None = None
     response: Response | None = None

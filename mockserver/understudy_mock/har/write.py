@@ -25,7 +25,7 @@ MOST_KEYS = 16
 """Keys of other calls that are looked for in each entry of a document: those that were shown last."""
 
 _LOST = frozenset({401, 403, 404, 405})
-"""Statuses of a call whose address leads nowhere."""
+"""Statuses of a call whose address leads nowhere, or whose key may stand in it."""
 
 
 def known_keys(world: World) -> list[str]:
@@ -143,6 +143,9 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "error": clean.text(entry.error),
         "why": clean.text(entry.why),
         "warnings": [clean.text(warning) for warning in entry.warnings],
+        "connected": entry.connected and entry.connected + entry.drift,
+        "process": entry.process,
+        "untimed": not entry.is_timed,
     }
     return {
         "startedDateTime": iso_ms(entry.at + entry.drift),
@@ -164,7 +167,8 @@ def _timings(entry: JournalEntry) -> dict[str, float]:
 
 def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
     # A call that is for nothing here may have anything in its address; a callback's is often a secret itself.
-    is_lost = entry.kind == "delivery" or (not entry.operation and entry.status in _LOST)
+    is_lost = entry.status in _LOST and not (entry.operation and entry.key)
+    is_lost |= entry.kind == "delivery"
     url = (clean.suspicious_url if is_lost else clean.url)(_absolute(entry))
     pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
     query = [(clean.text(name), clean.text(value)) for name, value in pairs]

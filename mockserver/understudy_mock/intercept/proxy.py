@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import h11
 
+from understudy_mock.intercept.callers import Callers
 from understudy_mock.intercept.outer import CHUNK, OuterProxy, Streams, WayOut
 
 _HEAD_WAIT = 30.0
@@ -88,6 +89,7 @@ class Proxy:
     trust: ssl.SSLContext
     way_out: WayOut
     offline: bool
+    callers: Callers
     tally: Tally = field(default_factory=Tally)
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -119,6 +121,8 @@ class Proxy:
             return
         more = head.trailing_data[0]
         up_reader, up_writer = upstream
+        port = _port(up_writer, "sockname")
+        self.callers.pass_on(port, _port(writer, "peername"))
         try:
             if goal.scheme:
                 up_writer.write(_forwarded(request, target, goal, way) + more)
@@ -130,6 +134,7 @@ class Proxy:
             _reset(up_writer)
             _reset(writer)
         finally:
+            self.callers.forget(port)
             up_writer.close()
 
     def _is_here(self, goal: _Goal) -> bool:
@@ -159,6 +164,14 @@ class Proxy:
             self.tally.unreached[f"{goal.name} ({why})"] += 1
             await _answer(writer, 502, f"{goal.name} cannot be reached: {why}")
             return None
+
+
+def _port(writer: asyncio.StreamWriter, end: str) -> int:
+    """Return the port of one end of a connection; 0 where it is gone."""
+    with suppress(AttributeError):  # what uvloop raises for a closed one
+        address = writer.get_extra_info(end)
+        return address[1] if address else 0
+    return 0
 
 
 async def _leave(goal: _Goal, way: OuterProxy | None) -> Streams:

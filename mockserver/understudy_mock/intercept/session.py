@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from starlette.types import ASGIApp
 
 from understudy_mock.intercept.authority import Authority
+from understudy_mock.intercept.callers import Callers, telling
 from understudy_mock.intercept.handshakes import Handshakes, watch
 from understudy_mock.intercept.outer import WayOut
 from understudy_mock.intercept.proxy import Proxy, Tally
@@ -69,7 +70,8 @@ async def intercepting(
     plain, tls, front = sockets
     plain_port, tls_port, proxy_port = (listener.getsockname()[1] for listener in sockets)
     ways = {"tls_port": tls_port, "plain_port": plain_port, "offline": offline}
-    proxy = Proxy(inside, trust=authority.client_context(), way_out=way_out, **ways)
+    callers = Callers((plain_port, tls_port, proxy_port))
+    proxy = Proxy(inside, trust=authority.client_context(), way_out=way_out, callers=callers, **ways)
     context = authority.server_context()
     handshakes = watch(context, hosts)
     with own_folder(Path(gettempdir())) as folder:
@@ -89,7 +91,10 @@ async def intercepting(
             warnings=unusable_bundles(environment) + ([] if offline else way_out.problems),
         )
         try:
-            async with serving(app, plain, Listening(tls, context)), _accepting(proxy, front):
+            async with (
+                serving(telling(app, callers), plain, Listening(tls, context)),
+                _accepting(proxy, front),
+            ):
                 yield intercepted
         finally:
             proxy.tally.read_notes(notes)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpcore
+import msgspec
 from starlette.types import Receive, Scope
 
 from understudy_mock.domain.call import Answer, Headers
@@ -131,46 +132,48 @@ class Callbacks:
             return
         headers = [(name.lower(), value) for name, value in scope["headers"]]
         reply = await self._pass_on(callback, headers, body)
-        sent, answer = self._writer.body(headers), self._writer.body(reply.headers)
-        for recorded, whole in ((sent, body), (answer, reply.body)):
-            recorded.add(whole)
-            recorded.end()
-        self._writer.write(
-            JournalEntry(
-                kind="delivery",
-                at=at,
-                duration=(perf_counter() - began) * 1000,
-                provider=callback.target.provider,
-                operation="webhook",
-                method="POST",
-                url=callback.url,
-                http_version=scope["http_version"],
-                request_headers=headers,
-                request_body=sent.text,
-                request_size=sent.size,
-                status=reply.status,
-                response_headers=reply.headers,
-                response_body=answer.text,
-                response_size=answer.size,
-                kept=0,
-                fault="reset" if not reply.status else "",
-                error=reply.error,
-            ),
-            sent,
-            answer,
+        entry = JournalEntry(
+            kind="delivery",
+            at=at,
+            duration=(perf_counter() - began) * 1000,
+            provider=callback.target.provider,
+            operation="webhook",
+            method="POST",
+            url=callback.url,
+            http_version=scope["http_version"],
+            request_headers=headers,
+            status=reply.status,
+            response_headers=reply.headers,
+            fault="reset" if not reply.status else "",
+            error=reply.error,
         )
+        await self._writer.apart(self._write, entry, body, reply.body)
         if reply.error:
             self._tell(f"a callback could not be passed on: {reply.error}")
         drop = HOP_BY_HOP | {b"date", b"content-length"}
         passed = [pair for pair in reply.headers if pair[0] not in drop]
         await wire.send(Answer(reply.status or 502, reply.body, passed if reply.status else []))
 
+    def _write(self, entry: JournalEntry, body: bytes, reply: bytes) -> None:
+        sent, answer = self._writer.body(entry.request_headers), self._writer.body(entry.response_headers)
+        for recorded, whole in ((sent, body), (answer, reply)):
+            recorded.add(whole)
+            recorded.end()
+        complete = msgspec.structs.replace(
+            entry,
+            request_body=sent.text,
+            request_size=sent.size,
+            response_body=answer.text,
+            response_size=answer.size,
+        )
+        self._writer.write(complete, sent, answer)
+
     async def _pass_on(self, callback: Callback, headers: Headers, body: bytes) -> _Reply:
         """Post a callback to the client."""
         headers_on = [pair for pair in headers if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
         if not header_value(headers, b"webhook-signature"):  # a signature holds for the very bytes
-            self._upstreams.learn(body)
-            body = self._upstreams.lead_back(body, callback.target)
+            await self._writer.apart(self._upstreams.learn, body)
+            body = await self._writer.apart(self._upstreams.lead_back, body, callback.target)
         try:
             status, answer_headers, answer = await self._poster.post(callback.url, headers_on, body)
         except Forbidden as refused:

@@ -197,15 +197,15 @@ class Recorder:
         if exchange.may_cost and self._max_submits is not None and self._sent >= self._max_submits:
             await wire.send(self._refuse(exchange))
             return
-        # What this very call's body must be searched for has to be known before the body comes.
-        self._writer.learn(self._described(exchange))
         self._sent += exchange.may_cost
+        # What this very call's body must be searched for has to be known before the body comes.
+        await self._writer.apart(self._writer.learn, self._described(exchange))
         try:
             is_whole = await self._until_stopped(self._exchange(exchange, scope, receive, send))
             if not is_whole and not exchange.is_written:
                 exchange.fault, exchange.error = "truncate" if exchange.status else "reset", _STOPPED
             if exchange.fault and not exchange.is_written:
-                self._write(exchange)
+                await self._write(exchange)
         except RecordingError:
             exchange.drop()
             if exchange.may_cost:
@@ -301,13 +301,13 @@ class Recorder:
             is_short and b"content-length" in given and is_text(given.get(b"content-type", b""))
         ):
             body = b"".join([part async for part in parts_of(receive, gone)])
-            content = self._upstreams.lead_forth(body, exchange.target)
-            exchange.sent.add(content)
+            content = await self._writer.apart(self._upstreams.lead_forth, body, exchange.target)
+            await self._writer.apart(exchange.sent.add, content)
             if len(content) != len(body):
                 headers = [pair for pair in headers if pair[0] != b"content-length"]
                 headers.append((b"content-length", str(len(content)).encode()))
         else:
-            content = _teed(parts_of(receive, gone), exchange.sent)
+            content = self._teed(parts_of(receive, gone), exchange.sent)
         if isinstance(content, bytes) and not gone.done():
             _watch(receive, gone)
         url, headers = self._callbacks.redirect(exchange.operation, exchange.target, headers)
@@ -347,7 +347,7 @@ class Recorder:
         exchange.status = response.status_code
         exchange.waited = (perf_counter() - exchange.began) * 1000
         exchange.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
-        self._writer.learn(self._described(exchange))
+        await self._writer.apart(self._writer.learn, self._described(exchange))
         return response
 
     async def _answer(
@@ -364,7 +364,7 @@ class Recorder:
                     if len(whole) > INLINE:
                         break
             except asyncio.CancelledError:
-                exchange.answer.add(whole)
+                exchange.answer.add(whole)  # text: it is gathered, and searched when it has ended
                 raise
         if is_text(kind) and len(whole) <= INLINE:
             await self._answer_text(exchange, whole, send)
@@ -372,10 +372,10 @@ class Recorder:
         headers = self._redirected(exchange, HOP_BY_HOP | {b"date"})
         start = {"type": "http.response.start", "status": exchange.status, "headers": headers}
         held = whole  # the last part waits until the exchange is written
-        exchange.answer.add(whole)
+        await self._writer.apart(exchange.answer.add, whole)
         has_begun = False
         async for part in parts:
-            exchange.answer.add(part)
+            await self._writer.apart(exchange.answer.add, part)
             if held:
                 if not has_begun:
                     await send(start)
@@ -390,20 +390,14 @@ class Recorder:
             if held and not gone.done():
                 await send({"type": "http.response.body", "body": held, "more_body": True})
             return
-        self._write(exchange)
+        await self._write(exchange)
         if not has_begun:
             await send(start)
         await send({"type": "http.response.body", "body": held, "more_body": False})
 
     async def _answer_text(self, exchange: _Exchange, whole: bytes, send: Send) -> None:
         """Answer a text that is here as a whole; its addresses are changed so that the client stays here."""
-        body = _decompressed(exchange, whole) if not exchange.fault else whole
-        assert exchange.answer is not None
-        if exchange.decoded:
-            exchange.answer.encoding = b""
-        exchange.answer.add(body)
-        self._upstreams.learn(body)
-        shown = self._upstreams.lead_back(body, exchange.target) if not exchange.fault else body
+        shown = await self._writer.apart(self._take, exchange, whole)
         drop = HOP_BY_HOP | {b"date"} | ({b"content-encoding"} if exchange.decoded else set())
         headers = self._redirected(exchange, drop)
         if exchange.method != "HEAD" and exchange.status not in BODILESS and not exchange.fault:
@@ -414,9 +408,28 @@ class Recorder:
             await send(start)
             await send({"type": "http.response.body", "body": shown, "more_body": True})
             return
-        self._write(exchange)
+        await self._write(exchange)
         await send(start)
         await send({"type": "http.response.body", "body": shown, "more_body": False})
+
+    def _take(self, exchange: _Exchange, whole: bytes) -> bytes:
+        """Record an answer that is text, and return it with addresses that lead here."""
+        assert exchange.answer is not None  # its head has come
+        if exchange.fault:
+            exchange.answer.add(whole)
+            self._upstreams.learn(whole)
+            return whole
+        body = _decompressed(exchange, whole)
+        if exchange.decoded:
+            exchange.answer.encoding = b""
+        exchange.answer.add(body)
+        self._upstreams.learn(body)
+        return self._upstreams.lead_back(body, exchange.target)
+
+    async def _teed(self, parts: AsyncIterator[bytes], recorded: RecordedBody) -> AsyncIterator[bytes]:
+        async for part in parts:
+            await self._writer.apart(recorded.add, part)
+            yield part
 
     def _redirected(self, exchange: _Exchange, drop: frozenset[bytes]) -> Headers:
         """Return the answer's headers without some, and with redirects that lead back here."""
@@ -429,14 +442,18 @@ class Recorder:
                 headers[index] = name, self._upstreams.back(url, exchange.target).encode("latin-1")
         return headers
 
-    def _write(self, exchange: _Exchange) -> None:
+    async def _write(self, exchange: _Exchange) -> None:
         """Write an exchange. Raises RecordingError."""
         exchange.is_written = True
+        self._sent += await self._writer.apart(self._write_down, exchange)
+
+    def _write_down(self, exchange: _Exchange) -> bool:
+        """Write an exchange; return whether it was a submit, though it did not look like one."""
         for body in (exchange.sent, exchange.answer):
             if body is not None:
                 body.end()
         entry = self._writer.write(self._described(exchange), exchange.sent, exchange.answer)
-        self._count(exchange, entry)
+        return self._count(exchange, entry)
 
     def _described(self, exchange: _Exchange) -> JournalEntry:
         """Describe as much of an exchange as there is by now."""
@@ -465,24 +482,18 @@ class Recorder:
             waited=exchange.waited,
         )
 
-    def _count(self, exchange: _Exchange, entry: JournalEntry) -> None:
-        """Count what it costs, also what turns out to have been a submit only now."""
+    def _count(self, exchange: _Exchange, entry: JournalEntry) -> bool:
+        """Count what it costs; return whether it turns out only now to have been a submit."""
         view = None if entry.status >= 400 else read_told(decode(entry.response_body))
         job = view.job if view is not None else ""
         is_new = bool(job) and job not in self._jobs
         self._jobs.update({job, entry.job} - {""})
-        if not exchange.may_cost:
-            if exchange.operation is not None or entry.operation or not is_new:
-                return
-            self._sent += 1
+        is_known = exchange.operation is not None or entry.operation != ""
+        if not exchange.may_cost and (is_known or not is_new):
+            return False
         shown = self._writer.secrets.text(entry.job or job)
         self._tell(self.spending.count(exchange.operation, entry, shown, exchange.name))
-
-
-async def _teed(parts: AsyncIterator[bytes], recorded: RecordedBody) -> AsyncIterator[bytes]:
-    async for part in parts:
-        recorded.add(part)
-        yield part
+        return not exchange.may_cost
 
 
 def _watch(receive: Receive, gone: asyncio.Future[None]) -> None:

@@ -133,7 +133,10 @@ async def recorder_run(
                 stop=stop,
             )
             run = RecorderRun(recorder, callbacks, writer, settings.out, stopped)
-            yield run
+            try:
+                yield run
+            finally:
+                await writer.close()
     finally:
         await poster.close()
         media.close()

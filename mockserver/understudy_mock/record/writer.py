@@ -1,10 +1,17 @@
-"""Write exchanges down: each is recognised, freed of secrets, searched for secrets again, and appended."""
+"""Write exchanges down: each is recognised, freed of secrets, searched for secrets again, and appended.
+
+All that takes a while for a large body. A recorder does it in one thread, one piece of work after the other
+(`Writer.apart`), so that the calls of others go on and the file keeps its order.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -20,6 +27,9 @@ from understudy_mock.record.bodies import MediaFolder, RecordedBody
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
 from understudy_mock.redaction import Secrets
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 UNSEARCHABLE = "[not kept: it cannot be searched for keys]"
 """What an exchange says of a body that could not be read here."""
@@ -47,6 +57,7 @@ class Writer:
         self._media = media
         self._tell = tell
         self._accounts: dict[str, str] = {}
+        self._thread = ThreadPoolExecutor(1, "recording")
         documented = "\n".join([*(f"{one.id} {one.path}" for one in catalog.operations), *catalog.every_host])
         self.secrets = Secrets(
             file.salt,
@@ -57,6 +68,21 @@ class Writer:
         )
         for name, value in redact:
             self.secrets.add(value, name)
+
+    async def apart(
+        self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """Do a piece of work in the thread of this recording, after all that was asked for before.
+
+        What has begun is done to its end, also where nobody waits for it any more.
+        """
+        loop = asyncio.get_running_loop()
+        done = loop.run_in_executor(self._thread, partial(work, *arguments, **named))
+        return await asyncio.shield(done)
+
+    async def close(self) -> None:
+        """Wait for all that was asked for."""
+        await asyncio.to_thread(self._thread.shutdown)
 
     def tell(self, text: str) -> None:
         """Print a line for people, without what is known to be secret."""

@@ -111,7 +111,7 @@ def result_urls(world: ReplayWorld, job: ReplayedJob) -> list[str]:
 async def documented_answer(
     world: ReplayWorld, operation: Operation, job: Job, replayed: ReplayedJob
 ) -> Answer:
-    """Word a state as documented that the recording does not show to this kind of call."""
+    """Answer as documented with a state that the recording does not show to this kind of call."""
     provider = world.provider(job.model.provider)
     step = await world.step(job)
     urls: list[str] = []

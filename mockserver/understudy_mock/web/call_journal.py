@@ -7,6 +7,7 @@ from starlette.types import Scope
 from understudy_mock.domain.call import JSON, Answer, Call
 from understudy_mock.gateway.journal import A_HEADER, AN_ENTRY, JournalEntry, cut
 from understudy_mock.gateway.world import World
+from understudy_mock.web.protocol import PROCESS
 from understudy_mock.web.routes import Found
 
 
@@ -66,6 +67,7 @@ def write_call(
             warnings=tuple(call.warnings) if call.warnings else (),
             drift=world.clock.drift(),
             connected=connected,
+            process=scope.get("extensions", {}).get(PROCESS, 0),
             why=call.why,
         )
     )

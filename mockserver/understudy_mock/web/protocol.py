@@ -49,6 +49,9 @@ from understudy_mock.settings import MAX_HEADERS
 EXTENSION = "understudy.connection"
 """The scope extension that holds the request's connection."""
 
+PROCESS = "understudy.process"
+"""The scope extension in which whoever serves the app may say which process calls."""
+
 _HARD_LIMIT = 2 * MAX_HEADERS
 """The parser collects a head without bound. Past this the connection is cut; up to it the app answers 431."""
 

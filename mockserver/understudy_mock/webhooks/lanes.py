@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -10,7 +11,6 @@ from heapq import heappop, heappush
 from understudy_mock.domain.clock import LAST
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.webhook import Callback
-from understudy_mock.webhooks.script import webhook_of
 
 PLACES = 32
 """Deliveries to one receiver that are under way at a time."""
@@ -64,6 +64,44 @@ class Places:
         self._free += 1
 
 
+class Turnstile:
+    """Lets some pass in each turn of the event loop, first come, first served.
+
+    What falls due together would else begin together, and nobody else's call would be answered meanwhile.
+    """
+
+    __slots__ = ("_is_turning", "_left", "_most", "_waiting")
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_turning = False
+
+    async def passed(self) -> None:
+        """Wait to pass."""
+        loop = asyncio.get_running_loop()
+        if not self._is_turning:
+            self._is_turning = True
+            loop.call_soon(self._turn, loop)
+        if self._left:
+            self._left -= 1
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._left = self._most
+        while self._left and self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self._left -= 1
+        self._is_turning = self._left < self._most
+        if self._is_turning:
+            loop.call_soon(self._turn, loop)
+
+
 @dataclass(slots=True, eq=False)
 class Receiver:
     """One URL: how many deliveries were given up in a row, and the places for those in progress.
@@ -103,11 +141,13 @@ class Lane:
     def take(self, callback: Callback) -> None:
         """Note that a callback is being sent, and forget those that no other plan could bring again."""
         self.taken[callback.key] = callback.at
-        least = TICKS_KEPT * webhook_of(self.job).copies
-        if len(self.taken) > 2 * least:
-            kept = list(self.taken.items())[-least:]
-            self.taken = dict(kept)
-            self.floor = kept[least // 2][1]
+        if len(self.taken) <= 2 * TICKS_KEPT:
+            return
+        ticks = sorted(set(self.taken.values()))
+        if len(ticks) > 2 * TICKS_KEPT:
+            kept = ticks[-TICKS_KEPT:]
+            self.taken = {key: at for key, at in self.taken.items() if at >= kept[0]}
+            self.floor = kept[TICKS_KEPT // 2]
 
     def was_taken(self, callback: Callback) -> bool:
         """Whether it is being sent, or was."""

@@ -7,6 +7,7 @@ elsewhere by then is refused, too. Redirects are not followed: httpcore follows 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -24,9 +25,11 @@ _READ = 64 * 1024
 _KEPT = 64
 """Connections that are kept for the next callback."""
 
+_ADMIN = re.compile(rb"/_mock(?:/.*)?", re.DOTALL)
+"""Where the admin API is, here and at any other gateway of this machine (see `_leads_to_admin`)."""
 
-_ADMIN = b"/_mock"
-"""Where the admin API is, here and at any other gateway of this machine (see `_refuse_admin`)."""
+_INBOX = re.compile(rb"/_mock/inbox/[^/]+")
+"""The one place there that callbacks may reach."""
 
 
 class Forbidden(Exception):
@@ -56,7 +59,8 @@ class Poster:
         size = str(len(body)).encode()
         headers = [(b"host", host), *headers, (b"content-length", size)]
         request = httpcore.Request("POST", url, headers=headers, content=body)
-        _refuse_admin(request.url.target)
+        if _leads_to_admin(request.url.target):
+            raise Forbidden("callbacks do not go to an admin API (/_mock/)")
         connection = await self._connection(request.url.origin)
         response = await connection.handle_async_request(request)
         try:
@@ -103,14 +107,14 @@ def _trust(ca: Path | None) -> ssl.SSLContext:
     return tls
 
 
-def _refuse_admin(target: bytes) -> None:
-    """Refuse to call an admin API, which trusts whoever calls it from this machine. Raises Forbidden.
+def _leads_to_admin(target: bytes) -> bool:
+    """Return whether a path, with or without a query, leads to an admin API, and to no inbox there.
 
-    By its path alone: a host has more names, addresses and ports than can be compared.
+    Admin APIs trust whoever calls them from this machine. Only the path counts: a host has more names,
+    addresses and ports than can be compared.
     """
     path = unquote_to_bytes(target.partition(b"?")[0])
-    if path == _ADMIN or path.startswith(_ADMIN + b"/"):
-        raise Forbidden("callbacks do not go to an admin API (/_mock/)")
+    return _ADMIN.fullmatch(path) is not None and _INBOX.fullmatch(path) is None
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):

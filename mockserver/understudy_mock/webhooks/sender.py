@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from heapq import heapify, heappop, heappush
 from time import perf_counter
@@ -28,7 +28,7 @@ from understudy_mock.gateway.world import World
 from understudy_mock.media import RenderError, StudioBusy
 from understudy_mock.printing import printable
 from understudy_mock.redaction import Redactor
-from understudy_mock.webhooks.lanes import NEVER, Lane, Receiver
+from understudy_mock.webhooks.lanes import NEVER, Lane, Receiver, Turnstile
 from understudy_mock.webhooks.log import (
     KEPT_OF_AN_ERROR,
     Attempt,
@@ -68,6 +68,9 @@ _SLACK = 1000
 _BEGUN = 200
 """Lanes that are begun in one turn of the event loop."""
 
+_ATTEMPTS = 8
+"""Attempts that are begun in one turn of the event loop: some milliseconds of work."""
+
 _GRACE = 2.0
 """Real seconds that deliveries in progress get at shutdown."""
 
@@ -93,6 +96,7 @@ class Sender:
         self._changed = asyncio.Event()
         self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._again: set[asyncio.Task[None]] = set()
+        self._turnstile = Turnstile(_ATTEMPTS)
 
     # -- what the gateway calls
 
@@ -200,8 +204,8 @@ class Sender:
         """Whether deliveries are being sent again by `redeliver_all`."""
         return bool(self._again)
 
-    def redeliver_all(self, deliveries: Iterable[Delivery]) -> None:
-        """Begin to send some deliveries once more, a few at a time; those forgotten meanwhile are left out."""
+    def redeliver_all(self, deliveries: Sequence[Delivery]) -> None:
+        """Begin to send deliveries once more, a few at a time; those forgotten meanwhile are left out."""
         left = iter(deliveries)
 
         async def send_some() -> None:
@@ -209,7 +213,7 @@ class Sender:
                 if self.log.get(delivery.id) is delivery:
                     await self.redeliver(delivery)
 
-        for _ in range(AGAIN_AT_ONCE):
+        for _ in deliveries[:AGAIN_AT_ONCE]:
             task = asyncio.get_running_loop().create_task(send_some())
             self._again.add(task)
             task.add_done_callback(self._again.discard)
@@ -380,6 +384,7 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery) -> Attempt | None:
         """Post once and log it; None for an address that is not allowed."""
+        await self._turnstile.passed()
         async with self._large if _is_large(delivery.job) else nullcontext():
             return await self._post(delivery)
 

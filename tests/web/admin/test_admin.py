@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.gateway.asking import end, id_of, open_gateway, poll, submit
-from tests.support import Gateway
+from tests.web.admin.looking import get, refused
 from tests.web.wire import ask
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import LAST, ManualClock, SystemClock
@@ -23,30 +23,11 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _ME = account_name("test-key-1")
 
 
-async def _get(gateway: Gateway, path: str, **params: Any) -> Any:
-    answer = await gateway.admin("GET", path, params=params)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-    return answer.json()
-
-
-async def _refused(
-    gateway: Gateway, method: str, path: str, status: int, pointer: str, **options: Any
-) -> str:
-    answer = await gateway.admin(method, path, **options)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/json"
-    assert set(answer.json()) == {"error", "pointer"}
-    assert answer.json()["pointer"] == pointer
-    assert answer.json()["error"]
-    return str(answer.json()["error"])
-
-
 # -- shapes
 
 
 async def test_health_tells_what_this_is(catalog: Catalog) -> None:
-    told = await _get(open_gateway(catalog, seed=42, speed=2), "health")
+    told = await get(open_gateway(catalog, seed=42, speed=2), "health")
     assert told == {
         "name": "understudy",
         "version": __version__,
@@ -63,7 +44,7 @@ async def test_health_tells_what_this_is(catalog: Catalog) -> None:
 async def test_a_job_tells_its_whole_life(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     job = id_of(await submit(gateway))
-    told = await _get(gateway, f"jobs/{job}")
+    told = await get(gateway, f"jobs/{job}")
     events = told.pop("events")
     created = told.pop("created_at")
     assert told == {
@@ -78,7 +59,7 @@ async def test_a_job_tells_its_whole_life(catalog: Catalog) -> None:
     assert _STAMP.fullmatch(created)
     assert [event["event"] for event in events] == ["hold", "QUEUED", "PROCESSING", "COMPLETED", "charge"]
     assert all(set(event) == {"at", "event"} and _STAMP.fullmatch(event["at"]) for event in events)
-    assert (await _get(gateway, "jobs"))["jobs"] == [await _get(gateway, f"jobs/{job}")]
+    assert (await get(gateway, "jobs"))["jobs"] == [await get(gateway, f"jobs/{job}")]
 
 
 async def test_jobs_are_found_by_account_provider_and_status(catalog: Catalog) -> None:
@@ -91,7 +72,7 @@ async def test_jobs_are_found_by_account_provider_and_status(catalog: Catalog) -
     await end(gateway, made["pixazo", "ann"], "FAILED")
 
     async def found(**wanted: str) -> set[str]:
-        return {job["id"] for job in (await _get(gateway, "jobs", **wanted))["jobs"]}
+        return {job["id"] for job in (await get(gateway, "jobs", **wanted))["jobs"]}
 
     assert await found() == set(made.values())
     assert await found(account="ann") == {made["pixazo", "ann"], made["wavespeed", "ann"]}
@@ -109,7 +90,7 @@ async def test_pages_of_jobs_hold_every_job_once_newest_first(catalog: Catalog, 
     seen: list[str] = []
     cursor = None
     while True:
-        page = await _get(gateway, "jobs", limit=limit, **({"cursor": cursor} if cursor else {}))
+        page = await get(gateway, "jobs", limit=limit, **({"cursor": cursor} if cursor else {}))
         assert len(page["jobs"]) <= limit
         seen += [job["id"] for job in page["jobs"]]
         cursor = page["next"]
@@ -119,12 +100,12 @@ async def test_pages_of_jobs_hold_every_job_once_newest_first(catalog: Catalog, 
     assert seen == made[::-1]
 
 
-async def test_a_cursor_that_names_no_job_is_refused(catalog: Catalog) -> None:
-    await _refused(open_gateway(catalog), "GET", "jobs", 400, "cursor", params={"cursor": "gone"})
+async def test_a_cursor_that_names_no_job_isrefused(catalog: Catalog) -> None:
+    await refused(open_gateway(catalog), "GET", "jobs", 400, "cursor", params={"cursor": "gone"})
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "ten", "", "10001", "1.5", "9" * 5000, "²", "٣"])
-async def test_a_limit_that_is_no_page_is_refused(catalog: Catalog, limit: str) -> None:
+async def test_a_limit_that_is_no_page_isrefused(catalog: Catalog, limit: str) -> None:
     gateway = open_gateway(catalog)
     for path in ("jobs", "journal"):
         answer = await gateway.admin("GET", path, params={"limit": limit})
@@ -135,7 +116,7 @@ async def test_the_journal_tells_calls_as_har_entries_with_ids(catalog: Catalog)
     gateway = open_gateway(catalog)
     job = id_of(await submit(gateway))
     await poll(gateway, job, key="somebody-else")
-    told = await _get(gateway, "journal")
+    told = await get(gateway, "journal")
     assert told["next"] is None
     assert [entry["id"] for entry in told["entries"]] == [1, 2]
     entry = told["entries"][0]
@@ -143,9 +124,9 @@ async def test_the_journal_tells_calls_as_har_entries_with_ids(catalog: Catalog)
     assert entry["response"]["status"] == 202
     own = entry["_understudy"]
     assert (own["job"], own["account"], own["operation"]) == (job, _ME, "submit-hunyuan-video")
-    found = await _get(gateway, "journal", account="somebody-else")
+    found = await get(gateway, "journal", account="somebody-else")
     assert [entry["id"] for entry in found["entries"]] == [2]
-    found = await _get(gateway, "journal", operation="submit-hunyuan-video")
+    found = await get(gateway, "journal", operation="submit-hunyuan-video")
     assert [entry["id"] for entry in found["entries"]] == [1]
 
 
@@ -157,33 +138,33 @@ async def test_pages_of_the_journal_hold_every_entry_once_oldest_first(catalog: 
     seen: list[int] = []
     since: int | None = 0
     while since is not None:
-        page = await _get(gateway, "journal", since=since, limit=limit, account="ann")
+        page = await get(gateway, "journal", since=since, limit=limit, account="ann")
         seen += [entry["id"] for entry in page["entries"]]
         since = page["next"]
     assert seen == [2, 3, 5, 6, 8, 9]
 
 
 @pytest.mark.parametrize("since", ["-1", "x", "", "1.5", "9" * 5000])
-async def test_a_since_that_is_no_id_is_refused(catalog: Catalog, since: str) -> None:
+async def test_a_since_that_is_no_id_isrefused(catalog: Catalog, since: str) -> None:
     gateway = open_gateway(catalog)
     for path in ("journal", "journal.har"):
-        await _refused(gateway, "GET", path, 400, "since", params={"since": since})
+        await refused(gateway, "GET", path, 400, "since", params={"since": since})
 
 
 async def test_the_documents_are_served_as_openapi(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for provider in ("pixazo", "segmind", "wavespeed"):
-        document = await _get(gateway, f"openapi/{provider}.json")
+        document = await get(gateway, f"openapi/{provider}.json")
         assert document["openapi"].startswith("3.1")
         assert document["paths"]
-    assert "pixazo" in await _refused(gateway, "GET", "openapi/nobody.json", 404, "")
+    assert "pixazo" in await refused(gateway, "GET", "openapi/nobody.json", 404, "")
 
 
 async def test_there_are_no_deliveries_where_nobody_asked_for_any(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     await submit(gateway)
-    assert await _get(gateway, "webhooks") == {"deliveries": [], "next": None}
-    await _refused(gateway, "POST", "webhooks/nothing/redeliver", 404, "")
+    assert await get(gateway, "webhooks") == {"deliveries": [], "next": None}
+    await refused(gateway, "POST", "webhooks/nothing/redeliver", 404, "")
 
 
 # -- ends
@@ -212,20 +193,20 @@ async def test_an_end_that_is_not_understood_is_refused_and_ends_nothing(
     gateway = open_gateway(catalog)
     job = id_of(await submit(gateway))
     content = msgspec.json.encode(body)
-    await _refused(gateway, "POST", f"jobs/{job}/end", 400, pointer, content=content)
-    assert (await _get(gateway, f"jobs/{job}"))["status"] == "QUEUED"
+    await refused(gateway, "POST", f"jobs/{job}/end", 400, pointer, content=content)
+    assert (await get(gateway, f"jobs/{job}"))["status"] == "QUEUED"
 
 
 async def test_an_unknown_job_is_a_404(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
-    await _refused(gateway, "GET", "jobs/nobody", 404, "")
-    await _refused(gateway, "POST", "jobs/nobody/end", 404, "", json={"status": "FAILED"})
+    await refused(gateway, "GET", "jobs/nobody", 404, "")
+    await refused(gateway, "POST", "jobs/nobody/end", 404, "", json={"status": "FAILED"})
 
 
 async def test_wavespeed_jobs_whose_model_has_slashes_are_found(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     job = id_of(await submit(gateway, "wavespeed"))
-    assert (await _get(gateway, f"jobs/{job}"))["model"] == "wavespeed-ai/hunyuan-video/i2v"
+    assert (await get(gateway, f"jobs/{job}"))["model"] == "wavespeed-ai/hunyuan-video/i2v"
 
 
 # -- accounts
@@ -270,7 +251,7 @@ async def test_a_change_replaces_the_fields_given_and_no_others(
         expected |= {field: _told(field, value) for field, value in change.items()}
         assert answer.status_code == 200
         assert answer.json() == expected
-    assert await _get(gateway, "accounts/test-key-1") == expected
+    assert await get(gateway, "accounts/test-key-1") == expected
 
 
 _BAD: list[tuple[str, Any, str]] = [
@@ -306,9 +287,9 @@ async def test_one_bad_field_refuses_the_whole_change(
 ) -> None:
     gateway = open_gateway(catalog)
     good = {"balance_usd": 7, "rate_limit": "3/9", "disabled_models": ["pixverse"], "quirks": ["model-404"]}
-    await _refused(gateway, "PUT", "accounts/test-key-1", 400, pointer, json={**good, field: value})
-    assert await _get(gateway, "accounts/test-key-1") == _FRESH
-    assert (await _get(gateway, "scenarios"))["scenarios"] == []
+    await refused(gateway, "PUT", "accounts/test-key-1", 400, pointer, json={**good, field: value})
+    assert await get(gateway, "accounts/test-key-1") == _FRESH
+    assert (await get(gateway, "scenarios"))["scenarios"] == []
 
 
 async def test_a_change_takes_hold(catalog: Catalog) -> None:
@@ -325,10 +306,10 @@ async def test_a_change_takes_hold(catalog: Catalog) -> None:
 
 async def test_an_account_is_found_by_its_name_once_it_has_come(catalog: Catalog) -> None:
     gateway = open_gateway(catalog, balance=1)
-    await _refused(gateway, "GET", f"accounts/{_ME}", 404, "")
+    await refused(gateway, "GET", f"accounts/{_ME}", 404, "")
     await submit(gateway)
-    assert (await _get(gateway, f"accounts/{_ME}"))["balance_usd"] == 0.6
-    assert await _get(gateway, f"accounts/{_ME}") == await _get(gateway, "accounts/test-key-1")
+    assert (await get(gateway, f"accounts/{_ME}"))["balance_usd"] == 0.6
+    assert await get(gateway, f"accounts/{_ME}") == await get(gateway, "accounts/test-key-1")
 
 
 @pytest.mark.parametrize("key", ["a/b", "a b", "ü", "scenario:x:1", "..", "%", "a?b"])
@@ -344,15 +325,15 @@ async def test_an_account_may_have_an_odd_key(catalog: Catalog, key: str) -> Non
 
 async def test_the_servers_scenario_is_named_given_whole_and_taken_away(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
-    assert await _get(gateway, "scenario") == {"name": None}
+    assert await get(gateway, "scenario") == {"name": None}
     whole = {"name": "mine", "job": {"end": "FAILED", "error": "no"}}
     assert (await gateway.admin("PUT", "scenario", json=whole)).json() == whole
-    assert await _get(gateway, "scenario") == whole
-    assert (await _get(gateway, "scenarios"))["scenarios"] == [whole]
+    assert await get(gateway, "scenario") == whole
+    assert (await get(gateway, "scenarios"))["scenarios"] == [whole]
     assert (await gateway.admin("PUT", "scenario", json={"name": None})).json() == {"name": None}
     assert (await gateway.admin("PUT", "scenario", json={"name": "mine"})).json() == whole
     gateway_job = id_of(await submit(gateway))
-    assert (await _get(gateway, f"jobs/{gateway_job}"))["scenario"] == "mine"
+    assert (await get(gateway, f"jobs/{gateway_job}"))["scenario"] == "mine"
 
 
 @pytest.mark.parametrize(
@@ -369,8 +350,8 @@ async def test_a_scenario_that_is_not_understood_changes_nothing(
     catalog: Catalog, body: Any, pointer: str
 ) -> None:
     gateway = open_gateway(catalog)
-    await _refused(gateway, "PUT", "scenario", 400, pointer, json=body)
-    assert await _get(gateway, "scenario") == {"name": None}
+    await refused(gateway, "PUT", "scenario", 400, pointer, json=body)
+    assert await get(gateway, "scenario") == {"name": None}
 
 
 # -- reset and time
@@ -380,12 +361,12 @@ async def test_a_reset_of_one_account_leaves_the_others(catalog: Catalog) -> Non
     gateway = open_gateway(catalog, balance=1, rate_limit="1/60")
     ann, ben = id_of(await submit(gateway, key="ann")), id_of(await submit(gateway, key="ben"))
     assert (await gateway.admin("POST", "reset", params={"account": "ann"})).json() == {"jobs": 1}
-    await _refused(gateway, "GET", f"jobs/{ann}", 404, "")
-    assert (await _get(gateway, f"jobs/{ben}"))["status"] == "QUEUED"
-    accounts = {e["_understudy"]["account"] for e in (await _get(gateway, "journal"))["entries"]}
+    await refused(gateway, "GET", f"jobs/{ann}", 404, "")
+    assert (await get(gateway, f"jobs/{ben}"))["status"] == "QUEUED"
+    accounts = {e["_understudy"]["account"] for e in (await get(gateway, "journal"))["entries"]}
     assert accounts == {account_name("ben")}
-    assert (await _get(gateway, "accounts/ann"))["balance_usd"] == 1
-    assert (await _get(gateway, "accounts/ben"))["balance_usd"] == 0.6
+    assert (await get(gateway, "accounts/ann"))["balance_usd"] == 1
+    assert (await get(gateway, "accounts/ben"))["balance_usd"] == 0.6
     assert (await submit(gateway, key="ann")).status_code == 202
     assert (await submit(gateway, key="ben")).status_code == 429
 
@@ -394,18 +375,18 @@ async def test_a_reset_of_all_leaves_nothing_and_begins_the_same_run_again(catal
     gateway = open_gateway(catalog, seed=5)
     first = [id_of(await submit(gateway)) for _ in range(3)]
     assert (await gateway.admin("POST", "reset")).json() == {"jobs": 3}
-    assert (await _get(gateway, "jobs"))["jobs"] == []
-    assert (await _get(gateway, "journal"))["entries"] == []
+    assert (await get(gateway, "jobs"))["jobs"] == []
+    assert (await get(gateway, "journal"))["entries"] == []
     assert [id_of(await submit(gateway)) for _ in range(3)] == first
 
 
 async def test_time_is_moved_by_hand(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
-    before = await _get(gateway, "clock")
+    before = await get(gateway, "clock")
     assert set(before) == {"now", "pace", "speed"}
     assert _STAMP.fullmatch(before["now"])
     moved = (await gateway.admin("POST", "clock/advance", json={"seconds": 0.25})).json()
-    assert moved == await _get(gateway, "clock")
+    assert moved == await get(gateway, "clock")
     assert moved["now"] > before["now"]
 
 
@@ -413,14 +394,14 @@ async def test_time_is_moved_by_hand(catalog: Catalog) -> None:
 async def test_time_is_not_moved_by_anything_else(catalog: Catalog, seconds: Any) -> None:
     gateway = open_gateway(catalog)
     before = gateway.world.clock.now()
-    await _refused(gateway, "POST", "clock/advance", 400, "/seconds", json={"seconds": seconds})
+    await refused(gateway, "POST", "clock/advance", 400, "/seconds", json={"seconds": seconds})
     assert gateway.world.clock.now() == before
 
 
 @pytest.mark.parametrize("pace", ["clock", "polls"])
 async def test_time_that_moves_by_itself_is_not_moved_by_hand(catalog: Catalog, pace: str) -> None:
     gateway = open_gateway(catalog, pace=pace, clock=SystemClock())
-    await _refused(gateway, "POST", "clock/advance", 409, "", json={"seconds": 5})
+    await refused(gateway, "POST", "clock/advance", 409, "", json={"seconds": 5})
 
 
 @pytest.mark.parametrize("provider", ["pixazo", "segmind", "wavespeed"])
@@ -430,7 +411,7 @@ async def test_time_ends_before_stamps_do(catalog: Catalog, provider: str) -> No
     clock = gateway.world.clock
     assert isinstance(clock, ManualClock)
     clock.move_to(LAST)
-    told = await _refused(gateway, "POST", "clock/advance", 400, "/seconds", json={"seconds": 0.001})
+    told = await refused(gateway, "POST", "clock/advance", 400, "/seconds", json={"seconds": 0.001})
     assert "9990-01-01" in told
     longest = {"queued": 86_400, "processing": 86_400}
     entry = {"condition": "rate_limited", "retry_after": "http-date"}
@@ -449,7 +430,7 @@ async def test_time_ends_before_stamps_do(catalog: Catalog, provider: str) -> No
 # -- who may
 
 
-async def test_a_page_of_another_origin_is_refused(catalog: Catalog) -> None:
+async def test_a_page_of_another_origin_isrefused(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     for origin in (b"https://evil.example", b"null", b"http://localhost:9999", b"http://[bad", b"\xff", b""):
         said = await ask(gateway.app, "GET", "/_mock/health", [(b"origin", origin)], host=b"localhost")
@@ -461,7 +442,7 @@ async def test_a_page_of_another_origin_is_refused(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.7"])
-async def test_a_peer_that_is_not_on_this_machine_is_refused(catalog: Catalog, peer: str) -> None:
+async def test_a_peer_that_is_not_on_this_machine_isrefused(catalog: Catalog, peer: str) -> None:
     gateway = open_gateway(catalog)
     said = await ask(gateway.app, "GET", "/_mock/health", client=(peer, 5), host=b"localhost")
     assert said.status == 403
@@ -479,7 +460,7 @@ async def test_a_peer_on_this_machine_is_let_in(catalog: Catalog, peer: str, hos
     "host",
     [b"evil.example", b"127.0.0.1.evil.example", b"[", b"[::1", b"\xff.x", b"mock", b"wpad", b"192.0.2.7"],
 )
-async def test_a_name_that_somebody_made_lead_here_is_refused(catalog: Catalog, host: bytes) -> None:
+async def test_a_name_that_somebody_made_lead_here_isrefused(catalog: Catalog, host: bytes) -> None:
     """DNS rebinding: the peer is this machine, but the name in Host gives the page away."""
     said = await ask(open_gateway(catalog).app, "GET", "/_mock/health", host=host)
     assert said.status == 403
@@ -562,7 +543,7 @@ async def test_the_admin_api_is_not_in_the_journal_and_answers_no_other_paths(ca
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "health"), ("GET", "reset"), ("DELETE", "scenario")])
 async def test_a_wrong_method_is_said_to_be_one(catalog: Catalog, method: str, path: str) -> None:
-    await _refused(open_gateway(catalog), method, path, 405, "")
+    await refused(open_gateway(catalog), method, path, 405, "")
 
 
 # -- anything at all

@@ -52,7 +52,7 @@ def foreign_job(subject: Subject) -> None:
 def unknown_job(subject: Subject) -> None:
     """A poll for a job that was never made gets 404."""
     exchange = _nobodys(subject, subject.target.fresh_key())
-    if not subject.walk().told:
+    if not subject.walk().views:
         raise NotReached("a job that was made cannot be read either, so a 404 says nothing")
     if exchange.status != 404:
         raise Broken(f"answered {exchange.status}", exchange)

@@ -176,8 +176,8 @@ def _call(
             headers["Content-Type"] = "multipart/form-data; boundary=check"
             body = _FORM.replace(b"NAME", operation.file.encode())
         named = operation.job and path == operation.path
-        told = {operation.job: job} if named else subject.api.example(operation)
-        body = body or json.dumps(told).encode()
+        example = {operation.job: job} if named else subject.api.example(operation)
+        body = body or json.dumps(example).encode()
     return subject.target.call(operation.method, path, headers, body)
 
 

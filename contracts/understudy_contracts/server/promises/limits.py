@@ -16,7 +16,7 @@ _LONG = 600
 """Seconds of one that is not."""
 
 _EARLY = 0.5
-"""Seconds before the told end that an impatient submit arrives."""
+"""Seconds before the announced end at which an impatient submit arrives."""
 
 
 def _run_into_it(subject: Subject, key: str, window: int = _LONG) -> Exchange:

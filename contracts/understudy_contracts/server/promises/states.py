@@ -1,4 +1,4 @@
-"""Promises about where a job is and what is told of it."""
+"""Promises about where a job is and what polls say of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LIFE = "Pixazo Hunyuan Video, Response Handling; WaveSpeed Hunyuan Video I2V, R
 
 def _must_move(walks: list[Walk]) -> None:
     """Raise NotReached unless some job was seen in two states: else nothing of its life was seen."""
-    if not any(len({view.word for _, view in walk.told}) > 1 for walk in walks):
-        words = sorted({view.word for walk in walks for _, view in walk.told})
+    if not any(len({view.word for _, view in walk.views}) > 1 for walk in walks):
+        words = sorted({view.word for walk in walks for _, view in walk.views})
         raise NotReached(f"the job had only one state: {words[0]}" if words else "no poll returned a job")
 
 
@@ -33,9 +33,9 @@ def _must_end(walks: list[Walk]) -> None:
 
 
 def _must_know(walks: list[Walk]) -> None:
-    """Raise NotReached when a state was told that is not documented: what it means is not known."""
+    """Raise NotReached when a state is not documented: what it means is not known."""
     for walk in walks:
-        for _, view in walk.told:
+        for _, view in walk.views:
             if not view.state:
                 raise NotReached(
                     f"the state was {view.word!r}, which is not documented: see documented-states"
@@ -43,8 +43,8 @@ def _must_know(walks: list[Walk]) -> None:
 
 
 def _must_tell(walks: list[Walk]) -> None:
-    """Raise NotReached unless some poll told a job."""
-    if not any(walk.told for walk in walks):
+    """Raise NotReached unless some poll was about a job."""
+    if not any(walk.views for walk in walks):
         raise NotReached("no poll returned a job")
 
 
@@ -52,9 +52,9 @@ def completes(subject: Subject) -> None:
     """An accepted job ends, and its state is then COMPLETED."""
     walk = subject.walk()
     if walk.end is None:
-        if walk.told:
+        if walk.views:
             _must_know([walk])
-        seen = ", ".join(dict.fromkeys(view.word for _, view in walk.told)) or "nothing readable"
+        seen = ", ".join(dict.fromkeys(view.word for _, view in walk.views)) or "nothing readable"
         raise Broken(
             f"the job did not end within {len(walk.polls)} polls: {seen}",
             walk.submit,
@@ -86,26 +86,26 @@ def absorbs(subject: Subject) -> None:
         between = [first]
         for exchange, view in walk.polls[walk.end + 1 :]:
             between.append(exchange)
-            if view is not None and view.told != end.told:
+            if view is not None and view.content != end.content:
                 raise Broken(f"after {end.word} {_changed(view, end)}", walk.submit, *between)
     _must_end(subject.walks())
-    if not any(walk.end is not None and walk.told[-1] != walk.last() for walk in subject.walks()):
+    if not any(walk.end is not None and walk.views[-1] != walk.last() for walk in subject.walks()):
         raise NotReached("no poll after the end returned a job")
 
 
 def _changed(view: View, end: View) -> str:
     """Return what a later poll has in the place of what the end had."""
     if view.word != end.word:
-        return f"the job was told as {view.word}"
+        return f"the job was reported as {view.word}"
     if view.id != end.id:
-        return f"another job was told, {view.id}"
-    return "another error was told" if view.error != end.error else "other files were told"
+        return f"another job was reported, {view.id}"
+    return "another error was reported" if view.error != end.error else "other files were reported"
 
 
 def documented_words(subject: Subject) -> None:
     """Every status of a job is documented."""
     for walk in subject.walks():
-        for exchange, view in walk.told:
+        for exchange, view in walk.views:
             if not view.state:
                 known = ", ".join(subject.dialect.states)
                 raise Broken(
@@ -119,8 +119,8 @@ def is_kept(subject: Subject) -> None:
     for walk in subject.walks():
         for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status in (404, 410):
-                told = f"a poll of the key's own job was answered {exchange.status}"
-                raise Broken(told, walk.submit, *walk.leading_to(index))
+                problem = f"a poll of the key's own job was answered {exchange.status}"
+                raise Broken(problem, walk.submit, *walk.leading_to(index))
     _must_move(subject.walks())
 
 
@@ -129,15 +129,15 @@ def no_crash(subject: Subject) -> None:
     for walk in subject.walks():
         for index, (exchange, _) in enumerate(walk.polls):
             if exchange.status >= 500:
-                told = f"a poll was answered {exchange.status}"
-                raise Broken(told, walk.submit, *walk.leading_to(index))
+                problem = f"a poll was answered {exchange.status}"
+                raise Broken(problem, walk.submit, *walk.leading_to(index))
     _must_tell(subject.walks())
 
 
 def nothing_early(subject: Subject) -> None:
     """Output, error and the final timestamp are empty until the job has ended."""
     for walk in subject.walks():
-        for exchange, view in walk.told:
+        for exchange, view in walk.views:
             if view.final or not view.state:
                 break  # at the end, or where it is not known whether that is one
             early = [
@@ -152,7 +152,7 @@ def nothing_early(subject: Subject) -> None:
             if early:
                 raise Broken(f"{', '.join(early)} present while {view.word}", walk.submit, exchange)
     _must_know(subject.walks())
-    if all(view.final for walk in subject.walks() for _, view in walk.told[:1]):
+    if all(view.final for walk in subject.walks() for _, view in walk.views[:1]):
         raise NotReached("no poll returned a job before its end")
 
 
@@ -182,34 +182,38 @@ def stamps(subject: Subject) -> None:
     for walk in subject.walks():
         before: dict[str, str] = {}
         for exchange, view in walk.until_end:
-            told = {name: text for name, text in view.stamps.items() if text is not None}
-            complaint = _wrong_stamps(told, before)
+            stamps = {name: text for name, text in view.stamps.items() if text is not None}
+            complaint = _wrong_stamps(stamps, before)
             if complaint:
                 raise Broken(complaint, walk.submit, exchange)
-            before = told
-    if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.told):
+            before = stamps
+    if not any(any(view.stamps.values()) for walk in subject.walks() for _, view in walk.views):
         raise NotReached("no poll had a timestamp")
     _must_move(subject.walks())
 
 
-def _wrong_stamps(told: Mapping[str, str], before: Mapping[str, str]) -> str:
+def _wrong_stamps(stamps: Mapping[str, str], before: Mapping[str, str]) -> str:
     """Return what is wrong with a poll's timestamps after those of the poll before; "" where nothing is."""
-    for name, text in told.items():
+    for name, text in stamps.items():
         try:
             read_stamp(text)
         except (ValueError, TypeError) as problem:
             return f"{name}: {problem}"
-    if any(is_after(one, other) for one, other in combinations(told.values(), 2)):
-        return f"stamps are not in order: {dict(told)}"
+    if any(is_after(one, other) for one, other in combinations(stamps.values(), 2)):
+        return f"stamps are not in order: {dict(stamps)}"
     if "created_at" in before:
-        created = told.get("created_at")
+        created = stamps.get("created_at")
         if (
             created is None
             or is_after(created, before["created_at"])
             or is_after(before["created_at"], created)
         ):
             return "created_at has changed"
-    if "updated_at" in before and "updated_at" in told and is_after(before["updated_at"], told["updated_at"]):
+    if (
+        "updated_at" in before
+        and "updated_at" in stamps
+        and is_after(before["updated_at"], stamps["updated_at"])
+    ):
         return "updated_at has gone back"
     return ""
 
@@ -226,8 +230,8 @@ def same_job(subject: Subject) -> None:
     exchange = subject.target.call("GET", accepted.url, subject.credentials(key))
     view = subject.see(exchange)
     if view is None or view.id != accepted.id:
-        told = "no job" if view is None else f"the job {view.id}"
-        raise Broken(f"it leads to {told}, not to {accepted.id}", submitted, exchange)
+        elsewhere = "no job" if view is None else f"the job {view.id}"
+        raise Broken(f"it leads to {elsewhere}, not to {accepted.id}", submitted, exchange)
 
 
 def unique_ids(subject: Subject) -> None:

@@ -38,10 +38,10 @@ _SHORT = 0.01
 
 
 @dataclass
-class _Told:
+class _Followed:
     """One job with a receiver: its callbacks in the order they came, and whether it had ended by then.
 
-    None for one that came while the status told no documented state.
+    None for one that came while the status was no documented one.
     """
 
     submit: Exchange
@@ -57,16 +57,16 @@ class _Told:
 
     @property
     def final(self) -> list[Callback]:
-        """The callbacks that told the end."""
+        """The callbacks that reported the end."""
         return [callback for callback, view, _ in self.callbacks if view is not None and view.final]
 
 
-def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float = _COURSE) -> _Told:
+def _follow(subject: Subject, mode: str, end: str = "COMPLETED", course: float = _COURSE) -> _Followed:
     """Follow one job with a receiver; the same one for every check of a mode and end. Raises NotReached."""
     return subject.once(f"callbacks, {mode}, {end}", partial(_follow_one, subject, mode, end, course))
 
 
-def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Told:
+def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) -> _Followed:
     target = subject.target
     key = target.fresh_key()
     path = subject.inbox.new_path()
@@ -88,30 +88,30 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
         )
     if exchange.status not in ACCEPTED:
         raise subject.refused(exchange)
-    job = subject.job_of(exchange).id
-    told = _Told(exchange, key)
+    name = subject.job_of(exchange).id
+    job = _Followed(exchange, key)
     deadline = time.monotonic() + target.patience
     polls = 0
     while time.monotonic() < deadline and (polls < _POLLS or not target.is_understudy):
         polls += 1
-        _settle(subject, job)
+        _settle(subject, name)
         came = subject.inbox.at(path)
-        polled = subject.poll(job, key)
+        polled = subject.poll(name, key)
         view = subject.see(polled)
         ended = view.final if view is not None and view.state else None
-        _take(subject, told, came, ended=ended)
+        _take(subject, job, came, ended=ended)
         if ended:
-            told.end, told.view = polled, view
+            job.end, job.view = polled, view
             break
         target.elapse(pause)
-    if told.view is not None:
+    if job.view is not None:
         # What comes after the end: at most a tick later, if anything does.
-        subject.inbox.wait(path, len(told.callbacks) + (not told.final), _PATIENCE if not told.final else 0)
+        subject.inbox.wait(path, len(job.callbacks) + (not job.final), _PATIENCE if not job.final else 0)
         later = 0.05 if target.is_understudy or not subject.first else _RESENT
         target.elapse(pause * 3 if target.pace == "manual" else later)
-        _settle(subject, job)
-        _take(subject, told, subject.inbox.at(path), ended=True)
-    return told
+        _settle(subject, name)
+        _take(subject, job, subject.inbox.at(path), ended=True)
+    return job
 
 
 def callbacks_sent(subject: Subject) -> list[Callback]:
@@ -119,23 +119,23 @@ def callbacks_sent(subject: Subject) -> list[Callback]:
     return [one for end in ENDS for one, _, _ in _follow_one(subject, "sync", end).callbacks]
 
 
-def _take(subject: Subject, told: _Told, came: list[Callback], *, ended: bool | None) -> None:
-    for callback in came[len(told.callbacks) :]:
+def _take(subject: Subject, job: _Followed, came: list[Callback], *, ended: bool | None) -> None:
+    for callback in came[len(job.callbacks) :]:
         try:
             view = subject.dialect.view(callback.told, callback=True)
         except Unreadable:
             view = None
-        told.callbacks.append((callback, view, ended))
+        job.callbacks.append((callback, view, ended))
 
 
-def _settle(subject: Subject, job: str) -> None:
+def _settle(subject: Subject, name: str) -> None:
     """Wait until what is due was sent, where the server tells."""
     if not subject.target.is_understudy:
         return
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         now = subject.target.now()
-        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(job)):
+        if not any(_is_due(delivery, now) for delivery in subject.target.deliveries(name)):
             return
         time.sleep(0.002)
 
@@ -146,43 +146,44 @@ def _is_due(delivery: dict[str, object], now: float) -> bool:
 
 def once_at_end(subject: Subject) -> None:
     """In terminal mode one callback comes, when the job has ended."""
-    told = _follow(subject, "terminal")
-    if told.view is None:
+    job = _follow(subject, "terminal")
+    if job.view is None:
         raise NotReached("the job did not end during the check")
-    if len(told.callbacks) != 1 or len(told.final) != 1:
+    if len(job.callbacks) != 1 or len(job.final) != 1:
         raise Broken(
-            f"{len(told.callbacks)} callbacks came, {len(told.final)} of them about the end", *_evidence(told)
+            f"{len(job.callbacks)} callbacks came, {len(job.final)} of them about the end",
+            *_evidence(job),
         )
 
 
 def not_early(subject: Subject) -> None:
     """No callback reports the end before the status does."""
-    told = _follow(subject, "terminal")
-    for _, view, ended in told.callbacks:
+    job = _follow(subject, "terminal")
+    for _, view, ended in job.callbacks:
         if view is not None and view.final and ended is None:
             raise NotReached(f"a callback reported {view.word} while no poll returned a documented state")
         if view is not None and view.final and not ended:
-            raise Broken(f"a callback reported {view.word} before the status did", *_evidence(told))
-    if not told.final:
+            raise Broken(f"a callback reported {view.word} before the status did", *_evidence(job))
+    if not job.final:
         raise NotReached("no callback reported an end")
 
 
 def progress_then_end(subject: Subject) -> None:
     """In sync mode callbacks report progress until the end, and then the end once."""
-    told = _follow(subject, "sync")
-    if told.view is None:
+    job = _follow(subject, "sync")
+    if job.view is None:
         raise NotReached("the job did not end during the check")
-    kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in told.callbacks]
+    kinds = ["end" if view is not None and view.final else "progress" for _, view, _ in job.callbacks]
     if "progress" not in kinds:
-        if not subject.target.is_understudy and told.seconds <= _INTERVAL:
+        if not subject.target.is_understudy and job.seconds <= _INTERVAL:
             raise NotReached(
-                f"the job took {told.seconds:.1f} s, and progress is due every {_INTERVAL:g} s at the latest"
+                f"the job took {job.seconds:.1f} s, and progress is due every {_INTERVAL:g} s at the latest"
             )
-        raise Broken("no callback reported progress", *_evidence(told))
+        raise Broken("no callback reported progress", *_evidence(job))
     if "end" not in kinds:
-        raise Broken("no callback reported the end", *_evidence(told))
+        raise Broken("no callback reported the end", *_evidence(job))
     if kinds.count("end") == 1 and kinds[-1] != "end":
-        raise Broken("a callback reported progress after the end", *_evidence(told))
+        raise Broken("a callback reported progress after the end", *_evidence(job))
 
 
 def equals_status(subject: Subject) -> None:
@@ -193,42 +194,42 @@ def equals_status(subject: Subject) -> None:
             _must_equal(subject, _follow(subject, "terminal", end, _AT_ONCE))
 
 
-def _must_equal(subject: Subject, told: _Told) -> None:
-    if told.view is None:
+def _must_equal(subject: Subject, job: _Followed) -> None:
+    if job.view is None:
         raise NotReached("the job did not end during the check")
-    if not told.final:
+    if not job.final:
         raise NotReached("no callback reported the end")
-    view = subject.dialect.view(told.final[-1].told, callback=True)
-    if view.word == told.view.word and told.view.state in ENDS[1:] and not told.view.error:
+    view = subject.dialect.view(job.final[-1].told, callback=True)
+    if view.word == job.view.word and job.view.state in ENDS[1:] and not job.view.error:
         raise NotReached("the status had no reason to compare: see complete-at-the-end")
     # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
-    if view.told != told.view.told:
-        raise Broken(f"the callback had {view.told}, the status {told.view.told}", *_evidence(told))
+    if view.content != job.view.content:
+        raise Broken(f"the callback had {view.content}, the status {job.view.content}", *_evidence(job))
 
 
 def signed(subject: Subject) -> None:
     """A signed callback has a signature that its secret verifies."""
-    told = _follow(subject, "terminal")
-    if not told.callbacks:
+    job = _follow(subject, "terminal")
+    if not job.callbacks:
         raise NotReached("no callback came")
     operation = next((one for one in subject.api.operations if one.role == "secret"), None)
     if operation is None:
         raise NotReached("no operation returns the secret")
-    asked = subject.target.call(operation.method, operation.path, subject.credentials(told.key))
+    asked = subject.target.call(operation.method, operation.path, subject.credentials(job.key))
     try:
         secret = str(asked.json["data"]["secret"])
     except (TypeError, LookupError):
         raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}") from None
-    callback = told.callbacks[0][0]
+    callback = job.callbacks[0][0]
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     missing = [name for name in names if name not in callback.headers]
     if missing:
-        raise Broken(f"the callback has no {', '.join(missing)}", told.submit, asked)
+        raise Broken(f"the callback has no {', '.join(missing)}", job.submit, asked)
     event, stamp, signature = (callback.headers[name] for name in names)
     content = f"{event}.{stamp}.".encode() + callback.body
     digest = hmac.new(secret.removeprefix("whsec_").encode(), content, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(f"v3,{digest}", signature):
-        raise Broken(f"{signature} does not verify", told.submit, asked)
+        raise Broken(f"{signature} does not verify", job.submit, asked)
 
 
 def refused_address(subject: Subject) -> None:
@@ -242,11 +243,11 @@ def refused_address(subject: Subject) -> None:
             raise Broken(f"{url!r} was answered {exchange.status}", exchange)
 
 
-def _evidence(told: _Told) -> list[Exchange]:
-    seen = [told.submit] if told.end is None else [told.submit, told.end]
+def _evidence(job: _Followed) -> list[Exchange]:
+    seen = [job.submit] if job.end is None else [job.submit, job.end]
     return seen + [
         Exchange("POST", callback.path, callback.headers, callback.body, 200, {}, callback.body)
-        for callback, _, _ in told.callbacks
+        for callback, _, _ in job.callbacks
     ]
 
 

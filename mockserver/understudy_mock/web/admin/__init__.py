@@ -6,7 +6,7 @@ table of all calls is here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from understudy_mock.domain.timeline import State
+from understudy_mock.gateway.judging import Judge
 from understudy_mock.gateway.world import World
 from understudy_mock.web.admin.about import About
 from understudy_mock.web.admin.accounts import Accounts
@@ -25,6 +26,7 @@ from understudy_mock.web.admin.contents import Contents, Page, to_the_index
 from understudy_mock.web.admin.guard import Guard
 from understudy_mock.web.admin.jobs import ENDS, Jobs
 from understudy_mock.web.admin.journal import HarWriter, Journal
+from understudy_mock.web.admin.rules import Rules
 from understudy_mock.web.admin.scenarios import Scenarios
 from understudy_mock.web.admin.table import (
     COUNT,
@@ -108,6 +110,35 @@ _DELIVERY = record(
     ),
 )
 _ENTRY = record(id=COUNT, startedDateTime=TEXT, time={"type": "number"})
+_SEVERITY = {"enum": ["MUST", "SHOULD", "INFO"]}
+_FINDINGS = record(
+    calls=COUNT,
+    judging={"type": "boolean"},
+    findings=list_of(
+        record(
+            rule=TEXT,
+            severity=_SEVERITY,
+            summary=TEXT,
+            text=TEXT,
+            advice=TEXT,
+            source=TEXT,
+            account=TEXT,
+            job=_NULLABLE_TEXT,
+            calls=list_of(COUNT),
+        )
+    ),
+)
+_CONVERSATION = record(
+    text=TEXT,
+    exchanges=list_of(
+        record(
+            call=COUNT,
+            at=COUNT,
+            text=TEXT,
+            findings=list_of(record(rule=TEXT, severity=_SEVERITY, text=TEXT)),
+        )
+    ),
+)
 _CLOCK = record(now=TEXT, pace=TEXT, speed={"type": "number"})
 _CHANGES = record(
     run=TEXT,
@@ -121,13 +152,19 @@ _CHANGES = record(
 )
 
 
-def make_admin(world: World, sender: Sender, write_har: HarWriter, page: Page | None = None) -> ASGIApp:
+def make_admin(
+    world: World,
+    sender: Sender,
+    write_har: HarWriter,
+    judge: Callable[[], Judge | None],
+    page: Page | None = None,
+) -> ASGIApp:
     """Make the admin app of one world. `write_har` renders journal entries, with their secrets removed.
 
-    `page` serves the page for people.
+    `judge` makes what knows the rules for clients, if it is there, and `page` serves the page for people.
     """
     contents = Contents(world, page)
-    calls = contents.calls = tuple(_table(world, sender, write_har, contents, page))
+    calls = contents.calls = tuple(_table(world, sender, write_har, judge, contents, page))
     app = Starlette(
         routes=[Route(ROOT.rstrip("/"), to_the_index), *routes_of(calls)],
         exception_handlers={AdminError: render_error, HTTPException: render_http_error},
@@ -137,7 +174,12 @@ def make_admin(world: World, sender: Sender, write_har: HarWriter, page: Page | 
 
 
 def _table(
-    world: World, sender: Sender, write_har: HarWriter, contents: Contents, page: Page | None
+    world: World,
+    sender: Sender,
+    write_har: HarWriter,
+    judge: Callable[[], Judge | None],
+    contents: Contents,
+    page: Page | None,
 ) -> Iterator[AdminCall]:
     """List all calls. The first whose path fits answers."""
     about = About(world)
@@ -185,6 +227,24 @@ def _table(
         body={**record(status={"enum": ENDS}, error=_NULLABLE_TEXT), "required": ["status"]},
         answers=_JOB,
         refuses=(400, 404, 409, 413),
+    )
+    rules = Rules(world, judge)
+    yield AdminCall(
+        "GET",
+        "jobs/{job_id:path}/conversation",
+        "What was said about a job, and which rules that broke",
+        rules.conversation,
+        answers=_CONVERSATION,
+        refuses=(404, 501),
+    )
+    yield AdminCall(
+        "GET",
+        "findings",
+        "The rules that clients broke, as far as the journal still shows it",
+        rules.findings,
+        query={"account": TEXT},
+        answers=_FINDINGS,
+        refuses=(501,),
     )
     yield AdminCall("GET", "jobs/{job_id:path}", "One job", jobs.one, answers=_JOB, refuses=(404,))
     webhooks = Webhooks(world, sender)

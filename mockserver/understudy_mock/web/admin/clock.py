@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from understudy_mock.domain.clock import ManualClock, iso_ms
+from understudy_mock.domain.clock import LAST, ManualClock, iso_ms
 from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
 from understudy_mock.web.admin.answers import json_of
@@ -52,15 +52,16 @@ class Clock:
 
     async def _next(self) -> int | None:
         """Return the next instant at which a job or a callback moves on; None where none does."""
-        now, store = self._world.clock.now(), self._world.store
-        moments: list[int] = []
-        async for job in in_turns(store):
+        now = self._world.clock.now()
+        nearest = LAST + 1
+        async for job in in_turns(self._world.store):
             if not job.by_polls and (after := job.timeline.after(now - job.created)) is not None:
-                moments.append(job.created + after)
+                nearest = min(nearest, job.created + after)
         async for moment in in_turns(self._sender.moments()):
-            moments.append(moment)
-        # While nothing else is planned, an attempt that hangs is: it is given up after a while.
-        return min((moment for moment in moments if moment > now), default=self._sender.next_moment())
+            if moment > now:
+                nearest = min(nearest, moment)
+        # Where nothing else is planned, an attempt that hangs goes on: it is given up.
+        return nearest if nearest <= LAST else self._sender.next_moment()
 
     def _describe(self) -> dict[str, Any]:
         settings = self._world.settings
