@@ -54,6 +54,14 @@ def test_callbacks_to_whoever_judges_are_not_for_the_client_to_answer(
     assert rule not in story.found(receiver="http://127.0.0.1:1", **judged)
 
 
+def test_callbacks_to_a_gateways_inbox_are_not_for_the_client_to_answer(story: Story) -> None:
+    """Whoever looks at the gateway tells the inbox how to answer."""
+    story.submit(0).callback(10, "COMPLETED", status=500, url="http://127.0.0.1:1/_mock/inbox/mine")
+    assert "callback-not-acknowledged" not in story.found()
+    story.callback(20, "COMPLETED", status=500, url="http://127.0.0.1:1/inbox/_mock/inbox/mine")
+    assert "callback-not-acknowledged" in story.found()
+
+
 def test_a_client_may_poll_on_that_has_had_no_callback_itself(story: Story) -> None:
     """A job's end that was told to whoever judges alone was not told to the client."""
     story.submit(0).callback(10, "COMPLETED").poll(6000).poll(12000).poll(18000)
