@@ -14,7 +14,7 @@ import httpx
 from tests.gateway.asking import BODIES, SUBMITS
 from tests.support import key_headers
 from understudy_contracts.callback_inbox import CallbackInbox
-from understudy_contracts.live_judge import LiveJudge
+from understudy_contracts.live import LiveJudge
 from understudy_contracts.testing.running import Running
 from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog

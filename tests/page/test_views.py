@@ -89,7 +89,7 @@ def test_a_job_is_submitted_again_after_an_edit(gateway: Running, make_window: M
     submit(gateway, prompt="a paper boat")
     row(page, "hunyuan-video").click()
     page.get_by_role("button", name="Submit again, edited…").click()
-    body = page.get_by_label("Body")
+    body = page.get_by_role("textbox", name="Body")
     expect(body).to_have_value(somewhere("a paper boat"))
     body.fill(body.input_value().replace("paper boat", "tin boat"))
     page.get_by_role("button", name="Send").click()
@@ -153,7 +153,7 @@ def test_the_next_submit_of_a_key_is_armed(gateway: Running, make_window: MakeWi
     submit(gateway, "armed-key")
     account = gateway.world.accounts.peek("armed-key").name
     page = make_window(gateway).show("#stage")
-    page.get_by_label("of", exact=True).select_option(account)
+    page.locator("[name=who]").select_option(account)
     page.get_by_label("Retry-After").fill("7")
     page.get_by_role("button", name="Arm", exact=True).click()
     expect(page.get_by_text("◷ waits")).to_be_visible()
@@ -199,7 +199,7 @@ def test_findings_come_with_source_and_advice(gateway: Running, make_window: Mak
 def test_try_sends_an_example_with_a_callback_to_the_inbox(gateway: Running, make_window: MakeWindow) -> None:
     page = make_window(gateway).show("#try")
     page.get_by_label("Model").select_option("hunyuan-video")
-    page.get_by_label("Key").fill("a-secret-key")
+    page.get_by_role("textbox", name="Key").fill("a-secret-key")
     page.get_by_label("Callback to the inbox “try”").check()
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("✓ 202")).to_be_visible()
