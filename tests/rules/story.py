@@ -68,12 +68,10 @@ class Story:
     def media(self, at: int, **more: Any) -> Story:
         return self.add(at, "GET", f"/v1/{JOB}/output.mp4", 200, job=JOB, **{"key": "", **more})
 
-    def callback(
-        self, at: int, state: str, status: int = 200, url: str = "http://127.0.0.1:1/cb", **more: Any
-    ) -> Story:
+    def callback(self, at: int, state: str, status: int = 200, **more: Any) -> Story:
         sent = {"request_id": JOB, "status": state, "output": {"media_url": [URL]}}
-        more = {"sent": sent, "job": JOB, "kind": "delivery", **more}
-        return self.add(at, "POST", url, status, **more)
+        more = {"url": "http://127.0.0.1:1/cb", "sent": sent, "job": JOB, "kind": "delivery", **more}
+        return self.add(at, "POST", status=status, **more)
 
     def found(self, claim: Claim | None = None, **more: Any) -> dict[str, Finding]:
         return {one.id: one for one in judge(self.entries, self.catalog, claim, **more)}
