@@ -21,6 +21,7 @@ from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
 from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
+from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
 
 
@@ -94,5 +95,6 @@ def create_app(
         sender,
         lambda entries: har_in_parts(entries, known_keys(world)),
         partial(judge, world),
+        Page(settings.media_url),
     )
     return Front(world, admin, replay.decide if replay is not None else None)

@@ -93,6 +93,7 @@ _JOB = record(
     price_usd={"type": "number"},
     created_at=TEXT,
     events=list_of(record(at=TEXT, event=TEXT)),
+    files=_LIST_OF_TEXTS,
 )
 _DELIVERY = record(
     id=TEXT,
