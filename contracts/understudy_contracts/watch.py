@@ -183,9 +183,9 @@ class Watcher:
     def _ask(self, what: str, kind: type[Any], **query: int) -> Any:
         answer = self._client.get(f"/_mock/{what}", params=query)
         if answer.status_code != 200:
-            raise CannotRun(
-                f"{self._client.base_url} answers {answer.status_code}: {_reason(answer.content)}"
-            )
+            hint = " (--admin-token-file FILE)" if answer.status_code == 403 else ""
+            reason = _reason(answer.content) + hint
+            raise CannotRun(f"{self._client.base_url} answers {answer.status_code}: {reason}")
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.printing import printable
-from understudy_mock.redaction import Redactor, secrets_of
+from understudy_mock.redaction import LONGEST, Redactor, secrets_of
 
-_LOOKED_AT = 1000
-"""Characters of an address that are searched for keys. Fewer are shown: a key that is cut is not known."""
+_LOOKED_AT = LONGEST + 1000
+"""Characters of a text that are searched for keys. Fewer are shown: a key that is cut would not be known."""
 
 _SHOWN = 160
 """Characters of an address that are shown."""
 
-_LONGEST = 500
+_LONGEST_TEXT = 500
 """Characters of an error or a reason that are shown."""
 
 _CLEANERS = 64
@@ -53,13 +53,13 @@ class Shown:
         why = clean.text if entry.operation else clean.suspicious_text
         return Words(
             _line(_address(entry, clean), _SHOWN),
-            _line(clean.text(entry.error[:_LOOKED_AT]), _LONGEST),
-            _line(why(entry.why[:_LOOKED_AT]), _LONGEST),
+            _line(clean.text(entry.error[:_LOOKED_AT]), _LONGEST_TEXT),
+            _line(why(entry.why[:_LOOKED_AT]), _LONGEST_TEXT),
         )
 
     def text(self, text: str) -> str:
         """Return another text in one line, without keys and without characters that a terminal acts upon."""
-        return _line(self._cleaner(()).text(text[:_LOOKED_AT]), _LONGEST)
+        return _line(self._cleaner(()).text(text[:_LOOKED_AT]), _LONGEST_TEXT)
 
     def _cleaner(self, own: Iterable[str]) -> Redactor:
         keys = frozenset((*own, *self._keys()))

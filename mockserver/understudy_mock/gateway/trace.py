@@ -144,7 +144,7 @@ def _instant(entry: JournalEntry, shown: Shown) -> Event:
     kind = "callback" if entry.kind == "delivery" else "call"
     facts: dict[str, Any] = {
         "number": entry.number,
-        "status": entry.status,
+        "status": entry.status or "",
         "ms": round(entry.duration, 3),
         "scenario": entry.scenario,
         "fault": entry.fault,
@@ -154,7 +154,7 @@ def _instant(entry: JournalEntry, shown: Shown) -> Event:
     }
     if entry.fault:
         name, kind = f"{name} ✗ {entry.fault}", f"{kind},fault"
-    facts = {fact: value for fact, value in facts.items() if value not in ("", 0)}
+    facts = {fact: value for fact, value in facts.items() if value != ""}
     return _event("i", name, kind, entry.at, {"s": "t"}, facts)
 
 

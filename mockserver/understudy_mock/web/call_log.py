@@ -125,7 +125,8 @@ class TextLine:
 
     def dropped(self, count: int) -> str:
         """Return the line that says how many lines are missing."""
-        return f"… {count} lines were dropped: they came faster than they were read"
+        lines = "1 line was" if count == 1 else f"{count} lines were"
+        return f"… {lines} dropped: stderr did not take them"
 
 
 class _Record(msgspec.Struct, omit_defaults=True):
@@ -168,13 +169,13 @@ class JsonLine:
                 entry.status or None,
                 round(entry.duration, 3),
                 entry.method,
-                entry.operation,
+                printable(entry.operation),
                 entry.provider,
                 words.address if is_call else "",
                 "" if is_call else words.address,
-                entry.job,
+                printable(entry.job),
                 entry.account,
-                entry.scenario,
+                printable(entry.scenario),
                 entry.fault,
                 words.error,
                 words.why,
@@ -210,7 +211,8 @@ class Batches:
         self._dropped = 0
         self._failed = 0
         """Lines that could not be written; changed by the thread, and only while it is busy."""
-        self._is_busy = False
+        self.is_busy = False
+        """Whether the thread has a batch that is not written yet."""
         self._timer: asyncio.TimerHandle | None = None
         self._handed: SimpleQueue[list[str] | None] = SimpleQueue()
         self._thread = Thread(target=self._write_batches, name="call-log", daemon=True)
@@ -239,18 +241,20 @@ class Batches:
         self._entries.clear()
 
     def _hand_over(self) -> None:
-        if self._is_busy:  # the last batch was not taken yet
+        if self.is_busy:  # the last batch was not taken yet
             self._make_lines()
             self._timer = asyncio.get_running_loop().call_later(_EVERY, self._hand_over)
             return
         self._timer = None
-        self._dropped += self._failed
-        self._failed = 0
-        self._is_busy = True
-        self._handed.put(self._batch())
+        batch = self._batch()
+        self.is_busy = True
+        self._handed.put(batch)
 
     def _batch(self) -> list[str]:
         self._make_lines()
+        if not self.is_busy:
+            self._dropped += self._failed
+            self._failed = 0
         batch, self._lines = self._lines, []
         if self._dropped:
             batch.append(self._line.dropped(self._dropped))
@@ -264,4 +268,4 @@ class Batches:
                     self._write("\n".join([*batch, ""]).encode("utf-8", "replace"))
             except OSError:  # a full disk, or nobody is there to read: the next batch that is read says so
                 self._failed += len(batch)
-            self._is_busy = False
+            self.is_busy = False
