@@ -47,7 +47,7 @@ def by_hand(run_gateway: MakeRunning) -> Running:
 
 @pytest.fixture
 def make_window(browser: Any) -> Iterator[Any]:
-    """Open windows of gateways; keywords are Playwright's. Each must have nothing to complain of at the end."""
+    """Open windows of gateways; keywords are Playwright's. None may have complained when the test ends."""
     with ExitStack() as stack:
         windows: list[Window] = []
 
