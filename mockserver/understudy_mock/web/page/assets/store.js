@@ -38,7 +38,7 @@ class Store {
 	/** Forget everything, or what one account has done. */
 	clear(account = "") {
 		for (const name of ["jobs", "calls", "deliveries", "accounts"]) {
-			for (const [id, one] of this[name]) if (!account || one.account === account) this[name].delete(id);
+			for (const [id, one] of /** @type {Map<any, any>} */ (this[name])) if (!account || one.account === account) this[name].delete(id);
 		}
 		if (account) return;
 		for (const map of [this.inboxes, this.marks, this.open]) map.clear();
