@@ -38,7 +38,9 @@ class Store {
 	/** Forget everything, or what one account has done. */
 	clear(account = "") {
 		for (const name of ["jobs", "calls", "deliveries", "accounts"]) {
-			for (const [id, one] of /** @type {Map<any, any>} */ (this[name])) if (!account || one.account === account) this[name].delete(id);
+			/** @type {Map<any, any>} */
+			const map = this[name];
+			for (const [id, one] of map) if (!account || one.account === account) map.delete(id);
 		}
 		if (account) return;
 		for (const map of [this.inboxes, this.marks, this.open]) map.clear();
