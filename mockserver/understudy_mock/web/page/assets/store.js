@@ -73,6 +73,7 @@ class Store {
 		} else if (kind === "inbox") this.inboxes.set(row.name, row);
 	}
 
+	/** @returns {import("./types").Marks} */
 	marksOf(id) {
 		const marks = this.marks.get(id) ?? { calls: [], deliveries: new Map() };
 		if (marks.calls.length > MOST_MARKS) marks.calls.splice(1, 1);
