@@ -1,4 +1,4 @@
-"""One browser for the folder; a gateway and a window for each test."""
+"""One browser for a module; a gateway and a window for each test."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from understudy_mock.catalog import Catalog
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
-# Not longer than this folder: Playwright runs an event loop, beside which no other test could run its own.
-@pytest.fixture(scope="package")
+# No longer than a module: Playwright runs an event loop, beside which no other test could run its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
@@ -47,7 +47,7 @@ def by_hand(run_gateway: MakeRunning) -> Running:
 
 @pytest.fixture
 def make_window(browser: Any) -> Iterator[Any]:
-    """Open windows of gateways; keywords are Playwright's. Each must have nothing to complain of at the end."""
+    """Open windows of gateways; keywords are Playwright's. None may have complained when the test ends."""
     with ExitStack() as stack:
         windows: list[Window] = []
 

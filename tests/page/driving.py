@@ -6,20 +6,19 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import httpx
 
 from tests.gateway.asking import BODIES, SUBMITS
 from tests.support import key_headers
-from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.live import LiveJudge
+from understudy_contracts.served import Served
 from understudy_contracts.testing.running import Running
 from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.settings import Settings
-from understudy_mock.web.server import bind
+from understudy_mock.web.server import Listening, bind
 
 MakeRunning = Callable[..., Running]
 
@@ -30,14 +29,13 @@ def running_at(catalog: Catalog, port: int, **options: Any) -> Iterator[Running]
     options = {"media": "small", "allow_http_webhooks": True, **options}
     with bind("127.0.0.1", port) as listener, bind("127.0.0.1", 0) as files:
         world = create_world(Settings(**options), catalog=catalog)
-        receiver = CallbackInbox()
-        app = create_app(world=world, judge=partial(LiveJudge, receiver=receiver.url))
-        gateway = Running(world.settings, world, app, listener, files, receiver)
-        gateway.start()
+        served = Served(create_app(world=world, judge=LiveJudge), listener, Listening(files))
+        gateway = Running(world.settings, world, served)
+        served.start()
         try:
             yield gateway
         finally:
-            gateway.stop()
+            served.stop()
 
 
 def free_port() -> int:

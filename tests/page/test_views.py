@@ -115,9 +115,9 @@ def test_a_refused_call_says_why(gateway: Running, make_window: MakeWindow) -> N
 
 def test_failed_callbacks_are_sent_again(by_hand: Running, make_window: MakeWindow) -> None:
     """All failed ones at once; each attempt shows what was sent and what was answered."""
-    by_hand.receiver.answer("/done", 503)
+    by_hand.inbox.answer("/done", 503)
     page = make_window(by_hand).show("#callbacks")
-    submit(by_hand, headers={"X-Webhook-URL": f"{by_hand.receiver.url}/done"})
+    submit(by_hand, headers={"X-Webhook-URL": f"{by_hand.inbox.url}/done"})
     given_up = row(page, "Given up")
     for _ in range(12):
         page.get_by_role("button", name="+10 s", exact=True).click()
@@ -129,7 +129,7 @@ def test_failed_callbacks_are_sent_again(by_hand: Running, make_window: MakeWind
     given_up.click()
     expect(page.locator("#panel summary").filter(has_text="HTTP 503")).to_have_count(3)
     expect(page.locator("#panel").get_by_label("Request body", exact=True).last).to_contain_text("COMPLETED")
-    by_hand.receiver.answer("/done", 200)
+    by_hand.inbox.answer("/done", 200)
     page.get_by_role("button", name="Redeliver all failed (1)").click()
     expect(row(page, "Delivered")).to_be_visible()
 
@@ -154,7 +154,7 @@ def test_the_next_submit_of_a_key_is_armed(gateway: Running, make_window: MakeWi
     account = gateway.world.accounts.peek("armed-key").name
     page = make_window(gateway).show("#stage")
     page.locator("[name=who]").select_option(account)
-    page.get_by_label("Retry-After").fill("7")
+    page.get_by_role("textbox", name="Retry-After").fill("7")
     page.get_by_role("button", name="Arm", exact=True).click()
     expect(page.get_by_text("◷ waits")).to_be_visible()
     assert submit(gateway, "another-key").status_code == 202
@@ -163,7 +163,7 @@ def test_the_next_submit_of_a_key_is_armed(gateway: Running, make_window: MakeWi
     assert submit(gateway, "armed-key").status_code == 202
     expect(page.get_by_text("✓ met by call")).to_be_visible()
     page.get_by_role("button", name="pytest").click()
-    expect(page.locator(".code pre").last).to_contain_text(
+    expect(page.locator(".card .code pre")).to_contain_text(
         'understudy.play({"name":"next-submit-rate_limited-'
     )
 
@@ -185,15 +185,16 @@ def test_the_stage_sets_the_server_and_a_key(gateway: Running, make_window: Make
 
 
 def test_findings_come_with_source_and_advice(gateway: Running, make_window: MakeWindow) -> None:
+    """A rule that is broken while the page is open appears by itself, and leads to its calls."""
     page = make_window(gateway).show("#findings")
-    job = id_of(submit(gateway))
-    for _ in range(8):
-        poll(gateway, job)
-    card = page.locator(".card").filter(has_text="poll").first
-    expect(card).to_be_visible()
+    expect(page.get_by_text("No call to judge yet")).to_be_visible()
+    for _ in range(4):
+        submit(gateway, headers={"Prefer": "scenario=insufficient-balance"})
+    card = page.locator(".card").filter(has_text="retried-insufficient-balance")
+    expect(card).to_contain_text("MUST")
     expect(card).to_contain_text("Do: ")
-    card.get_by_role("link").first.click()
-    expect(page.locator("#panel h2")).to_contain_text("#")
+    card.get_by_role("link", name="#1", exact=True).click()
+    expect(page.locator("#panel h2")).to_contain_text("#1 submit-hunyuan-video")
 
 
 def test_try_sends_an_example_with_a_callback_to_the_inbox(gateway: Running, make_window: MakeWindow) -> None:

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-_TYPES: Mapping[str, str] = MappingProxyType(
+TYPES: Mapping[str, str] = MappingProxyType(
     {
         "css": "text/css; charset=utf-8",
         "html": "text/html; charset=utf-8",
@@ -55,7 +55,7 @@ class Page:
         name = request.path_params.get("name", _SHELL)
         if name not in self._assets:
             raise HTTPException(404, "the page has no such part")
-        return Response(self._assets[name], media_type=_TYPES[name.rpartition(".")[2]], headers=self._headers)
+        return Response(self._assets[name], media_type=TYPES[name.rpartition(".")[2]], headers=self._headers)
 
 
 def _read(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
@@ -64,6 +64,6 @@ def _read(folder: Traversable, prefix: str = "") -> list[tuple[str, bytes]]:
     for asset in folder.iterdir():
         if asset.is_dir():
             found += _read(asset, f"{prefix}{asset.name}/")
-        elif asset.name.rpartition(".")[2] in _TYPES:
+        elif asset.name.rpartition(".")[2] in TYPES:
             found.append((prefix + asset.name, asset.read_bytes()))
     return found

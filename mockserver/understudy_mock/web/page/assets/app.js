@@ -20,7 +20,7 @@ const STATES = {
 const THEME = "understudy-theme";
 const page = document.documentElement, main = $("main"), text = $("#text"), state = $("#state"), account = $("#account"), notice = $("#notice");
 const links = VIEWS.map((view) => h("a", view[0].toUpperCase() + view.slice(1)));
-let due = false, second = "";
+let due = false, second = "", next = "";
 
 $("nav").append(...links);
 takeToken();
@@ -28,7 +28,7 @@ theme(localStorage.getItem(THEME));
 text.addEventListener("input", () => go({ text: text.value }, true));
 state.addEventListener("change", () => go({ state: state.value }));
 account.addEventListener("change", () => go({ account: account.value }));
-$("#theme").addEventListener("click", () => theme(isDark() ? "light" : "dark"));
+$("#theme").addEventListener("click", () => theme(next));
 $("#advance").addEventListener("click", ({ target: { dataset: { to } } }) => {
 	if (to) act("clock/advance", "POST", to === "next" ? { to } : { seconds: Number(to) }, (told) => `The clock says ${told.now}.`);
 });
@@ -114,12 +114,11 @@ function frame() {
 	requestAnimationFrame(frame);
 }
 
-function isDark() {
-	return (page.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "")) === "dark";
-}
-
+/** Show the theme that was chosen, else the system's. */
 function theme(chosen) {
 	if (chosen) localStorage.setItem(THEME, page.dataset.theme = chosen);
-	mark($("#theme"), "aria-label", isDark() ? "Light theme" : "Dark theme");
-	say($("#theme"), isDark() ? "☀" : "☾");
+	const isDark = (chosen ?? (matchMedia("(prefers-color-scheme: dark)").matches && "dark")) === "dark";
+	next = isDark ? "light" : "dark";
+	mark($("#theme"), "aria-label", `${next} theme`);
+	say($("#theme"), isDark ? "☀" : "☾");
 }

@@ -20,7 +20,7 @@ export function clean(value, most = 300) {
 export function h(spec, ...kids) {
 	const [tag, ...classes] = spec.split(".");
 	const made = document.createElement(tag);
-	made.className = classes.join(" ");
+	if (classes.length) made.className = classes.join(" ");
 	for (const kid of kids.flat(4)) {
 		if (kid instanceof Node) made.append(kid);
 		else if (kid?.call) made.addEventListener(MAIN[tag] ?? "click", (event) => {

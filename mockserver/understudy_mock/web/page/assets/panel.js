@@ -118,7 +118,7 @@ function callPanel(id) {
 		/** @type {any} */
 		const call = store.calls.get(Number(id)) ?? {};
 		put(element, h("h2", `#${id} ${call.operation ?? ""}`), call.call && state(kindOf(call), `${answerOf(call)} ${whyOf(call)}`),
-			facts({ Request: `${entry.request.method} ${entry.request.url}`, At: time(Date.parse(entry.startedDateTime)), Took: call.ms && lasts(call.ms), Provider: call.provider, Account: call.account, Job: call.job && link(call.job, `job:${call.job}`) }),
+			facts({ Request: `${entry.request.method} ${entry.request.url}`, At: time(entry.startedDateTime), Took: call.ms && lasts(call.ms), Provider: call.provider, Account: call.account, Job: call.job && link(call.job, `job:${call.job}`) }),
 			exchange(entry));
 	}).catch((error) => element.append(lost(error)));
 	return { element };
@@ -139,7 +139,7 @@ function callbackPanel(id) {
 		const attempts = deliveries.find((other) => other.id === id)?.attempts ?? [];
 		put(list, attempts.map((attempt, index) => {
 			const body = h("div");
-			const details = h("details", index === attempts.length - 1 && { open: "" }, h("summary", `${index + 1}. ${time(Date.parse(attempt.at))} · ${attempt.status ? `HTTP ${attempt.status}` : attempt.error} · ${lasts(attempt.latency_ms)}`), body,
+			const details = h("details", index === attempts.length - 1 && { open: "" }, h("summary", `${index + 1}. ${time(attempt.at)} · ${attempt.status ? `HTTP ${attempt.status}` : attempt.error} · ${lasts(attempt.latency_ms)}`), body,
 				() => details.open && !body.firstChild && api(`journal/${attempt.call}`).then(exchange, lost).then((made) => put(body, made)));
 			return details;
 		}), !attempts.length && h("p.dim", "Not sent yet."));

@@ -38,7 +38,9 @@ class Store {
 	/** Forget everything, or what one account has done. */
 	clear(account = "") {
 		for (const name of ["jobs", "calls", "deliveries", "accounts"]) {
-			for (const [id, one] of this[name]) if (!account || one.account === account) this[name].delete(id);
+			/** @type {Map<any, any>} */
+			const map = this[name];
+			for (const [id, one] of map) if (!account || one.account === account) map.delete(id);
 		}
 		if (account) return;
 		for (const map of [this.inboxes, this.marks, this.open]) map.clear();
@@ -71,6 +73,7 @@ class Store {
 		} else if (kind === "inbox") this.inboxes.set(row.name, row);
 	}
 
+	/** @returns {import("./types").Marks} */
 	marksOf(id) {
 		const marks = this.marks.get(id) ?? { calls: [], deliveries: new Map() };
 		if (marks.calls.length > MOST_MARKS) marks.calls.splice(1, 1);
