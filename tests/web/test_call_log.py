@@ -78,7 +78,7 @@ async def test_a_refusal_says_why_and_which_scenario_wanted_it(make_gateway: Mak
 async def test_a_call_to_nothing_shows_its_path(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     written = await logged(gateway, "lines", lambda: gateway.call("GET", "/nowhere?n=1"))
-    assert re.search(r" 404  GET /nowhere\?n=1 .* route: no operation has GET /nowhere", written.lines[0])
+    assert re.search(r" 404  GET /nowhere\?n=1 .* route: ", written.lines[0])
 
 
 async def test_a_callback_is_a_line_with_its_address(catalog: Catalog) -> None:

@@ -49,12 +49,10 @@ class Shown:
             return _NOTHING  # nearly all of them
         own = (secret for secret, is_key in secrets_of(entry.key, "", entry.request_headers) if is_key)
         clean = self._cleaner(own)
-        # The reason of a call that is for nothing here quotes its address.
-        why = clean.text if entry.operation else clean.suspicious_text
         return Words(
             _line(_address(entry, clean), _SHOWN),
             _line(clean.text(entry.error[:_LOOKED_AT]), _LONGEST_TEXT),
-            _line(why(entry.why[:_LOOKED_AT]), _LONGEST_TEXT),
+            _line(clean.text(entry.why[:_LOOKED_AT]), _LONGEST_TEXT),
         )
 
     def text(self, text: str) -> str:

@@ -24,8 +24,8 @@ from understudy_mock.version import __version__
 MOST_JOBS = 10_000
 """Jobs in a trace, the latest: a viewer shows no more tracks."""
 
-MOST_EXCHANGES = 20_000
-"""Calls and callbacks in a trace, the latest."""
+MOST_EXCHANGES = 10_000
+"""Calls and callbacks in a trace, the latest: to sort them is one turn of the event loop."""
 
 Event = dict[str, Any]
 
