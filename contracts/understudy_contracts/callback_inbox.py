@@ -1,19 +1,20 @@
-"""An inbox for callbacks: a receiver on this machine, in its own thread."""
+"""Inboxes for callbacks, seen from another thread: a gateway's own, or those of a receiver alone."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import threading
-from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
-MOST_BODY = 10 * 1024 * 1024
-"""Bytes of a callback that are read; more is 413."""
-
-MOST_KEPT = 256 * 1024 * 1024
-"""Bytes of callbacks kept; then further ones are answered 503 until some are forgotten."""
+from understudy_contracts.served import Served
+from understudy_mock.domain.clock import SystemClock
+from understudy_mock.gateway.inbox import KEPT_BYTES, KEPT_CALLBACKS, SITE, Inboxes, Received
+from understudy_mock.web.admin.inbox import make_receiver
+from understudy_mock.web.server import bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,90 +35,72 @@ class Callback:
 
 
 class CallbackInbox:
-    """Accepts callbacks at `url` + any path. Answers 200, unless `answer` sets another status.
+    """The inboxes of an app that is served in another thread. Each answers 200, unless `answer` sets another.
 
-    It reads at most `most_body` bytes of each, and keeps `most_kept` bytes in all.
+    Of all callbacks to all of them the latest are kept, at most `KEPT_CALLBACKS`.
     """
 
-    def __init__(self, most_body: int = MOST_BODY, most_kept: int = MOST_KEPT) -> None:
-        self._most_kept = most_kept
-        self._kept = 0
-        self._got: defaultdict[str, list[Callback]] = defaultdict(list)
-        self._statuses: dict[str, int] = {}
-        self._changed = threading.Condition()
-        self._paths = 0
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                length = self.headers.get("Content-Length") or "0"
-                is_number = length.isascii() and length.isdecimal() and len(length) < 19
-                if not is_number or int(length) > most_body:
-                    self.close_connection = True  # its body is still to come
-                    self._say(413)
-                    return
-                body = self.rfile.read(int(length))
-                callback = Callback(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                self._say(receiver._statuses.get(self.path, 200) if receiver._take(callback) else 503)
-
-            def _say(self, status: int) -> None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Log nothing: stderr is for progress."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+    def __init__(self, served: Served, inboxes: Inboxes) -> None:
+        inboxes.keep = KEPT_CALLBACKS  # whoever waits for callbacks wants to see all of them
+        self._served = served
+        self._inboxes = inboxes
+        self._numbers = count(1)
+        self.url = served.url + SITE
+        """What begins the addresses of all of them."""
 
     def new_path(self) -> str:
-        """Return a path that nobody has used."""
-        self._paths += 1
-        return f"/callbacks/{self._paths}"
+        """Return the path, after `url`, of an inbox that nobody has used."""
+        return f"/callbacks-{next(self._numbers)}"
 
     def answer(self, path: str, status: int) -> None:
         """Answer what comes to a path with this HTTP status from now on."""
-        self._statuses[path] = status
+        self._do(lambda: self._inboxes.answer(path[1:], status))
 
     def forget(self, path: str) -> None:
         """Forget what has come to a path, and how it is answered."""
-        with self._changed:
-            self._kept -= sum(map(_size, self._got.pop(path, ())))
-            self._statuses.pop(path, None)
-
-    def _take(self, callback: Callback) -> bool:
-        """Keep a callback, where there is room for it."""
-        with self._changed:
-            if self._kept + _size(callback) > self._most_kept:
-                return False
-            self._kept += _size(callback)
-            self._got[callback.path].append(callback)
-            self._changed.notify_all()
-            return True
+        self._do(lambda: self._inboxes.forget(path[1:]))
 
     def at(self, path: str) -> list[Callback]:
-        """Return the callbacks that have come to a path."""
-        with self._changed:
-            return list(self._got[path])
+        """Return the callbacks that have come to a path, oldest first."""
+        return [_read(path, one) for one in self._do(lambda: self._inboxes.callbacks(path[1:]))]
 
     def wait(self, path: str, number: int, seconds: float) -> list[Callback]:
         """Wait at most `seconds` until `number` have come to a path, and return those that have."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self._got[path]) >= number, seconds)
-            return list(self._got[path])
+
+        async def come() -> None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._inboxes.wait(path[1:], number), seconds)
+
+        self._served.do(come)
+        return self.at(path)
+
+    def _do(self, work: Callable[[], Any]) -> Any:
+        async def done() -> Any:
+            return work()
+
+        return self._served.do(done)
+
+
+class Receiver(CallbackInbox):
+    """Inboxes at an address of their own on this machine, for callbacks from any server.
+
+    They keep `keep_bytes` bytes in all.
+    """
+
+    def __init__(self, keep_bytes: int = KEPT_BYTES) -> None:
+        self._stack = ExitStack()
+        listener = self._stack.enter_context(bind("127.0.0.1", 0))
+        inboxes = Inboxes(keep_bytes=keep_bytes)
+        served = Served(make_receiver(inboxes, SystemClock()), listener)
+        super().__init__(served, inboxes)
+        served.start()
+        self._stack.callback(served.stop)
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._stack.close()
 
 
-def _size(callback: Callback) -> int:
-    """Return how many bytes a callback takes, with its headers."""
-    head = sum(len(name) + len(value) for name, value in callback.headers.items())
-    return len(callback.path) + head + len(callback.body)
+def _read(path: str, received: Received) -> Callback:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in received.headers}
+    return Callback(path, headers, received.body)

@@ -19,10 +19,9 @@ _OF_THE_END = frozenset(rule.id for rule in RULES if rule.of_end)
 
 
 class LiveJudge(Judge):
-    """Judges the journal of one gateway. What was sent to below `receiver` the judge received itself."""
+    """Judges the journal of one gateway."""
 
-    def __init__(self, world: World, receiver: str = "") -> None:
-        self._receiver = receiver
+    def __init__(self, world: World) -> None:
         self._catalog = world.catalog
         self._speed = world.settings.speed
         self._secret = partial(webhook_secret, world.settings.seed)
@@ -37,7 +36,6 @@ class LiveJudge(Judge):
             secret=self._secret,
             charged=kept.get,
             changes=changes,
-            receiver=self._receiver,
         )
         return [
             Broken(

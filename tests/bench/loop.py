@@ -22,8 +22,10 @@ from typing import Any
 
 import msgspec
 
+from understudy_contracts.live import LiveJudge
 from understudy_mock.app import create_app, create_world
 from understudy_mock.domain.call import Call
+from understudy_mock.domain.draw import account_name
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.world import World
@@ -53,13 +55,17 @@ _HOOK = "https://127.0.0.1:9/hook"
 
 @dataclass(frozen=True)
 class Case:
-    """One costly call. `{job}` in its path is a job that the call before it made."""
+    """One costly call. `{job}` in its path is a job that the call before it made.
+
+    An answer without end is read for `lines` lines.
+    """
 
     name: str
     method: str
     path: str
     body: Callable[[], bytes] = bytes
     headers: dict[str, str] = field(default_factory=dict)
+    lines: int = 0
 
 
 def _prompt(text: str) -> bytes:
@@ -72,6 +78,16 @@ CASES = (
     Case("admin: jobs of nobody", "GET", "/_mock/jobs?account=nobody"),
     Case("admin: journal, 10,000", "GET", "/_mock/journal?limit=10000"),
     Case("admin: journal.har", "GET", "/_mock/journal.har"),
+    Case("admin: journal, a text", "GET", "/_mock/journal?text=nobody+said+this"),
+    Case("admin: journal, one entry", "GET", "/_mock/journal/9000"),
+    Case("admin: changes, 10,000", "GET", "/_mock/changes?limit=10000"),
+    Case("admin: changes, the latest", "GET", "/_mock/changes?since=110000&limit=10000"),
+    Case("admin: changes, followed", "GET", "/_mock/changes?follow=1&limit=10000", lines=90_000),
+    Case("admin: findings", "GET", "/_mock/findings"),
+    Case("admin: trace", "GET", "/_mock/trace.json"),
+    Case("admin: accounts", "GET", "/_mock/accounts"),
+    Case("admin: models", "GET", "/_mock/models"),
+    Case("admin: its own OpenAPI", "GET", "/_mock/openapi.json"),
     Case("admin: webhooks", "GET", "/_mock/webhooks"),
     Case("admin: webhooks of a job", "GET", "/_mock/webhooks?job=nobody"),
     Case("admin: a scenario of 1 MB", "PUT", "/_mock/accounts/x", lambda: _scenario(1_000_000)),
@@ -81,6 +97,8 @@ CASES = (
     Case("list of one state", "POST", "/api/v3/predictions", lambda: b'{"status": "failed"}'),
     Case("a prompt of 9.9 MB", "POST", _PIXAZO, lambda: _prompt("a" * _LARGE)),
     Case("its status", "GET", "/v2/requests/status/{job}"),
+    Case("admin: its conversation", "GET", "/_mock/jobs/{job}/conversation"),
+    Case("admin: to what is next", "POST", "/_mock/clock/advance", lambda: b'{"to": "next"}'),
     Case("a prompt of marks", "POST", _PIXAZO, lambda: _prompt("[scenario:" * (_LARGE // 10))),
     Case("700,000 parameters", "POST", _PIXAZO, lambda: _parameters(700_000)),
     Case("a number in its place", "POST", _PIXAZO, lambda: json.dumps({"prompt": ["a" * _LARGE]}).encode()),
@@ -97,6 +115,7 @@ CASES = (
     Case("a query of pairs", "POST", _WAVESPEED + "?" + "a=b&" * 15_000, lambda: _prompt("x")),
     Case("Prefer of commas", "POST", _PIXAZO, lambda: _prompt("x"), {"Prefer": "," * 60_000}),
     Case("10,000 callbacks due", "POST", "/_mock/clock/advance", lambda: b'{"seconds": 100000000}'),
+    Case("admin: all sent again", "POST", "/_mock/webhooks/redeliver", lambda: b"{}"),
     Case("its file", "GET", "/v1/{job}/output.mp4"),
     Case("the submit after that", "POST", _PIXAZO, lambda: _prompt("x")),
     Case("admin: reset of a key", "POST", f"/_mock/reset?account={_KEY}"),
@@ -198,7 +217,7 @@ async def fill(world: World) -> None:
             "at": world.clock.now(),
             "duration": 1.0,
             "key": _KEY,
-            "account": "",
+            "account": account_name(_KEY),
             "provider": "pixazo",
             "operation": "submit-hunyuan-video",
             "method": "POST",
@@ -230,7 +249,7 @@ async def probe(say: Callable[[str], None]) -> AsyncIterator[tuple[str, Stopwatc
     world = create_world(
         Settings(pace="manual", speed=0.001, media="small", seed=1, allow_http_webhooks=True)
     )
-    app = create_app(world=world)
+    app = create_app(world=world, judge=LiveJudge)
     say(f"making {_JOBS:,} jobs and {_ENTRIES:,} entries of the journal")
     await fill(world)
     listener = bind("127.0.0.1", 0)
@@ -280,7 +299,8 @@ def call(url: str) -> None:
         poller = threading.Thread(target=_poll, args=(host, polled, ends, took))
         poller.start()
         began = time.perf_counter()
-        status, answer = _ask(host, case.method, case.path.format(job=made), body, case.headers)
+        path = case.path.format(job=made)
+        status, answer = _ask(host, case.method, path, body, case.headers, case.lines)
         whole = (time.perf_counter() - began) * 1000
         ends.set()
         poller.join()
@@ -303,11 +323,15 @@ def _poll(host: str, path: str, ends: threading.Event, took: list[float]) -> Non
     connection.close()
 
 
-def _ask(host: str, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+def _ask(
+    host: str, method: str, path: str, body: bytes, headers: dict[str, str], lines: int = 0
+) -> tuple[int, bytes]:
     connection = HTTPConnection(host, timeout=120)
     try:
         connection.request(method, path, body, {**_HEADERS, **headers})
         response = connection.getresponse()
+        if lines:
+            return response.status, b"".join(response.readline() for _ in range(lines))
         return response.status, response.read()
     finally:
         connection.close()

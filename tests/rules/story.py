@@ -70,8 +70,8 @@ class Story:
 
     def callback(self, at: int, state: str, status: int = 200, **more: Any) -> Story:
         sent = {"request_id": JOB, "status": state, "output": {"media_url": [URL]}}
-        more = {"sent": sent, "job": JOB, "kind": "delivery", **more}
-        return self.add(at, "POST", "http://127.0.0.1:1/cb", status, **more)
+        more = {"url": "http://127.0.0.1:1/cb", "sent": sent, "job": JOB, "kind": "delivery", **more}
+        return self.add(at, "POST", status=status, **more)
 
     def found(self, claim: Claim | None = None, **more: Any) -> dict[str, Finding]:
         return {one.id: one for one in judge(self.entries, self.catalog, claim, **more)}

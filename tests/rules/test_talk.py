@@ -9,6 +9,8 @@ import pytest
 from tests.rules.story import Story
 from understudy_mock.catalog import Catalog
 
+INBOX = "http://127.0.0.1:1/_mock/inbox/mine?order=7"
+
 
 @pytest.fixture
 def story(catalog: Catalog) -> Story:
@@ -43,19 +45,18 @@ def test_a_change_does_not_make_a_client_give_up_sooner(story: Story) -> None:
         ("accepted-forged-callback", {"provider": "wavespeed"}),
     ],
 )
-def test_callbacks_to_whoever_judges_are_not_for_the_client_to_answer(
-    story: Story, rule: str, answer: dict[str, Any]
+def test_callbacks_to_an_inbox_are_not_for_the_client_to_answer(
+    catalog: Catalog, rule: str, answer: dict[str, Any]
 ) -> None:
     """Those to any other receiver still are."""
-    story.submit(0).callback(10, "COMPLETED", **answer)
-    judged: dict[str, Any] = {"secret": lambda _: "whsec_secret"}
-    assert rule in story.found(**judged)
-    assert rule in story.found(receiver="http://127.0.0.1:2", **judged)
-    assert rule not in story.found(receiver="http://127.0.0.1:1", **judged)
+    for url, is_judged in ((INBOX, False), ("http://127.0.0.1:1/done?x=/_mock/inbox/a", True)):
+        story = Story(catalog).submit(0).callback(10, "COMPLETED", url=url, **answer)
+        assert (rule in story.found(secret=lambda _: "whsec_secret")) == is_judged
 
 
-def test_a_client_may_poll_on_that_has_had_no_callback_itself(story: Story) -> None:
-    """A job's end that was told to whoever judges alone was not told to the client."""
-    story.submit(0).callback(10, "COMPLETED").poll(6000).poll(12000).poll(18000)
-    assert "polled-after-terminal" in story.found()
-    assert "polled-after-terminal" not in story.found(receiver="http://127.0.0.1:1")
+def test_a_client_may_poll_on_that_has_had_no_callback_itself(catalog: Catalog) -> None:
+    """A job's end that was told to an inbox alone was not told to the client."""
+    for url, was_told in ((INBOX, False), ("http://127.0.0.1:1/done", True)):
+        story = Story(catalog).submit(0).callback(10, "COMPLETED", url=url)
+        story.poll(6000).poll(12000).poll(18000)
+        assert ("polled-after-terminal" in story.found()) == was_told

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
 from understudy_contracts.server.gateway import gateway_settings
 from understudy_contracts.server.lifecycle import subjects
@@ -54,7 +54,7 @@ def check_live(
     """Run live checks of every model of Pixazo; give the cases, and what is left to spend."""
     purse = Purse(wire, limit, progress)
     target = Target(purse, key="the-key", patience=0.4, stranger=True)
-    receiver = CallbackInbox()
+    receiver = Receiver()
     try:
         return list(run_live(subjects(target, [Api("pixazo", catalog)], receiver), purse)), purse
     finally:

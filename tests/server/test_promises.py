@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.server.broken import SERVERS, start
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
 from understudy_contracts.server.dialect import View
 from understudy_contracts.server.gateway import gateway_settings, open_app
@@ -37,7 +37,7 @@ def checking(
     """Open a gateway with these settings; `only` leaves it one model and hides what it is."""
     world = create_world(replace(gateway_settings(pace), **options), catalog=catalog)
     app = create_app(world=world)
-    target, receiver = open_app(alone(app, only) if only else app, key=key), CallbackInbox()
+    target, receiver = open_app(alone(app, only) if only else app, key=key), Receiver()
     try:
         yield target, list(subjects(target, [Api("pixazo", catalog)], receiver))
     finally:
@@ -74,7 +74,7 @@ def test_the_account_of_a_given_key_is_put_back_as_it_was(catalog: Catalog) -> N
     before = {"balance_usd": 3.5, "rate_limit": "5/60", "scenario": "fails", "disabled_models": []}
     world = create_world(gateway_settings(), catalog=catalog)
     app = create_app(world=world)
-    owner, target, receiver = open_app(app), open_app(app, key=KEY), CallbackInbox()
+    owner, target, receiver = open_app(app), open_app(app, key=KEY), Receiver()
     try:
         owner.make_account(KEY, **before)
         (subject, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
@@ -181,7 +181,7 @@ def test_stamps_of_whole_seconds_are_in_order(catalog: Catalog) -> None:
 def test_a_state_that_is_not_documented_is_one_finding(catalog: Catalog) -> None:
     """What it means is not known, so no other promise is broken by it."""
     (server,) = (one for one in SERVERS if one.name == "FAILED told as CANCELLED")
-    target, receiver = start(server, catalog), CallbackInbox()
+    target, receiver = start(server, catalog), Receiver()
     try:
         (subject, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
         cases = {case.name: case for case in run_checks([subject])}
@@ -195,7 +195,7 @@ def test_a_state_that_is_not_documented_is_one_finding(catalog: Catalog) -> None
 def test_a_finding_about_callbacks_says_what_the_receiver_should_get(catalog: Catalog) -> None:
     """Its commands alone would show no callback."""
     (server,) = (one for one in SERVERS if one.name == "callback twice")
-    target, receiver = start(server, catalog), CallbackInbox()
+    target, receiver = start(server, catalog), Receiver()
     try:
         (subject, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
         (finding,) = run(subject, "callback-once-at-end").findings

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.server.broken import SERVERS, Server, start
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import CallbackInbox, Receiver
 from understudy_contracts.findings import Outcome
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.lifecycle import run_check, run_checks, subjects
@@ -30,7 +30,7 @@ _UNKNOWN_TO_SYNC = {"job never ends"}
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[CallbackInbox]:
-    receiver = CallbackInbox()
+    receiver = Receiver()
     yield receiver
     receiver.close()
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Case, Outcome
 from understudy_contracts.server import lifecycle
 from understudy_contracts.server.coverage import Coverage
@@ -58,7 +58,7 @@ def refuses(status: int) -> Callable[[Request], tuple[int, Any]]:
 
 def check_all(app: ASGIApp, catalog: Catalog, *names: str) -> dict[str, Case]:
     """Run every check, or those of some names, on one operation."""
-    target, receiver = open_app(app), CallbackInbox()
+    target, receiver = open_app(app), Receiver()
     target.patience = 0.2
     try:
         subject = next(
@@ -86,7 +86,7 @@ def test_a_job_that_never_moves_keeps_no_promise_about_its_life(catalog: Catalog
 
 def test_one_endless_job_makes_the_rest_of_the_run_hasty(catalog: Catalog) -> None:
     """What a stranger's jobs have shown once is not waited for again as long."""
-    target, receiver = open_app(answering(never_ends)), CallbackInbox()
+    target, receiver = open_app(answering(never_ends)), Receiver()
     target.patience = 2.5
     checks = [check for check in CHECKS if check.id == "job-completes"]
     try:
@@ -124,7 +124,7 @@ def test_a_job_is_asked_for_at_every_operation_that_tells_of_it(catalog: Catalog
 
     api = Api("pixazo", catalog, only=("submit-hunyuan-video-image-to-video",))
     coverage = Coverage([api], forced=False)
-    target, receiver = open_app(stranger), CallbackInbox()
+    target, receiver = open_app(stranger), Receiver()
     target.patience = 0.4
     target.watchers.append(coverage.watch)
     try:
@@ -154,7 +154,7 @@ def test_a_check_whose_call_waited_in_vain_waits_less_elsewhere(
         status, told = (404, {}) if request.url.path.startswith("/_mock") else never_ends(request)
         await JSONResponse(told, status)(scope, receive, send)
 
-    target, receiver = open_app(app), CallbackInbox()
+    target, receiver = open_app(app), Receiver()
     try:
         (one, other, *_) = subjects(target, [Api("pixazo", catalog)], receiver)
         checks = [check for check in CHECKS if check.id == "body-is-validated"]

@@ -10,7 +10,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from understudy_contracts.callback_inbox import Callback, CallbackInbox
+from understudy_contracts.callback_inbox import Callback, Receiver
 from understudy_contracts.findings import Case, Finding, Outcome, Severity, outcome_of
 from understudy_contracts.receiver.posts import (
     AS_SENT,
@@ -127,7 +127,7 @@ def _posts(
     """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
     dialect, random = DIALECTS[api.provider], Random(seed)
     every: list[Callback] = []
-    target, receiver = open_gateway(seed=seed, catalog=api.catalog), CallbackInbox()
+    target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
     try:
         for subject in subjects(target, [api], receiver):
             if not calls_back(api, subject.operation):

@@ -37,7 +37,6 @@ def judge(
     secret: Callable[[str], str] | None = None,
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
-    receiver: str = "",
     alone: bool = False,
 ) -> list[Finding]:
     """Return what breaks the rules: for each rule at most its worst breach, with the proof.
@@ -52,7 +51,6 @@ def judge(
         secret=secret,
         charged=charged,
         changes=changes,
-        receiver=receiver,
         alone=alone,
     )
     clean = Cleaner(talk)

@@ -71,7 +71,7 @@ class Exchange:
     operation: Operation | None
     part: Part
     ours: bool = False
-    """Whether the judge itself received this callback: then its answer is not the client's doing."""
+    """Whether a gateway's inbox received this callback: then its answer is not the client's doing."""
 
     @property
     def begins(self) -> int:

@@ -16,6 +16,7 @@ from understudy_contracts.claim import Claim
 from understudy_contracts.rules.exchange import Exchange, Part
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
+from understudy_mock.gateway.inbox import inbox_of
 from understudy_mock.gateway.journal import JournalEntry
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
@@ -180,27 +181,25 @@ def read_talk(
     secret: Callable[[str], str] | None = None,
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
-    receiver: str = "",
     alone: bool = False,
 ) -> Talk:
     """Read a journal. The catalog knows what each operation is for.
 
     `speed` divides documented durations. `secret` returns what signs an account's callbacks, `charged`
     whether a job's price is kept, None where that is unknown. `changes` are the moments at which the judge
-    changed the provider's behaviour: each the journal number of the first entry after it, in order. Callbacks
-    to addresses below `receiver` were received by the judge itself; "" for none. `alone` says that all calls
-    are one client's, as they are where there is a claim. Otherwise two clients may have made the same call.
+    changed the provider's behaviour: each the journal number of the first entry after it, in order. `alone`
+    says that all calls are one client's, as they are where there is a claim. Otherwise two clients may have
+    made the same call.
     """
-    exchanges = [_exchange(entry, catalog, receiver) for entry in entries]
+    exchanges = [_exchange(entry, catalog) for entry in entries]
     exchanges.sort(key=lambda call: (call.begins, call.entry.number))
     alone = alone or claim is not None
     return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone)
 
 
-def _exchange(entry: JournalEntry, catalog: Catalog, receiver: str) -> Exchange:
+def _exchange(entry: JournalEntry, catalog: Catalog) -> Exchange:
     if entry.kind == "delivery":
-        ours = bool(receiver) and entry.url.startswith(f"{receiver}/")
-        return Exchange(entry, None, "callback", ours)
+        return Exchange(entry, None, "callback", inbox_of(entry.url) != "")
     operation = catalog.operation(entry.provider, entry.operation)
     if operation is not None:
         return Exchange(entry, operation, _PARTS.get(operation.role, "other"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.server.coverage import Coverage
 from understudy_contracts.server.gateway import open_fast_gateway, open_gateway
 from understudy_contracts.server.lifecycle import plan, run_checks, subjects
@@ -68,7 +68,7 @@ def check_live(run: Run, url: str | None, key: str, max_spend: float) -> None:
     purse = Purse(Http(url), max_spend, run.progress)
     target = Target(purse, seed=run.seed, key=key, patience=max(60.0, 4 * longest), stranger=True)
     target.watchers.append(run.coverage.watch)
-    inbox = CallbackInbox()
+    inbox = Receiver()
     try:
         run.gather(run_live(subjects(target, run.apis, inbox), purse))
     finally:
@@ -82,7 +82,7 @@ def check_live(run: Run, url: str | None, key: str, max_spend: float) -> None:
 def _check_promises(run: Run, target: Target) -> None:
     assert run.coverage is not None  # see the callers
     target.watchers.append(run.coverage.watch)
-    inbox = CallbackInbox()
+    inbox = Receiver()
     under_test = list(subjects(target, run.apis, inbox))
     run.planned |= {(subject.name, check.id): check.promise for subject, check in plan(under_test)}
     run.planned |= {(api.provider, f"generated: {phase}"): "" for api in run.apis for phase in PHASES}

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from understudy_contracts.callback_inbox import CallbackInbox
+from understudy_contracts.callback_inbox import Receiver
 from understudy_contracts.findings import Outcome
 from understudy_contracts.report import lines
 from understudy_contracts.server.gateway import open_app, open_gateway
@@ -72,7 +72,7 @@ def suite(
         with ExitStack() as stack:
             target = _open(server, key, seed)
             stack.callback(target.close)
-            inbox = CallbackInbox()
+            inbox = Receiver()
             stack.callback(inbox.close)
             found = {subject.name: subject for subject in subjects(target, apis, inbox)}
             atexit.register(stack.pop_all().close)

@@ -69,4 +69,4 @@ def _awaited(gateway: Running) -> str:
         asyncio.get_running_loop()
     except RuntimeError:
         return ""
-    return f"{gateway.receiver.url}/"
+    return f"{gateway.inbox.url}/"

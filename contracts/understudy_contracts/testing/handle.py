@@ -47,8 +47,8 @@ class Understudy:
     def _settle_on(self, gateway: Running, *, alone: bool) -> None:
         self._gateway = gateway
         self._alone = alone
-        self._path = gateway.receiver.new_path()
-        self._stack.callback(gateway.receiver.forget, self._path)
+        self._path = gateway.inbox.new_path()
+        self._stack.callback(gateway.inbox.forget, self._path)
         self._account = KeyAccount(gateway, self._key, self._stack)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Understudy:
     @property
     def webhook_url(self) -> str:
         """An address that takes callbacks, for this test alone; `webhooks` has what came."""
-        return self._gateway.receiver.url + self._path
+        return self._gateway.inbox.url + self._path
 
     @property
     def webhook_secret(self) -> str:
@@ -161,7 +161,7 @@ class Understudy:
         __tracebackhide__ = True
         if type(status) is not int or not 200 <= status <= 599:
             raise ValueError(f"{status!r} is no final HTTP status: 200 to 599")
-        self._gateway.receiver.answer(self._path, status)
+        self._gateway.inbox.answer(self._path, status)
 
     def end(self, job_id: str, status: str, error: str | None = None) -> dict[str, Any]:
         """End a job now: COMPLETED, FAILED or ERROR. Raises ValueError when it has ended, or is unknown."""
@@ -226,7 +226,7 @@ class Understudy:
     def webhooks(self) -> list[Callback]:
         """What came to `webhook_url` until now, oldest first."""
         clock.settle(self._gateway)
-        return self._gateway.receiver.at(self._path)
+        return self._gateway.inbox.at(self._path)
 
     def wait_for_webhooks(self, number: int = 1, seconds: float = 5.0) -> list[Callback]:
         """Wait until so many callbacks have come, at most `seconds`, and return those that came.
@@ -242,7 +242,7 @@ class Understudy:
             )
         if not math.isfinite(seconds) or seconds < 0:
             raise ValueError(f"the longest wait is a number of seconds from 0 on, not {seconds!r}")
-        came = self._gateway.receiver.wait(self._path, number, seconds)
+        came = self._gateway.inbox.wait(self._path, number, seconds)
         if len(came) < number:
             head = f"{len(came)} of {number} callbacks came within {seconds:g} s"
             raise TimeoutError(f"{head}; {self._why_missing()}")

@@ -24,10 +24,14 @@ Mode = Literal["terminal", "sync"]
 
 
 class Receiver(msgspec.Struct, frozen=True, gc=False):
-    """Where a job's callbacks go, an exact URL, and whether there are progress callbacks too."""
+    """Where a job's callbacks go, an exact URL, and whether there are progress callbacks too.
+
+    `inbox` is the name of this gateway's own inbox that the URL leads to; "" where it leads elsewhere.
+    """
 
     url: str
     mode: Mode = "terminal"
+    inbox: str = ""
 
 
 class Callback(NamedTuple):

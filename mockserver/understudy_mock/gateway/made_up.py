@@ -22,14 +22,14 @@ def make_up(
     world: World,
     operation: Operation,
     account: Account,
-    url: str,
+    receiver: Receiver,
     origin: str,
     end: State,
     error: str | None,
 ) -> Job:
     """Return a job of the account, made with the documented example of a submit, that ends as it begins.
 
-    Its terminal callback goes to `url`. `origin` begins the addresses of its files. It costs nothing.
+    Its terminal callback goes to `receiver`. `origin` begins the addresses of its files. It costs nothing.
     """
     model = operation.model
     assert model is not None  # the catalog compiles no submit without one
@@ -39,7 +39,7 @@ def make_up(
     asked = read_submit(operation, model, call)
     if asked.refusal is not None:
         raise asked.refusal
-    job = plan_job(world, Submission(operation, model, call, account, asked, None, Receiver(url)))
+    job = plan_job(world, Submission(operation, model, call, account, asked, None, receiver))
     return msgspec.structs.replace(
         job, timeline=job.timeline.ended(0, end, error), held=False, waits=False, by_polls=False
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any, Protocol
@@ -57,6 +57,9 @@ class Store(Protocol):
     def of_account(self, account: str) -> Iterator[Job]:
         """Iterate over the jobs of an account as they are now, newest first."""
 
+    def by_account(self) -> dict[str, int]:
+        """Return how many jobs each account has, without those that have none."""
+
     def __iter__(self) -> Iterator[Job]:
         """Iterate over the jobs as they are now, newest first."""
 
@@ -102,8 +105,14 @@ class _Inputs:
 class _Leaving:
     """The order in which jobs are forgotten: the oldest finished first, then the oldest unfinished."""
 
-    def __init__(self, jobs: OrderedDict[str, Job]) -> None:
+    def __init__(self, jobs: dict[str, Job]) -> None:
         self._jobs = jobs
+        self._arrived: deque[str] = deque()
+        """All jobs, oldest first, and some that are forgotten already.
+
+        The jobs themselves have this order, too; but to find the first key of a dict whose first keys were
+        deleted, Python walks over all the gaps.
+        """
         self._ending: list[tuple[int, str]] = []
         self._finished: deque[str] = deque()
 
@@ -111,6 +120,13 @@ class _Leaving:
     def planned(self) -> list[tuple[int, str]]:
         """The instants at which jobs end, and those jobs: to be let go of with them."""
         return self._ending
+
+    def arrive(self, job: Job) -> None:
+        """Note a new job, and when it ends."""
+        self._arrived.append(job.id)
+        if len(self._arrived) > 2 * len(self._jobs) + _SLACK:
+            self._arrived = deque(job_id for job_id in self._arrived if job_id in self._jobs)
+        self.plan(job)
 
     def plan(self, job: Job) -> None:
         """Note when a job ends, where time ends it."""
@@ -134,9 +150,7 @@ class _Leaving:
             for _ in range(_LOOKED_AT):
                 if self._ending and self._ending[0][0] <= now:
                     self._finished.append(heappop(self._ending)[1])
-            if not self._finished:
-                return next(iter(self._jobs))
-            job_id = self._finished.popleft()
+            job_id = (self._finished or self._arrived).popleft()
             if job_id in self._jobs:
                 return job_id
 
@@ -153,9 +167,8 @@ class MemoryStore(Store):
         self._empty()
 
     def _empty(self) -> None:
-        # Not dicts: finding the first key of one whose first keys were deleted walks over all the gaps.
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
-        self._large: OrderedDict[str, Job] = OrderedDict()
+        self._jobs: dict[str, Job] = {}
+        self._large: dict[str, Job] = {}
         self._of_account: dict[str, dict[str, Job]] = {}
         self._inputs = _Inputs()
         self._leaving = _Leaving(self._jobs)
@@ -165,11 +178,11 @@ class MemoryStore(Store):
 
     async def put(self, job: Job, now: int) -> list[Job]:
         self._jobs[job.id] = job
-        self._leaving.plan(job)
+        self._leaving.arrive(job)
         self._of_account.setdefault(job.account, {})[job.id] = job
         if job.weight >= LARGE:
             self._large[job.id] = job
-            self._leaving_large.plan(job)
+            self._leaving_large.arrive(job)
             self._inputs.add(job)
         if len(self._jobs) > self._keep or self._inputs.held > self._keep_inputs:
             return self._trim(now)
@@ -237,6 +250,9 @@ class MemoryStore(Store):
 
     def of_account(self, account: str) -> Iterator[Job]:
         return reversed(list(self._of_account.get(account, {}).values()))
+
+    def by_account(self) -> dict[str, int]:
+        return {account: len(jobs) for account, jobs in self._of_account.items()}
 
     def __iter__(self) -> Iterator[Job]:
         return reversed(list(self._jobs.values()))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from understudy_mock.domain.call import Call
 from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
-from understudy_mock.domain.webhook import Receiver
+from understudy_mock.domain.webhook import Mode, Receiver
+from understudy_mock.gateway.inbox import inbox_at, is_near, own_inbox
 from understudy_mock.gateway.world import World
 
 _MODE = b"x-webhook-mode"
@@ -25,9 +25,14 @@ def read_receiver(
     name, url = asked_address(operation, call.headers.get(b"x-webhook-url", b""), call.query)
     if not url:
         return None
-    if problem := problem_of(world, url, allow_http=allow_http):
+    if problem := problem_of(world, url, call.origin, allow_http=allow_http):
         raise Refusal(CallError.WEBHOOK_URL, Detail(text=f"{name} {problem}"))
-    return Receiver(url, _mode(call) if operation.webhook_header else "terminal")
+    return receiver_at(url, call.origin, _mode(call) if operation.webhook_header else "terminal")
+
+
+def receiver_at(url: str, origin: str, mode: Mode = "terminal") -> Receiver:
+    """Return the receiver at an address in which `problem_of` has found nothing wrong."""
+    return Receiver(url, mode, own_inbox(url, origin))
 
 
 def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[str, str]:
@@ -41,8 +46,11 @@ def asked_address(operation: Operation, header: bytes, query: bytes) -> tuple[st
     return name, next((value for key, value in given if key == name), "").strip()
 
 
-def problem_of(world: World, url: str, *, allow_http: bool) -> str:
-    """Return what is wrong with an address, "" when nothing is."""
+def problem_of(world: World, url: str, origin: str, *, allow_http: bool) -> str:
+    """Return what is wrong with an address, "" when nothing is.
+
+    `origin` is how whoever gives it called this gateway, whose own inboxes are always allowed.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
@@ -52,6 +60,9 @@ def problem_of(world: World, url: str, *, allow_http: bool) -> str:
         return "must be an absolute https:// URL"
     if not url.isascii():
         return "must be ASCII: escape other characters (RFC 3986)"
+    if own_inbox(url, origin):
+        return ""
+    allow_http |= is_near(host) and inbox_at(parts.path) != ""
     if parts.scheme == "http" and not (allow_http or world.settings.allow_http_webhooks):
         return "must use https://"
     try:
@@ -64,7 +75,7 @@ def problem_of(world: World, url: str, *, allow_http: bool) -> str:
     return "must not leave this machine; start the gateway with --allow-webhook-host to allow it"
 
 
-def _mode(call: Call) -> Literal["terminal", "sync"]:
+def _mode(call: Call) -> Mode:
     mode = call.headers.get(_MODE, b"").decode("latin-1").strip().lower()
     if mode not in ("", "terminal", "sync"):
         call.warnings.append(f"X-Webhook-Mode {mode[:40]!r} is not documented; read as terminal")

@@ -20,6 +20,7 @@ from understudy_mock.domain.scenario import Scenario
 from understudy_mock.domain.timeline import State, Step
 from understudy_mock.gateway.accounts import UNKEPT_BALANCE, Accounts
 from understudy_mock.gateway.changes import Changes, MemoryChanges
+from understudy_mock.gateway.inbox import Inboxes
 from understudy_mock.gateway.journal import Journal
 from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
@@ -106,6 +107,7 @@ class World:
         self.store: Store = MemoryStore(self.settings.keep_jobs)
         self.announcer: Announcer = Silence()
         self.uploads = UploadStore()
+        self.inboxes = Inboxes(self.changes)
         self.direct_models = frozenset(
             operation.model for operation in self.catalog.operations if operation.role == "result"
         )
@@ -236,6 +238,7 @@ class World:
         forgotten = await self.store.clear(account)
         entries, accounts = self.journal.clear(account), self.accounts.clear(account)
         self.uploads.clear(account)
+        self.inboxes.clear(account)
         await self.announcer.clear(account)
         self.changes.note("reset", account or "")
         await let_go(entries, accounts)

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import httpcore
 
 from understudy_mock.domain.call import Headers
+from understudy_mock.gateway.inbox import inbox_at
 
 _READ = 64 * 1024
 """Bytes read of a receiver's answer; nothing in it matters but its status."""
@@ -27,9 +28,6 @@ _KEPT = 64
 
 _ADMIN = re.compile(rb"/_mock(?:/.*)?", re.DOTALL)
 """Where the admin API is, here and at any other gateway of this machine (see `_leads_to_admin`)."""
-
-_INBOX = re.compile(rb"/_mock/inbox/[^/]+")
-"""The one place there that callbacks may reach."""
 
 
 class Forbidden(Exception):
@@ -55,10 +53,7 @@ class Poster:
 
         Raises Forbidden, or an exception of httpcore, ssl or the socket when it does not work out.
         """
-        host = urlsplit(url).netloc.rpartition("@")[2].encode()
-        size = str(len(body)).encode()
-        headers = [(b"host", host), *headers, (b"content-length", size)]
-        request = httpcore.Request("POST", url, headers=headers, content=body)
+        request = httpcore.Request("POST", url, headers=framed(url, headers, body), content=body)
         if _leads_to_admin(request.url.target):
             raise Forbidden("callbacks do not go to an admin API (/_mock/)")
         connection = await self._connection(request.url.origin)
@@ -98,6 +93,12 @@ class Poster:
         )
 
 
+def framed(url: str, headers: Headers, body: bytes) -> Headers:
+    """Return the headers of a callback with those that lead it on its way."""
+    host = urlsplit(url).netloc.rpartition("@")[2].encode()
+    return [(b"host", host), *headers, (b"content-length", str(len(body)).encode())]
+
+
 def _trust(ca: Path | None) -> ssl.SSLContext:
     """Read the certificates that are trusted, which takes a while."""
     if ca is None:
@@ -114,7 +115,7 @@ def _leads_to_admin(target: bytes) -> bool:
     addresses and ports than can be compared.
     """
     path = unquote_to_bytes(target.partition(b"?")[0])
-    return _ADMIN.fullmatch(path) is not None and _INBOX.fullmatch(path) is None
+    return _ADMIN.fullmatch(path) is not None and not inbox_at(path.decode("latin-1"))
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):

@@ -22,6 +22,7 @@ from understudy_mock.domain.clock import first_of
 from understudy_mock.domain.draw import Draw, webhook_secret
 from understudy_mock.domain.job import LARGE, Job
 from understudy_mock.domain.webhook import Callback
+from understudy_mock.gateway.inbox import Received
 from understudy_mock.gateway.journal import JournalEntry, cut, size_of
 from understudy_mock.gateway.turns import apart, in_turns, let_go
 from understudy_mock.gateway.world import World
@@ -36,7 +37,7 @@ from understudy_mock.webhooks.log import (
     DeliveryLog,
     DeliveryState,
 )
-from understudy_mock.webhooks.post import Forbidden, Poster
+from understudy_mock.webhooks.post import Forbidden, Poster, framed
 from understudy_mock.webhooks.script import AsDocumented, Script, webhook_of
 
 _log = logging.getLogger("understudy")
@@ -401,7 +402,7 @@ class Sender:
         answer: tuple[int, Headers, bytes] = (0, [], b"")
         error, refused = "", False
         try:
-            answer = await self._world.clock.within(TIMEOUT, self._poster.post(delivery.url, headers, body))
+            answer = await self._world.clock.within(TIMEOUT, self._hand_over(delivery, headers, body))
             status = answer[0]
         except Forbidden as problem:
             error, refused = str(problem), True
@@ -414,6 +415,31 @@ class Sender:
         self._write(delivery, attempt, headers, body, answer)
         self._note(delivery, attempt)
         return None if refused else attempt
+
+    async def _hand_over(
+        self, delivery: Delivery, headers: Headers, body: bytes
+    ) -> tuple[int, Headers, bytes]:
+        """Give a callback to its receiver, which may be an inbox here. Raises what can go wrong with one.
+
+        The gateway need not call itself: it may have another name or port outside, or ask others for a token.
+        """
+        job, world = delivery.job, self._world
+        if job.receiver is None or not job.receiver.inbox:
+            return await self._poster.post(delivery.url, headers, body)
+        account = world.accounts.named(job.account)
+        received = Received(
+            at=world.clock.now(),
+            headers=framed(delivery.url, headers, body),
+            body=body,
+            job=job.id,
+            delivery=delivery.id,
+            account=job.account,
+            key=account.key if account is not None else "",
+        )
+        status = await world.inboxes.take(job.receiver.inbox, received).reply(world.clock)
+        if status is None:
+            raise ConnectionResetError("the inbox closed the connection")
+        return status, [], b""
 
     async def _request(self, delivery: Delivery) -> tuple[Headers, bytes]:
         """Return the signed request of a callback. Its stamp is by the wall clock, as receivers have it."""

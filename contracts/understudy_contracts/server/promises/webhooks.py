@@ -83,8 +83,7 @@ def _follow_one(subject: Subject, mode: str, end: str, course: float = _COURSE) 
     exchange = subject.submit(key, webhook=subject.inbox.url + path, mode=mode)
     if exchange.status == 400:
         raise NotReached(
-            "it accepts no http:// receiver; an Understudy does with --allow-http-webhooks: "
-            + exchange.content[:200].decode("utf-8", "replace")
+            "it accepts no http:// receiver: " + exchange.content[:200].decode("utf-8", "replace")
         )
     if exchange.status not in ACCEPTED:
         raise subject.refused(exchange)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -24,6 +25,7 @@ from understudy_mock.web.admin.changes import Feed
 from understudy_mock.web.admin.clock import Clock
 from understudy_mock.web.admin.contents import Contents, Page, to_the_index
 from understudy_mock.web.admin.guard import Guard
+from understudy_mock.web.admin.inbox import Inboxing, Receiving, nobody_listens
 from understudy_mock.web.admin.jobs import ENDS, Jobs
 from understudy_mock.web.admin.journal import HarWriter, Journal
 from understudy_mock.web.admin.rules import Rules
@@ -38,6 +40,7 @@ from understudy_mock.web.admin.table import (
     record,
     routes_of,
 )
+from understudy_mock.web.admin.trace import Trace
 from understudy_mock.web.admin.webhooks import Webhooks
 from understudy_mock.webhooks import DeliveryState, Sender
 
@@ -90,6 +93,7 @@ _JOB = record(
     price_usd={"type": "number"},
     created_at=TEXT,
     events=list_of(record(at=TEXT, event=TEXT)),
+    files=_LIST_OF_TEXTS,
 )
 _DELIVERY = record(
     id=TEXT,
@@ -108,6 +112,9 @@ _DELIVERY = record(
         )
     ),
 )
+_MANNER = {"anyOf": [{"type": "integer", "minimum": 200, "maximum": 599}, {"enum": ["slow", "closes"]}]}
+_INBOX = record(name=TEXT, received=COUNT, kept=COUNT, answer=_MANNER)
+_RECEIVED = record(at=COUNT, headers=list_of(_LIST_OF_TEXTS), body=TEXT, size=COUNT, job=TEXT, delivery=TEXT)
 _ENTRY = record(id=COUNT, startedDateTime=TEXT, time={"type": "number"})
 _SEVERITY = {"enum": ["MUST", "SHOULD", "INFO"]}
 _FINDINGS = record(
@@ -166,7 +173,11 @@ def make_admin(
     calls = contents.calls = tuple(_table(world, sender, write_har, judge, contents, page))
     app = Starlette(
         routes=[Route(ROOT.rstrip("/"), to_the_index), *routes_of(calls)],
-        exception_handlers={AdminError: render_error, HTTPException: render_http_error},
+        exception_handlers={
+            AdminError: render_error,
+            HTTPException: render_http_error,
+            ClientDisconnect: nobody_listens,
+        },
     )
     app.router.redirect_slashes = False
     return Guard(app, world.settings.admin_token, opened(calls))
@@ -285,6 +296,7 @@ def _table(
         answers=_DELIVERY,
         refuses=(404,),
     )
+    yield from _inbox_calls(world)
     journal = Journal(world, write_har)
     wanted = {
         "account": TEXT,
@@ -307,6 +319,13 @@ def _table(
         "GET", "journal.har", "The same as a HAR document", journal.har, query=wanted, refuses=(400,)
     )
     yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
+    yield AdminCall(
+        "GET",
+        "trace.json",
+        "What has happened, as Chrome trace events for https://ui.perfetto.dev: a track for each job",
+        Trace(world).whole,
+        answers=record(traceEvents=list_of(record(ph=TEXT, name=TEXT))),
+    )
     accounts = Accounts(world)
     yield AdminCall(
         "GET",
@@ -357,4 +376,47 @@ def _table(
         body=record(seconds={"type": "number", "minimum": 0}, to={"enum": ["next"]}),
         answers=_CLOCK,
         refuses=(400, 409, 413),
+    )
+
+
+def _inbox_calls(world: World) -> Iterator[AdminCall]:
+    """List the calls about inboxes."""
+    inboxes = Inboxing(world)
+    place = "inbox/{name}"
+    yield AdminCall(
+        "GET", "inbox", "The inboxes there are", inboxes.listing, answers=record(inboxes=list_of(_INBOX))
+    )
+    yield AdminCall(
+        "POST",
+        place,
+        "Receive a callback; an inbox exists from its first one on",
+        Receiving(world.inboxes, world.clock).receive,
+        body={},
+        answers={},
+        refuses=(404, 413, 503),
+    )
+    yield AdminCall(
+        "GET",
+        place,
+        "What came to an inbox, newest last, and how it answers",
+        inboxes.one,
+        answers=record(**_INBOX["properties"], callbacks=list_of(_RECEIVED)),
+        refuses=(404,),
+    )
+    yield AdminCall(
+        "PUT",
+        place,
+        "Set how an inbox answers: with a status, slow (too late), or closes (the connection)",
+        inboxes.change,
+        body={**record(answer=_MANNER), "required": ["answer"]},
+        answers=_INBOX,
+        refuses=(400, 404, 413),
+    )
+    yield AdminCall(
+        "DELETE",
+        place,
+        "Forget an inbox: what has come to it, and how it answers",
+        inboxes.forget,
+        answers=_INBOX,
+        refuses=(404,),
     )

@@ -52,16 +52,14 @@ class Accounts:
     async def listing(self, request: Request) -> Response:
         """List the accounts in use, the one used last first."""
         calls: Counter[str] = Counter()
-        jobs: Counter[str] = Counter()
         async for entry in in_turns(self._world.journal.since(0)):
             if entry.kind == "call":
                 calls[entry.account] += 1
-        async for job in in_turns(self._world.store):
-            jobs[job.account] += 1
+        jobs = self._world.store.by_account()
 
         async def parts() -> AsyncIterator[bytes]:
             async for account in in_turns(self._world.accounts):
-                counted = {"calls": calls[account.name], "jobs": jobs[account.name]}
+                counted = {"calls": calls[account.name], "jobs": jobs.get(account.name, 0)}
                 yield encode({**describe_account(self._world, account), **counted})
 
         return stream({"accounts": []}, parts())

@@ -18,6 +18,7 @@ from understudy_mock.domain.clock import first_of
 from understudy_mock.domain.money import usd
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.changes import Change, Changed, Kind
+from understudy_mock.gateway.inbox import Inbox
 from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
 from understudy_mock.har.write import known_keys
@@ -25,6 +26,7 @@ from understudy_mock.redaction import Redactor
 from understudy_mock.web.admin.accounts import describe_account
 from understudy_mock.web.admin.answers import encode, stream
 from understudy_mock.web.admin.asking import AdminError, number_of, page_size
+from understudy_mock.web.admin.inbox import describe
 from understudy_mock.web.protocol import connection_of
 from understudy_mock.webhooks import Sender
 
@@ -62,6 +64,7 @@ class Feed:
             "server": self._server,
             "clock": _nothing_more,
             "reset": _reset,
+            "inbox": self._inbox,
         }
 
     async def listing(self, request: Request) -> Response:
@@ -203,6 +206,9 @@ class Feed:
     async def _server(self, name: str | int, cleaners: _Cleaners) -> Row | None:
         scenario = self._world.scenario
         return {"scenario": scenario.name if scenario is not None else None}
+
+    async def _inbox(self, name: str | int, cleaners: _Cleaners) -> Row | None:
+        return describe(self._world.inboxes.find(str(name)) or Inbox(str(name)))
 
 
 async def _nothing_more(name: str | int, cleaners: _Cleaners) -> Row | None:

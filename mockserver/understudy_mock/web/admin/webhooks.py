@@ -15,7 +15,7 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.made_up import make_up
 from understudy_mock.gateway.turns import in_turns
-from understudy_mock.gateway.webhook_urls import problem_of
+from understudy_mock.gateway.webhook_urls import problem_of, receiver_at
 from understudy_mock.gateway.world import World
 from understudy_mock.redaction import Redactor
 from understudy_mock.web.admin.answers import encode, json_of, stream
@@ -107,17 +107,17 @@ class Webhooks:
         refuse_in_a_replay(world, "")
         operation = self._operation(text_in(body, "provider"), text_in(body, "model"))
         url = text_in(body, "url") or ""
-        if problem := problem_of(world, url, allow_http=True):
+        origin = (world.settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
+        if problem := problem_of(world, url, origin, allow_http=True):
             raise AdminError(400, problem, "/url")
         end = State(one_of({"end": "COMPLETED", **body}, "end", ENDS))
         error = text_in(body, "error")
         # The client of the account that called last knows the secret that signs the callback.
         key = text_in(body, "account") or next(world.accounts.latest_keys(), _NOBODY)
         account = account_of(world, key, world.accounts.of)
-        origin = (world.settings.public_url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")
         reason = None if end is State.COMPLETED else error or "made up by hand"
         try:
-            job = make_up(world, operation, account, url, origin, end, reason)
+            job = make_up(world, operation, account, receiver_at(url, origin), origin, end, reason)
         except Refusal:
             raise AdminError(409, "the documented example of this model is not valid", "/model") from None
         await world.put(job)
