@@ -13,8 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import QUEUED_S, SPEED, WHOLE_S, end, id_of, open_gateway, poll, submit
-from tests.support import Gateway, MakeGateway
+from tests.driving import (
+    QUEUED_S,
+    SPEED,
+    WHOLE_S,
+    Gateway,
+    MakeGateway,
+    end,
+    id_of,
+    open_gateway,
+    poll,
+    submit,
+)
 from tests.web.admin.looking import get
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog

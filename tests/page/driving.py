@@ -10,8 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.gateway.asking import BODIES, SUBMITS
-from tests.support import key_headers
+from tests.driving import SUBMITS, key_headers
 from understudy_contracts.live import LiveJudge
 from understudy_contracts.served import Served
 from understudy_contracts.testing.running import Running
@@ -54,8 +53,8 @@ def submit(
 ) -> httpx.Response:
     """Submit the provider's smallest job, with `changes` to its body."""
     return httpx.post(
-        gateway.url + SUBMITS[provider],
-        json={**BODIES[provider], **changes},
+        gateway.url + SUBMITS[provider].path,
+        json={**SUBMITS[provider].body, **changes},
         headers={**key_headers(provider, key), **(headers or {})},
     )
 

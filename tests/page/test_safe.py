@@ -9,9 +9,8 @@ import httpx
 import msgspec
 import pytest
 
-from tests.gateway.asking import BODIES, SUBMITS, id_of
+from tests.driving import SUBMITS, id_of, key_headers
 from tests.page.driving import MakeRunning, Window, free_port, poll, running_at, submit
-from tests.support import key_headers
 from understudy_contracts.testing.running import Running
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Call
@@ -29,9 +28,9 @@ MOST_NODES = 2000
 
 async def make_jobs(gateway: Running, count: int) -> None:
     """Make jobs inside the gateway, without calls."""
-    path = SUBMITS["pixazo"]
+    path = SUBMITS["pixazo"].path
     operation = next(one for one in gateway.world.catalog.operations if one.path == path)
-    body = msgspec.json.encode(BODIES["pixazo"])
+    body = msgspec.json.encode(SUBMITS["pixazo"].body)
     headers = {name.lower().encode(): value.encode() for name, value in key_headers("pixazo").items()}
     for _ in range(count):
         here = "http://127.0.0.1"

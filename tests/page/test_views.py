@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.asking import id_of
+from tests.driving import id_of
 from tests.page.driving import Window, poll, submit
 from understudy_contracts.testing.running import Running
 

@@ -283,8 +283,8 @@ async def test_prefer_code_forces_every_documented_status_of_every_status_call(
 ) -> None:
     """The same for polls and results; the next call, without it, tells the job as ever."""
     for operation in documented(catalog, "status", "result"):
-        usual = SUBMITS[operation.provider]
-        path, body = usual.path, dict(usual.body)
+        smallest = SUBMITS[operation.provider]
+        path, body = smallest.path, smallest.body
         if operation.role == "result":
             assert operation.model is not None
             [maker] = [each for each in documented(catalog, "submit") if each.model is operation.model]

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
+from tests.driving import key_headers
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
-from tests.support import key_headers
 from understudy_contracts import watch as module
 from understudy_contracts.testing.running import Running, running
 from understudy_contracts.watch import Watcher

@@ -83,6 +83,21 @@ class Listening:
         finally:
             writer.transport.abort()
 
+    async def endless(self, head: bytes, piece: bytes, most: int = 20_000_000) -> bytes:
+        """Send a head and then pieces until the server cuts it; return what it answered."""
+        async with self.wire() as wire:
+            sent = 0
+            try:
+                await wire.send(head)
+                while sent < most:
+                    await wire.send(piece)
+                    sent += len(piece)
+            except ConnectionError:
+                pass
+            # What the machine's own socket buffers take in is sent, but not read.
+            assert sent < most
+            return await wire.rest()
+
     async def says(self, data: bytes) -> Answer:
         """Send bytes on a connection of their own and read one answer."""
         async with self.wire() as wire:

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.asking import T2V, id_of, open_gateway, poll, submit
-from tests.support import Gateway, MakeGateway, key_headers
+from tests.driving import T2V, Gateway, MakeGateway, id_of, key_headers, open_gateway, poll, submit
 from tests.webhooks.receiving import staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import Gateway, MakeGateway
+from tests.driving import Gateway, MakeGateway
 from understudy_mock.web import page
 
 ASSETS = Path(page.__file__).parent / "assets"

@@ -9,8 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Gateway
-from tests.web.wire import ask
+from tests.driving import Gateway, call_raw
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.inbox import KEPT_OF_AN_INBOX
@@ -175,9 +174,9 @@ async def test_nobody_on_the_network_posts_to_an_inbox(catalog: Catalog) -> None
         app = stage.gateway.app
         origin = [(b"origin", b"https://evil.example")]
         token = [(b"authorization", b"Bearer s3cret-token")]
-        asked = await ask(app, "POST", "/_mock/inbox/mine", client=("192.0.2.7", 5), host=b"localhost")
+        asked = await call_raw(app, "POST", "/_mock/inbox/mine", client=("192.0.2.7", 5), host=b"localhost")
         assert asked.status == 403
-        assert (await ask(app, "POST", "/_mock/inbox/mine", origin, host=b"localhost")).status == 403
+        assert (await call_raw(app, "POST", "/_mock/inbox/mine", origin, host=b"localhost")).status == 403
         assert list(stage.gateway.world.inboxes) == []
     async with staged(catalog, admin_token="s3cret-token") as stage:
         app = stage.gateway.app

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.driving import key_headers
 from tests.e2e.processes import serving
-from tests.support import key_headers
 from tests.webhooks.receiving import BODIES, PIXAZO
 
 pytestmark = pytest.mark.e2e
