@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
+from typing import IO
 
 import pytest
 
@@ -59,33 +60,46 @@ def run(
 
 
 @contextmanager
+def process(
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    stderr: int | IO[bytes] = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a command; it is killed when it hangs, and when the block ends."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=clean_environment() if environment is None else environment,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    ) as started:
+        guard = Timer(PATIENCE, started.kill)
+        guard.start()
+        try:
+            yield started
+        finally:
+            started.kill()
+            guard.cancel()
+            guard.join()
+
+
+@contextmanager
 def serving(
     cwd: Path,
     *options: str,
     command: Sequence[str] = (UNDERSTUDY,),
     environment: Mapping[str, str] | None = None,
     does: str = "serve",
+    stderr: int | IO[bytes] = subprocess.PIPE,
 ) -> Iterator[Serving]:
     """Start a gateway on a free port; it is ready when this yields, and gone afterwards."""
-    with subprocess.Popen(
-        [*command, does, "--port", "0", *options],
-        cwd=cwd,
-        env=clean_environment() if environment is None else environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            line = process.stdout.readline().rstrip("\n")
-            if not line.startswith("http://"):
-                process.kill()
-                pytest.fail(f"no address on stdout but {line!r}; on stderr: {process.stderr.read()}")
-            yield Serving(process, line)
-        finally:
-            process.kill()
-            guard.cancel()
-            guard.join()
+    with process([*command, does, "--port", "0", *options], cwd, environment, stderr) as started:
+        assert started.stdout is not None
+        line = started.stdout.readline().rstrip("\n")
+        if not line.startswith("http://"):
+            started.kill()
+            errors = started.stderr.read() if started.stderr else "(not read)"
+            pytest.fail(f"no address on stdout but {line!r}; on stderr: {errors}")
+        yield Serving(started, line)

@@ -13,11 +13,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
 
 import pytest
 
-from tests.e2e.processes import PATIENCE, clean_environment
+from tests.e2e.processes import PATIENCE, process
 from understudy_mock.web.server import ONE_KEYSTROKE
 
 pytestmark = pytest.mark.e2e
@@ -62,32 +61,22 @@ _COMMANDS = {
 }
 
 
+def _wait_until_stuck(started: subprocess.Popen[str]) -> None:
+    assert started.stderr is not None
+    while started.stderr.readline() != "stuck\n":
+        assert started.poll() is None
+
+
 @contextmanager
 def _stuck(cwd: Path, command: list[str], path: str) -> Iterator[subprocess.Popen[str]]:
     """A process of which the event loop stands still."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _STUCK, *command],
-        cwd=cwd,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            host, _, port = process.stdout.readline().strip().removeprefix("http://").partition(":")
-            with socket.create_connection((host, int(port))) as caller:
-                caller.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-                while process.stderr.readline() != "stuck\n":
-                    assert process.poll() is None
-                yield process
-        finally:
-            process.kill()
-            guard.cancel()
-            guard.join()
+    with process([sys.executable, "-c", _STUCK, *command], cwd) as started:
+        assert started.stdout is not None
+        host, _, port = started.stdout.readline().strip().removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as caller:
+            caller.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            _wait_until_stuck(started)
+            yield started
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -95,43 +84,36 @@ def _stuck(cwd: Path, command: list[str], path: str) -> Iterator[subprocess.Pope
 def test_a_second_signal_ends_a_process_that_is_stuck(
     tmp_path: Path, path: str, number: signal.Signals
 ) -> None:
-    with _stuck(tmp_path, _COMMANDS["serve"], path) as process:
-        process.send_signal(number)
+    with _stuck(tmp_path, _COMMANDS["serve"], path) as stuck:
+        stuck.send_signal(number)
         time.sleep(ONE_KEYSTROKE + 0.2)
-        assert process.poll() is None
-        process.send_signal(number)
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == -number
-    assert told.splitlines()[-1] == "understudy: ended at once by a second signal"
+        assert stuck.poll() is None
+        stuck.send_signal(number)
+        _, errors = stuck.communicate(timeout=PATIENCE)
+    assert stuck.returncode == -number
+    assert errors.splitlines()[-1] == "understudy: ended at once by a second signal"
 
 
 @pytest.mark.parametrize("command", ["replay", "record"])
 def test_so_it_does_in_every_command_that_serves(tmp_path: Path, command: str) -> None:
-    with _stuck(tmp_path, _COMMANDS[command], "/matching") as process:
-        process.send_signal(signal.SIGTERM)
+    with _stuck(tmp_path, _COMMANDS[command], "/matching") as stuck:
+        stuck.send_signal(signal.SIGTERM)
         time.sleep(ONE_KEYSTROKE + 0.2)
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=PATIENCE)
-    assert process.returncode == -signal.SIGINT
+        stuck.send_signal(signal.SIGINT)
+        stuck.communicate(timeout=PATIENCE)
+    assert stuck.returncode == -signal.SIGINT
 
 
 def test_two_signals_of_one_keystroke_are_one(tmp_path: Path) -> None:
     """A terminal sends to the whole group, and a process manager once more: the end is still a good one."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _STUCK, *_COMMANDS["serve"]],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
-    assert "Traceback" not in told
+    with process([sys.executable, "-c", _STUCK, *_COMMANDS["serve"]], tmp_path) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        started.send_signal(signal.SIGINT)
+        started.send_signal(signal.SIGTERM)
+        _, errors = started.communicate(timeout=PATIENCE)
+    assert started.returncode == 0
+    assert "Traceback" not in errors
 
 
 def test_a_command_that_has_ended_does_not_keep_a_stuck_run(tmp_path: Path) -> None:
@@ -150,25 +132,14 @@ understudy_mock.intercept.summarise = summarise
 from understudy_mock.cli import main
 main()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", stuck, "run", "--", "true"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        assert process.stderr is not None
-        while process.stderr.readline() != "stuck\n":
-            assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
+    with process([sys.executable, "-c", stuck, "run", "--", "true"], tmp_path) as started:
+        _wait_until_stuck(started)
+        started.send_signal(signal.SIGTERM)
         time.sleep(ONE_KEYSTROKE + 0.2)
-        assert process.poll() is None
-        process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=PATIENCE)
-        guard.cancel()
-    assert (process.returncode, told) == (
+        assert started.poll() is None
+        started.send_signal(signal.SIGTERM)
+        _, errors = started.communicate(timeout=PATIENCE)
+    assert (started.returncode, errors) == (
         128 + signal.SIGTERM,
         "understudy: ended at once by a second signal\n",
     )

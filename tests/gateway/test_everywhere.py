@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.driving import SUBMITS, Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 
@@ -45,18 +45,12 @@ async def _play(gateway: Gateway, *entries: dict[str, Any]) -> None:
     assert answer.status_code == 200
 
 
-async def _submit(gateway: Gateway, provider: str) -> httpx.Response:
-    return await gateway.call(
-        "POST", SUBMITS[provider].path, headers=key_headers(provider), json=SUBMITS[provider].body
-    )
-
-
 @pytest.mark.parametrize("condition", _EVERYWHERE)
 async def test_it_holds_at_every_operation(catalog: Catalog, gateway: Gateway, condition: str) -> None:
     """Worded as it is at a submit of the same provider."""
     await _play(gateway, {"condition": condition, "times": "always"})
     for operation in _others(catalog):
-        answer, submitted = await _call(gateway, operation), await _submit(gateway, operation.provider)
+        answer, submitted = await _call(gateway, operation), await submit(gateway, operation.provider)
         assert answer.status_code == submitted.status_code, operation.id
         assert set(answer.json()) == set(submitted.json())
 
@@ -94,7 +88,7 @@ async def test_lookups_count_for_themselves(gateway: Gateway) -> None:
         return (await gateway.call("GET", "/api/v3/balance", headers=key_headers("wavespeed"))).status_code
 
     assert [await balance() for _ in range(5)] == [200, 429, 429, 200, 200]
-    submitted = [(await _submit(gateway, "wavespeed")).status_code for _ in range(5)]
+    submitted = [(await submit(gateway, "wavespeed")).status_code for _ in range(5)]
     assert submitted == [200, 429, 429, 200, 200]
 
 
@@ -112,7 +106,7 @@ async def test_whatever_chooses_for_submits_chooses_for_the_others(
 
 async def test_a_poll_of_a_job_follows_the_jobs_own_scenario(gateway: Gateway) -> None:
     """What was chosen for the key after the submit does not reach it."""
-    job = (await _submit(gateway, "pixazo")).json()["request_id"]
+    job = (await submit(gateway, "pixazo")).json()["request_id"]
     await _play(gateway, {"condition": "invalid_key", "times": "always"})
     polled = await gateway.call("GET", f"/v2/requests/status/{job}", headers=key_headers("pixazo"))
     assert polled.status_code == 200

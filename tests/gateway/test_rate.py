@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.driving import SUBMITS, id_of, key_headers, open_gateway, poll, submit
+from tests.driving import id_of, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog
 
 
@@ -79,11 +79,8 @@ async def test_polls_are_not_counted(catalog: Catalog) -> None:
 async def test_a_submit_that_fails_a_later_check_is_counted(catalog: Catalog, provider: str) -> None:
     """The gateway counts before it looks at the body (order of checks)."""
     gateway = open_gateway(catalog, rate_limit="1/60")
-    call = (SUBMITS[provider].path, key_headers(provider))
-    assert (await gateway.call("POST", call[0], json={}, headers=call[1])).status_code == 400
-    assert (
-        await gateway.call("POST", call[0], json=SUBMITS[provider].body, headers=call[1])
-    ).status_code == 429
+    assert (await submit(gateway, provider, body={})).status_code == 400
+    assert (await submit(gateway, provider)).status_code == 429
 
 
 async def test_a_call_with_a_bad_key_uses_up_nobodys_limit(catalog: Catalog) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.driving import SUBMITS, Gateway, MakeGateway, id_of, key_headers, submit
+from tests.driving import Gateway, MakeGateway, id_of, key_headers, submit
 from understudy_mock.domain.model import KEPT_OF_A_PROMPT
 from understudy_mock.gateway import submit as submitting
 from understudy_mock.gateway import turns
@@ -49,8 +49,7 @@ async def _turns_of_others(work: Callable[[], Any]) -> int:
 async def _filled(make_gateway: MakeGateway) -> Gateway:
     gateway = make_gateway(allow_http_webhooks=True)
     for number in range(_MANY):
-        headers = {**key_headers("pixazo"), "X-Webhook-URL": f"http://127.0.0.1:9/{number}"}
-        await gateway.call("POST", SUBMITS["pixazo"].path, headers=headers, json=SUBMITS["pixazo"].body)
+        await submit(gateway, headers={"X-Webhook-URL": f"http://127.0.0.1:9/{number}"})
         await submit(gateway, "wavespeed")
     return gateway
 
@@ -107,8 +106,7 @@ async def test_a_large_body_is_read_in_a_thread(
         return read_submit(*arguments)
 
     monkeypatch.setattr(submitting, "read_submit", watched)
-    body = {"prompt": "a" * size}
-    answer = await gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)
+    answer = await submit(gateway, prompt="a" * size)
     assert (answer.status_code, seen) == (202, [thread])
 
 
@@ -116,29 +114,18 @@ async def test_large_bodies_meet_each_entry_once_however_many_come_at_once(gatew
     """The wait for the thread lies before everything that counts."""
     scenario = {"name": "x", "submit": [{"condition": "rate_limited", "times": 3}]}
     await gateway.admin("PUT", "scenario", json=scenario)
-    body = {"prompt": "a" * 2 * LARGE}
-    answers = await asyncio.gather(
-        *(
-            gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)
-            for _ in range(6)
-        )
-    )
+    answers = await asyncio.gather(*(submit(gateway, prompt="a" * 2 * LARGE) for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [202] * 3 + [429] * 3
 
 
 async def test_jobs_with_equal_large_bodies_are_told_apart_and_have_their_files(gateway: Gateway) -> None:
-    body = {"prompt": "a" * 2 * LARGE}
-    made = [
-        (await gateway.call("POST", SUBMITS["pixazo"].path, headers=key_headers("pixazo"), json=body)).json()
-        for _ in range(2)
-    ]
-    first, second = (one["request_id"] for one in made)
+    first, second = [id_of(await submit(gateway, prompt="a" * 2 * LARGE)) for _ in range(2)]
     assert first != second
     gateway.advance(100)
     assert (await gateway.call("GET", f"/v1/{first}/output.mp4")).status_code == 200
     [job, _] = list(gateway.world.store.of_account(gateway.world.accounts.of("test-key-1").name))
     assert len(job.rendition(0).prompt) <= KEPT_OF_A_PROMPT
-    assert msgspec.json.decode(job.body) == body
+    assert msgspec.json.decode(job.body) == {"prompt": "a" * 2 * LARGE}
 
 
 # -- bounds

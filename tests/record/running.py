@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import httpx
 
-from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
+from tests.e2e import processes
+from tests.e2e.processes import PATIENCE
 from tests.record.little_provider import LittleProvider
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.read import read_recording
@@ -76,20 +75,6 @@ async def recorder(
 def recorder_process(out: Path, provider: LittleProvider, *options: str) -> Iterator[tuple[Any, str]]:
     """Record in a process of its own; give it and its base URL."""
     upstream = ("--upstream", f"pixazo={provider.url}", "--upstream", f"wavespeed={provider.url}")
-    with subprocess.Popen(
-        [UNDERSTUDY, "record", "--port", "0", "--out", str(out), *upstream, *options],
-        cwd=out.parent,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.kill()
-            guard.cancel()
-            guard.join()
+    options = ("--out", str(out), *upstream, *options)
+    with processes.serving(out.parent, *options, does="record") as started:
+        yield started.process, started.url

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import shutil
 import ssl
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 import httpx
@@ -22,14 +19,13 @@ import pytest
 import trustme
 
 from tests.driving import key_headers
+from tests.e2e.processes import serving
 from tests.webhooks.receiving import BODIES, PIXAZO, Receiver, receiving
 from understudy_mock.domain.clock import SystemClock
 
 pytestmark = pytest.mark.e2e
 
-UNDERSTUDY = str(Path(sys.executable).with_name("understudy"))
-PATIENCE = 60.0
-"""Seconds until a process that hangs is killed; nothing waits this long otherwise."""
+_SMALL = ("--media", "small", "--seed", "1")
 
 
 @pytest.fixture(scope="module")
@@ -43,32 +39,9 @@ def gateway(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> 
     """The base URL of a gateway in a process of its own, in which a job takes 111 ms."""
     folder = tmp_path_factory.mktemp("gateway")
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
-    with serving(folder, "--speed", "1000", "--webhook-ca", str(folder / "ca.pem")) as url:
-        yield url
-
-
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[str]:
-    """Run `understudy serve` on a free port; its base URL is what this yields."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("UNDERSTUDY_")}
-    with subprocess.Popen(
-        [UNDERSTUDY, "serve", "--port", "0", "--media", "small", "--seed", "1", *options],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            assert url, "the gateway did not start"
-            yield url
-        finally:
-            guard.cancel()
-            process.terminate()
+    options = (*_SMALL, "--speed", "1000", "--webhook-ca", str(folder / "ca.pem"))
+    with serving(folder, *options, stderr=subprocess.DEVNULL) as started:
+        yield started.url
 
 
 @dataclass
@@ -284,7 +257,9 @@ async def test_http_is_refused(at: Scene) -> None:
 
 
 async def test_a_callback_cannot_reset_its_own_gateway(tmp_path: Path) -> None:
-    with serving(tmp_path, "--speed", "1000", "--allow-http-webhooks") as url:
+    options = (*_SMALL, "--speed", "1000", "--allow-http-webhooks")
+    with serving(tmp_path, *options, stderr=subprocess.DEVNULL) as started:
+        url = started.url
         async with httpx.AsyncClient(base_url=url, headers=key_headers("pixazo"), trust_env=False) as client:
             at = Scene(client, Receiver(SystemClock()))
             job = await at.submit(url=f"{url.replace('127.0.0.1', 'localhost')}/_mock/reset")
@@ -302,7 +277,8 @@ async def test_the_readmes_example(tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     found = re.search(r"\*\*A webhook\.\*\*.*?```sh\n(.*?)```", readme, re.DOTALL)
     assert found is not None
-    with serving(tmp_path) as url:
+    with serving(tmp_path, *_SMALL, stderr=subprocess.DEVNULL) as started:
+        url = started.url
         script = found[1].replace("http://127.0.0.1:8080", url).strip()
         submit, look = re.split(r"(?<!\\)\n", script)
         assert b'"status":"QUEUED"' in await _typed(submit, tmp_path)
