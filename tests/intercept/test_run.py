@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.installed import node
-from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
+from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment, process
 from tests.intercept.running import PYTHON, QUICK, slow, stand_in, understudy_run
 
 pytestmark = pytest.mark.e2e
@@ -91,19 +91,13 @@ def test_bytes_go_in_and_out_untouched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGHUP, slow(signal.SIGTERM), slow(signal.SIGUSR1)])
 def test_a_signal_to_it_reaches_the_child(tmp_path: Path, number: int) -> None:
     catcher = f"trap 'echo caught; exit 7' {int(number)}; echo ready; while :; do sleep 0.05; done"
-    with subprocess.Popen(
-        [UNDERSTUDY, "run", *QUICK, "--", "sh", "-c", catcher],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        rest, _ = process.communicate(timeout=PATIENCE)
-    assert (rest, process.returncode) == ("caught\n", 7)
+    command = [UNDERSTUDY, "run", *QUICK, "--", "sh", "-c", catcher]
+    with process(command, tmp_path, stderr=subprocess.DEVNULL) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "ready\n"
+        started.send_signal(number)
+        rest, _ = started.communicate(timeout=PATIENCE)
+    assert (rest, started.returncode) == ("caught\n", 7)
 
 
 def test_a_command_that_cannot_be_started_is_one_line_and_status_2(tmp_path: Path) -> None:

@@ -6,14 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from threading import Timer
-from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
-from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
+from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment, serving
 from tests.replay.example import EXAMPLE
 from understudy_mock.cli import main
 
@@ -84,24 +82,12 @@ def test_a_program_with_genuine_addresses_meets_the_recording_with_the_network_c
 @pytest.mark.e2e
 def test_it_serves_until_it_is_ended_and_says_what_was_never_asked_for(tmp_path: Path) -> None:
     """The first line is the base URL; without a miss the status is 0."""
-    command = [UNDERSTUDY, "replay", str(EXAMPLE), "--port", "0"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), **pipes) as process:
-        guard = Timer(PATIENCE, process.kill)
-        guard.start()
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            url = process.stdout.readline().strip()
-            answer = httpx.get(f"{url}/_mock/health", timeout=PATIENCE, trust_env=False)
-            process.terminate()
-            told = process.stderr.read()
-            assert process.wait() == 0, told
-        finally:
-            process.kill()
-            guard.cancel()
+    with serving(tmp_path, str(EXAMPLE), does="replay") as replay:
+        answer = httpx.get(f"{replay.url}/_mock/health", timeout=PATIENCE, trust_env=False)
+        status, errors = replay.stop()
+    assert status == 0, errors
     assert answer.json()["speed"] == 1
-    assert "never asked for: entry 1 (hunyuan-video)" in told
+    assert "never asked for: entry 1 (hunyuan-video)" in errors
 
 
 def test_scenarios_are_exported_and_named(tmp_path: Path) -> None:

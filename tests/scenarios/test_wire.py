@@ -478,16 +478,20 @@ def test_httpx_and_curl_miss_the_rest(process: Process, surface: str, tmp_path: 
 # -- malformed, empty, html: complete answers with a wrong body
 
 
+def twice(target: Target, fault: str) -> tuple[Seen, dict[str, Any], Seen]:
+    """Return the faulty answer, its entry in the journal, and the good answer on the same connection."""
+    with closing(connect(target.process)) as sock:
+        write(sock, target)
+        faulty = read(sock, to_the_end=False)
+        entry = noted(target, fault)
+        write(sock, target)
+        return faulty, entry, read(sock, to_the_end=False)
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 def test_malformed_is_complete_but_does_not_parse(process: Process, surface: str) -> None:
     """Content-Length is right and the connection stays; the body is half of a good one."""
-    target = aim(process, surface, {"fault": "malformed"})
-    with closing(connect(process)) as sock:
-        write(sock, target)
-        seen = read(sock, to_the_end=False)
-        noted(target, "malformed")
-        write(sock, target)
-        whole = read(sock, to_the_end=False)
+    seen, _, whole = twice(aim(process, surface, {"fault": "malformed"}), "malformed")
     assert seen.status == whole.status == good_status(surface)
     assert len(seen.body) == seen.promised == whole.promised // 2
     assert seen.head["content-type"] == whole.head["content-type"]
@@ -500,13 +504,7 @@ def test_malformed_is_complete_but_does_not_parse(process: Process, surface: str
 @pytest.mark.parametrize("surface", SURFACES)
 def test_empty_has_a_head_and_no_body(process: Process, surface: str) -> None:
     """The good status and type, Content-Length 0, and the connection stays."""
-    target = aim(process, surface, {"fault": "empty"})
-    with closing(connect(process)) as sock:
-        write(sock, target)
-        seen = read(sock, to_the_end=False)
-        noted(target, "empty")
-        write(sock, target)
-        whole = read(sock, to_the_end=False)
+    seen, _, whole = twice(aim(process, surface, {"fault": "empty"}), "empty")
     assert (seen.status, seen.promised, seen.body) == (good_status(surface), 0, b"")
     assert seen.head["content-type"] == whole.head["content-type"]
     assert whole.body
@@ -515,14 +513,8 @@ def test_empty_has_a_head_and_no_body(process: Process, surface: str) -> None:
 @pytest.mark.parametrize("surface", SURFACES)
 def test_html_is_a_proxys_504(process: Process, surface: str) -> None:
     """A whole page, typed as HTML, and the connection stays."""
-    target = aim(process, surface, {"fault": "html"})
-    with closing(connect(process)) as sock:
-        write(sock, target)
-        seen = read(sock, to_the_end=False)
-        assert noted(target, "html")["response"]["status"] == 504
-        write(sock, target)
-        good = read(sock, to_the_end=False)
-    assert seen.status == 504
+    seen, entry, good = twice(aim(process, surface, {"fault": "html"}), "html")
+    assert entry["response"]["status"] == seen.status == 504
     assert seen.head["content-type"].startswith("text/html")
     assert seen.body.startswith(b"<html>")
     assert good.status == good_status(surface)

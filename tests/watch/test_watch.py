@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.driving import key_headers
-from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment
+from tests.e2e.processes import PATIENCE, UNDERSTUDY, process
 from understudy_contracts import watch as module
 from understudy_contracts.testing.running import Running, running
 from understudy_contracts.watch import Watcher
@@ -163,15 +162,9 @@ def test_an_address_that_is_none_is_refused(url: str) -> None:
 @pytest.mark.e2e
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_ctrl_c_ends_it_with_0(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [UNDERSTUDY, "watch", "http://127.0.0.1:9"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert "waiting for one" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=PATIENCE)[1] == ""
-        assert process.returncode == 0
+    with process([UNDERSTUDY, "watch", "http://127.0.0.1:9"], tmp_path) as watch:
+        assert watch.stderr is not None
+        assert "waiting for one" in watch.stderr.readline()
+        watch.send_signal(signal.SIGINT)
+        assert watch.communicate(timeout=PATIENCE)[1] == ""
+        assert watch.returncode == 0
