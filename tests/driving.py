@@ -168,6 +168,11 @@ async def submit(
     return await gateway.call("POST", url or usual.path, headers=sent, json=whole)
 
 
+async def fetch(gateway: Gateway, url: str, provider: str = "pixazo", key: str = KEY) -> httpx.Response:
+    """GET a URL with a provider's key."""
+    return await gateway.call("GET", url, headers=key_headers(provider, key))
+
+
 def poll_path(provider: str, job: str) -> str:
     """Return the path at which a job is polled."""
     return STATUSES[provider][0].format(job)

@@ -6,10 +6,9 @@ import base64
 import json
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.driving import Gateway, MakeGateway, key_headers
+from tests.driving import Gateway, MakeGateway, key_headers, poll, submit
 from understudy_mock.settings import MAX_BODY
 
 pytestmark = pytest.mark.anyio
@@ -18,18 +17,8 @@ PATHS = ("/api/v3/wavespeed-ai/hunyuan-video/i2v", "/api/v2/wavespeed-ai/hunyuan
 LATE = "Sync mode timed out after 90 seconds. The prediction is still processing asynchronously."
 
 
-async def submit(
-    gateway: Gateway, *, path: str = PATHS[0], key: str = "test-key-1", prefer: str = "", **changes: Any
-) -> httpx.Response:
-    headers = key_headers("wavespeed", key) | ({"Prefer": prefer} if prefer else {})
-    body = {"image": "https://example.com/a.png", **changes}
-    return await gateway.call("POST", path, json=body, headers=headers)
-
-
 async def result(gateway: Gateway, job: str, key: str = "test-key-1") -> dict[str, Any]:
-    url = f"/api/v3/predictions/{job}/result"
-    told: dict[str, Any] = (await gateway.call("GET", url, headers=key_headers("wavespeed", key))).json()
-    return dict(told["data"])
+    return dict((await poll(gateway, job, "wavespeed", key)).json()["data"])
 
 
 # -- enable_sync_mode
@@ -38,7 +27,7 @@ async def result(gateway: Gateway, job: str, key: str = "test-key-1") -> dict[st
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_submit_that_waits_answers_the_completed_prediction(gateway: Gateway, path: str) -> None:
     before = gateway.world.clock.now()
-    answer = await submit(gateway, path=path, enable_sync_mode=True)
+    answer = await submit(gateway, "wavespeed", url=path, enable_sync_mode=True)
     told = answer.json()
     assert (answer.status_code, told["code"], told["data"]["status"]) == (200, 200, "completed")
     assert len(told["data"]["outputs"]) == 1
@@ -47,7 +36,7 @@ async def test_a_submit_that_waits_answers_the_completed_prediction(gateway: Gat
 
 
 async def test_a_submit_that_waits_answers_a_failed_prediction_with_200(gateway: Gateway) -> None:
-    told = (await submit(gateway, enable_sync_mode=True, prefer="scenario=fails")).json()
+    told = (await submit(gateway, "wavespeed", enable_sync_mode=True, prefer="scenario=fails")).json()
     assert (told["code"], told["data"]["status"], told["data"]["outputs"]) == (200, "failed", [])
     assert told["data"]["error"]
 
@@ -58,7 +47,7 @@ async def test_after_ninety_provider_seconds_the_wait_is_over_and_the_job_goes_o
 ) -> None:
     gateway = make_gateway(speed=9)
     before = gateway.world.clock.now()
-    answer = await submit(gateway, enable_sync_mode=True, prefer=f"scenario={scenario}")
+    answer = await submit(gateway, "wavespeed", enable_sync_mode=True, prefer=f"scenario={scenario}")
     told = answer.json()
     assert gateway.world.clock.now() - before == 10_000
     assert (answer.status_code, told["code"], told["message"]) == (200, 200, "success")
@@ -75,7 +64,7 @@ async def test_after_ninety_provider_seconds_the_wait_is_over_and_the_job_goes_o
 async def test_without_the_parameter_nothing_waits(gateway: Gateway, value: bool | None) -> None:
     before = gateway.world.clock.now()
     changes: dict[str, Any] = {} if value is None else {"enable_sync_mode": value}
-    told = (await submit(gateway, **changes)).json()
+    told = (await submit(gateway, "wavespeed", **changes)).json()
     assert told["data"]["status"] == "created"
     assert gateway.world.clock.now() == before
 
@@ -83,7 +72,7 @@ async def test_without_the_parameter_nothing_waits(gateway: Gateway, value: bool
 @pytest.mark.parametrize("name", ["enable_sync_mode", "enable_base64_output"])
 async def test_a_value_that_is_no_boolean_is_400(gateway: Gateway, name: str) -> None:
     wrong: dict[str, Any] = {name: "yes"}
-    answer = await submit(gateway, **wrong)
+    answer = await submit(gateway, "wavespeed", **wrong)
     assert answer.status_code == 400
     assert name in answer.json()["message"]
     assert len(gateway.world.store) == 0
@@ -92,7 +81,7 @@ async def test_a_value_that_is_no_boolean_is_400(gateway: Gateway, name: str) ->
 async def test_a_wait_follows_the_clock_under_any_pace(make_gateway: MakeGateway) -> None:
     """Polls that move jobs cannot move one whose submit is still waiting."""
     gateway = make_gateway(pace="polls", speed=100_000)
-    assert (await submit(gateway, enable_sync_mode=True)).json()["data"]["status"] == "completed"
+    assert (await submit(gateway, "wavespeed", enable_sync_mode=True)).json()["data"]["status"] == "completed"
 
 
 @pytest.mark.parametrize(
@@ -102,19 +91,14 @@ async def test_a_wait_follows_the_clock_under_any_pace(make_gateway: MakeGateway
 async def test_a_submit_that_would_wait_is_refused_like_any_other(
     gateway: Gateway, prefer: str, status: int
 ) -> None:
-    answer = await submit(gateway, enable_sync_mode=True, prefer=prefer)
+    answer = await submit(gateway, "wavespeed", enable_sync_mode=True, prefer=prefer)
     assert answer.status_code == status
     assert len(gateway.world.store) == 0
 
 
 async def test_the_other_providers_know_no_such_parameter(gateway: Gateway) -> None:
     before = gateway.world.clock.now()
-    answer = await gateway.call(
-        "POST",
-        "/hunyuan-video/v1/hunyuan-video-request",
-        json={"prompt": "a cat", "enable_sync_mode": True},
-        headers=key_headers("pixazo"),
-    )
+    answer = await submit(gateway, enable_sync_mode=True)
     assert answer.status_code == 202
     assert gateway.world.clock.now() == before
 
@@ -123,15 +107,17 @@ async def test_the_other_providers_know_no_such_parameter(gateway: Gateway) -> N
 
 
 async def test_outputs_hold_the_files_as_bare_base64(gateway: Gateway) -> None:
-    plain = (await submit(gateway, enable_sync_mode=True, seed=5)).json()["data"]
-    inline = (await submit(gateway, enable_sync_mode=True, enable_base64_output=True, seed=5)).json()["data"]
+    plain = (await submit(gateway, "wavespeed", enable_sync_mode=True, seed=5)).json()["data"]
+    inline = (
+        await submit(gateway, "wavespeed", enable_sync_mode=True, enable_base64_output=True, seed=5)
+    ).json()["data"]
     file = (await gateway.call("GET", plain["outputs"][0])).content
     assert [base64.b64decode(text, validate=True) for text in inline["outputs"]] == [file]
     assert inline["has_nsfw_contents"] == [False]
 
 
 async def test_polls_hold_the_files_too_once_the_job_is_completed(gateway: Gateway) -> None:
-    job = (await submit(gateway, enable_base64_output=True)).json()["data"]["id"]
+    job = (await submit(gateway, "wavespeed", enable_base64_output=True)).json()["data"]["id"]
     assert (await result(gateway, job))["outputs"] == []
     gateway.advance(60)
     (output,) = (await result(gateway, job))["outputs"]
@@ -141,12 +127,12 @@ async def test_polls_hold_the_files_too_once_the_job_is_completed(gateway: Gatew
 async def test_base64_and_a_webhook_do_not_go_together(gateway: Gateway) -> None:
     """The vendor prints this one error outside its envelope."""
     path = f"{PATHS[0]}?webhook=https://127.0.0.1:9/done"
-    answer = await submit(gateway, path=path, enable_base64_output=True)
+    answer = await submit(gateway, "wavespeed", url=path, enable_base64_output=True)
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]
     assert answer.json()["error"].startswith("webhook callback does not support base64 output, ")
     assert len(gateway.world.store) == 0
-    assert (await submit(gateway, path=path, enable_base64_output=False)).status_code == 200
+    assert (await submit(gateway, "wavespeed", url=path, enable_base64_output=False)).status_code == 200
 
 
 # -- the paths of the second version
@@ -154,7 +140,7 @@ async def test_base64_and_a_webhook_do_not_go_together(gateway: Gateway) -> None
 
 async def test_both_versions_make_and_tell_the_same_jobs(gateway: Gateway) -> None:
     headers = key_headers("wavespeed")
-    job = (await submit(gateway, path=PATHS[1])).json()["data"]
+    job = (await submit(gateway, "wavespeed", url=PATHS[1])).json()["data"]
     assert job["urls"]["get"].endswith(f"/api/v3/predictions/{job['id']}/result")
     told = [
         await gateway.call("GET", f"/api/{version}/predictions/{job['id']}{end}", headers=headers)
@@ -169,7 +155,7 @@ async def test_both_versions_make_and_tell_the_same_jobs(gateway: Gateway) -> No
 async def test_another_keys_job_is_not_there_in_the_second_version_either(
     gateway: Gateway, path: str
 ) -> None:
-    job = (await submit(gateway, path=PATHS[1])).json()["data"]["id"]
+    job = (await submit(gateway, "wavespeed", url=PATHS[1])).json()["data"]["id"]
     answer = await gateway.call("GET", path.format(job), headers=key_headers("wavespeed", "another-key"))
     assert (answer.status_code, answer.json()["code"]) == (404, 404)
 
@@ -199,7 +185,7 @@ async def test_a_failed_task_tells_its_code_and_a_reason(
     scenario = {"name": "of-this-test", "job": job}
     done = await gateway.admin("PUT", "scenario", content=json.dumps(scenario))
     assert done.status_code == 200
-    made = (await submit(gateway)).json()["data"]["id"]
+    made = (await submit(gateway, "wavespeed")).json()["data"]["id"]
     gateway.advance(60)
     told = await result(gateway, made)
     assert (told["status"], told["code"]) == ("failed", code)
@@ -207,5 +193,7 @@ async def test_a_failed_task_tells_its_code_and_a_reason(
 
 
 async def test_unsafe_content_is_marked_and_does_not_fail_the_task(gateway: Gateway) -> None:
-    told = (await submit(gateway, enable_sync_mode=True, prefer="scenario=unsafe-content")).json()["data"]
+    told = (
+        await submit(gateway, "wavespeed", enable_sync_mode=True, prefer="scenario=unsafe-content")
+    ).json()["data"]
     assert (told["status"], told["has_nsfw_contents"]) == ("completed", [True])

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.driving import Gateway, MakeGateway, key_headers
+from tests.driving import T2V, Gateway, MakeGateway, fetch, key_headers, submit
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import record, replay
 from understudy_mock.app import create_world
@@ -34,7 +34,6 @@ from understudy_mock.replay.report import at_end
 from understudy_mock.replay.translate import mint_like
 from understudy_mock.settings import Settings
 
-T2V = "/hunyuan-video/v1/hunyuan-video-request"
 LANTERN = {"prompt": "A paper lantern drifts down a dark river"}
 BOAT = {"prompt": "A paper boat"}
 PIXAZO = key_headers("pixazo")
@@ -51,27 +50,19 @@ def played(example: Recording, catalog: Catalog) -> Gateway:
     return Gateway(replay(example, catalog))
 
 
-async def submit(gateway: Gateway, body: dict[str, Any], **headers: str) -> httpx.Response:
-    return await gateway.call("POST", T2V, json=body, headers={**PIXAZO, **headers})
-
-
 async def accepted(gateway: Gateway) -> str:
     """Submit the lantern until it is accepted, and give the address to poll."""
-    assert (await submit(gateway, LANTERN)).status_code == 429
-    answer = await submit(gateway, LANTERN)
+    assert (await submit(gateway, body=LANTERN)).status_code == 429
+    answer = await submit(gateway, body=LANTERN)
     assert answer.status_code == 202
     return str(answer.json()["polling_url"])
-
-
-async def poll(gateway: Gateway, url: str, key: str = "test-key-1") -> httpx.Response:
-    return await gateway.call("GET", url, headers=key_headers("pixazo", key))
 
 
 async def test_each_submit_of_a_body_takes_the_next_and_repeats_the_last(
     played: Gateway,
 ) -> None:
     """The recorded 429 comes once; then the job, with a name of its own each time."""
-    answers = [await submit(played, LANTERN) for _ in range(4)]
+    answers = [await submit(played, body=LANTERN) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [429, 202, 202, 202]
     assert len({answer.json()["request_id"] for answer in answers[1:]}) == 3
 
@@ -79,9 +70,9 @@ async def test_each_submit_of_a_body_takes_the_next_and_repeats_the_last(
 async def test_each_key_has_cursors_of_its_own_and_sees_no_other_keys_job(played: Gateway) -> None:
     """Another key begins at the first recorded answer, and gets 404 for a job that is not its own."""
     url = await accepted(played)
-    other = await played.call("POST", T2V, json=LANTERN, headers=key_headers("pixazo", "test-key-2"))
+    other = await submit(played, key="test-key-2", body=LANTERN)
     assert other.status_code == 429
-    strange = await poll(played, url, "test-key-2")
+    strange = await fetch(played, url, key="test-key-2")
     assert strange.status_code == 404
     assert "x-understudy-miss" not in strange.headers
 
@@ -91,12 +82,12 @@ async def test_equal_bodies_at_two_providers_are_two_things(
 ) -> None:
     """Both call their operation alike; each answers with what it answered then."""
     gateway = make_gateway(speed=1)
-    await submit(gateway, BOAT)
-    await gateway.call("POST", "/v1/hunyuan-video", json=BOAT, headers=key_headers("segmind"))
+    await submit(gateway, body=BOAT)
+    await submit(gateway, "segmind", body=BOAT)
     here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog))
     for _ in range(2):
-        assert (await submit(here, BOAT)).status_code == 202
-        answer = await here.call("POST", "/v1/hunyuan-video", json=BOAT, headers=key_headers("segmind"))
+        assert (await submit(here, body=BOAT)).status_code == 202
+        answer = await submit(here, "segmind", body=BOAT)
         assert (answer.status_code, answer.content) == (200, small_file("mp4"))
 
 
@@ -118,7 +109,7 @@ def test_polling_more_never_moves_a_job(example: Recording, catalog: Catalog, in
         for instant in when:
             gateway.advance((instant - now) / 1000)
             now = instant
-            told.append((await poll(gateway, url)).text)
+            told.append((await fetch(gateway, url)).text)
         return told
 
     ordered = sorted(instants)
@@ -136,9 +127,9 @@ async def test_stamps_are_of_now_and_in_order(example: Recording, catalog: Catal
     began = gateway.world.clock.now()
     url = await accepted(gateway)
     gateway.advance(110.9 / speed)
-    assert (await poll(gateway, url)).json()["status"] == "PROCESSING"
+    assert (await fetch(gateway, url)).json()["status"] == "PROCESSING"
     gateway.advance(0.2 / speed)
-    told = (await poll(gateway, url)).json()
+    told = (await fetch(gateway, url)).json()
     assert told["status"] == "COMPLETED"
     created, ended = instant_of(told["created_at"]), instant_of(told["completed_at"])
     assert created == began
@@ -188,7 +179,7 @@ async def test_polls_move_jobs_at_the_pace_of_polls(example: Recording, catalog:
     """With --pace polls each poll shows the next thing that was recorded."""
     gateway = Gateway(replay(example, catalog, pace="polls"))
     url = await accepted(gateway)
-    told = [(await poll(gateway, url)).json()["status"] for _ in range(4)]
+    told = [(await fetch(gateway, url)).json()["status"] for _ in range(4)]
     assert told == ["QUEUED", "PROCESSING", "COMPLETED", "COMPLETED"]
 
 
@@ -201,8 +192,8 @@ async def test_a_miss_names_the_nearest_recording_field_by_field(
     """In the provider's own form, in a header, on stderr once, and without the key."""
     key = "a-secret-key-123"
     body = {"prompt": f"A paper boat {key}", "num_frames": 85}
-    await played.call("POST", T2V, json=body, headers=key_headers("pixazo", key))
-    answer = await played.call("POST", T2V, json=body, headers=key_headers("pixazo", key))
+    await submit(played, key=key, body=body)
+    answer = await submit(played, key=key, body=body)
     assert answer.status_code == 400
     text = answer.json()["error"]
     assert 'prompt: recorded "A paper boat", you sent "A paper boat [redacted]"' in text
@@ -223,7 +214,7 @@ async def test_a_path_that_was_not_recorded_names_the_nearest(played: Gateway) -
 
 async def test_a_job_that_nobody_submitted_here_is_a_miss(played: Gateway) -> None:
     """A name from somewhere else is 404 and told: ids of a replay begin with its submits."""
-    answer = await poll(played, "/v2/requests/status/hunyuan-video_0199-unknown")
+    answer = await fetch(played, "/v2/requests/status/hunyuan-video_0199-unknown")
     assert answer.status_code == 404
     assert "no job has this id" in answer.headers["x-understudy-miss"]
     assert "no job has this id" in answer.json()["error"]
@@ -241,15 +232,15 @@ async def test_reset_begins_the_recording_anew(played: Gateway) -> None:
     """After a reset the first submit meets the first recorded answer again."""
     url = await accepted(played)
     assert (await played.admin("POST", "reset")).json() == {"jobs": 1}
-    assert (await poll(played, url)).status_code == 404
-    assert (await submit(played, LANTERN)).status_code == 429
+    assert (await fetch(played, url)).status_code == 404
+    assert (await submit(played, body=LANTERN)).status_code == 429
 
 
 async def test_the_end_tells_what_was_asked_for_and_missed_before_a_reset(played: Gateway) -> None:
     """A suite that resets between its tests still learns what the run lacked, and what it never used."""
     assert isinstance(played.world, Replay)
-    await submit(played, BOAT)
-    await submit(played, {"prompt": "never recorded"})
+    await submit(played, body=BOAT)
+    await submit(played, body={"prompt": "never recorded"})
     await played.admin("POST", "reset")
     said = "\n".join(at_end(played.world))
     assert "never recorded" in said
@@ -271,7 +262,7 @@ async def test_under_genuine_names_addresses_are_genuine(played: Gateway) -> Non
     url = await accepted(played)
     assert url.startswith("https://gateway.pixazo.ai/v2/requests/status/")
     played.advance(111)
-    file = (await poll(played, url)).json()["output"]["media_url"][0]
+    file = (await fetch(played, url)).json()["output"]["media_url"][0]
     assert httpx.URL(file).scheme == "https"
     assert httpx.URL(file).host not in ("gateway.test", "")
 
@@ -282,7 +273,7 @@ async def test_files_come_from_the_recording_with_ranges_and_types(played: Gatew
     job = url.rpartition("/")[2]
     assert (await played.call("GET", f"/v1/{job}/output.mp4")).status_code == 404
     played.advance(111)
-    file = (await poll(played, url)).json()["output"]["media_url"][0]
+    file = (await fetch(played, url)).json()["output"]["media_url"][0]
     whole = await played.call("GET", file)
     assert whole.content == small_file("mp4")
     assert whole.headers["content-type"] == "video/mp4"
@@ -300,13 +291,13 @@ async def test_a_file_that_was_not_recorded_says_so(
 ) -> None:
     """Nobody downloaded it, so it is refused with the reason, or is tiny where that was wished."""
     gateway = make_gateway(speed=1)
-    told = (await submit(gateway, BOAT)).json()
+    told = (await submit(gateway, body=BOAT)).json()
     gateway.advance(111)
-    await poll(gateway, told["polling_url"])
+    await fetch(gateway, told["polling_url"])
     here = Gateway(replay(record(gateway.world, catalog, tmp_path), catalog, media=media))
-    told = (await submit(here, BOAT)).json()
+    told = (await submit(here, body=BOAT)).json()
     here.advance(111)
-    file = (await poll(here, told["polling_url"])).json()["output"]["media_url"][0]
+    file = (await fetch(here, told["polling_url"])).json()["output"]["media_url"][0]
     answer = await here.call("GET", file)
     assert answer.status_code == status
     assert isinstance(here.world, Replay)
@@ -372,7 +363,7 @@ async def test_stamps_of_whole_seconds_are_never_before_the_job(
     url = await accepted(gateway)
     began = gateway.world.clock.now()
     gateway.advance(120)
-    told = (await poll(gateway, url)).json()
+    told = (await fetch(gateway, url)).json()
     assert told["status"] == "COMPLETED"
     assert "." not in told["created_at"] + told["completed_at"]
     assert began <= (instant_of(told["created_at"]) or 0) < began + 1000
@@ -403,7 +394,7 @@ async def test_what_the_recording_does_not_show_is_worded_as_documented(played: 
     job = url.rpartition("/")[2]
     answer = await played.admin("POST", f"jobs/{job}/end", json={"status": "FAILED", "error": "by hand"})
     assert answer.status_code == 200
-    told = (await poll(played, url)).json()
+    told = (await fetch(played, url)).json()
     assert (told["status"], told["error"], told["request_id"]) == ("FAILED", "by hand", job)
 
 
@@ -444,9 +435,9 @@ async def test_a_job_made_from_anothers_result_is_found(
     """The address of a file here, sent on in the next submit, is the recorded file's."""
 
     async def chain(gateway: Gateway) -> httpx.Response:
-        url = str((await submit(gateway, BOAT)).json()["polling_url"])
+        url = str((await submit(gateway, body=BOAT)).json()["polling_url"])
         gateway.advance(111)
-        video = (await poll(gateway, url)).json()["output"]["media_url"][0]
+        video = (await fetch(gateway, url)).json()["output"]["media_url"][0]
         path = "/hunyuan-video-video-to-video/v1/hunyuan-video-video-to-video-request"
         return await gateway.call("POST", path, headers=PIXAZO, json={**BOAT, "video_url": video})
 
@@ -526,9 +517,9 @@ async def test_an_exported_scenario_plays_what_was_recorded(
     gateway = Gateway(create_world(options, catalog=catalog))
     url = await accepted(gateway)
     gateway.advance(110.9)
-    assert (await poll(gateway, url)).json()["status"] == "PROCESSING"
+    assert (await fetch(gateway, url)).json()["status"] == "PROCESSING"
     gateway.advance(0.1)
-    assert (await poll(gateway, url)).json()["status"] == "COMPLETED"
+    assert (await fetch(gateway, url)).json()["status"] == "COMPLETED"
 
 
 # -- the example, and the outside
@@ -578,9 +569,9 @@ async def test_what_would_change_a_gateway_is_refused(
 
 async def test_a_choice_of_scenario_is_ignored_and_noted(played: Gateway) -> None:
     """By header, prompt or key: the recording is played, and the journal says that the wish was not heard."""
-    await submit(played, LANTERN, Prefer="scenario=fails, code=402")
-    await submit(played, {"prompt": "[scenario:fails]"})
-    await submit(played, LANTERN, **key_headers("pixazo", "scenario:fails"))
+    await submit(played, body=LANTERN, prefer="scenario=fails, code=402")
+    await submit(played, body={"prompt": "[scenario:fails]"})
+    await submit(played, body=LANTERN, key="scenario:fails")
     first, second, third = played.world.journal.since(0)
     assert (first.status, len(first.warnings), first.warnings[0][:22]) == (429, 2, "Prefer: scenario=fails")
     assert second.warnings[0].startswith("a prompt with [scenario:NAME] is ignored")
