@@ -11,7 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 from PIL import Image
 
-from tests.driving import Gateway, key_headers
+from tests.driving import Gateway, fetch, key_headers
 from understudy_mock.app import create_world
 from understudy_mock.media import Studio
 from understudy_mock.settings import Settings
@@ -91,7 +91,7 @@ async def submit(gateway: Gateway, **body: Any) -> httpx.Response:
 
 
 async def poll(gateway: Gateway, accepted: httpx.Response) -> dict[str, Any]:
-    answer = await gateway.call("GET", accepted.json()["polling_url"], headers=key_headers("pixazo"))
+    answer = await fetch(gateway, accepted.json()["polling_url"])
     assert answer.status_code == 200
     job: dict[str, Any] = answer.json()
     return job

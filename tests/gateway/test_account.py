@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.driving import Gateway, MakeGateway, id_of, key_headers, submit
+from tests.driving import Gateway, MakeGateway, fetch, id_of, key_headers, submit
 from understudy_mock.catalog import Catalog
 
 pytestmark = pytest.mark.anyio
@@ -28,7 +28,7 @@ async def test_the_balance_falls_with_what_is_spent_by_this_key_alone(
     gateway = make_gateway(balance=5.0)
 
     async def left(key: str) -> float:
-        answer = await gateway.call("GET", path, headers=key_headers(provider, key))
+        answer = await fetch(gateway, path, provider, key)
         assert answer.status_code == 200
         return float(read(answer.json()))
 
@@ -42,12 +42,12 @@ async def test_the_balance_falls_with_what_is_spent_by_this_key_alone(
 async def test_a_key_whose_money_is_not_counted_has_enough(
     gateway: Gateway, provider: str, path: str, read: Any, price: float
 ) -> None:
-    assert read((await gateway.call("GET", path, headers=key_headers(provider))).json()) == 100
+    assert read((await fetch(gateway, path, provider)).json()) == 100
 
 
 async def test_the_other_path_of_the_balance_tells_the_currency(gateway: Gateway) -> None:
     told = [
-        (await gateway.call("GET", path, headers=key_headers("wavespeed"))).json()["data"]
+        (await fetch(gateway, path, "wavespeed")).json()["data"]
         for path in ("/api/v3/balance", "/api/v3/account/balance")
     ]
     assert told == [{"balance": 100}, {"balance": 100, "currency": "USD"}]
@@ -63,18 +63,18 @@ async def test_segmind_tells_with_each_answer_what_its_credits_tell(
     gateway = make_gateway(balance=balance)
     answer = await submit(gateway, "segmind")
     assert answer.headers["x-remaining-credits"] == left
-    told = (await gateway.call("GET", "/v1/get-user-credits", headers=key_headers("segmind"))).json()
+    told = (await fetch(gateway, "/v1/get-user-credits", "segmind")).json()
     assert told["credits"] == float(left)
 
 
 async def test_segmind_tells_free_credits_beside(gateway: Gateway) -> None:
-    told = (await gateway.call("GET", "/v1/get-user-credits", headers=key_headers("segmind"))).json()
+    told = (await fetch(gateway, "/v1/get-user-credits", "segmind")).json()
     assert told == {"credits": 100.0, "free-credits": 0.0}
 
 
 async def test_the_models_are_those_that_this_key_can_run(gateway: Gateway) -> None:
     async def models() -> list[dict[str, Any]]:
-        answer = await gateway.call("GET", "/api/v3/models", headers=key_headers("wavespeed"))
+        answer = await fetch(gateway, "/api/v3/models", "wavespeed")
         told = answer.json()
         assert (answer.status_code, told["code"]) == (200, 200)
         return list(told["data"])
@@ -205,5 +205,5 @@ async def test_lookups_are_not_counted_by_the_rate_limit(make_gateway: MakeGatew
     """The limit counts submits."""
     gateway = make_gateway(rate_limit="1/60")
     for _ in range(3):
-        answer = await gateway.call("GET", "/api/v3/balance", headers=key_headers("wavespeed"))
+        answer = await fetch(gateway, "/api/v3/balance", "wavespeed")
         assert answer.status_code == 200

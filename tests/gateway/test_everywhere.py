@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.driving import Gateway, MakeGateway, key_headers, submit
+from tests.driving import Gateway, MakeGateway, fetch, key_headers, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 
@@ -76,7 +76,7 @@ async def test_what_is_done_to_the_answer_of_a_submit_is_done_to_no_other(
     gateway: Gateway, entry: dict[str, Any]
 ) -> None:
     await _play(gateway, {**entry, "times": "always"})
-    answer = await gateway.call("GET", "/api/v3/balance", headers=key_headers("wavespeed"))
+    answer = await fetch(gateway, "/api/v3/balance", "wavespeed")
     assert answer.status_code == 200
 
 
@@ -85,7 +85,7 @@ async def test_lookups_count_for_themselves(gateway: Gateway) -> None:
     await _play(gateway, {"condition": "rate_limited", "after": 1, "times": 2})
 
     async def balance() -> int:
-        return (await gateway.call("GET", "/api/v3/balance", headers=key_headers("wavespeed"))).status_code
+        return (await fetch(gateway, "/api/v3/balance", "wavespeed")).status_code
 
     assert [await balance() for _ in range(5)] == [200, 429, 429, 200, 200]
     submitted = [(await submit(gateway, "wavespeed")).status_code for _ in range(5)]
@@ -108,7 +108,7 @@ async def test_a_poll_of_a_job_follows_the_jobs_own_scenario(gateway: Gateway) -
     """What was chosen for the key after the submit does not reach it."""
     job = (await submit(gateway, "pixazo")).json()["request_id"]
     await _play(gateway, {"condition": "invalid_key", "times": "always"})
-    polled = await gateway.call("GET", f"/v2/requests/status/{job}", headers=key_headers("pixazo"))
+    polled = await fetch(gateway, f"/v2/requests/status/{job}")
     assert polled.status_code == 200
 
 
@@ -120,5 +120,5 @@ async def test_a_scenario_that_is_not_known_is_said_to_be_so_at_a_lookup(gateway
 
 async def test_a_scenarios_money_is_there_before_the_first_submit(gateway: Gateway) -> None:
     await gateway.admin("PUT", "scenario", json={"name": "x", "account": {"balance": 3}})
-    answer = await gateway.call("GET", "/api/v3/balance", headers=key_headers("wavespeed"))
+    answer = await fetch(gateway, "/api/v3/balance", "wavespeed")
     assert answer.json()["data"]["balance"] == 3

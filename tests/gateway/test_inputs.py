@@ -120,7 +120,7 @@ async def test_a_synchronous_call_whose_job_is_forgotten_is_told_so(catalog: Cat
     """It would hold its input for as long as it waits, uncounted."""
     gateway = _bounded(catalog, 250 * KB, clock=SystemClock(), pace="clock", speed=0.001)
     body = {"prompt": "a" * 200 * KB}
-    waiting = asyncio.create_task(gateway.call("POST", SEGMIND, json=body, headers=key_headers("segmind")))
+    waiting = asyncio.create_task(submit(gateway, "segmind", url=SEGMIND, body=body))
     while not len(gateway.world.store):  # noqa: ASYNC110 (nothing tells of a job that is kept)
         await asyncio.sleep(0)
     while not gateway.world._ended_by_hand:  # noqa: ASYNC110

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.driving import SEGMIND, T2V, end, id_of, key_headers, open_gateway, poll, state, submit
+from tests.driving import SEGMIND, T2V, end, fetch, id_of, key_headers, open_gateway, poll, state, submit
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import KEPT_OF_A_REMARK, MOST_REMARKS
@@ -318,6 +318,6 @@ def test_an_account_begins_with_the_gateways_balance_and_limit() -> None:
 
 async def test_a_key_that_never_came_has_no_account_by_its_name(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
-    answer = await gateway.call("GET", "/v2/requests/status/x", headers=key_headers("pixazo"))
+    answer = await fetch(gateway, "/v2/requests/status/x")
     assert answer.status_code == 404
     assert (await gateway.admin("GET", "accounts/acct_00000000")).status_code == 404

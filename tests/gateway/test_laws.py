@@ -20,6 +20,7 @@ from tests.driving import (
     Gateway,
     balance,
     end,
+    fetch,
     id_of,
     key_headers,
     open_gateway,
@@ -132,11 +133,9 @@ async def test_a_job_of_another_key_is_an_unknown_job(catalog: Catalog, provider
     job = id_of(await submit(gateway, provider, "key-of-ann"))
     for path in STATUSES[provider]:
         url = path.format(job)
-        own = await gateway.call("GET", url, headers=key_headers(provider, "key-of-ann"))
-        foreign = await gateway.call("GET", url, headers=key_headers(provider, "key-of-ben"))
-        unknown = await gateway.call(
-            "GET", path.format("nobody"), headers=key_headers(provider, "key-of-ann")
-        )
+        own = await fetch(gateway, url, provider, "key-of-ann")
+        foreign = await fetch(gateway, url, provider, "key-of-ben")
+        unknown = await fetch(gateway, path.format("nobody"), provider, "key-of-ann")
         assert own.status_code == 200
         assert foreign.status_code == unknown.status_code == 404
         assert foreign.content == unknown.content

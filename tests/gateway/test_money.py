@@ -16,7 +16,6 @@ from tests.driving import (
     balance,
     end,
     id_of,
-    key_headers,
     open_gateway,
     state,
     submit,
@@ -152,7 +151,7 @@ async def test_pro_mode_costs_twice_as_much(catalog: Catalog) -> None:
     assert await balance(gateway) == 9.2
     v2v = "/hunyuan-video-video-to-video/v1/hunyuan-video-video-to-video-request"
     asked = {"prompt": "x", "video_url": "https://example.com/a.mp4", "pro_mode": True}
-    await gateway.call("POST", v2v, json=asked, headers=key_headers("pixazo"))
+    await submit(gateway, url=v2v, body=asked)
     assert await balance(gateway) == 8.4
     await submit(gateway, pro_mode=False)
     assert await balance(gateway) == 8.0
@@ -178,7 +177,7 @@ async def test_pixverse_v6_from_an_image_is_priced_by_the_documented_table(
     gateway = open_gateway(catalog, balance=10)
     asked = {"resolution": resolution, "generate_audio_switch": sound, "duration": duration}
     body = {"prompt": "x", "image_url": IMAGE, **{k: v for k, v in asked.items() if v is not None}}
-    answer = await gateway.call("POST", PIXVERSE, json=body, headers=key_headers("pixazo"))
+    answer = await submit(gateway, url=PIXVERSE, body=body)
     assert answer.status_code == 202
     price = _PIXVERSE[resolution or "720p"][bool(sound)] * (duration or 5)
     assert await balance(gateway) == pytest.approx(10 - price)
@@ -190,7 +189,7 @@ async def test_a_length_written_as_5_0_is_priced_and_rendered_as_5(catalog: Cata
     """JSON Schema counts 5.0 as an integer."""
     gateway = open_gateway(catalog, balance=10)
     body = {"prompt": "x", "image_url": IMAGE, "duration": 5.0}
-    answer = await gateway.call("POST", PIXVERSE, json=body, headers=key_headers("pixazo"))
+    answer = await submit(gateway, url=PIXVERSE, body=body)
     assert answer.status_code == 202
     assert await balance(gateway) == pytest.approx(10 - 0.225)
     assert next(iter(gateway.world.store)).rendition(0).frames == 120
@@ -199,7 +198,7 @@ async def test_a_length_written_as_5_0_is_priced_and_rendered_as_5(catalog: Cata
 async def test_models_without_a_price_are_assumed_to_cost_forty_cents(catalog: Catalog) -> None:
     """Ledger row PX-34; the specs mark the guess."""
     gateway = open_gateway(catalog, balance=1)
-    await gateway.call("POST", I2V, json={"prompt": "x", "image_url": IMAGE}, headers=key_headers("pixazo"))
+    await submit(gateway, url=I2V, body={"prompt": "x", "image_url": IMAGE})
     assert await balance(gateway) == 0.6
     assert all(m.price_assumed for m in catalog.models if m.id == "hunyuan-video-image-to-video")
 

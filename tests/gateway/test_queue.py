@@ -118,18 +118,14 @@ async def test_polls_can_move_a_queued_call(make_gateway: MakeGateway) -> None:
 
 
 async def test_pixazos_status_comes_first_on_the_shared_port(gateway: Gateway) -> None:
-    answer = await gateway.call("GET", "/v2/requests/status/abc", headers=key_headers("pixazo"))
+    answer = await fetch(gateway, "/v2/requests/status/abc")
     assert answer.json() == {"error": "Resource not found"}
-    answer = await gateway.call("GET", "/v2/requests/abc/status", headers=key_headers("segmind"))
+    answer = await fetch(gateway, "/v2/requests/abc/status", "segmind")
     assert answer.json() == {"error": "Request abc not found"}
     # At the real hosts each has its own routes alone.
-    answer = await gateway.call(
-        "GET", "https://gateway.pixazo.ai/v2/requests/abc/status", headers=key_headers("segmind")
-    )
+    answer = await fetch(gateway, "https://gateway.pixazo.ai/v2/requests/abc/status", "segmind")
     assert answer.json()["message"] == "Resource not found"
-    answer = await gateway.call(
-        "GET", "https://api.segmind.com/v2/requests/status/abc", headers=key_headers("pixazo")
-    )
+    answer = await fetch(gateway, "https://api.segmind.com/v2/requests/status/abc")
     assert answer.json() == {"error": "Model or endpoint not found"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.driving import Gateway, MakeGateway, key_headers, poll, submit
+from tests.driving import Gateway, MakeGateway, fetch, key_headers, poll, submit
 from understudy_mock.settings import MAX_BODY
 
 pytestmark = pytest.mark.anyio
@@ -156,7 +156,7 @@ async def test_another_keys_job_is_not_there_in_the_second_version_either(
     gateway: Gateway, path: str
 ) -> None:
     job = (await submit(gateway, "wavespeed", url=PATHS[1])).json()["data"]["id"]
-    answer = await gateway.call("GET", path.format(job), headers=key_headers("wavespeed", "another-key"))
+    answer = await fetch(gateway, path.format(job), "wavespeed", "another-key")
     assert (answer.status_code, answer.json()["code"]) == (404, 404)
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from tests.driving import Gateway, key_headers
+from tests.driving import Gateway, submit
 from tests.record.running import recorder
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import replay
@@ -57,7 +57,7 @@ async def test_an_entry_is_named_by_its_place_in_its_own_file(catalog: Catalog, 
     other = write(tmp_path / "other.har", [{**entries[0], "startedDateTime": "2020-05-22T13:17:32Z"}])
     for files, of in (([late], ""), ([late, other], " of late.har")):
         gateway = Gateway(replay(read_recording(files, catalog), catalog))
-        answer = await gateway.call("POST", T2V, json=boat, headers=key_headers("pixazo"))
+        answer = await submit(gateway, body=boat)
         told = json.loads(entries[::-1][_said(answer.json()["error"], of) - 1]["request"]["postData"]["text"])
         assert told == {"prompt": "A paper boat"}
     assert len(alone.entries) == len(entries)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.driving import Gateway, key_headers
+from tests.driving import Gateway, key_headers, submit
 from tests.replay.example import EXAMPLE
 from tests.replay.recorded import replay
 from understudy_mock.catalog import Catalog
@@ -38,14 +38,14 @@ async def test_http_webhooks_to_this_machine_are_taken(played: Gateway, host: st
     )
     assert pixazo.status_code == 202
     url = f"{I2V}?webhook={hook}"
-    assert (await played.call("POST", url, json=CAT, headers=key_headers("wavespeed"))).status_code == 200
+    assert (await submit(played, "wavespeed", url=url, body=CAT)).status_code == 200
     assert not played.world.misses  # type: ignore[attr-defined]
 
 
 async def test_a_scheme_that_was_recorded_is_taken(played: Gateway) -> None:
     """The recorded client asked for http and was accepted: so is this one, whatever its host is called."""
     url = f"{I2V}?webhook=http://my-receiver.example/done"
-    assert (await played.call("POST", url, json=CAT, headers=key_headers("wavespeed"))).status_code == 200
+    assert (await submit(played, "wavespeed", url=url, body=CAT)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from tests.driving import (
     Gateway,
     MakeGateway,
     id_of,
-    key_headers,
     poll,
     set_account,
     submit,
@@ -121,12 +120,7 @@ async def drive_pixazo(gateway: Gateway, told: dict[str, Shot]) -> None:
     if "request_id" in video.json():
         gateway.advance(1_000)
         told["i2v result"] = shot(
-            await gateway.call(
-                "POST",
-                f"{I2V}-result",
-                headers=key_headers("pixazo"),
-                json={"request_id": video.json()["request_id"]},
-            )
+            await submit(gateway, url=f"{I2V}-result", body={"request_id": video.json()["request_id"]})
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.driving import Gateway, RawAnswer, call_raw, end, id_of, key_headers, open_gateway, poll, submit
+from tests.driving import Gateway, RawAnswer, call_raw, end, id_of, open_gateway, poll, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.media import Studio
@@ -260,7 +260,7 @@ async def test_several_images_are_files_of_their_own(catalog: Catalog, asked: st
     """Ledger row PX-21."""
     gateway = open_gateway(catalog)
     body = {"prompt": "x", "num_images": 3, "output_format": asked}
-    answer = await gateway.call("POST", _IMAGE, json=body, headers=key_headers("pixazo"))
+    answer = await submit(gateway, url=_IMAGE, body=body)
     gateway.advance(100)
     output = (await poll(gateway, id_of(answer))).json()["output"]
     assert output["media_type"] == kind
@@ -276,7 +276,7 @@ async def test_several_images_are_files_of_their_own(catalog: Catalog, asked: st
 async def test_when_too_many_files_wait_to_be_made_that_is_503(catalog: Catalog) -> None:
     gateway = open_gateway(catalog)
     gateway.world.files = Studio(renderer=lambda r, check: b"", most_waiting=0)
-    answer = await gateway.call("POST", _IMAGE, json={"prompt": "x"}, headers=key_headers("pixazo"))
+    answer = await submit(gateway, url=_IMAGE, body={"prompt": "x"})
     gateway.advance(100)
     (url,) = (await poll(gateway, id_of(answer))).json()["output"]["media_url"]
     assert (await gateway.call("GET", url)).status_code == 503
@@ -286,7 +286,7 @@ async def test_real_files_have_ranges_too(catalog: Catalog, studio: Studio) -> N
     gateway = open_gateway(catalog)
     gateway.world.files = studio
     body = {"prompt": "x", "image_size": "square"}
-    answer = await gateway.call("POST", _IMAGE, json=body, headers=key_headers("pixazo"))
+    answer = await submit(gateway, url=_IMAGE, body=body)
     gateway.advance(100)
     (url,) = (await poll(gateway, id_of(answer))).json()["output"]["media_url"]
     whole = await gateway.call("GET", url)

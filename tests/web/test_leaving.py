@@ -10,7 +10,7 @@ from time import sleep
 import httpx
 import pytest
 
-from tests.driving import T2V, key_headers, open_gateway
+from tests.driving import open_gateway, submit
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.rendition import Rendition
 from understudy_mock.gateway.journal import HUNG_UP
@@ -44,7 +44,7 @@ async def test_a_film_is_given_up_when_the_one_who_asked_for_it_leaves(catalog: 
     reel = Reel()
     gateway = open_gateway(catalog)
     gateway.world.files = Studio(renderer=reel, linger=0)
-    answer = await gateway.call("POST", T2V, json={"prompt": "x"}, headers=key_headers("pixazo"))
+    answer = await submit(gateway, body={"prompt": "x"})
     gateway.advance(100)
     listener = bind("127.0.0.1", 0)
     url = f"{address_of(listener)}/v1/{answer.json()['request_id']}/output.mp4"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.driving import key_headers
+from tests.driving import fetch, key_headers, submit
 from tests.webhooks.receiving import BODIES, PIXAZO, WAVESPEED, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.webhooks import Delivery, DeliveryState
@@ -88,9 +88,7 @@ async def test_every_submit_of_pixazo_takes_a_webhook(catalog: Catalog) -> None:
 
 
 async def _ask_wavespeed(stage: Stage, query: str) -> Any:
-    return await stage.gateway.call(
-        "POST", f"{WAVESPEED}?{query}", json=BODIES[WAVESPEED], headers=key_headers("wavespeed")
-    )
+    return await submit(stage.gateway, "wavespeed", url=f"{WAVESPEED}?{query}", body=BODIES[WAVESPEED])
 
 
 async def test_wavespeeds_webhook_is_a_query_parameter(catalog: Catalog) -> None:
@@ -116,9 +114,7 @@ async def test_wavespeeds_callback_is_the_bare_prediction_and_what_was_asked(cat
         job = await stage.submit(WAVESPEED)
         await stage.advance(60)
         [callback] = stage.receiver.received
-        polled = await stage.gateway.call(
-            "GET", f"/api/v3/predictions/{job.id}/result", headers=key_headers("wavespeed")
-        )
+        polled = await fetch(stage.gateway, f"/api/v3/predictions/{job.id}/result", "wavespeed")
         assert callback.told == {**polled.json()["data"], "input": BODIES[WAVESPEED]}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.driving import key_headers
+from tests.driving import fetch
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, Received, Stage, staged
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import iso_ms
@@ -22,7 +22,7 @@ SQL = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
 
 
 async def _polled(stage: Stage, job_id: str) -> dict[str, Any]:
-    answer = await stage.gateway.call("GET", f"/v2/requests/status/{job_id}", headers=key_headers("pixazo"))
+    answer = await fetch(stage.gateway, f"/v2/requests/status/{job_id}")
     told: dict[str, Any] = answer.json()
     return told
 
@@ -113,7 +113,7 @@ def verified(received: Received, secret: str, now: int) -> str:
 
 
 async def _secret(stage: Stage, key: str) -> str:
-    answer = await stage.gateway.call("GET", "/api/v3/webhook/secret", headers=key_headers("wavespeed", key))
+    answer = await fetch(stage.gateway, "/api/v3/webhook/secret", "wavespeed", key)
     assert answer.status_code == 200
     told = answer.json()
     assert (told["code"], set(told), set(told["data"])) == (200, {"code", "message", "data"}, {"secret"})
