@@ -21,6 +21,7 @@ from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
 from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
+from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
 
 
@@ -36,17 +37,17 @@ def create_world(
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
     if catalog is None:
         catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
-    book = read_scenarios()
-    chosen = find(book, settings.scenario) if settings.scenario is not None else None
+    scenarios = read_scenarios()
+    chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
         refuse_unknown_models(chosen, {model.id for model in catalog.models})
-        book.setdefault(chosen.name, chosen)
+        scenarios.setdefault(chosen.name, chosen)
     return World(
         settings=settings,
         catalog=catalog,
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
-        scenarios=book,
+        scenarios=scenarios,
         scenario=chosen,
     )
 
@@ -94,5 +95,6 @@ def create_app(
         sender,
         lambda entries: har_in_parts(entries, known_keys(world)),
         partial(judge, world),
+        Page(settings.media_url),
     )
     return Front(world, admin, replay.decide if replay is not None else None)

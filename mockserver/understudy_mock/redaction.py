@@ -537,6 +537,13 @@ class Redactor:
         host = ".".join("redacted" if _is_keylike(label) else label for label in host.split("."))
         return scheme + slashes + host + _SEGMENT.sub(_unlike_a_key, path)
 
+    def suspicious_text(self, text: str) -> str:
+        """Return a text without secrets, and without what looks like one.
+
+        For texts that quote a path, which is no whole address, and may be anything.
+        """
+        return _SEGMENT.sub(_unlike_a_key, self.text(text))
+
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
         """Return headers as text: all the names, and the values that cannot be secrets.
 

@@ -55,6 +55,7 @@ async def test_a_job_tells_its_whole_life(catalog: Catalog) -> None:
         "status": "QUEUED",
         "scenario": None,
         "price_usd": 0.4,
+        "files": [],
     }
     assert _STAMP.fullmatch(created)
     assert [event["event"] for event in events] == ["hold", "QUEUED", "PROCESSING", "COMPLETED", "charge"]

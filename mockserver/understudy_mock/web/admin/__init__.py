@@ -40,6 +40,7 @@ from understudy_mock.web.admin.table import (
     record,
     routes_of,
 )
+from understudy_mock.web.admin.trace import Trace
 from understudy_mock.web.admin.webhooks import Webhooks
 from understudy_mock.webhooks import DeliveryState, Sender
 
@@ -92,6 +93,7 @@ _JOB = record(
     price_usd={"type": "number"},
     created_at=TEXT,
     events=list_of(record(at=TEXT, event=TEXT)),
+    files=_LIST_OF_TEXTS,
 )
 _DELIVERY = record(
     id=TEXT,
@@ -317,6 +319,13 @@ def _table(
         "GET", "journal.har", "The same as a HAR document", journal.har, query=wanted, refuses=(400,)
     )
     yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
+    yield AdminCall(
+        "GET",
+        "trace.json",
+        "What has happened, as Chrome trace events for https://ui.perfetto.dev: a track for each job",
+        Trace(world).whole,
+        answers=record(traceEvents=list_of(record(ph=TEXT, name=TEXT))),
+    )
     accounts = Accounts(world)
     yield AdminCall(
         "GET",

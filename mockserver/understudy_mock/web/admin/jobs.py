@@ -85,16 +85,18 @@ class Jobs:
         return json_of(await self._describe(ended))
 
     async def _describe(self, job: Job) -> dict[str, Any]:
+        step = await self._world.step(job)
         return {
             "id": job.id,
             "account": job.account,
             "provider": job.model.provider,
             "model": job.model.id,
-            "status": (await self._world.step(job)).state,
+            "status": step.state,
             "scenario": job.scenario.name if job.scenario is not None else None,
             "price_usd": usd(job.price),
             "created_at": iso_ms(job.told_at(0)),
             "events": [{"at": iso_ms(job.told_at(event.at)), "event": event.event} for event in job.events()],
+            "files": job.media_urls(step),
         }
 
 
