@@ -265,7 +265,7 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
     done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "no/such/folder.har"))
     assert done.returncode == 2
     assert done.stderr.decode() == (
-        "Error: no/such/folder.har cannot be written: there is no folder no/such\n"
+        "Error: --journal-har no/such/folder.har cannot be written: there is no folder no/such\n"
     )
     assert not (tmp_path / "ran").exists()
 
@@ -273,7 +273,10 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
 @pytest.mark.slow  # as the one above
 def test_a_journal_that_is_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "."))
-    assert (done.returncode, done.stderr) == (2, b"Error: . cannot be written: it is a folder\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"Error: --journal-har . cannot be written: it is a folder\n",
+    )
     assert not (tmp_path / "ran").exists()
 
 
