@@ -38,7 +38,7 @@ class _Lazy(click.Group):
             raise
 
 
-@click.group(cls=_Lazy)
+@click.group(cls=_Lazy, short_help="Check a server, a client or a recording.")
 def check() -> None:
     """Check whether a server, a client or a recording keeps the contract.
 

@@ -37,17 +37,17 @@ def create_world(
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
     if catalog is None:
         catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
-    book = read_scenarios()
-    chosen = find(book, settings.scenario) if settings.scenario is not None else None
+    scenarios = read_scenarios()
+    chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
         refuse_unknown_models(chosen, {model.id for model in catalog.models})
-        book.setdefault(chosen.name, chosen)
+        scenarios.setdefault(chosen.name, chosen)
     return World(
         settings=settings,
         catalog=catalog,
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
-        scenarios=book,
+        scenarios=scenarios,
         scenario=chosen,
     )
 

@@ -137,6 +137,36 @@ REPORT_DIR = option(
     help="Write a report into this folder: an HTML page, JSON and JUnit.",
 )
 
+TRACE = option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="At the end, write what happened into this file: a track per job, for https://ui.perfetto.dev.",
+)
+
+
+ADMIN_TOKEN = option(
+    "--admin-token",
+    metavar="TOKEN",
+    show_default="none",
+    help=f"The token that the gateway was started with. {_VISIBLE}",
+)
+ADMIN_TOKEN_FILE = option(
+    "--admin-token-file", type=_FILE, metavar="FILE", help="Read the admin token from this file."
+)
+
+
+def log_option(default: str | None, *, show_default: str | bool = True) -> click.Option:
+    """Return the option that says how a command logs the calls of its gateway."""
+    return option(
+        "--log",
+        type=click.Choice(["off", "lines", "json"]),
+        default=default,
+        show_default=show_default,
+        help="Print each call and each callback on stderr: as a line for people, or as JSON.",
+    )
+
+
 _LISTENING = (
     option("--host", default="127.0.0.1", help="Address to listen on."),
     option(
@@ -196,7 +226,7 @@ _SERVING = (
         show_default="only this machine may use it",
         help=f"Open the admin API to callers that send this token. {_VISIBLE}",
     ),
-    option("--admin-token-file", type=_FILE, metavar="FILE", help="Read the admin token from this file."),
+    ADMIN_TOKEN_FILE,
     _setting(
         "--cors",
         metavar="ORIGIN",
@@ -328,14 +358,20 @@ def read_settings(values: dict[str, Any]) -> Settings:
     check_webhook_ca(values["webhook_ca"])
     for file in values.pop("api_key_files", ()):
         values["api_keys"] = (*values["api_keys"], *_read_secrets("--api-key-file", file))
-    token_file = values.pop("admin_token_file", None)
-    if token_file is not None:
-        if values["admin_token"] is not None:
-            raise click.UsageError("give one of --admin-token and --admin-token-file, not both")
-        values["admin_token"], *more = _read_secrets("--admin-token-file", token_file)
-        if more:
-            raise click.UsageError(f"--admin-token-file {token_file}: has more than one line")
+    values["admin_token"] = read_admin_token(values["admin_token"], values.pop("admin_token_file", None))
     return Settings(**values)
+
+
+def read_admin_token(token: str | None, file: Path | None) -> str | None:
+    """Return the admin token that was given, or that stands in a file. Raises click.UsageError."""
+    if file is None:
+        return token
+    if token is not None:
+        raise click.UsageError("give one of --admin-token and --admin-token-file, not both")
+    read, *more = _read_secrets("--admin-token-file", file)
+    if more:
+        raise click.UsageError(f"--admin-token-file {file}: has more than one line")
+    return read
 
 
 def _read_secrets(option: str, file: Path) -> list[str]:

@@ -138,7 +138,9 @@ _SEGMENT = re.compile(r"""[^/?&#=;,\s"'<>\\]++""")
 _RUN = re.compile(r"[A-Za-z0-9]++")
 _BRACKETS = re.compile(r"(?:[^@]*@)?\[[0-9A-Fa-f:.%]+\](?::\d+)?")
 _PUNCTUATION = re.compile(r"[^\w\-]")
-_HOST_END = re.compile(r"[/?#]")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,19}://)([^/?#]*+)")
+"""The beginning of a whole address: its scheme, and its host with all that belongs to it."""
+
 _FREE = frozenset(
     b"user-agent accept accept-language cache-control expect te trailer upgrade via warning".split()
 )
@@ -528,14 +530,19 @@ class Redactor:
         For addresses that are secrets as a whole, as those of callbacks are, or that lead nowhere.
         """
         clean = self.url(url)
-        scheme, slashes, rest = clean.partition("://") if "://" in clean else ("", "", clean)
-        end = _HOST_END.search(rest) if slashes else None
-        host, path = (rest, "") if slashes and end is None else ("", rest)
-        if end is not None:
-            host, path = rest[: end.start()], rest[end.start() :]
-        # No brackets there: they are for IPv6.
-        host = ".".join("redacted" if _is_keylike(label) else label for label in host.split("."))
-        return scheme + slashes + host + _SEGMENT.sub(_unlike_a_key, path)
+        whole = _ADDRESS.match(clean)
+        if whole is None:  # a path
+            return _SEGMENT.sub(_unlike_a_key, clean)
+        # No brackets in a host: they are for IPv6.
+        host = ".".join("redacted" if _is_keylike(label) else label for label in whole[2].split("."))
+        return whole[1] + host + _SEGMENT.sub(_unlike_a_key, clean[whole.end() :])
+
+    def suspicious_text(self, text: str) -> str:
+        """Return a text without secrets, and without what looks like one.
+
+        For texts that quote a path, which is no whole address, and may be anything.
+        """
+        return _SEGMENT.sub(_unlike_a_key, self.text(text))
 
     def headers(self, headers: Headers, *, are_ours: bool = False) -> list[tuple[str, str]]:
         """Return headers as text: all the names, and the values that cannot be secrets.

@@ -23,7 +23,9 @@ from tests.bench.measure import (
     Bench,
     Compared,
     Holding,
+    Logged,
     measure_holding,
+    measure_log,
     measure_plugin,
     measure_speed,
     measure_start,
@@ -38,6 +40,9 @@ _TARGETS = {"poll": 0.5, "submit": 0.4}
 _RIVALS_TARGET = 3.0
 _FLAT = 0.9
 """What the rate with many jobs may fall to of that with one."""
+
+_LOG_COST = 0.10
+"""How much more of the core a request may take where `--log lines` writes into a file."""
 
 _ITS_CORE = 0.9
 """The share of its core that a server under full load has when nothing else runs there."""
@@ -119,6 +124,7 @@ def _held(asked: argparse.Namespace) -> tuple[int, ...]:
 def _run(bench: Bench) -> None:
     """Measure one thing after the other and print each as soon as it is known."""
     _show(_speed_rows(measure_speed(bench)))
+    _show(_log_rows(measure_log(bench)))
     holding, weight = measure_holding(bench)
     _show(_holding_rows(holding))
     first = measure_start(bench)
@@ -186,6 +192,14 @@ def _page_rows(found: WithPages) -> Iterator[str]:
     yield _row(f"with {PAGES} pages", f"{found.beside:.2f}", ratio=f"{cost:.2f}", target=verdict)
     soon = _verdict(found.first_rows <= FIRST_ROWS * 1000, f"<= {FIRST_ROWS:.2f}")
     yield _row("first rows", f"{found.first_rows / 1000:.2f} s", target=soon)
+
+
+def _log_rows(found: list[Logged]) -> Iterator[str]:
+    yield _row("the log", "requests/s", "p50 ms", "p99 ms", "CPU us", "cost", "target")
+    for one in found:
+        verdict = _verdict(one.cost <= _LOG_COST, f"<= {_LOG_COST:.0%}") if one.form == "lines" else ""
+        yield _measured_row(f"{one.request}, {one.form}", one.measured, f"{one.cost:+.1%}", verdict)
+    yield from _noise(one.measured for one in found)
 
 
 def _measured_row(name: str, measured: Measured, ratio: str, verdict: str) -> str:

@@ -84,6 +84,7 @@ CASES = (
     Case("admin: changes, the latest", "GET", "/_mock/changes?since=110000&limit=10000"),
     Case("admin: changes, followed", "GET", "/_mock/changes?follow=1&limit=10000", lines=90_000),
     Case("admin: findings", "GET", "/_mock/findings"),
+    Case("admin: trace", "GET", "/_mock/trace.json"),
     Case("admin: accounts", "GET", "/_mock/accounts"),
     Case("admin: models", "GET", "/_mock/models"),
     Case("admin: its own OpenAPI", "GET", "/_mock/openapi.json"),

@@ -160,6 +160,50 @@ def measure_holding(bench: Bench) -> tuple[list[Holding], float]:
     return found, growth / max(bench.held)
 
 
+@dataclass(frozen=True)
+class Logged:
+    """The gateway with a form of its log, at one request. `cost` is the share more than without a log."""
+
+    request: str
+    form: str
+    measured: Measured
+    cost: float
+
+
+def measure_log(bench: Bench) -> list[Logged]:
+    """Poll and submit with each form of the log, written into a file."""
+    forms = ("off", "lines", "json")
+    with ExitStack() as stack:
+        servers = [stack.enter_context(gateway(bench.core, "--log", form)) for form in forms]
+        paths = [bench.load.folder / f"logged-{form}" for form in forms]
+
+        def polls(seconds: int) -> list[Measured]:
+            for server, file in zip(servers, paths, strict=True):
+                file.write_text(server.submit_processing(bench.submit) + "\n", encoding="ascii")
+            pairs = zip(servers, paths, strict=True)
+            return [bench.load.polls(server, file, seconds) for server, file in pairs]
+
+        def submits(seconds: int) -> list[Measured]:
+            return [bench.load.submits(server, bench.submit, seconds) for server in servers]
+
+        kinds = {"poll": polls, "submit": submits}
+        runs: dict[str, list[list[Measured]]] = {name: [] for name in kinds}
+        for number in range(bench.rounds + 1):
+            for name, kind in kinds.items():
+                bench.say(f"round {number} of {bench.rounds}: {name}, with the log {', '.join(forms)}")
+                runs[name].append(kind(bench.seconds))
+    return [
+        Logged(
+            request,
+            form,
+            middle([turn[index] for turn in turns[1:]]),  # the first one warms up
+            median(turn[index].cpu / turn[0].cpu for turn in turns[1:]) - 1,
+        )
+        for request, turns in runs.items()
+        for index, form in enumerate(forms)
+    ]
+
+
 def measure_start(bench: Bench) -> float:
     """Tell the seconds from the start of the process to the first submit answered."""
     taken = []

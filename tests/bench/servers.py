@@ -83,13 +83,16 @@ class Server:
 
 @contextmanager
 def gateway(core: int, *options: str) -> Iterator[Server]:
-    """Run `understudy serve` with everything on: a key required, a wallet, a rate limit, the journal."""
+    """Run `understudy serve` with everything on: a key required, a wallet, a rate limit, the journal.
+
+    It logs nothing, as the bare server does; `options` may say otherwise. What it logs goes into a file.
+    """
     command = Path(sys.executable).with_name("understudy")
     if not command.exists():
         raise CannotMeasureError(f"there is no {command.name} beside {sys.executable}: run `make bench`")
     everything = ("--api-key", KEY, "--balance", "1e9", "--rate-limit", "1000000/1", "--seed", "1")
     with tempfile.TemporaryDirectory() as nowhere:  # no understudy.toml is there
-        arguments = [str(command), "serve", "--port", "0", *_SLOWLY, *everything, *options]
+        arguments = [str(command), "serve", "--port", "0", "--log", "off", *_SLOWLY, *everything, *options]
         with _running(core, arguments, nowhere) as server:
             yield server
 

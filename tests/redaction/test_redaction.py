@@ -54,6 +54,7 @@ _WRONG: dict[str, tuple[str, str, Headers, bytes]] = {
     "second-key": ("POST", T2V, [(b"ocp-apim-subscription-key2", KEY.encode())], BODY),
     "any-header": ("POST", T2V, [(b"x-mine", KEY.encode())], BODY),
     "path": ("POST", f"{T2V}/{KEY}", [], BODY),
+    "before an address in a path": ("GET", f"/{KEY}/http://a.example/x", [], b""),
     "first-in-path": ("GET", f"/{KEY}/v1/models", [], b""),
     "member": ("POST", T2V, [], json.dumps({"prompt": "a cat", "api_key": KEY}).encode()),
     "member-of-a-member": ("POST", T2V, [], json.dumps({"auth": {"accessToken": KEY}}).encode()),

@@ -141,17 +141,18 @@ def test_a_server_that_answers_anything_breaks_promises_and_reaches_few(tmp_path
 
 
 def test_an_understudy_at_a_url_is_forced_through_its_admin_api(tmp_path: Path) -> None:
-    """Over HTTP the promises hold as they do in this process."""
-    with serving(tmp_path, "--allow-http-webhooks", "--speed", "300", "--media", "small") as gateway:
+    """Over HTTP the promises hold as they do in this process, those about callbacks among them."""
+    with serving(tmp_path, "--speed", "300", "--media", "small") as gateway:
         result = run(gateway.url, *BRIEFER)
     assert result.exit_code == 0, result.output
     assert "an Understudy" in result.output
+    assert "webhooks   kept (5 of 5" in result.output  # without a flag: the receiver is an inbox
 
 
 def test_a_key_of_an_understudy_is_used_and_its_account_left_as_it_was(tmp_path: Path) -> None:
     """Whatever was forced upon it in between."""
     only = ["--operation", "submit-hunyuan-video-i2v", "--key", "a-key-of-mine"]
-    options = ("--allow-http-webhooks", "--speed", "300", "--media", "small", "--balance", "7")
+    options = ("--speed", "300", "--media", "small", "--balance", "7")
     with serving(tmp_path, *options) as gateway:
         result = run(gateway.url, *BRIEF, *only)
         account = httpx.get(f"{gateway.url}/_mock/accounts/a-key-of-mine", trust_env=False).json()

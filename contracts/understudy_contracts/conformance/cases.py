@@ -102,14 +102,14 @@ class Case:
 def read_cases(directory: Path | None = None) -> list[Case]:
     """Read every case. Raises CaseError with file and place."""
     folder = directory or _FOLDER
-    book = read_scenarios()
+    scenarios = read_scenarios()
     inputs = usual_inputs(folder)
     cases: list[Case] = []
     for file in sorted(folder.glob("[!_]*.yaml")):
         written = _read(file, _File)
         for name, case in written.cases.items():
             try:
-                cases += _cases(written, name, case, book, inputs)
+                cases += _cases(written, name, case, scenarios, inputs)
             except (CaseError, ScenarioError) as error:
                 raise CaseError(f"{file}: /cases/{name}: {error}") from None
     return cases
@@ -138,9 +138,9 @@ def matches(case_id: str, glob: str) -> bool:
 
 
 def _cases(
-    file: _File, name: str, written: _Written, book: Mapping[str, Scenario], inputs: Mapping[str, Input]
+    file: _File, name: str, written: _Written, scenarios: Mapping[str, Scenario], inputs: Mapping[str, Input]
 ) -> Iterator[Case]:
-    scenario = _scenario(written.scenario, book)
+    scenario = _scenario(written.scenario, scenarios)
     for unknown in set(written.needs) - set(CAPABILITIES):
         raise CaseError(f"/needs: unknown capability {unknown!r}")
     for place in written.at or file.at:
@@ -194,12 +194,12 @@ def _span(own: int | tuple[int, int] | None, derived: Span) -> Span:
     return Span(own, own) if isinstance(own, int) else Span(*own)
 
 
-def _scenario(written: str | dict[str, Any], book: Mapping[str, Scenario]) -> Scenario:
+def _scenario(written: str | dict[str, Any], scenarios: Mapping[str, Scenario]) -> Scenario:
     if isinstance(written, dict):
         return read_scenario(written)
-    if written not in book:
+    if written not in scenarios:
         raise CaseError(f"/scenario: unknown scenario {written!r}")
-    return book[written]
+    return scenarios[written]
 
 
 def _read(file: Path, kind: Any) -> Any:

@@ -7,7 +7,7 @@ import click
 from understudy_contracts.rules import RULES
 
 
-@click.command()
+@click.command(short_help="List what clients must and should do.")
 def rules() -> None:
     """List the rules: what a client must (MUST) and should (SHOULD) do, and the source of each."""
     for rule in RULES:

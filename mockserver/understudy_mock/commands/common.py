@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -17,9 +19,11 @@ from understudy_mock.app import create_world
 from understudy_mock.catalog import SpecError
 from understudy_mock.gateway.scenario_files import ScenarioFileError
 from understudy_mock.gateway.world import World
-from understudy_mock.options import read_settings
+from understudy_mock.options import environment, read_settings
 from understudy_mock.printing import printable
+from understudy_mock.web.call_log import Form, call_log
 from understudy_mock.web.server import ONE_KEYSTROKE, bind
+from understudy_mock.web.trace import save_trace
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
@@ -117,6 +121,34 @@ def check_directory(option: str, directory: Path | None) -> None:
     else:
         return
     raise CannotRun(f"{option} {directory} cannot be written: {problem}")
+
+
+@asynccontextmanager
+async def observed(world: World, log: Form, trace: Path | None) -> AsyncIterator[None]:
+    """Log the calls of a world on stderr while inside, and write its trace into a file at the end.
+
+    Enter before the world is served, so that the callbacks that it sends at its end are there, too.
+    """
+    with call_log(world, log, colour=takes_colours(sys.stderr)):
+        yield
+    if trace is not None:
+        try:
+            await save_trace(trace, world)
+        except OSError as error:
+            click.echo(f"understudy: {trace} cannot be written: {error.strerror}", err=True)
+
+
+def check_file(option: str, file: Path | None) -> None:
+    """Refuse a file that cannot be written to, before the work starts. Raises CannotRun."""
+    if file is not None and (problem := why_not_writable(file)):
+        raise CannotRun(f"{option} {file} cannot be written: {problem}")
+
+
+def takes_colours(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal with colours, and nobody has asked for none (no-color.org)."""
+    given = environment()
+    plain = given.get("NO_COLOR") or given.get("TERM") == "dumb" or sys.platform == "win32"
+    return not plain and stream.isatty()
 
 
 def open_standard_files() -> None:

@@ -59,13 +59,13 @@ def scenarios(name: str | None) -> None:
       server        --scenario fails
     """
     try:
-        book = read_scenarios()
+        known = read_scenarios()
         if name is not None:
-            click.echo(write_yaml(write_scenario(find(book, name))), nl=False)
+            click.echo(write_yaml(write_scenario(find(known, name))), nl=False)
             return
     except ScenarioFileError as error:
         raise CannotRun(str(error)) from None
-    for scenario in book.values():
+    for scenario in known.values():
         click.echo(f"{click.style(scenario.name, bold=True)}\n  {scenario.summary}\n  > {scenario.advice}")
 
 

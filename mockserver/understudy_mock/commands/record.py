@@ -39,7 +39,10 @@ if TYPE_CHECKING:
     from understudy_mock.record.run import RecorderSettings
 
 
-@click.command(context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False})
+@click.command(
+    context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
+    short_help="Record a client and the real providers.",
+)
 @listening_options
 @recording_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)

@@ -11,18 +11,30 @@ import click
 
 from understudy_mock.app import create_app, create_replay
 from understudy_mock.catalog import SpecError, open_catalog
-from understudy_mock.commands.common import CannotRun, leave, listen, open_standard_files, warn_of_network
+from understudy_mock.commands.common import (
+    CannotRun,
+    check_file,
+    leave,
+    listen,
+    observed,
+    open_standard_files,
+    warn_of_network,
+)
 from understudy_mock.commands.run import run_command
 from understudy_mock.extension import live_judge
 from understudy_mock.har.recording import Recording, RecordingError
 from understudy_mock.options import (
+    TRACE,
+    attach,
     listening_options,
+    log_option,
     read_settings,
     replay_options,
 )
 from understudy_mock.printing import printable
 from understudy_mock.providers import PROVIDERS
 from understudy_mock.replay.replay import Replay
+from understudy_mock.web.call_log import Form
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
 
@@ -52,6 +64,7 @@ _SLOW_TO_READ = 50 * 1024 * 1024
 )
 @listening_options
 @replay_options
+@attach(log_option(None, show_default="lines; off with a COMMAND"), TRACE)
 @click.option(
     "--export-scenarios",
     type=click.Path(file_okay=False, path_type=Path),
@@ -66,6 +79,8 @@ def replay(
     host: str,
     port: int,
     export_scenarios: Path | None,
+    log: Form | None,
+    trace: Path | None,
     **options: Any,
 ) -> None:
     """Replay recorded jobs to any client, at any pace of polling. No real API key is needed.
@@ -88,6 +103,7 @@ def replay(
         raise click.UsageError("after -- comes the command to run")
     if child is not None and export_scenarios is not None:
         raise click.UsageError("--export-scenarios writes files and ends; it takes no command after --")
+    check_file("--trace", trace)
     world, recording = _read(files, options)
     if export_scenarios is not None:
         for note in recording.notes:
@@ -95,7 +111,10 @@ def replay(
         _export(world, export_scenarios)
         return
     click.echo(printable("\n".join(at_start(recording, world.recorded))), err=True)
-    status = run_command(world, child, offline=False) if child else run_loop(_serve_replay(world, host, port))
+    if child:
+        status = run_command(world, child, offline=False, log=log or "off", trace=trace)
+    else:
+        status = run_loop(_serve_replay(world, host, port, log or "lines", trace))
     if ended := at_end(world):
         click.echo(printable("\n".join(ended)), err=True)
     leave(status or (1 if world.misses else 0))
@@ -117,10 +136,11 @@ def _read(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, Rec
         raise CannotRun(str(error)) from None
 
 
-async def _serve_replay(world: Replay, host: str, port: int) -> int:
+async def _serve_replay(world: Replay, host: str, port: int, log: Form, trace: Path | None) -> int:
     listener = listen(host, port)
     async with AsyncExitStack() as stack:
         asked = stack.enter_context(signals())
+        await stack.enter_async_context(observed(world, log, trace))
         await stack.enter_async_context(serving(create_app(world=world, judge=live_judge), listener))
         click.echo(address_of(listener))
         sys.stdout.flush()

@@ -12,17 +12,27 @@ from understudy_mock.app import create_app
 from understudy_mock.commands.common import (
     CannotRun,
     check_directory,
+    check_file,
     hold_signals,
     leave,
     make_world,
+    observed,
     open_standard_files,
-    why_not_writable,
 )
 from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.har.write import known_keys, save_har
-from understudy_mock.options import REPORT_DIR, attach, environment_of_children, gateway_options, option
+from understudy_mock.options import (
+    REPORT_DIR,
+    TRACE,
+    attach,
+    environment_of_children,
+    gateway_options,
+    log_option,
+    option,
+)
 from understudy_mock.printing import printable
+from understudy_mock.web.call_log import Form
 from understudy_mock.web.server import run as run_loop
 
 if TYPE_CHECKING:
@@ -50,6 +60,8 @@ The directory, if there is one, gets a report. It names the command and its stat
         metavar="FILE",
         help="Save every exchange as HAR.",
     ),
+    log_option("off"),
+    TRACE,
 )
 @gateway_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -61,6 +73,8 @@ def run(
     offline: bool,
     journal_har: Path | None,
     report_dir: Path | None,
+    log: Form,
+    trace: Path | None,
     command: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -81,10 +95,10 @@ def run(
     if check and judge is None:
         raise CannotRun("--check needs understudy_contracts, which is not installed")
     check_directory("--report-dir", report_dir)
-    if journal_har is not None and (problem := why_not_writable(journal_har)):
-        raise CannotRun(f"{journal_har} cannot be written: {problem}")
+    check_file("--journal-har", journal_har)
+    check_file("--trace", trace)
     world = make_world(options)
-    code = run_command(world, command, offline=offline)
+    code = run_command(world, command, offline=offline, log=log, trace=trace)
     if journal_har is not None:
         try:
             save_har(journal_har, world.journal.since(0), known_keys(world))
@@ -97,15 +111,22 @@ def run(
     leave(code)
 
 
-def run_command(world: World, command: tuple[str, ...], *, offline: bool) -> int:
+def run_command(
+    world: World, command: tuple[str, ...], *, offline: bool, log: Form = "off", trace: Path | None = None
+) -> int:
     """Run a command with a world instead of the providers, and print a summary.
 
-    Return its exit status, or -n for the signal n.
+    `log` and `trace` are as in `observed`. Return its exit status, or -n for the signal n.
     """
     if not command[0]:
         raise CannotRun("COMMAND is empty: name the program to run after --, such as `-- python my_app.py`")
     held = hold_signals()  # before the loop starts, which handles Ctrl-C itself
-    return run_loop(_run_command(world, command, held, offline=offline))
+
+    async def observed_run() -> int:
+        async with observed(world, log, trace):
+            return await _run_command(world, command, held, offline=offline)
+
+    return run_loop(observed_run())
 
 
 async def _run_command(world: World, command: tuple[str, ...], held: Signals, *, offline: bool) -> int:

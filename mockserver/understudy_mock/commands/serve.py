@@ -6,6 +6,7 @@ import shlex
 import sys
 import textwrap
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +16,25 @@ from understudy_mock.app import create_app
 from understudy_mock.catalog.describe import example_request
 from understudy_mock.commands.common import (
     CannotRun,
+    check_file,
     listen,
     make_world,
+    observed,
     open_standard_files,
     warn_of_network,
 )
 from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
-from understudy_mock.options import attach, environment, gateway_options, listening_options, option
+from understudy_mock.options import (
+    TRACE,
+    attach,
+    environment,
+    gateway_options,
+    listening_options,
+    log_option,
+    option,
+)
+from understudy_mock.web.call_log import Form
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
 
@@ -41,21 +53,34 @@ from understudy_mock.web.server import run as run_loop
         is_flag=True,
         help="Also speak TLS on 127.0.0.1:443 under the providers' names, and print hosts file lines.",
     ),
+    log_option("lines"),
+    TRACE,
 )
 @gateway_options
-def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **options: Any) -> None:
+def serve(
+    host: str,
+    port: int,
+    intercept_port: int | None,
+    hosts: bool,
+    log: Form,
+    trace: Path | None,
+    **options: Any,
+) -> None:
     """Start a server that answers as the providers do.
 
     The first line on stdout is its base URL; all other output goes to stderr. Give your client this URL
-    instead of the provider's, and any key. Ctrl-C ends the server.
+    instead of the provider's, and any key. Each call and each callback is a line: when it began, status, what
+    was called, how long it took, the job, [scenario: fault], and why it was refused. Ctrl-C ends the server.
 
     \b
     understudy serve --speed 1                 jobs take as long as documented
     understudy serve --fail-rate 0.1           one job in ten ends FAILED
     understudy serve --scenario rate-limited   the first submit is answered 429
     understudy serve --balance 5 --rate-limit 10/60
+    understudy serve --trace trace.json        open it in https://ui.perfetto.dev when the server has ended
     """
     open_standard_files()
+    check_file("--trace", trace)
     world = make_world(options)
     listener = listen(host, port)
     url = address_of(listener)
@@ -64,6 +89,7 @@ def serve(host: str, port: int, intercept_port: int | None, hosts: bool, **optio
         app = create_app(world=world, judge=live_judge)
         async with AsyncExitStack() as stack:
             asked = stack.enter_context(signals())
+            await stack.enter_async_context(observed(world, log, trace))
             await stack.enter_async_context(serving(app, listener))
             notes = [_banner(world, url), *warn_of_network(listener)]
             if intercept_port is not None or hosts:

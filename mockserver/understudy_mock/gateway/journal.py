@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -88,6 +88,8 @@ class Journal:
         """
         self.next_number = 1
         """The number that the next entry gets."""
+        self.listener: Callable[[JournalEntry], None] | None = None
+        """Is called with each new entry; it must not raise."""
 
     def append(self, entry: JournalEntry) -> None:
         """Keep an entry, whose number must be `next_number`, and drop the oldest for it."""
@@ -96,6 +98,8 @@ class Journal:
         self._bytes += entry.kept
         while self._entries and (len(self._entries) > self._keep or self._bytes > KEPT_IN_ALL):
             self._bytes -= self._entries.popleft().kept
+        if self.listener is not None:
+            self.listener(entry)
         if self._changes is not None and entry.kind == "call":
             self._changes.note("call", entry.number)
 

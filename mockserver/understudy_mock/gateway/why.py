@@ -22,7 +22,8 @@ _QUOTED = 80
 def why_refused(refusal: Refusal, operation: Operation | None, call: Call, settings: Settings) -> str:
     """Return why a call to an operation (None: to no operation) was refused, in one line.
 
-    The sentence may quote the caller: whoever shows it to others takes secrets out first.
+    It quotes of the caller what the answer may quote, too, and no path, where a key may stand. Whoever shows
+    it to others takes known secrets out first.
     """
     return _one_line(_reason(refusal.what, refusal.detail, operation, call, settings))
 
@@ -77,9 +78,9 @@ def _reason(
         case Condition.TIMEOUT:
             return "the job has not ended within the longest wait, ten documented minutes"
         case CallError.NO_ROUTE:
-            return f"route: no operation has {call.method} {_quote(call.path)}; `understudy spec` lists all"
+            return f"route: no operation has this path by {call.method}; `understudy spec` lists all"
         case CallError.WRONG_METHOD:
-            return f"route: {call.method} is not for {_quote(call.path)}, but {', '.join(detail.allowed)}"
+            return f"route: {call.method} is not for this path, but {', '.join(detail.allowed) or 'others'}"
         case CallError.BODY_TOO_LARGE:
             return f"body: it is larger than {MAX_BODY:,} bytes"
         case CallError.HEADERS_TOO_LARGE:
@@ -99,7 +100,7 @@ def _reason(
 
 def _not_found(detail: Detail) -> str:
     if detail.job:
-        return f"job: this key has no {_quote(detail.job)}; another key's, or one that was forgotten, is none"
+        return "job: this key has no such job; another key's, or one that was forgotten, is none"
     return detail.text or "there is no such file, or not yet: a job has its files when it is COMPLETED"
 
 

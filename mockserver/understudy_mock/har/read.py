@@ -131,6 +131,15 @@ def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     )
 
 
+def read_entry(entry: bytes, number: int) -> JournalEntry:
+    """Read one entry of a gateway's journal, as the admin API shows it. Raises RecordingError."""
+    path, pointer = Path("journal"), f"/entries/{number}"
+    head = _decode(msgspec.Raw(entry), Head, path, pointer)
+    at = _instant(head.started)
+    raw = _Raw(path, 0, number, pointer, msgspec.Raw(entry), True, at or 0.0, at is not None, head, None)
+    return msgspec.structs.replace(_entry(raw, [])[0], number=number)
+
+
 def _exchanges(
     raws: list[_Raw], paths: Sequence[Path], recogniser: Recogniser, notes: list[str]
 ) -> Iterator[_Exchange]:

@@ -52,7 +52,7 @@ async def test_every_call_of_the_index_is_there(catalog: Catalog) -> None:
         path = re.sub(r"{\w+}", "x", link["path"]).removeprefix("/_mock/")
         answer = await gateway.admin(link["method"], path)
         assert answer.status_code != 405, link
-        assert answer.json().get("error") != "Not Found", link
+        assert not answer.content.startswith(b'{"error":"Not Found"'), link
 
 
 async def test_the_bare_path_leads_to_the_index(catalog: Catalog) -> None:

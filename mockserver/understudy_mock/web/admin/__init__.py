@@ -40,6 +40,7 @@ from understudy_mock.web.admin.table import (
     record,
     routes_of,
 )
+from understudy_mock.web.admin.trace import Trace
 from understudy_mock.web.admin.webhooks import Webhooks
 from understudy_mock.webhooks import DeliveryState, Sender
 
@@ -318,6 +319,13 @@ def _table(
         "GET", "journal.har", "The same as a HAR document", journal.har, query=wanted, refuses=(400,)
     )
     yield AdminCall("GET", "journal/{number}", "One of them", journal.one, answers=_ENTRY, refuses=(404,))
+    yield AdminCall(
+        "GET",
+        "trace.json",
+        "What has happened, as Chrome trace events for https://ui.perfetto.dev: a track for each job",
+        Trace(world).whole,
+        answers=record(traceEvents=list_of(record(ph=TEXT, name=TEXT))),
+    )
     accounts = Accounts(world)
     yield AdminCall(
         "GET",
@@ -384,6 +392,7 @@ def _inbox_calls(world: World) -> Iterator[AdminCall]:
         "Receive a callback; an inbox exists from its first one on",
         Receiving(world.inboxes, world.clock).receive,
         body={},
+        answers={},
         refuses=(404, 413, 503),
     )
     yield AdminCall(
