@@ -165,10 +165,16 @@ def test_the_next_submit_of_a_key_is_armed(gateway: Running, make_window: MakeWi
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
     assert submit(gateway, "armed-key").status_code == 202
     expect(page.get_by_text("✓ met by call")).to_be_visible()
+    page.get_by_role("button", name="Arm", exact=True).click()
+    expect(page.get_by_text("◷ waits")).to_be_visible()
+    assert [submit(gateway, "armed-key").status_code for _ in range(2)] == [429, 202]
     page.get_by_role("button", name="pytest").click()
     expect(page.locator(".card .code pre")).to_contain_text(
         'understudy.play({"name":"next-submit-rate_limited-'
     )
+    page.get_by_role("button", name="Disarm").click()
+    expect(page.locator("#toast")).to_contain_text("Disarmed")
+    assert httpx.get(f"{gateway.url}/_mock/accounts/{account}").json()["scenario"] is None
 
 
 @pytest.mark.slow
