@@ -30,6 +30,7 @@ from tests.bench.measure import (
     measure_speed,
     measure_start,
 )
+from tests.bench.page import COST, FIRST_ROWS, JOBS, PAGES, WithPages, measure_page
 from tests.bench.rivals import rivals
 from tests.bench.servers import documented_submit
 
@@ -140,6 +141,8 @@ def _run(bench: Bench) -> None:
             _row("pytest plugin", f"{plugin:.3f} s", target=_verdict(plugin <= _PLUGIN, f"<= {_PLUGIN:.2f}")),
         ]
     )
+    if (page := measure_page(bench)) is not None:
+        _show(_page_rows(page))
 
 
 def _endure(bench: Bench) -> None:
@@ -179,6 +182,16 @@ def _holding_rows(found: list[Holding]) -> Iterator[str]:
         verdict = _verdict(holding.ratio >= _FLAT, f">= {_FLAT:.2f}") if index else ""
         yield _measured_row(f"{holding.jobs:,}", holding.polled, f"{holding.ratio:.2f}", verdict)
     yield from _noise(holding.polled for holding in found)
+
+
+def _page_rows(found: WithPages) -> Iterator[str]:
+    cost = found.beside / found.alone
+    yield _row(f"{JOBS:,} jobs", "p99 ms")
+    yield _row("polls alone", f"{found.alone:.2f}")
+    verdict = _verdict(cost <= COST, f"<= {COST:.2f}")
+    yield _row(f"with {PAGES} pages", f"{found.beside:.2f}", ratio=f"{cost:.2f}", target=verdict)
+    soon = _verdict(found.first_rows <= FIRST_ROWS * 1000, f"<= {FIRST_ROWS:.2f}")
+    yield _row("first rows", f"{found.first_rows / 1000:.2f} s", target=soon)
 
 
 def _log_rows(found: list[Logged]) -> Iterator[str]:

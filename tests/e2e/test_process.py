@@ -8,13 +8,16 @@ import shutil
 import signal
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import av
+import httpx
 import pytest
 
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment, run, serving
+from tests.support import key_headers
 
 pytestmark = pytest.mark.e2e
 
@@ -196,3 +199,39 @@ def test_a_call_that_still_waits_ends_with_its_connection_and_without_a_tracebac
                 said = b""
     assert (status, said) == (0, b"")
     assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_whatever_is_under_way_in_the_admin_api_ends_without_a_traceback(tmp_path: Path) -> None:
+    """Answers that nobody reads, half a body, a stream of changes, and receivers that do not answer."""
+    options = ("--speed", "100000", "--media", "small", "--allow-http-webhooks")
+    with ExitStack() as stack, serving(tmp_path, *options) as gateway:
+        stuck = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        client = stack.enter_context(httpx.Client(base_url=gateway.url, trust_env=False, timeout=PATIENCE))
+        for number in range(100):
+            url = f"http://127.0.0.1:{stuck.getsockname()[1]}/{number}"
+            headers = {**key_headers("pixazo"), "X-Webhook-URL": url}
+            client.post(
+                "/hunyuan-video/v1/hunyuan-video-request", json={"prompt": "x" * 60_000}, headers=headers
+            )
+        [first, *_] = client.get("/_mock/webhooks", params={"state": "planned"}).json()["deliveries"]
+        again = f"POST /_mock/webhooks/{first['id']}/redeliver"
+        host, _, port = gateway.url.removeprefix("http://").partition(":")
+        for call in (
+            "GET /_mock/journal.har",
+            "GET /_mock/journal?limit=10000",
+            "GET /_mock/changes?follow=1",
+            "PUT /_mock/scenario",
+            "POST /_mock/inbox/mine",
+            again,
+        ):
+            size = 9 if call.startswith("P") and call != again else 0
+            held = stack.enter_context(socket.socket())
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            held.connect((host, int(port)))
+            held.sendall(f"{call} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {size}\r\n\r\n".encode())
+        client.get("/_mock/health")
+        status, errors = gateway.stop()
+    assert status == 0
+    assert "Traceback" not in errors
+    assert "CancelledError" not in errors

@@ -53,6 +53,9 @@ def test_it_brings_what_is_not_python(names: list[str]) -> None:
         "understudy_contracts/py.typed",
         "understudy_mock/catalog/vocabulary.json",
         "understudy_mock/media/small/output.mp4",
+        "understudy_mock/web/page/assets/index.html",
+        "understudy_mock/web/page/assets/style.css",
+        "understudy_mock/web/page/assets/views/jobs.js",
     } <= set(names)
 
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,14 +163,18 @@ def test_signals_while_it_ends_change_nothing(tmp_path: Path, number: signal.Sig
 
 
 def at_a_terminal(
-    cwd: Path, script: str, press: bytes, alone: signal.Signals | None = None
+    cwd: Path,
+    script: str,
+    press: bytes,
+    alone: signal.Signals | None = None,
+    command: Sequence[str] = (UNDERSTUDY,),
 ) -> tuple[int, str]:
     """Run a script under it at a terminal; when it is ready, press keys there, or signal its parent alone."""
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(cwd)
         variables = clean_environment(TMPDIR=str(cwd))
-        os.execve(UNDERSTUDY, [UNDERSTUDY, "run", *QUICK, "--", "sh", "-c", script], variables)
+        os.execve(command[0], [*command, "run", *QUICK, "--", "sh", "-c", script], variables)
     guard = threading.Timer(PATIENCE, os.killpg, (child, signal.SIGKILL))
     guard.start()
     seen, sent = b"", False
@@ -197,10 +202,26 @@ def _read_terminal(terminal: int) -> bytes:
 
 COUNT = "trap 'echo caught' INT; echo ready; n=0; while [ $n -lt 20 ]; do sleep 0.05; n=$((n+1)); done"
 
+LATE = """
+import os, time
+spawn = os.posix_spawnp
 
-def test_ctrl_c_at_a_terminal_comes_once(tmp_path: Path) -> None:
+def spawn_late(*arguments, **options):
+    child = spawn(*arguments, **options)
+    time.sleep(0.5)
+    return child
+
+os.posix_spawnp = spawn_late
+from understudy_mock.cli import main
+main()
+"""
+"""A machine so busy that the child is at work before we know that it has started."""
+
+
+@pytest.mark.parametrize("command", [(UNDERSTUDY,), (PYTHON, "-c", LATE)])
+def test_ctrl_c_at_a_terminal_comes_once(tmp_path: Path, command: tuple[str, ...]) -> None:
     """The terminal sends it to the child, too; it must not come a second time from us."""
-    status, seen = at_a_terminal(tmp_path, COUNT, b"\x03")
+    status, seen = at_a_terminal(tmp_path, COUNT, b"\x03", command=command)
     assert (status, seen.count("caught")) == (0, 1)
 
 
@@ -244,7 +265,7 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
     done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "no/such/folder.har"))
     assert done.returncode == 2
     assert done.stderr.decode() == (
-        "Error: no/such/folder.har cannot be written: there is no folder no/such\n"
+        "Error: --journal-har no/such/folder.har cannot be written: there is no folder no/such\n"
     )
     assert not (tmp_path / "ran").exists()
 
@@ -252,7 +273,10 @@ def test_a_journal_that_cannot_be_written_is_told_before_the_start(tmp_path: Pat
 @pytest.mark.slow  # as the one above
 def test_a_journal_that_is_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
     done = understudy_run(tmp_path, "touch", "ran", options=("--journal-har", "."))
-    assert (done.returncode, done.stderr) == (2, b"Error: . cannot be written: it is a folder\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"Error: --journal-har . cannot be written: it is a folder\n",
+    )
     assert not (tmp_path / "ran").exists()
 
 

@@ -65,6 +65,7 @@ def test_seven_tabs_do_not_block_each_other(by_hand: Running, make_window: MakeW
     expect(tabs[-1].get_by_role("row").filter(has_text="Processing")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_reset_empties_the_page(by_hand: Running, make_window: MakeWindow) -> None:
     submit(by_hand)
     page = make_window(by_hand).show()
@@ -113,6 +114,7 @@ def test_with_a_token_the_shell_shows_nothing_without_it(
     assert "a-very-secret-token" not in page.content()
 
 
+@pytest.mark.slow
 def test_a_token_is_typed_by_hand(run_gateway: MakeRunning, make_window: MakeWindow) -> None:
     gateway = run_gateway(pace="manual", admin_token="a-very-secret-token")
     submit(gateway)
@@ -151,6 +153,7 @@ def test_hostile_texts_stay_texts(gateway: Running, make_window: MakeWindow) -> 
     assert "owned" not in page.title()
 
 
+@pytest.mark.slow
 def test_no_key_is_in_the_document(gateway: Running, make_window: MakeWindow) -> None:
     """Whatever view is looked at, and whatever call is opened."""
     key = "sk-live-0123456789abcdef"
@@ -194,6 +197,7 @@ def test_everybody_can_use_it(gateway: Running, make_window: MakeWindow, scheme:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
 
 
+@pytest.mark.slow
 def test_motion_is_reduced_where_that_is_asked_for(gateway: Running, make_window: MakeWindow) -> None:
     """The state still moves, step by step."""
     page = make_window(gateway, reduced_motion="reduce").show()

@@ -40,6 +40,7 @@ def test_a_submit_appears_and_moves_by_itself(gateway: Running, make_window: Mak
     expect(page.get_by_text("No jobs yet")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_a_bar_grows_without_traffic(by_hand: Running, make_window: MakeWindow) -> None:
     """The part of the bar that has passed is as long as the clock says."""
     page = make_window(by_hand).show()
@@ -84,6 +85,7 @@ def test_the_drawer_tells_the_conversation_and_plays_the_files(
     expect(panel.locator(".code pre").last).to_contain_text('"ocp-apim-subscription-key": KEY')
 
 
+@pytest.mark.slow
 def test_a_job_is_submitted_again_after_an_edit(gateway: Running, make_window: MakeWindow) -> None:
     page = make_window(gateway).show()
     submit(gateway, prompt="a paper boat")
@@ -98,6 +100,7 @@ def test_a_job_is_submitted_again_after_an_edit(gateway: Running, make_window: M
     expect(page.locator(".item:not([hidden])")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_a_refused_call_says_why(gateway: Running, make_window: MakeWindow) -> None:
     page = make_window(gateway).show("#calls")
     submit(gateway, num_frames="many")
@@ -162,12 +165,19 @@ def test_the_next_submit_of_a_key_is_armed(gateway: Running, make_window: MakeWi
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
     assert submit(gateway, "armed-key").status_code == 202
     expect(page.get_by_text("✓ met by call")).to_be_visible()
+    page.get_by_role("button", name="Arm", exact=True).click()
+    expect(page.get_by_text("◷ waits")).to_be_visible()
+    assert [submit(gateway, "armed-key").status_code for _ in range(2)] == [429, 202]
     page.get_by_role("button", name="pytest").click()
     expect(page.locator(".card .code pre")).to_contain_text(
         'understudy.play({"name":"next-submit-rate_limited-'
     )
+    page.get_by_role("button", name="Disarm").click()
+    expect(page.locator("#toast")).to_contain_text("Disarmed")
+    assert httpx.get(f"{gateway.url}/_mock/accounts/{account}").json()["scenario"] is None
 
 
+@pytest.mark.slow
 def test_the_stage_sets_the_server_and_a_key(gateway: Running, make_window: MakeWindow) -> None:
     submit(gateway, "rich-key")
     account = gateway.world.accounts.peek("rich-key").name
@@ -255,6 +265,7 @@ def test_a_reader_hears_what_a_bar_shows(by_hand: Running, make_window: MakeWind
     )
 
 
+@pytest.mark.slow
 def test_filters_and_selection_are_in_the_address(by_hand: Running, make_window: MakeWindow) -> None:
     """A link shows the same to somebody else, and Back returns."""
     submit(by_hand, "one-key")
@@ -273,6 +284,7 @@ def test_filters_and_selection_are_in_the_address(by_hand: Running, make_window:
     expect(page.locator(".item:not([hidden])")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_new_rows_do_not_move_what_is_under_the_pointer(by_hand: Running, make_window: MakeWindow) -> None:
     """They are counted, and a click shows them."""
     first = id_of(submit(by_hand))
@@ -292,6 +304,7 @@ def test_new_rows_do_not_move_what_is_under_the_pointer(by_hand: Running, make_w
     assert first
 
 
+@pytest.mark.slow
 def test_pause_stops_asking(by_hand: Running, make_window: MakeWindow) -> None:
     page = make_window(by_hand).show()
     expect(page.get_by_text("No jobs yet")).to_be_visible()

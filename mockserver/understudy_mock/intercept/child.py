@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock, Thread
 
 from understudy_mock.watchdog import Watchdog
@@ -59,12 +60,15 @@ class Signals:
         # Waiting for blocked signals tells who sent them; a handler would not learn it.
         Thread(target=self._listen, name="signals", daemon=True).start()
 
-    def begin(self, child: int) -> None:
-        """Pass the waiting signals, and those to come, to this process."""
+    def start(self, spawn: Callable[[], int]) -> int:
+        """Start a child, pass it the waiting signals and those to come, and return its number."""
+        # Locked, so that no signal counts as waiting that a terminal has sent to the child, too.
         with self._lock:
+            child = spawn()
             early, self._child, self._early, self._first = self._early or [], child, None, None
             for number in early:
                 os.kill(child, number)
+        return child
 
     def end(self) -> None:
         """Pass on no more signals. Call this before the child's number can belong to another process."""
@@ -105,11 +109,16 @@ def _run(command: list[str], variables: Mapping[str, str], signals: Signals) -> 
     watchdog = Watchdog()
     try:
         # Neither subprocess nor uvloop sets a child's signal mask, and uvloop resets what nohup ignores.
-        child = os.posix_spawnp(
-            command[0], command, variables, setsigmask=signals.before, setsigdef=_PYTHONS_OWN
+        spawn = partial(
+            os.posix_spawnp,
+            command[0],
+            command,
+            variables,
+            setsigmask=signals.before,
+            setsigdef=_PYTHONS_OWN,
         )
+        child = signals.start(spawn)
         watchdog.watch(child)
-        signals.begin(child)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
         signals.end()
     finally:

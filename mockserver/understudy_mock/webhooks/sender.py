@@ -72,7 +72,7 @@ _BEGUN = 200
 _ATTEMPTS = 8
 """Attempts that are begun in one turn of the event loop: some milliseconds of work."""
 
-_GRACE = 2.0
+_GRACE = 1.0
 """Real seconds that deliveries in progress get at shutdown."""
 
 _NAMED = 10

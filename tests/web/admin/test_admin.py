@@ -60,6 +60,8 @@ async def test_a_job_tells_its_whole_life(catalog: Catalog) -> None:
     assert [event["event"] for event in events] == ["hold", "QUEUED", "PROCESSING", "COMPLETED", "charge"]
     assert all(set(event) == {"at", "event"} and _STAMP.fullmatch(event["at"]) for event in events)
     assert (await get(gateway, "jobs"))["jobs"] == [await get(gateway, f"jobs/{job}")]
+    gateway.advance(100)
+    assert (await get(gateway, f"jobs/{job}"))["files"] == [f"http://gateway.test:8080/v1/{job}/output.mp4"]
 
 
 async def test_jobs_are_found_by_account_provider_and_status(catalog: Catalog) -> None:

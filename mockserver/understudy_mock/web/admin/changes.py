@@ -155,12 +155,14 @@ class Feed:
         if entry is None:
             return None
         clean = cleaners.of(entry.key)
+        # The id of a job, which may look like a key, is in the address of a call about it.
+        shown = clean.url if entry.job else clean.suspicious_url
         return {
             "call": entry.number,
             "at": entry.at,
             "ms": round(entry.duration, 1),
             "method": entry.method,
-            "path": clean.suspicious_url(entry.url[:_LONGEST_TEXT]),
+            "path": shown(entry.url[:_LONGEST_TEXT]),
             "operation": entry.operation,
             "provider": entry.provider,
             "status": entry.status,

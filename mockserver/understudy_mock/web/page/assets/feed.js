@@ -4,7 +4,8 @@ import { store } from "./store.js";
 
 const FAST = 500; // ms between polls while something moves
 const SLOW = 2000;
-const PIECE = 2000; // rows that one poll brings
+const PIECE = 2000; // changes that one poll brings, until all are there
+const SHARE = 10; // times as long as an answer took, the gateway is left in peace
 const PATIENCE = 10_000; // ms that an answer may take
 const TOKEN = "understudy-token";
 
@@ -13,7 +14,7 @@ export const base = new URL("./", location.origin + location.pathname);
 export const root = new URL("../", base);
 
 /** `status` is live, lost or locked; `asked` is when `now` was known. */
-export const feed = { status: "", paused: false, pace: "clock", speed: 1, run: "", next: 0, now: 0, asked: 0, busy: 0 };
+export const feed = { status: "", paused: false, pace: "clock", speed: 1, run: "", next: 0, now: 0, asked: 0, busy: 0, whole: false };
 
 /** Return the gateway's present in ms since the epoch. */
 export const now = () => feed.now + (feed.pace === "manual" || feed.paused || feed.status !== "live" ? 0 : performance.now() - feed.asked);
@@ -67,12 +68,14 @@ export async function ask() {
 	clearTimeout(timer);
 	if (asking || document.hidden || feed.paused) return;
 	asking = true;
+	const began = performance.now();
 	let wait = SLOW;
 	try {
 		wait = take(await api(`changes?since=${feed.next}&limit=${PIECE}`));
 	} catch {
 		if (feed.status !== "locked") feed.status = "lost";
 	}
+	if (wait) wait = Math.max(wait, Math.min(2 * SLOW, SHARE * (performance.now() - began)));
 	asking = false;
 	changed();
 	if (feed.status !== "locked") timer = setTimeout(ask, wait);
@@ -84,6 +87,7 @@ function take({ run, now, speed, pace, gone, next, restarted, changes }) {
 	if (other || restarted) {
 		store.clear();
 		feed.next = 0;
+		feed.whole = false;
 	}
 	Object.assign(feed, { run, now, speed, pace, status: "live", asked: performance.now() });
 	if (other && !restarted) return 0;
@@ -92,7 +96,8 @@ function take({ run, now, speed, pace, gone, next, restarted, changes }) {
 	feed.next = next;
 	for (const row of changes) store.apply(row);
 	store.trim();
-	if (more) return 0;
+	if (more && !feed.whole) return 0;
+	feed.whole = true;
 	if (changes.length) feed.busy = performance.now() + 3 * SLOW;
 	return performance.now() < feed.busy || store.moving(now) ? FAST : SLOW;
 }

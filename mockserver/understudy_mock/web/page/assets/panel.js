@@ -70,7 +70,7 @@ function jobPanel(id) {
 		const { exchanges, problem } = await api(`${path}/conversation`).catch((error) => ({
 			exchanges: calls.map((call) => ({ ...call, text: `${call.operation} ${answerOf(call)} ${whyOf(call)}` })), problem: error.message,
 		}));
-		put(talk, exchanges.map((one) => h("li", h("time", time(one.at)), link(`#${one.call}`, `call:${one.call}`), h("pre", one.text),
+		put(talk, exchanges.map((one) => h("li", h("time", time(one.at)), link(`#${one.call}`, `call:${one.call}`), h("pre", one.text.replace(/^ *(\+\S+s +#\d+ )? */gm, "")),
 			one.findings?.map((broken) => h("p.broke", { "data-state": broken.severity }, `✗ ${broken.severity} ${broken.rule}: ${broken.text}`)))), problem && h("li.dim", problem));
 	}
 

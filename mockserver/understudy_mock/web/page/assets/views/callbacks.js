@@ -9,7 +9,7 @@ import { act, go } from "../ui.js";
 const grid = new Grid({
 	kind: "callback", key: "id", columns: ["Due", "State", "Callback", "Receiver", "Attempts"],
 	empty: [h("h2", "No callbacks yet"), h("p", "Trigger one, or submit a job with a webhook. The inbox receives them without a program of yours.")],
-	items: () => store.deliveries.values(),
+	items: () => [...store.deliveries.values()].sort((a, b) => a.due - b.due),
 	state: (one) => one.state,
 	cells: (one) => [time(one.due), signOf(one.state), [one.event, one.job], [one.url, one.status ? `HTTP ${one.status} in ${lasts(one.ms ?? 0)}` : one.error], one.attempts ?? "–"],
 });

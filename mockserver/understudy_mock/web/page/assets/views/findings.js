@@ -31,5 +31,5 @@ export const view = {
 };
 
 const card = (one) => h("article.card", { "data-state": one.severity }, h("h2", h("span.badge", `${one.severity === "MUST" ? "✗" : "!"} ${one.severity}`), ` ${one.rule}`),
-	h("p", one.text ?? one.summary), one.advice && h("p", h("b", "Do: "), one.advice),
+	h("p", one.summary), one.text !== one.summary && h("p.dim", one.text), one.advice && h("p", h("b", "Do: "), one.advice),
 	h("p.dim", one.calls?.slice(0, 8).map((number) => [link(`#${number}`, `call:${number}`), " "]), one.job && link(one.job, `job:${one.job}`), one.source && ` · ${one.source}`));

@@ -46,7 +46,7 @@ function endOf(job, at) {
 /** Fit the axis to what is visible. */
 function fit() {
 	const at = drawn = now();
-	const width = ruler.clientWidth || 1;
+	const width = Math.max(1, ruler.clientWidth - 24); // beyond it is room for the last sign
 	const spans = view.visible.map((job) => {
 		const last = Math.max(endOf(job, at), ...store.marksOf(job.id).calls.map((call) => call.at));
 		return [job.created, last + (last - job.created) * 0.04 + 40];

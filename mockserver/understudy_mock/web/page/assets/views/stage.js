@@ -15,8 +15,7 @@ const account = select("account", [], showKey), fresh = input("newkey", { type: 
 const balance = input("balance", { type: "number", min: 0, step: "any", placeholder: "no wallet" }), limit = input("limit", { placeholder: "none, or 10/60" });
 const disabled = h("select", { multiple: "", size: 5 }), quirks = h("select", { multiple: "", size: 5 });
 const list = h("ul"), same = h("div", h("p.dim", "Set or arm something: its YAML, curl and pytest line appear here."));
-const armed = [];
-let scenarios, shown;
+let scenarios, shown, armed = [];
 const known = (name) => scenarios?.find((one) => one.name === name);
 const card = (title, ...kids) => h("form.card.stack", h("h2", title), kids);
 
@@ -76,16 +75,23 @@ function setServer() {
 	set("scenario", { name: server.value || null }, known(server.value), `Every call plays ${server.value || "nothing"} now.`);
 }
 
-/** Arm one call: a scenario of its own name, so that its count begins now, on top of what is played. */
+/**
+ * Arm one call: a scenario of its own name, so that its count begins now, on top of what is played. What was
+ * armed before at the same place gives way: it would be met again.
+ */
 async function arm() {
 	const [kind, value] = what.value.split(" ");
 	const path = who.value ? `accounts/${who.value}` : "scenario";
-	const { summary, advice, ...present } = known(store.accounts.get(who.value)?.scenario) ?? await api("scenario");
+	const own = store.accounts.get(who.value)?.scenario;
+	const played = known(own) ?? await api("scenario");
+	const earlier = armed.find((one) => one.name === (own ?? played.name));
+	const { summary, advice, ...present } = earlier?.base ?? played;
+	const none = earlier?.path === path ? earlier.none : who.value ? { scenario: known(own)?.name ?? null } : { name: played.name ?? null };
 	const entry = { [kind]: value, ...(retry.value && kind === "condition" && { retry_after: Number(retry.value) || retry.value }) };
 	const name = `next-${where.value}-${value}-${Date.now().toString(36)}`;
 	const made = { ...present, name, [where.value]: [entry, ...present[where.value] ?? []] };
 	const text = `the ${WHERE[where.value]} of ${who.value || "any key"} gets ${what.selectedOptions[0].textContent}`;
-	if (await set(path, who.value ? { scenario: made } : made, made, `Armed: ${text}.`)) armed.unshift({ name, text, path, none: who.value ? { scenario: present.name ?? null } : { name: present.name ?? null } });
+	if (await set(path, who.value ? { scenario: made } : made, made, `Armed: ${text}.`)) armed = [{ name, text, path, none, base: present }, ...armed.filter((one) => one.path !== path)];
 	showArmed();
 }
 
