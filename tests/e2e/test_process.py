@@ -16,8 +16,8 @@ import av
 import httpx
 import pytest
 
+from tests.driving import key_headers
 from tests.e2e.processes import PATIENCE, UNDERSTUDY, clean_environment, run, serving
-from tests.support import key_headers
 
 pytestmark = pytest.mark.e2e
 
