@@ -291,7 +291,7 @@ async def test_an_account_that_was_set_up_is_forgotten_last(catalog: Catalog) ->
         accounts.of(f"key-{number}")
     assert accounts.named(name) is not None
     for number in range(2 * MAX_ACCOUNTS):
-        accounts.of(f"set-up-{number}").is_set_up = True
+        accounts.set_up(accounts.of(f"set-up-{number}"))
     assert len(list(accounts.latest_keys())) == MAX_ACCOUNTS
 
 

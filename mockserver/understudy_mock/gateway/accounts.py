@@ -102,6 +102,8 @@ class Accounts:
         self._changes = changes
         self._rate_limit = rate_limit
         self._accounts: OrderedDict[str, Account] = OrderedDict()
+        self._passing: OrderedDict[str, None] = OrderedDict()
+        """The keys of those that nobody has set up, in the same order."""
         self._by_name: dict[str, Account] = {}
         self._recurrences = Recurrences()
         self._made = 0
@@ -113,12 +115,15 @@ class Accounts:
         if account is None:
             account = self._accounts[key] = self._make(key)
             self._by_name[account.name] = account
+            self._passing[key] = None
             self.changed(account)
             self._characters += len(key)
             while len(self._accounts) > MAX_ACCOUNTS or self._characters > KEPT_OF_KEYS:
                 self._forget(self._least_needed())
         else:
             self._accounts.move_to_end(key)
+            if not account.is_set_up:
+                self._passing.move_to_end(key)
         return account
 
     def changed(self, account: Account) -> None:
@@ -147,7 +152,7 @@ class Accounts:
         """Forget one account, or all, and return them to be let go of."""
         if name is None:
             gone = list(self._accounts.values())
-            self._accounts, self._by_name = OrderedDict(), {}
+            self._accounts, self._passing, self._by_name = OrderedDict(), OrderedDict(), {}
             self._characters = 0
             return gone
         if (account := self._by_name.get(name)) is None:
@@ -155,14 +160,13 @@ class Accounts:
         self._forget(account)
         return [account]
 
+    def set_up(self, account: Account) -> None:
+        """Keep an account longer than those that come with calls alone."""
+        account.is_set_up = True
+        self._passing.pop(account.key, None)
+
     def _least_needed(self) -> Account:
-        """Return the account to forget; those before it that were set up get to the end of the line."""
-        for _ in range(len(self._accounts)):
-            key, account = next(iter(self._accounts.items()))
-            if not account.is_set_up:
-                return account
-            self._accounts.move_to_end(key)
-        return next(iter(self._accounts.values()))
+        return self._accounts[next(iter(self._passing or self._accounts))]
 
     def _make(self, key: str) -> Account:
         name = account_name(key)
@@ -176,5 +180,6 @@ class Accounts:
 
     def _forget(self, account: Account) -> None:
         del self._accounts[account.key]
+        self._passing.pop(account.key, None)
         del self._by_name[account.name]
         self._characters -= len(account.key)

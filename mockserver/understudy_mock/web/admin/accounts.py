@@ -82,7 +82,8 @@ class Accounts:
         models = names_in(body, "disabled_models", {model.id for model in world.catalog.models})
         quirks = names_in(body, "quirks", set(QUIRKS))
         scenario = find_scenario(world, body["scenario"], "/scenario") if body.get("scenario") else None
-        account.is_set_up = account.is_set_up or bool(body)
+        if body:
+            world.accounts.set_up(account)
         if "balance_usd" in body:
             account.fund(balance)
         if "rate_limit" in body:
