@@ -510,7 +510,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        return self._by_place(self._values.clean(text), _PLACES)
+        return self._by_place(self._values.clean(text), _PLACES) if text else text
 
     def cut_text(self, text: str) -> str:
         """Return the beginning of a longer text without secrets, nor the beginning of one at its end."""

@@ -29,8 +29,8 @@ _reader = ThreadPoolExecutor(1, "large-bodies")
 """Large bodies are read one after the other: threads that all want the interpreter slow the loop down."""
 
 
-async def in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:
-    """Iterate over some items, and let others have their turn now and then.
+async def in_turns(items: Iterable[Item], turn: float = _TURN) -> AsyncIterator[Item]:
+    """Iterate over some items, and let others have their turn after each `turn` real seconds.
 
     The items must not change meanwhile: pass a copy, or what is held by nothing else.
     """
@@ -38,7 +38,7 @@ async def in_turns(items: Iterable[Item]) -> AsyncIterator[Item]:
     began = perf_counter()
     for item in items:
         yield item
-        if perf_counter() - began > _TURN:
+        if perf_counter() - began > turn:
             await asyncio.sleep(0)
             began = perf_counter()
 

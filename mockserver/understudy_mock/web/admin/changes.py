@@ -40,6 +40,12 @@ _PIECE = 64 * 1024
 _PAUSE = 0.05
 """Real seconds between two looks of a follower: what happens meanwhile is one look."""
 
+_CLEANERS = 64
+"""Cleaners kept for keys that only their own rows are about."""
+
+_TURN = 0.0003
+"""Real seconds of work on rows until others have their turn: open pages ask for them all the time."""
+
 _LONGEST_TEXT = 500
 """Characters of an error in a row."""
 
@@ -56,6 +62,7 @@ class Feed:
         self._world = world
         self._sender = sender
         self.followers = 0
+        self._cleaners = _Cleaners([])
         self._kinds: Mapping[Kind, Callable[[str | int, _Cleaners], Awaitable[Row | None]]] = {
             "job": self._job,
             "call": self._call,
@@ -115,8 +122,10 @@ class Feed:
     async def _rows(self, read: Changed) -> AsyncIterator[bytes]:
         """Write some changes; of those with one name, which would show the same, the last."""
         last = {(change.kind, change.name): change.n for change in read.changes}
-        cleaners = _Cleaners(known_keys(self._world))
-        async for change in in_turns(read.changes):
+        if (keys := known_keys(self._world)) != self._cleaners.keys:
+            self._cleaners = _Cleaners(keys)  # to make one takes as long as some rows
+        cleaners = self._cleaners
+        async for change in in_turns(read.changes, _TURN):
             if last[change.kind, change.name] == change.n and (row := await self._row(change, cleaners)):
                 yield row
 
@@ -225,17 +234,19 @@ class _Cleaners:
     """What takes secrets out of rows, one for each key that rows are about."""
 
     def __init__(self, keys: list[str]) -> None:
-        self._keys = keys
+        self.keys = keys
         self.general = Redactor(keys)
         self._own: dict[str, Redactor] = {}
 
     def of(self, key: str) -> Redactor:
         """Return the one for a call with this key."""
-        if key in self._keys or not key:
+        if key in self.keys or not key:
             return self.general
         own = self._own.get(key)
         if own is None:
-            own = self._own[key] = Redactor([key, *self._keys])
+            if len(self._own) >= _CLEANERS:
+                self._own.clear()
+            own = self._own[key] = Redactor([key, *self.keys])
         return own
 
 
