@@ -150,7 +150,7 @@ def _banner(world: World, url: str) -> str:
         "",
         f"Understudy answers for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
         f"  base URL   {url}   (instead of https://gateway.pixazo.ai and the others)",
-        f"  admin      {url}/_mock/health  /_mock/jobs  /_mock/journal.har",
+        f"  page       {url}/_mock/   (what happens, in a browser; for programs: /_mock/openapi.json)",
         f"  time       {pace}",
         f"  seed       {settings.seed}   (--seed {settings.seed} repeats outputs and failures)",
     ]
