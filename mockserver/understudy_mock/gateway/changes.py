@@ -19,8 +19,8 @@ an account or an inbox; that of a reset is the account ("" for all), and the oth
 KEPT_CHANGES = 100_000
 """Changes kept; the oldest go first. Every call is one."""
 
-KEPT_OF_NAMES = 16 * 1024 * 1024
-"""Characters kept of their names; when there are more, the oldest changes go first."""
+LONGEST_NAME = 160
+"""Characters kept of a name. What has a longer one, as a recorded job may, is not found by it."""
 
 
 class Change(NamedTuple):
@@ -56,48 +56,37 @@ class Changes(Protocol):
 
 
 class MemoryChanges(Changes):
-    """Changes in this process, bounded in number and in the length of names."""
+    """Changes in this process, the latest `keep`."""
 
-    def __init__(self, keep: int = KEPT_CHANGES, keep_names: int = KEPT_OF_NAMES) -> None:
+    def __init__(self, keep: int = KEPT_CHANGES) -> None:
         self.run = secrets.token_hex(8)
-        self._keep = keep
-        self._keep_names = keep_names
-        self._kept: deque[tuple[Kind, str | int]] = deque()
-        self._gone = 0
-        """How many were dropped, which is the number of the first that is kept."""
-        self._names = 0
-        """Characters of the names of those kept."""
+        # Two lists of plain values: a hundred thousand pairs would be as much work for the garbage collector.
+        self._kinds: deque[Kind] = deque(maxlen=keep)
+        self._names: deque[str | int] = deque(maxlen=keep)
+        self._next = 0
         self._noted: asyncio.Event | None = None
         """Set with the next change; None while nobody waits for it."""
 
     def note(self, kind: Kind, name: str | int = "") -> None:
-        kept = self._kept
-        kept.append((kind, name))
-        if kind != "call":  # that is a number
-            self._names += len(str(name))
-        if len(kept) > self._keep or self._names > self._keep_names:
-            self._trim()
+        if kind != "call" and len(str(name)) > LONGEST_NAME:
+            name = str(name)[:LONGEST_NAME]
+        self._kinds.append(kind)
+        self._names.append(name)
+        self._next += 1
         if self._noted is not None:
             self._noted.set()
             self._noted = None
 
-    def _trim(self) -> None:
-        kept = self._kept
-        while len(kept) > self._keep or self._names > self._keep_names:
-            kind, name = kept.popleft()
-            self._gone += 1
-            if kind != "call":
-                self._names -= len(str(name))
-
     async def since(self, n: int, limit: int) -> Changed:
-        gone, following = self._gone, self._gone + len(self._kept)
-        first = min(max(n, gone), following)
-        rows = islice(self._kept, first - gone, first - gone + limit)
+        gone = self._next - len(self._kinds)
+        first = min(max(n, gone), self._next)
+        part = first - gone, first - gone + limit
+        rows = zip(islice(self._kinds, *part), islice(self._names, *part), strict=True)
         changes = [Change(first + index, kind, name) for index, (kind, name) in enumerate(rows)]
         return Changed(changes, first + len(changes), gone)
 
     async def after(self, n: int) -> None:
-        while self._gone + len(self._kept) <= n:
+        while self._next <= n:
             if self._noted is None:
                 self._noted = asyncio.Event()
             await self._noted.wait()

@@ -10,6 +10,8 @@ from understudy_mock.gateway.world import World
 from understudy_mock.web.protocol import PROCESS
 from understudy_mock.web.routes import Found
 
+_NONE: dict[str, int] = {}
+
 
 def write_call(
     world: World,
@@ -67,7 +69,7 @@ def write_call(
             warnings=tuple(call.warnings) if call.warnings else (),
             drift=world.clock.drift(),
             connected=connected,
-            process=scope.get("extensions", {}).get(PROCESS, 0),
+            process=scope.get("extensions", _NONE).get(PROCESS, 0),
             why=call.why,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import pytest
@@ -233,5 +234,6 @@ async def test_no_key_is_in_any_row(catalog: Catalog) -> None:
 
 def _bound(gateway: Gateway, keep: int) -> None:
     """Let the gateway keep so many changes."""
-    assert isinstance(gateway.world.changes, MemoryChanges)
-    gateway.world.changes._keep = keep
+    changes = gateway.world.changes
+    assert isinstance(changes, MemoryChanges)
+    changes._kinds, changes._names = deque(changes._kinds, keep), deque(changes._names, keep)

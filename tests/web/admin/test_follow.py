@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tests.driving import id_of, submit
 from tests.web.sockets import PATIENCE, Listening, listening
 from understudy_mock.catalog import Catalog
+from understudy_mock.gateway.changes import MemoryChanges
 from understudy_mock.web.admin.changes import MOST_FOLLOWERS
 
 pytestmark = pytest.mark.e2e
@@ -99,7 +101,8 @@ async def test_a_reader_that_is_too_slow_is_told_what_it_missed(catalog: Catalog
         async with following(server) as lines:
             await submit(server.gateway)
             await lines.until("job")
-            changes._keep = 10  # type: ignore[attr-defined]
+            assert isinstance(changes, MemoryChanges)
+            changes._kinds, changes._names = deque(changes._kinds, 10), deque(changes._names, 10)
             for _ in range(50):
                 changes.note("clock")
             line = await lines.until("gone")
