@@ -144,6 +144,7 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "why": clean.text(entry.why),
         "warnings": [clean.text(warning) for warning in entry.warnings],
         "connected": entry.connected and entry.connected + entry.drift,
+        "connection": entry.connection,
         "process": entry.process,
         "untimed": not entry.is_timed,
     }
