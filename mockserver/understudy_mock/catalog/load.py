@@ -14,6 +14,9 @@ from understudy_mock.catalog.notation import NotationError, escape, read_yaml
 
 COMMON = "common.yaml"
 
+WORDING = "provider.yaml"
+"""Says how a provider words its answers; it is no OpenAPI document."""
+
 
 class SpecError(Exception):
     """A spec is not valid. The text begins with the file and a JSON pointer to the place."""
@@ -58,7 +61,7 @@ def read_documents(directories: list[Path]) -> list[Document]:
         if not directory.is_dir():
             raise SpecError(directory, "", "is not a directory")
         files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
-        documents.extend(_read(file, check) for file in files)
+        documents.extend(_read(file, check) for file in files if file.name != WORDING)
     return documents
 
 

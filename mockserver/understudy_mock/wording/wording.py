@@ -1,0 +1,326 @@
+"""How a provider words its answers, compiled from its `provider.yaml`. No decisions are made here."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from understudy_mock.catalog.notation import escape
+from understudy_mock.domain.call import HTML, JSON, Answer, Headers
+from understudy_mock.domain.conditions import CallError, Condition, Refusal
+from understudy_mock.domain.draw import Draw, uuid7
+from understudy_mock.domain.facts import (
+    Balance,
+    Facts,
+    JobPage,
+    Models,
+    Secret,
+    StillRunning,
+    Stored,
+    Ticket,
+    Uploaded,
+)
+from understudy_mock.domain.job import Job
+from understudy_mock.domain.model import Model
+from understudy_mock.domain.timeline import State, Step
+from understudy_mock.wording.template import (
+    STYLES,
+    Problems,
+    Scope,
+    compile_json,
+    compile_text,
+    decide,
+)
+from understudy_mock.wording.values import ANSWER, ID, LATE, LOOKUPS, REFUSAL, SIGNATURE, Context, Names, Place
+
+_NO_QUIRKS: frozenset[str] = frozenset()
+
+ROLES_OF_FACTS: Mapping[type, str] = {
+    Secret: "secret",
+    Balance: "balance",
+    Models: "models",
+    JobPage: "list",
+    StillRunning: "late",
+    Uploaded: "upload",
+    Ticket: "ticket",
+    Stored: "keep",
+}
+
+OF_JOBS = ("submit", "status", "result", "finished")
+"""Answers about one job. `finished` is that to a submit that waited; without one it is as `result`."""
+
+
+class _NewId(NamedTuple):
+    """What a new id is made of."""
+
+    model: str
+    created: int
+    draw: Draw
+
+    def uuid7(self) -> str:
+        return uuid7(self.created, self.draw.id_bits)
+
+    def odd_uuid7(self) -> str:
+        """Return one with another variant digit and one digit too many, which is no valid UUID."""
+        made = self.uuid7()
+        return f"{made[:19]}5{made[20:]}{self.draw.root[10] % 16:x}"
+
+
+class _Event(NamedTuple):
+    """A callback that is signed."""
+
+    id: str
+    instant: int
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A header whose value is open."""
+
+    name: bytes
+    read: Callable[[Context], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One answer, of which only the slots are open. Without a body it is the job's file."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes] | _Header, ...]
+    body: Callable[[Context], bytes] | None
+
+    def answer(self, context: Context, file: bytes = b"") -> Answer:
+        """Fill the slots."""
+        headers: Headers = [
+            pair if isinstance(pair, tuple) else (pair.name, pair.read(context).encode("latin-1", "replace"))
+            for pair in self.headers
+        ]
+        return Answer(self.status, file if self.body is None else self.body(context), headers)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wording:
+    """The wording of one provider. Every function is pure.
+
+    `data` is the whole `provider.yaml`, which `folder` has checked.
+    """
+
+    data: Mapping[str, Any]
+    _scope: Scope
+    _compiled: dict[tuple[str, State | None, frozenset[str]], _Compiled] = field(default_factory=dict)
+    _bodies: dict[tuple[State, frozenset[str]], Callable[[Context], bytes]] = field(default_factory=dict)
+    _ids: dict[frozenset[str], Callable[[Context], str]] = field(default_factory=dict)
+    _signing: list[tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]] = field(
+        default_factory=list
+    )
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], problems: Problems) -> Wording:
+        """Make the wording of some data; what is wrong with its templates is found when they are compiled."""
+        states = {State(name): word for name, word in data.get("states", {}).items() if name in set(State)}
+        quirks = frozenset(data.get("quirks", {}))
+        style = STYLES.get(data.get("style", "compact"), STYLES["compact"])
+        return cls(data, Scope({}, data.get("shapes", {}), states, quirks, problems, style=style))
+
+    # -- facts
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return str(self.data["provider"])
+
+    @property
+    def unsafe_end(self) -> State:
+        """How a job ends if the safety checker stops its result."""
+        return State(self.data["unsafe_end"])
+
+    @property
+    def retry_header(self) -> bytes:
+        """The header that tells a refused caller when to come back."""
+        return str(self.data["retry_header"]).encode()
+
+    @property
+    def conditions(self) -> Mapping[int, Condition]:
+        """What each error status of the provider means."""
+        return {int(status): Condition(name) for status, name in self.data["statuses"].items()}
+
+    @property
+    def failures(self) -> Mapping[int, str]:
+        """Why a job failed, by the codes that the provider documents for it."""
+        return {int(code): text for code, text in self.data.get("codes", {}).items()}
+
+    def called(self, job: Job, step: Step) -> str:
+        """Return the provider's word for the job's state."""
+        if step.state is State.PROCESSING and job.timeline.processing_as:
+            return job.timeline.processing_as
+        return self._scope.words.get(step.state, step.state.value)
+
+    # -- answers about a job
+
+    def mint_id(self, model: Model, created: int, draw: Draw, quirks: frozenset[str]) -> str:
+        """Name a new job. `created` is in ms since the epoch."""
+        made = self._ids.get(quirks)
+        if made is None:
+            made = self._ids[quirks] = self.compile_id(quirks)
+        return made(Context(facts=_NewId(model.id, created, draw)))
+
+    def accepted(self, job: Job) -> Answer:
+        """Answer a submit that is queued."""
+        step = job.timeline.steps[0]
+        return self._find("answers/submit", step.state, job.quirks).answer(Context(job, step))
+
+    def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
+        """Answer a status call. `urls` lead to the job's files; there are none until it is COMPLETED."""
+        return self._find("answers/status", step.state, job.quirks).answer(Context(job, step, urls))
+
+    def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
+        """Answer a call of the role `result`.
+
+        `file_size` is in bytes, 0 until then; `balance` in micro-USD.
+        """
+        context = Context(job, step, urls, file_size, balance)
+        return self._find("answers/result", step.state, job.quirks).answer(context)
+
+    def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
+        """Answer a submit that waited for its job. `balance` is in micro-USD."""
+        context = Context(job, step, urls, len(file), balance)
+        name = "answers/finished" if "finished" in self.data["answers"] else "answers/result"
+        return self._find(name, step.state, job.quirks).answer(context, file)
+
+    def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
+        """Return the body of a callback about the job as it is in `step`."""
+        key = step.state, job.quirks
+        made = self._bodies.get(key)
+        if made is None:
+            made = self._bodies[key] = self.compile_callback(*key)
+        return made(Context(job, step, urls))
+
+    def sign(self, secret: str, event: str, instant: int, body: bytes) -> Headers:
+        """Return the headers that sign a callback sent at `instant` (ms since the epoch)."""
+        recipe = self.data.get("signature")
+        if recipe is None:
+            return []  # most providers document no signature
+        if not self._signing:
+            self._signing.append(self.compile_signature())
+        ((headers, message),) = self._signing
+        signed = message(Context(facts=_Event(event, instant))).encode() + body
+        key = secret.removeprefix(recipe.get("secret_prefix", "")).encode()
+        digest = hmac.new(key, signed, hashlib.sha256).hexdigest()
+        context = Context(facts=_Event(event, instant, digest))
+        return [(name, read(context).encode()) for name, read in headers]
+
+    # -- other answers
+
+    def answer(self, facts: Facts) -> Answer:
+        """Answer a call that is about no one job, or whose job is not done in time.
+
+        Facts that no operation of the provider asks for are answered like an unknown route.
+        """
+        role = ROLES_OF_FACTS[type(facts)]
+        if role not in self.data["answers"]:
+            return self.refusal(Refusal(CallError.NO_ROUTE), Place(), _NO_QUIRKS)
+        if isinstance(facts, StillRunning):
+            context = Context(facts.job, facts.step, facts=facts)
+            return self._find("answers/late", facts.step.state, facts.job.quirks).answer(context)
+        return self._find(f"answers/{role}", None, _NO_QUIRKS).answer(Context(facts=facts))
+
+    def refusal(self, refusal: Refusal, place: Place, quirks: frozenset[str]) -> Answer:
+        """Answer a refused call."""
+        context = Context(detail=refusal.detail, place=place)
+        return self._find(f"refusals/{refusal.what}", None, quirks).answer(context)
+
+    def unconditioned(self, status: int) -> Answer | None:
+        """Answer an error status that is not in `conditions`; None if no document has a body for it.
+
+        Such a status can be a job's own failure.
+        """
+        if str(status) not in self.data.get("other_statuses", {}):
+            return None
+        return self._find(f"other_statuses/{status}", None, _NO_QUIRKS).answer(Context())
+
+    # -- compiling
+
+    def _find(self, name: str, state: State | None, quirks: frozenset[str]) -> _Compiled:
+        key = name, state, quirks
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = self.compile_answer(*key)
+        return compiled
+
+    def compile_answer(self, name: str, state: State | None, quirks: frozenset[str]) -> _Compiled:
+        """Compile an answer (`answers/ROLE`, `refusals/CONDITION`) for a state and a set of quirks."""
+        block, _, entry = name.partition("/")
+        scope = replace(self._scope, names=names_of(block, entry), state=state, quirks=quirks)
+        node, at = self.data[block], f"/{block}/{escape(entry)}"
+        node = node.get(entry)
+        form: Mapping[str, Any] = {}
+        if block == "refusals":
+            form = self.data["refusals"].get("$form", {})
+        answer, at = decide(node, scope, at)
+        answer, places = {**form, **answer}, dict.fromkeys(form, "/refusals/$form") | dict.fromkeys(answer, at)
+        status, place = decide(answer.get("status", 200), scope, f"{at}/status")
+        if not isinstance(status, int) or not 100 <= status <= 599:
+            scope.problems.add(place, f"{status!r} is no status of HTTP (100 to 599)")
+            status = 500
+        texts = {"text": answer["text"]} if "text" in answer else {}
+        style = STYLES.get(answer.get("style", ""), scope.style)
+        scope = replace(scope, texts={**texts, "status": status}, style=style)
+        headers: list[tuple[bytes, bytes] | _Header] = []
+        body: Callable[[Context], bytes] | None
+        if "page" in answer:
+            page = str(answer["page"]).encode()
+            headers.append(HTML)
+            body = lambda context: page  # noqa: E731 (one of three, which are alike)
+        elif answer.get("body") == {"$file": "job"}:
+            headers.append(_Header(b"content-type", compile_text("{job.media_type}", scope, f"{at}/body")))
+            body = None
+        elif "body" in answer:
+            body = compile_json(answer["body"], scope, f"{places['body']}/body")
+            headers.append(JSON)
+        else:
+            body = lambda context: b""  # noqa: E731
+        for header, value in answer.get("headers", {}).items():
+            place = f"{places['headers']}/headers/{escape(header)}"
+            headers.append(_Header(header.encode(), compile_text(value, scope, place)))
+        return _Compiled(status, tuple(headers), body)
+
+    def compile_callback(self, state: State, quirks: frozenset[str]) -> Callable[[Context], bytes]:
+        """Compile the body of a callback."""
+        scope = replace(self._scope, names=ANSWER, state=state, quirks=quirks)
+        if "callback" in self.data:
+            return compile_json(self.data["callback"], scope, "/callback")
+        body = self.compile_answer("answers/status", state, quirks).body
+        assert body is not None  # the answer to a status call is JSON
+        return body
+
+    def compile_signature(self) -> tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]:
+        """Compile the headers that sign a callback, and what is signed before its body."""
+        recipe = self.data["signature"]
+        scope = replace(self._scope, names=SIGNATURE)
+        headers = [
+            (name.encode(), compile_text(value, scope, f"/signature/headers/{escape(name)}"))
+            for name, value in recipe["headers"].items()
+        ]
+        return headers, compile_text(recipe["message"], scope, "/signature/message")
+
+    def compile_id(self, quirks: frozenset[str]) -> Callable[[Context], str]:
+        """Compile the form of new ids."""
+        scope = replace(self._scope, names=ID, quirks=quirks)
+        node, at = decide(self.data["ids"], scope, "/ids")
+        return compile_text(node, scope, at)
+
+
+def names_of(block: str, entry: str) -> Names:
+    """Return what a template may name, by the block and the entry that it stands in."""
+    if block == "answers":
+        return LATE if entry == "late" else LOOKUPS.get(entry, ANSWER)
+    return REFUSAL if block == "refusals" else {}
+
+
+__all__ = ["OF_JOBS", "Place", "Wording"]
