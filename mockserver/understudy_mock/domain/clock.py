@@ -164,8 +164,10 @@ class ManualClock(Clock):
 
 def iso_ms(instant: int) -> str:
     """Write an instant as ISO 8601 with milliseconds, UTC: `2026-05-22T13:17:32.110Z`."""
-    seconds, ms = divmod(instant, 1000)
-    return f"{_iso_seconds(seconds)}.{ms:03d}Z"
+    return _iso_seconds(instant // 1000) + _MS[instant % 1000]
+
+
+_MS = tuple(f".{ms:03d}Z" for ms in range(1000))
 
 
 @lru_cache(maxsize=4096)

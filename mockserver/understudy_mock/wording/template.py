@@ -21,7 +21,7 @@ import msgspec
 
 from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.timeline import TERMINAL, State
-from understudy_mock.wording.values import FILTERS, ITEMS, Context, Names, Value
+from understudy_mock.wording.values import FILTERS, ITEMS, OPEN, Context, Names, Value
 
 Render = Callable[[Context], bytes | None]
 """Makes some bytes of JSON; None where the value is missing."""
@@ -347,10 +347,8 @@ def _decided(condition: Any, scope: Scope, at: str) -> Any:
             return scope.state in TERMINAL
         case str():
             value = _named(condition, scope, at)
-            if value is None:
-                return False
-            read = value.read
-            return lambda context: bool(read(context))
+            known = _known(value, scope)
+            return (False if value is None else value.read) if known is OPEN else bool(known)
         case {"not": inner, **rest} if not rest:
             truth = _decided(inner, scope, f"{at}/not")
             return (lambda context: not truth(context)) if callable(truth) else not truth
@@ -444,7 +442,7 @@ def _rendered(context: Context, items: Any, do: Callable[[Context], bytes]) -> I
 
 def _each(node: dict[str, Any], scope: Scope, at: str) -> Any:
     walked = _walk("$each", node, scope, at)
-    if walked is None:
+    if walked is None or _known(scope.names[node["$each"]], scope) == []:
         return [b"[]"]
     read, do = walked
     return [lambda context: b"[" + b",".join(_rendered(context, read(context), do)) + b"]"]
@@ -577,6 +575,9 @@ def _single(part: Any) -> Any:
     read = part.read()
     if part.value.raw:
         return [read]
+    if part.is_sure and len(part.filters) == 1 and not part.value.maybe:
+        (only,), read = part.filters, part.value.read
+        return [lambda context: _encode(only(read(context)))]
     if part.is_sure:
         return [lambda context: _encode(read(context))]
 
@@ -642,6 +643,7 @@ def _expression(source: str, scope: Scope, at: str) -> Any:
     value = _named(path, scope, at)
     if value is None:
         return None
+    known = _known(value, scope)
     functions: list[Callable[[Any], Any] | _Otherwise] = []
     for one in filters:
         name, colon, argument = one.strip().partition(":")
@@ -652,7 +654,16 @@ def _expression(source: str, scope: Scope, at: str) -> Any:
         else:
             known = ", ".join([*FILTERS, "or:…"])
             scope.problems.add(at, f"unknown filter {one.strip()!r}; known are {known}")
+    if known is not OPEN and not functions:
+        return _Static(known)
     return _Expression(value, tuple(functions))
+
+
+def _known(value: Value | None, scope: Scope) -> Any:
+    """Return what a value always is in this state; OPEN where that differs."""
+    if value is None or scope.state is None or scope.state is State.COMPLETED:
+        return OPEN
+    return value.unless_completed
 
 
 def _named(path: Any, scope: Scope, at: str) -> Value | None:
@@ -680,7 +691,11 @@ def _inside_a_string(text: str) -> bytes:
 
 
 def _in_string(read: Callable[[Context], Any]) -> Render:
-    return lambda context: _encode(_as_text(read(context)))[1:-1]
+    def render(context: Context) -> bytes:
+        value = read(context)
+        return _encode(value)[1:-1] if isinstance(value, str) else _inside_a_string(_as_text(value))
+
+    return render
 
 
 def _stripped(made: Callable[[Context], bytes]) -> Render:

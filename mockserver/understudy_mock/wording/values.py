@@ -50,20 +50,26 @@ class Context(msgspec.Struct):
     item: Any = None
 
 
+OPEN = object()
+"""Says that a value is not known before there is a context."""
+
+
 class Value(NamedTuple):
-    """How a value is read. `maybe` says that it can be missing (None), `raw` that it is JSON already."""
+    """How a value is read. `maybe` says that it can be missing (None), `raw` that it is JSON already.
+
+    `unless_completed` is what it always is as long as the job is not COMPLETED.
+    """
 
     read: Callable[[Any], Any]
     maybe: bool = False
     raw: bool = False
+    unless_completed: Any = OPEN
 
 
 def _worked(context: Context) -> int:
-    """Return the ms that a completed job was worked on, 0 for any other."""
+    """Return the ms that a completed job was worked on."""
     job, step = context.job, context.step
     assert job is not None  # templates of answers without a job cannot name this
-    if step.state is not State.COMPLETED:
-        return 0
     steps = job.timeline.steps
     return step.at - (steps[-2].at if len(steps) > 1 else 0)
 
@@ -85,7 +91,7 @@ _OF_A_JOB: dict[str, Value] = {
     "job.nsfw": Value(lambda c: c.job.timeline.nsfw),
     "job.created": Value(lambda c: c.job.told_at(0)),
     "job.changed": Value(lambda c: c.job.told_at(c.step.at)),
-    "job.worked": Value(_worked),
+    "job.worked": Value(_worked, unless_completed=0),
     "job.queue_seconds": Value(lambda c: _queued(c.job)),
     "job.work_seconds": Value(lambda c: _processed(c.job)),
     "job.total_seconds": Value(lambda c: _queued(c.job) + _processed(c.job)),
@@ -95,7 +101,7 @@ _OF_A_JOB: dict[str, Value] = {
     "job.media_type": Value(lambda c: c.job.media_type),
     "model.id": Value(lambda c: c.job.model.id),
     "origin": Value(lambda c: c.job.origin),
-    "outputs": Value(lambda c: c.urls),
+    "outputs": Value(lambda c: c.urls, unless_completed=[]),
     "output.url": Value(lambda c: c.urls[0] if c.urls else None, maybe=True),
     "output.name": Value(lambda c: c.job.file_name(0)),
     "output.size": Value(lambda c: c.size),

@@ -79,28 +79,19 @@ class _Event(NamedTuple):
     signature: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """A header whose value is open."""
-
-    name: bytes
-    read: Callable[[Context], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(NamedTuple):
     """One answer, of which only the slots are open. Without a body it is the job's file."""
 
     status: int
-    headers: tuple[tuple[bytes, bytes] | _Header, ...]
+    fixed: Headers
+    open: list[tuple[bytes, Callable[[Context], str]]]
     body: Callable[[Context], bytes] | None
 
     def answer(self, context: Context, file: bytes = b"") -> Answer:
         """Fill the slots."""
-        headers: Headers = [
-            pair if isinstance(pair, tuple) else (pair.name, pair.read(context).encode("latin-1", "replace"))
-            for pair in self.headers
-        ]
+        headers = self.fixed.copy()
+        for name, read in self.open:
+            headers.append((name, read(context).encode("latin-1", "replace")))
         return Answer(self.status, file if self.body is None else self.body(context), headers)
 
 
@@ -271,24 +262,25 @@ class Wording:
         texts = {"text": answer["text"]} if "text" in answer else {}
         style = STYLES.get(answer.get("style", ""), scope.style)
         scope = replace(scope, texts={**texts, "status": status}, style=style)
-        headers: list[tuple[bytes, bytes] | _Header] = []
+        fixed: Headers = []
+        headers: list[tuple[bytes, Callable[[Context], str]]] = []
         body: Callable[[Context], bytes] | None
         if "page" in answer:
             page = str(answer["page"]).encode()
-            headers.append(HTML)
+            fixed.append(HTML)
             body = lambda context: page  # noqa: E731 (one of three, which are alike)
         elif answer.get("body") == {"$file": "job"}:
-            headers.append(_Header(b"content-type", compile_text("{job.media_type}", scope, f"{at}/body")))
+            headers.append((b"content-type", compile_text("{job.media_type}", scope, f"{at}/body")))
             body = None
         elif "body" in answer:
             body = compile_json(answer["body"], scope, f"{places['body']}/body")
-            headers.append(JSON)
+            fixed.append(JSON)
         else:
             body = lambda context: b""  # noqa: E731
         for header, value in answer.get("headers", {}).items():
             place = f"{places['headers']}/headers/{escape(header)}"
-            headers.append(_Header(header.encode(), compile_text(value, scope, place)))
-        return _Compiled(status, tuple(headers), body)
+            headers.append((header.encode(), compile_text(value, scope, place)))
+        return _Compiled(status, fixed, headers, body)
 
     def compile_callback(self, state: State, quirks: frozenset[str]) -> Callable[[Context], bytes]:
         """Compile the body of a callback."""
