@@ -6,6 +6,7 @@ what they make to the OpenAPI documents beside it, in every state and under ever
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +30,9 @@ from understudy_mock.wording.samples import (
     samples_of_a_job,
     samples_of_facts,
 )
-from understudy_mock.wording.wording import Wording
+from understudy_mock.wording.structure import problems_of
+from understudy_mock.wording.template import Problems
+from understudy_mock.wording.wording import OF_JOBS, Wording
 
 Problem = tuple[str, str]
 """A JSON pointer into `provider.yaml`, and a sentence."""
@@ -57,6 +60,72 @@ class _Sent(NamedTuple):
     at: str
     when: str
     answer: Answer
+
+
+def problems_in(data: Mapping[str, Any]) -> list[Problem]:
+    """List all that is wrong in a provider's description by itself: its structure, its templates, its sense.
+
+    What has the wrong structure is left out of what is looked at further.
+    """
+    structural = list(problems_of(data))
+    sound = _without(data, [pointer for pointer, _ in structural])
+    problems = Problems()
+    wording = Wording.of(sound, problems)
+    _compile_all(wording)
+    found = [*structural, *problems.found]
+    return found or list(contradictions(wording))
+
+
+def _without(data: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
+    """Return a description without what the pointers lead to, and with every block, empty if need be."""
+    whole: dict[str, Any] = copy.deepcopy(dict(data)) if isinstance(data, Mapping) else {}
+    for pointer in sorted(pointers, key=len, reverse=True):
+        *path, last = [_unescape(step) for step in pointer.split("/")[1:]] or [""]
+        part: Any = whole
+        for step in path:
+            part = part.get(step) if isinstance(part, dict) else None
+        # A list is left out as a whole, by the pointer to one of its entries.
+        if isinstance(part, dict):
+            part.pop(last, None)
+    for block in ("states", "statuses", "shapes", "answers", "refusals", "other_statuses", "quirks"):
+        whole.setdefault(block, {})
+    return whole
+
+
+def _unescape(step: str) -> str:
+    return step.replace("~1", "/").replace("~0", "~")
+
+
+def _compile_all(wording: Wording) -> None:
+    """Compile each answer for each state, without quirks, with each one, and with all of them."""
+    names = frozenset(wording.data["quirks"])
+    for quirks in dict.fromkeys((frozenset[str](), *(frozenset({name}) for name in sorted(names)), names)):
+        if "ids" in wording.data:
+            wording.compile_id(quirks)
+        for role in wording.data["answers"]:
+            for state in _states(role):
+                wording.compile_answer(f"answers/{role}", state, quirks)
+        for what in wording.data["refusals"]:
+            if what != "$form":
+                wording.compile_answer(f"refusals/{what}", None, quirks)
+        for state in State:
+            if "callback" in wording.data:
+                wording.compile_callback(state, quirks)
+    for status in wording.data["other_statuses"]:
+        wording.compile_answer(f"other_statuses/{status}", None, frozenset())
+    if {"algorithm", "message", "headers"} <= wording.data.get("signature", {}).keys():
+        wording.compile_signature()
+
+
+def _states(role: str) -> tuple[State | None, ...]:
+    """Return the states in which a job can be when it is answered about; (None,) where there is no job."""
+    match role:
+        case "submit":
+            return (State.QUEUED,)
+        case "late":
+            return (State.QUEUED, State.PROCESSING)
+        case _:
+            return tuple(State) if role in OF_JOBS else (None,)
 
 
 def contradictions(wording: Wording) -> Iterator[Problem]:
