@@ -1,4 +1,4 @@
-"""A small good folder, broken in many ways, one at a time: each is reported where it is, and how to mend it."""
+"""A small good folder, broken in many ways, one at a time: each is reported where it is, with what helps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORDING = "provider.yaml"
 
 
 class Broken(NamedTuple):
-    """In `file`, `old` becomes `new`; the mistake is at `pointer` of `where`, and its sentence has `words`."""
+    """In `file`, `old` becomes `new`; the mistake is at `pointer` of `where`; its sentence has `words`."""
 
     name: str
     old: str
@@ -40,13 +40,17 @@ BROKEN = [
     Broken("no YAML", "ids: ", "ids: [", "", "is not YAML"),
     Broken("a key twice", "style: compact", "style: compact\nstyle: apim", "/style", "appears twice"),
     Broken("a merge key", "shapes:\n", "shapes:\n  <<: {a: b}\n", "/shapes/<<", "write the members out"),
-    Broken("a tag", "unsafe_end: FAILED", "unsafe_end: !!python/name:os.system", "/unsafe_end", "are not read"),
+    Broken(
+        "a tag", "unsafe_end: FAILED", "unsafe_end: !!python/name:os.system", "/unsafe_end", "are not read"
+    ),
     # -- the structure
     Broken("another version", "version: 1", "version: 2", "/version", "version 1 is read here"),
     Broken("a key is missing", "unsafe_end: FAILED\n", "", "", "the key 'unsafe_end' is missing"),
     Broken("a key is misspelt", "codes:", "cods:", "/cods", "did you mean 'codes'?"),
     Broken("an odd name", "provider: acme", "provider: Acme Inc", "/provider", "small letters"),
-    Broken("an end that is none", "unsafe_end: FAILED", "unsafe_end: QUEUED", "/unsafe_end", "known are COMP"),
+    Broken(
+        "an end that is none", "unsafe_end: FAILED", "unsafe_end: QUEUED", "/unsafe_end", "known are COMP"
+    ),
     Broken("an odd header", "retry_header: retry", "retry_header: Retry", "/retry_header", "in lower case"),
     Broken("an unknown style", "style: compact", "style: pretty", "/style", "known are compact, apim"),
     Broken("an unknown state", "  QUEUED: w", "  WAITING: w", "/states/WAITING", "known are QUEUED, PROC"),
@@ -55,7 +59,9 @@ BROKEN = [
     Broken("a status of success", '"402": insuff', '"202": insuff', "/statuses/202", "an error status"),
     Broken("an unknown condition", ": not_found\n", ": not_fund\n", "/statuses/404", "mean 'not_found'?"),
     Broken("an unknown role", "  balance:", "  ballance:", "/answers/ballance", "did you mean 'balance'?"),
-    Broken("an unknown part", "headers: {x-s", "header: {x-s", "/answers/status/else/header", "mean 'headers'?"),
+    Broken(
+        "an unknown part", "headers: {x-s", "header: {x-s", "/answers/status/else/header", "mean 'headers'?"
+    ),
     Broken("a refusal is missing", "  timeout: {status: 504, text: timeout}\n", "", "/refusals", "timeout"),
     Broken("a refusal is misspelt", "  no_route:", "  no_rute:", "/refusals/no_rute", "mean 'no_route'?"),
     Broken("no source", "    source: invented\n", "", "/quirks/created", "a quirk needs a source"),
@@ -64,49 +70,156 @@ BROKEN = [
     Broken("an odd path", "id: [id]", "id: [a..b]", "/reads/id/0", "names and numbers between dots"),
     # -- templates
     Broken("an unknown value", "{job.id}", "{job.idd}", "/shapes/job/id", "unknown value 'job.idd'"),
-    Broken("a value of another place", "it costs {refusal", "{job.id} costs {refusal",
-           "/refusals/insufficient_balance/text", "unknown value 'job.id'"),
-    Broken("an item of no list", "at: \"{job.changed|iso}\"", "at: \"{item}\"", "/callback/at", "unknown value 'item'"),
+    Broken(
+        "a value of another place",
+        "it costs {refusal",
+        "{job.id} costs {refusal",
+        "/refusals/insufficient_balance/text",
+        "unknown value 'job.id'",
+    ),
+    Broken(
+        "an item of no list",
+        'at: "{job.changed|iso}"',
+        'at: "{item}"',
+        "/callback/at",
+        "unknown value 'item'",
+    ),
     Broken("an unknown filter", "changed|iso}", "changed|isoo}", "/callback/at", "unknown filter 'isoo'"),
     Broken("a lonely brace", "no such key", '"no such } key"', "/refusals/invalid_key/text", "write '}}'"),
     Broken("an unknown shape", "{$use: job, at", "{$use: jobb, at", "/callback/$use", "unknown shape 'jobb'"),
-    Broken("a shape in itself", '    id: "{job.id}"', '    id: {$use: job}', "/shapes/job/id/$use", "uses itself"),
-    Broken("an unknown quirk", "quirk.created", "quirk.maed", "/answers/submit/status/$if", "known are created"),
-    Broken("a state that is none", "    FAILED: {status: 200", "    FAILD: {status: 200",
-           "/answers/status/FAILD", "unknown state 'FAILD'"),
-    Broken("a state without an answer", "    else: {status: 200, h", "    QUEUED: {status: 200, h",
-           "/answers/status", "nothing is said for PROCESSING"),
-    Broken("a member that may be missing", "    error?: ", "    error: ", "/shapes/job/error", "end its name in `?`"),
+    Broken(
+        "a shape in itself", '    id: "{job.id}"', "    id: {$use: job}", "/shapes/job/id/$use", "uses itself"
+    ),
+    Broken(
+        "an unknown quirk", "quirk.created", "quirk.maed", "/answers/submit/status/$if", "known are created"
+    ),
+    Broken(
+        "a state that is none",
+        "    FAILED: {status: 200",
+        "    FAILD: {status: 200",
+        "/answers/status/FAILD",
+        "unknown state 'FAILD'",
+    ),
+    Broken(
+        "a state without an answer",
+        "    else: {status: 200, h",
+        "    QUEUED: {status: 200, h",
+        "/answers/status",
+        "nothing is said for PROCESSING",
+    ),
+    Broken(
+        "a member that may be missing",
+        "    error?: ",
+        "    error: ",
+        "/shapes/job/error",
+        "end its name in `?`",
+    ),
     Broken("a text with a hole", "parameter|or:body", "parameter", "/shapes/complaint", "give it |or:…"),
-    Broken("an unknown word", "{$each: outputs", "{$every: outputs", "/shapes/job/files?/then/$every", "unknown word"),
+    Broken(
+        "an unknown word",
+        "{$each: outputs",
+        "{$every: outputs",
+        "/shapes/job/files?/then/$every",
+        "unknown word",
+    ),
     Broken("nothing to do", ', do: "{item}"', "", "/shapes/job/files?/then", "has no `do`"),
     Broken("no list", "$each: outputs", "$each: job.id", "/shapes/job/files?/then/$each", "is no list"),
-    Broken("a stray key", "do: \"{item}\"", "do: \"{item}\", with: x", "/shapes/job/files?/then/with", "does not belong"),
-    Broken("an odd condition", "$if: quirk.created", "$if: {nor: []}", "/answers/submit/status/$if", "a condition is"),
-    Broken("decided too late", "$if: quirk.created", "$if: job.nsfw", "/answers/submit/status/$if", "only quirks and"),
+    Broken(
+        "a stray key",
+        'do: "{item}"',
+        'do: "{item}", with: x',
+        "/shapes/job/files?/then/with",
+        "does not belong",
+    ),
+    Broken(
+        "an odd condition",
+        "$if: quirk.created",
+        "$if: {nor: []}",
+        "/answers/submit/status/$if",
+        "a condition is",
+    ),
+    Broken(
+        "decided too late",
+        "$if: quirk.created",
+        "$if: job.nsfw",
+        "/answers/submit/status/$if",
+        "only quirks and",
+    ),
     Broken("no status of HTTP", "{status: 504", "{status: 5040", "/refusals/timeout/status", "100 to 599"),
     Broken("a number between", 'with: "; "', "with: 7", "/refusals/invalid_request/text/with", "is a text"),
     # -- what contradicts itself
-    Broken("a quirk for nothing", "$if: quirk.created", "$if: {all: []}", "/quirks/created", "no template asks"),
-    Broken("another status", "balance: {status: 402", "balance: {status: 406", "/statuses/402", "answers 406"),
+    Broken(
+        "a quirk for nothing", "$if: quirk.created", "$if: {all: []}", "/quirks/created", "no template asks"
+    ),
+    Broken(
+        "another status", "balance: {status: 402", "balance: {status: 406", "/statuses/402", "answers 406"
+    ),
     # -- what the documents do not say
-    Broken("nothing answers", "  balance: {body: {balance: \"{account.balance|usd}\"}}\n", "", "/answers",
-           "there is no 'balance', which get-acme-balance needs"),
-    Broken("a status without a document", "else: 202", "else: 203", "/answers/submit",
-           "answers 203, and submit-vase documents 202"),
-    Broken("a body that is not allowed", "state: \"{job.status}\"", "status: \"{job.status}\"", "/answers/submit",
-           "in state QUEUED its body is not what submit-vase documents for 202"),
-    Broken("a state that is not allowed", "ERROR: broken", "ERROR: burst", "/answers/status", "in state ERROR"),
-    Broken("a quirk that is not documented", "    undocumented: true\n", "", "/answers/submit", "the quirk created"),
-    Broken("a refusal that is not allowed", "text: no such key}", "body: {detail: no}}", "/refusals/invalid_key",
-           "its body is not what submit-vase documents for 401"),
-    Broken("another provider", "provider: acme", "provider: ajax", "/x-provider", "describes 'ajax'",
-           where="common.yaml"),
-    Broken("a broken document", "openapi: 3.1.0", "openapi: 3.0.0", "/openapi", "does not match",
-           file="vase.yaml", where="vase.yaml"),
-    Broken("a reference to nowhere", "responses/Job'", "responses/Jab'", "/paths/~1acme~1vases/post/responses/202/$ref",
-           "leads nowhere", file="vase.yaml", where="vase.yaml"),
-]  # fmt: skip
+    Broken(
+        "nothing answers",
+        '  balance: {body: {balance: "{account.balance|usd}"}}\n',
+        "",
+        "/answers",
+        "there is no 'balance', which get-acme-balance needs",
+    ),
+    Broken(
+        "a status without a document",
+        "else: 202",
+        "else: 203",
+        "/answers/submit",
+        "answers 203, and submit-vase documents 202",
+    ),
+    Broken(
+        "a body that is not allowed",
+        'state: "{job.status}"',
+        'status: "{job.status}"',
+        "/answers/submit",
+        "in state QUEUED its body is not what submit-vase documents for 202",
+    ),
+    Broken(
+        "a state that is not allowed", "ERROR: broken", "ERROR: burst", "/answers/status", "in state ERROR"
+    ),
+    Broken(
+        "a quirk that is not documented",
+        "    undocumented: true\n",
+        "",
+        "/answers/submit",
+        "the quirk created",
+    ),
+    Broken(
+        "a refusal that is not allowed",
+        "text: no such key}",
+        "body: {detail: no}}",
+        "/refusals/invalid_key",
+        "its body is not what submit-vase documents for 401",
+    ),
+    Broken(
+        "another provider",
+        "provider: acme",
+        "provider: ajax",
+        "/x-provider",
+        "describes 'ajax'",
+        where="common.yaml",
+    ),
+    Broken(
+        "a broken document",
+        "openapi: 3.1.0",
+        "openapi: 3.0.0",
+        "/openapi",
+        "does not match",
+        file="vase.yaml",
+        where="vase.yaml",
+    ),
+    Broken(
+        "a reference to nowhere",
+        "responses/Job'",
+        "responses/Jab'",
+        "/paths/~1acme~1vases/post/responses/202/$ref",
+        "leads nowhere",
+        file="vase.yaml",
+        where="vase.yaml",
+    ),
+]
 
 
 @pytest.fixture

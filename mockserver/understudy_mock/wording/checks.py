@@ -136,7 +136,7 @@ def contradictions(wording: Wording) -> Iterator[Problem]:
             own = ", ".join(sorted(OWN_QUIRKS))
             yield (
                 f"/quirks/{escape(name)}",
-                f"no template asks for quirk.{name}, and Understudy has no effect of that name (it has {own})",
+                f"no template asks for quirk.{name}, and the gateway has no effect of that name; it has {own}",
             )
     for status, what in wording.conditions.items():
         answered = wording.refusal(Refusal(what, DETAILS[0]), PLACE, frozenset()).status
