@@ -4,8 +4,8 @@
 `folder` reads and checks the file.
 """
 
-from understudy_mock.wording.folder import Wordings, open_wordings, read_wording, shipped
+from understudy_mock.wording.folder import Wordings, open_wordings, shipped
 from understudy_mock.wording.values import Place
 from understudy_mock.wording.wording import Wording
 
-__all__ = ["Place", "Wording", "Wordings", "open_wordings", "read_wording", "shipped"]
+__all__ = ["Place", "Wording", "Wordings", "open_wordings", "shipped"]

@@ -275,9 +275,9 @@ class Wording:
         if not isinstance(status, int) or not 100 <= status <= 599:
             scope.problems.add(place, f"{status!r} is no status of HTTP (100 to 599)")
             status = 500
-        texts = {"text": answer["text"]} if "text" in answer else {}
+        texts = {"text": (answer["text"], f"{places['text']}/text")} if "text" in answer else {}
         style = STYLES.get(answer.get("style", ""), scope.style)
-        scope = replace(scope, texts={**texts, "status": status}, style=style)
+        scope = replace(scope, texts={**texts, "status": (status, place)}, style=style)
         fixed: Headers = []
         headers: list[tuple[bytes, Callable[[Context], str]]] = []
         body: Render | None
