@@ -94,7 +94,8 @@ def _others(breaches: list[Breach]) -> str:
     if not names:
         return f" ({len(rest)} more like it)" if rest else ""
     left = len(names) - _NAMED
-    return f"; also {', '.join(names[:_NAMED])}{f' and {left} more' if left > 0 else ''}"
+    also = " Also" if first.what.endswith("?") else "; also"
+    return f"{also} {', '.join(names[:_NAMED])}{f' and {left} more' if left > 0 else ''}"
 
 
 __all__ = ["RULES", "Breach", "Claim", "Output", "Rule", "judge", "read_talk"]
