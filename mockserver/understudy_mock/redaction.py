@@ -146,6 +146,9 @@ _FREE = frozenset(
 )
 """Headers whose values are free text, and name nothing that must be found again."""
 
+_LOST = frozenset({401, 403, 404, 405})
+"""Statuses of a call whose address leads nowhere, or whose key may stand in it."""
+
 _COOKIES = frozenset({b"cookie", b"set-cookie"})
 _SCHEMED = frozenset({b"authorization", b"proxy-authorization"})
 
@@ -277,7 +280,8 @@ class _Values:
     def found_in(self, text: str) -> str | None:
         """Name one that is in a text; None where none is."""
         folded = fold(text)
-        return next((name for needle, name in self._all() if needle in folded or needle in text), None)
+        readings = (text,) if folded == text else (folded, text)
+        return next((name for needle, name in self._all() if any(needle in one for one in readings)), None)
 
     def found_in_file(self, part: bytes) -> str | None:
         """Name one that is in some bytes, as it is, in base64, or in characters of two or four bytes."""
@@ -614,6 +618,11 @@ def command_line(command: Iterable[str]) -> str:
     return shlex.join(shown)
 
 
+def is_lost(entry: JournalEntry) -> bool:
+    """Return whether a call was for nothing here: then anything may stand in its address, even a key."""
+    return entry.status in _LOST and not entry.job and not (entry.operation and entry.key)
+
+
 def redactor(entry: JournalEntry, keys: Iterable[str] = ()) -> Redactor:
     """Make the redactor of one exchange: of what is secret about it, and of other known `keys`."""
     return redactor_of([entry], keys)
@@ -625,9 +634,20 @@ def redactor_of(entries: Iterable[JournalEntry], keys: Iterable[str] = ()) -> Re
 
 
 def secrets_in(entries: Iterable[JournalEntry], names: Collection[str] = ()) -> dict[str, bool]:
-    """Name what is secret about some exchanges, and whether it is a key."""
+    """Name what is secret about some exchanges, and whether it is a key.
+
+    What looks like a key in the address of a lost call is a secret, too, unless it is the id of a job.
+    """
+    entries = tuple(entries)
+    jobs = {entry.job for entry in entries}
     secrets: dict[str, bool] = {}
     for entry in entries:
+        if is_lost(entry):
+            whole = _ADDRESS.match(entry.url)
+            parts = _SEGMENT.findall(entry.url, whole.end() if whole is not None else 0)
+            for part in parts:
+                if _is_keylike(part) and part not in jobs:
+                    secrets.setdefault(part, False)
         headers = [*entry.request_headers, *entry.response_headers]
         bodies = entry.request_body, entry.response_body
         for secret, is_key in secrets_of(entry.key, entry.url, headers, bodies, names):
@@ -739,7 +759,7 @@ class Secrets(Redactor):
             entry,
             key=self.add(entry.key, "key"),
             method=self.text(entry.method),
-            url=self.url(entry.url),
+            url=self.suspicious_url(entry.url) if is_lost(entry) else self.url(entry.url),
             job=self.text(entry.job),
             scenario=self.text(entry.scenario),
             request_headers=self.pairs(entry.request_headers),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fixtures.clients.neighbours import NEIGHBOURS
+from tests.driving import T2V
 from understudy_contracts import explore
 from understudy_contracts.conformance.cases import choose, read_cases
 from understudy_contracts.conformance.protocol import Run
@@ -87,3 +90,34 @@ def test_pytest_blames_no_neighbour(name: str, understudy: Understudy) -> None:
     NEIGHBOURS[name](understudy.url("pixazo"), understudy.key)
     weighty = [finding for finding in understudy.findings() if finding.severity is not Severity.INFO]
     assert weighty == []
+
+
+@pytest.mark.parametrize("scenario", ["submit-504-after-accept", "submit-reset-after-accept", "invalid-key"])
+@pytest.mark.parametrize("warm", [1, 4])
+async def test_calls_that_start_together_are_no_repetition(
+    scenario: str, warm: int, understudy: Understudy
+) -> None:
+    """Some are sent on connections that are open, and answered before the others have connected."""
+    understudy.play(scenario)
+    headers = {"Ocp-Apim-Subscription-Key": understudy.key}
+    async with httpx.AsyncClient(base_url=understudy.url("pixazo"), headers=headers) as client:
+        await asyncio.gather(*(client.get("/nothing-here") for _ in range(warm)))
+        submits = (client.post(T2V, json={"prompt": "a cat"}) for _ in range(4))
+        await asyncio.gather(*submits, return_exceptions=True)
+    weighty = [finding for finding in understudy.findings() if finding.severity is not Severity.INFO]
+    assert weighty == []
+
+
+@pytest.mark.parametrize("scenario", ["submit-504-after-accept", "submit-reset-after-accept"])
+async def test_a_submit_that_follows_a_lost_one_at_once_is_a_repetition(
+    scenario: str, understudy: Understudy
+) -> None:
+    """On the connection that is open, or on a new one where the first was broken."""
+    understudy.play(scenario)
+    headers = {"Ocp-Apim-Subscription-Key": understudy.key}
+    async with httpx.AsyncClient(base_url=understudy.url("pixazo"), headers=headers) as client:
+        await client.get("/nothing-here")
+        await asyncio.gather(client.post(T2V, json={"prompt": "a cat"}), return_exceptions=True)
+        await client.post(T2V, json={"prompt": "a cat"})
+    weighty = {finding.id for finding in understudy.findings() if finding.severity is Severity.MUST}
+    assert weighty == {"submitted-twice"}

@@ -16,7 +16,7 @@ from understudy_mock.domain.model import KEPT_OF_A_PROMPT
 from understudy_mock.gateway import submit as submitting
 from understudy_mock.gateway import turns
 from understudy_mock.gateway.body import read_submit
-from understudy_mock.gateway.turns import LARGE, in_turns, let_go
+from understudy_mock.gateway.turns import LARGE, Turnstile, in_turns, let_go
 
 _MANY = 60
 
@@ -92,6 +92,53 @@ async def test_others_have_their_turns_while_everything_is_let_go(
     held: list[Any] = [object() for _ in range(2000)]
     assert await _turns_of_others(lambda: let_go(held)) >= 10
     assert held == []
+
+
+async def test_a_turn_of_the_loop_lets_only_so_many_pass() -> None:
+    """In their order; one who does not wait any more takes no place."""
+    turnstile = Turnstile(2)
+    passed: list[int] = []
+
+    async def pass_one(number: int) -> None:
+        await turnstile.passed()
+        passed.append(number)
+
+    tasks = [asyncio.ensure_future(pass_one(number)) for number in range(7)]
+    seen: list[int] = []
+    while len(passed) < 6:
+        await asyncio.sleep(0)
+        if passed[2:3] and not tasks[5].done():
+            tasks[5].cancel()
+        seen.append(len(passed))
+    assert passed == [0, 1, 2, 3, 4, 6]
+    assert all(later - before <= 2 for before, later in zip([0, *seen], seen, strict=False))
+
+
+async def test_many_long_answers_at_once_take_one_turn_between_them(
+    each_step_takes_a_millisecond: None,
+) -> None:
+    """While one of them goes on, the others wait behind everybody else."""
+    since_others = worst = 0
+
+    async def walk() -> None:
+        nonlocal since_others, worst
+        async for _ in in_turns(range(_MANY)):
+            since_others += 1
+            worst = max(worst, since_others)
+
+    async def other() -> None:
+        nonlocal since_others
+        while True:
+            since_others = 0
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(other())
+    alone = walk()
+    await alone
+    of_one = worst
+    await asyncio.gather(*(walk() for _ in range(20)))
+    beside.cancel()
+    assert 0 < worst <= 2 * of_one
 
 
 @pytest.mark.parametrize(("size", "thread"), [(LARGE // 2, "MainThread"), (2 * LARGE, "large-bodies_0")])

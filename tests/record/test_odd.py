@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.driving import Gateway, key_headers
+from tests.driving import T2V, Gateway, key_headers
 from tests.record.test_files import example, write
 from tests.record.test_secrets import _entry, _writer
 from tests.replay.recorded import replay
@@ -139,6 +139,21 @@ async def test_an_answer_that_can_have_no_body_is_played_without_one(
         headers=key_headers("pixazo"),
     )
     assert (answer.status_code, answer.content) == (status, b"")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_a_poll_that_can_have_no_body_is_played_without_one(
+    catalog: Catalog, tmp_path: Path, status: int
+) -> None:
+    """Though the recording has one, which tells the state."""
+    entries = copy.deepcopy(example()["log"]["entries"][1:3])
+    entries[1]["response"].update(status=status)
+    gateway = Gateway(replay(read_recording([write(tmp_path / "odd.har", entries)], catalog), catalog))
+    headers = key_headers("pixazo")
+    body = entries[0]["request"]["postData"]["text"].encode()
+    submit = await gateway.call("POST", T2V, content=body, headers=headers)
+    poll = await gateway.call("GET", submit.json()["polling_url"], headers=headers)
+    assert (poll.status_code, poll.content) == (status, b"")
 
 
 def test_a_recording_is_for_its_owner_alone(catalog: Catalog, tmp_path: Path) -> None:

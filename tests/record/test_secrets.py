@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.domain.draw import account_name
@@ -134,6 +135,22 @@ def test_a_planted_key_is_in_no_written_byte(catalog: Catalog, tmp_path: Path, p
     assert not any(KEY in line for line in told)
     assert b"[key-1]" in (tmp_path / "run.har").read_bytes()
     assert len(read_recording([tmp_path / "run.har"], catalog).entries) == 1
+
+
+@pytest.mark.parametrize("path", ["{}/v1/models", "hunyuan-video/v1/hunyuan-video-request/{}", "a?b={}"])
+def test_what_looks_like_a_key_in_an_address_that_leads_nowhere_is_a_secret(
+    catalog: Catalog, tmp_path: Path, path: str
+) -> None:
+    """The call shows another key where keys belong; the answer names the address."""
+    other = "sk-live-pathSecretAAAA1111"
+    lines: list[str] = []
+    writer, file = _writer(tmp_path / "run.har", catalog, lines)
+    url = f"https://gateway.pixazo.ai/{path.format(other)}"
+    writer.write(_entry(url=url, operation="", status=404, told=f'{{"message":"no {url}"}}'.encode()))
+    file.close()
+    recording = read_recording([tmp_path / "run.har"], catalog)
+    assert not any(other.encode() in reading for reading in _readings(tmp_path))
+    assert other not in str(judge(recording.entries, catalog)) + str(lines)
 
 
 @pytest.mark.parametrize("plant", _PLANTS.values(), ids=_PLANTS.keys())

@@ -11,6 +11,8 @@ import pytest
 
 from tests.driving import SUBMITS, T2V, WAVESPEED, call_raw, open_gateway
 from tests.webhooks.receiving import staged
+from understudy_contracts.conversation import tell
+from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.gateway.journal import KEPT_OF_A_BODY, JournalEntry
@@ -104,9 +106,13 @@ async def test_a_key_in_a_wrong_place_is_in_no_journal(
     gateway = open_gateway(catalog)
     method, path, headers, body = wrong
     await call_raw(gateway.app, method, path, headers, body)
-    for name in ("journal", "journal.har"):
+    for name in ("journal", "journal.har", "changes", "trace.json"):
         assert KEY not in (await gateway.admin("GET", name)).text
-    assert KEY not in json.dumps(write_har(gateway.world.journal.since(0)))
+    entries = list(gateway.world.journal.since(0))
+    assert KEY not in json.dumps(write_har(entries))
+    findings = judge(entries, catalog)
+    assert KEY not in str(findings)
+    assert KEY not in str(tell(entries, catalog, findings))
 
 
 @pytest.mark.parametrize("path", [f"/v2/other/{KEY[:20]}.x", "/any/path?mine={}"])

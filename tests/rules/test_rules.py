@@ -314,6 +314,27 @@ def test_who_had_connected_before_the_answer_is_no_retry(catalog: Catalog) -> No
     assert "submitted-twice" not in found(1_040)
 
 
+@pytest.mark.parametrize(
+    ("connections", "connected", "pause", "repeated"),
+    [
+        ((1, 2), (0, 0), 5, False),  # both were open
+        ((1, 2), (0, 1_001), 5, False),
+        ((1, 2), (0, 0), 80, True),  # nobody takes that long to begin
+        ((1, 1), (0, 0), 5, True),
+        ((1, 2), (999, 1_001), 5, False),  # instants are rounded, so nobody knows
+        ((1, 2), (999, 1_003), 5, True),  # who opens a connection for each call
+        ((0, 0), (0, 0), 5, True),  # a recording that names none
+    ],
+)
+def test_a_call_on_another_open_connection_is_no_reaction(
+    connections: tuple[int, int], connected: tuple[int, int], pause: int, repeated: bool, catalog: Catalog
+) -> None:
+    first, second = zip(connections, connected, strict=True)
+    story = Story(catalog).submit(1_000, 401, connection=first[0], connected=first[1])
+    story.submit(1_000 + pause, 401, connection=second[0], connected=second[1])
+    assert ("retried-refusal" in story.found(alone=True)) is repeated
+
+
 def test_two_processes_are_not_told_as_one_that_tries_again(catalog: Catalog) -> None:
     """Programs side by side, or a script of curls: nobody knows, so it is only worth knowing."""
 

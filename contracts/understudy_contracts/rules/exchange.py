@@ -62,6 +62,9 @@ _WRONG_TYPE = re.compile(r"content type", re.IGNORECASE)
 _ROUNDED = 2
 """Ms by which two instants of a journal may be in the wrong order: each is rounded."""
 
+_TOGETHER = 50
+"""Ms within which calls begin on several connections that a program starts together (assumed)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
@@ -232,16 +235,28 @@ class Exchange:
     def precedes(self, again: Exchange) -> bool:
         """Return whether this was over when the other call was made; else that call was no reaction to it.
 
-        Who had connected for that call before this one was over did not react to its answer: two workers, or
-        two programs. Beginnings are whole ms, rounded down. Where all instants are the same, or one is
-        missing, nobody knows.
+        Beginnings are whole ms, rounded down. Where all instants are the same, or one is missing, nobody
+        knows.
         """
-        if not (self.is_timed and again.is_timed):
-            return False
-        if 0 < again.entry.connected < self.ends - _ROUNDED:
+        if not (self.is_timed and again.is_timed) or self._is_beside(again):
             return False
         late = again.begins > self.begins and again.begins + 1 > self.ends
         return again.begins >= self.ends or late
+
+    def _is_beside(self, again: Exchange) -> bool:
+        """Return whether another connection shows, or may show, that a later call is no reaction to this one.
+
+        Who had connected before this call was over is another worker, or another program. And a client that
+        keeps connections sends its next call on the connection that has just become free.
+        """
+        mine, other = self.entry, again.entry
+        together = other.connected - mine.at < _TOGETHER
+        if 0 < other.connected < self.ends + (_ROUNDED if together else -_ROUNDED):
+            return True
+        if self.broken or not mine.connection or not other.connection or mine.connection == other.connection:
+            return False
+        keeps = not mine.connected or not other.connected
+        return keeps and again.begins - self.ends < _TOGETHER
 
     def pause_before(self, again: Exchange) -> float | None:
         """Return the ms between this and a call after it; None where no clock was running."""

@@ -36,9 +36,9 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     journal's bound. `waited` is how much of the duration passed before the answer began, None where that is
     not known. `drift` is how many ms the wall clock, which dates in answers follow, was ahead of `at`.
     `connected` is when the caller connected, for the first call of a connection; 0 for others, and where that
-    is not known. `process` is the id of the caller's process, 0 where that is not known. Where not
-    `is_timed`, `at` is only a place: after the entry before it. `why` says why the gateway refused the call,
-    "" where it did not.
+    is not known. `connection` is the number of the connection, `process` the id of the caller's process; 0
+    where they are not known. Where not `is_timed`, `at` is only a place: after the entry before it. `why`
+    says why the gateway refused the call, "" where it did not.
     """
 
     number: int = 0
@@ -68,6 +68,7 @@ class JournalEntry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     waited: float | None = None
     drift: int = 0
     connected: int = 0
+    connection: int = 0
     process: int = 0
     is_timed: bool = True
     why: str = ""

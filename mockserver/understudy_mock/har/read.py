@@ -332,6 +332,7 @@ def _entry(raw: _Raw, notes: list[str]) -> tuple[JournalEntry, Path | None]:
             *([NO_BODY] if _has_lost_its_body(response, answer, file) else []),
         ),
         connected=own.connected,
+        connection=own.connection,
         process=own.process,
         is_timed=raw.is_timed,
     )

@@ -81,6 +81,7 @@ class Own(msgspec.Struct):
     error: str = ""
     warnings: tuple[str, ...] = ()
     connected: int = 0
+    connection: int = 0
     process: int = 0
     untimed: bool = False
 

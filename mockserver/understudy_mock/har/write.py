@@ -18,14 +18,11 @@ from understudy_mock.domain.call import Headers
 from understudy_mock.domain.clock import iso_ms
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.world import World
-from understudy_mock.redaction import redactor
+from understudy_mock.redaction import is_lost, redactor
 from understudy_mock.version import __version__
 
 MOST_KEYS = 16
 """Keys of other calls that are looked for in each entry of a document: those that were shown last."""
-
-_LOST = frozenset({401, 403, 404, 405})
-"""Statuses of a call whose address leads nowhere, or whose key may stand in it."""
 
 
 def known_keys(world: World) -> list[str]:
@@ -144,6 +141,7 @@ def _entry(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
         "why": clean.text(entry.why),
         "warnings": [clean.text(warning) for warning in entry.warnings],
         "connected": entry.connected and entry.connected + entry.drift,
+        "connection": entry.connection,
         "process": entry.process,
         "untimed": not entry.is_timed,
     }
@@ -166,10 +164,9 @@ def _timings(entry: JournalEntry) -> dict[str, float]:
 
 
 def _request(entry: JournalEntry, clean: Cleaner) -> dict[str, Any]:
-    # A call that is for nothing here may have anything in its address; a callback's is often a secret itself.
-    is_lost = entry.status in _LOST and not (entry.operation and entry.key)
-    is_lost |= entry.kind == "delivery"
-    url = (clean.suspicious_url if is_lost else clean.url)(_absolute(entry))
+    # The address of a callback is often a secret itself.
+    is_suspicious = entry.kind == "delivery" or is_lost(entry)
+    url = (clean.suspicious_url if is_suspicious else clean.url)(_absolute(entry))
     pairs = parse_qsl(url.partition("?")[2], keep_blank_values=True)
     query = [(clean.text(name), clean.text(value)) for name, value in pairs]
     request: dict[str, Any] = {

@@ -32,8 +32,6 @@ def recorded_answer(
 ) -> Answer:
     """Return a recorded answer, translated, with the fault that it had."""
     answer = translated_answer(world, entry, call, account, job)
-    if entry.status in BODILESS:
-        answer.body = b""  # HTTP has no room for one there (RFC 9110, sections 15.3.5 and 15.4.5)
     answer.fault = _fault(entry, answer)
     if answer.fault is not None and (
         answer.fault.fault in ("truncate", "malformed") or answer.fault.where == "middle"
@@ -51,7 +49,9 @@ def translated_answer(
     """Return a recorded answer, translated, as if it had come whole."""
     how = translation(world, entry, account, job, call)
     headers = how.headers(entry.response_headers)
-    return Answer(entry.status, how.body(entry.response_body), headers)
+    # HTTP has no room for a body after these (RFC 9110, sections 15.3.5 and 15.4.5).
+    body = b"" if entry.status in BODILESS else how.body(entry.response_body)
+    return Answer(entry.status, body, headers)
 
 
 def _fault(entry: JournalEntry, answer: Answer) -> Entry | None:

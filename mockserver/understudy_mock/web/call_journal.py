@@ -25,11 +25,12 @@ def write_call(
     head_size: int,
     error: str,
     connected: int,
+    connection: int,
 ) -> None:
     """Keep a call and its answer as it was sent.
 
-    `at`, `took` (the duration), `error` and `connected` are those of the entry. `head_size` is in bytes, of
-    the request's path, query and headers.
+    `at`, `took` (the duration), `error`, `connected` and `connection` are those of the entry. `head_size` is
+    in bytes, of the request's path, query and headers.
     """
     journal = world.journal
     query = scope["query_string"]
@@ -69,6 +70,7 @@ def write_call(
             warnings=tuple(call.warnings) if call.warnings else (),
             drift=world.clock.drift(),
             connected=connected,
+            connection=connection,
             process=scope.get("extensions", _NONE).get(PROCESS, 0),
             why=call.why,
         )

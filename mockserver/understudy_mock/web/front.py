@@ -12,7 +12,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from understudy_mock.domain.call import JSON, Answer, Call
+from understudy_mock.domain.call import JSON, TEXT, Answer, Call
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.model import Operation, Role
@@ -34,7 +34,7 @@ from understudy_mock.web.cors import Cors
 from understudy_mock.web.extras import add_fields
 from understudy_mock.web.faults import PLAYS, Wire
 from understudy_mock.web.files import answer_file
-from understudy_mock.web.origins import Origins
+from understudy_mock.web.origins import Origins, names_two_hosts
 from understudy_mock.web.protocol import BODILESS, connection_of
 from understudy_mock.web.routes import Found, Routes
 
@@ -50,6 +50,13 @@ _SMALL_BODY = 64 * 1024
 """Bytes of a body that is taken however many others are held."""
 
 _HUNG_UP = f"{HUNG_UP} before the whole answer was there"
+
+_LOST = 0.1
+"""Real seconds that a submit lasts at least where its job is kept but the answer is lost.
+
+Equal submits that a program starts together have all begun by then. So no journal shows one of them after
+the end of another, as it would show a program that submits again.
+"""
 
 _ROLES: dict[Role, Callable[[World, Operation, Call], Awaitable[Answer]]] = {
     "submit": submit,
@@ -129,9 +136,13 @@ class Front:
         raw = scope["headers"]
         head_size = len(b"".join(chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
         headers: dict[bytes, bytes] = dict(raw)
-        if len(headers) < len(raw) and b"prefer" in headers:
-            # RFC 7240, section 2: several Prefer headers are one list.
-            headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
+        if len(headers) < len(raw):
+            if names_two_hosts(raw):
+                await _send(Answer(400, b"Bad Request", [TEXT]), scope["method"], send)
+                return
+            if b"prefer" in headers:
+                # RFC 7240, section 2: several Prefer headers are one list.
+                headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
         origin, media_origin, host = self._origins.of(scope, headers)
         if self._prefix != "/" and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]
@@ -162,6 +173,8 @@ class Front:
         if self._cors is not None:
             allowing = [*answer.headers, *self._cors.headers(headers)]
             answer = Answer(answer.status, answer.body, allowing, answer.fault)
+        if connection is not None and (answer.fault is not None or answer.status >= 400) and call.job:
+            await _outlast(found, began)
         # A caller that left before the answer was there has not heard it.
         error = _HUNG_UP if cycle is not None and cycle.disconnected else ""
         try:
@@ -176,11 +189,13 @@ class Front:
         finally:
             # Where time is moved by hand, a wait takes what the clock says, not what the machine needed.
             took = self.world.clock.now() - at if self._by_hand else (perf_counter() - began) * 1000
-            made = connection.made if connection is not None and not self._by_hand else 0.0
-            connected = at - round((began - made) * 1000) if made else 0
+            connected = number = 0
+            if connection is not None and not self._by_hand:
+                made, number = connection.made, connection.number
+                connected = at - round((began - made) * 1000) if made else 0
             write_call(
-                self.world, scope, found, call, answer,
-                at=at, took=took, head_size=head_size, error=error, connected=connected,
+                self.world, scope, found, call, answer, at=at, took=took, head_size=head_size, error=error,
+                connected=connected, connection=number,
             )  # fmt: skip
 
     async def _read(self, receive: Receive, call: Call) -> None:
@@ -289,6 +304,12 @@ class Front:
 
 def _is_heard(cycle: RequestResponseCycle) -> bool:
     return not cycle.disconnected
+
+
+async def _outlast(found: Found, began: float) -> None:
+    """Hold the lost answer of a submit back; `began` is when it came, by `perf_counter`."""
+    if found.operation is not None and found.operation.role == "submit":
+        await asyncio.sleep(max(0.0, began + _LOST - perf_counter()))
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:

@@ -34,6 +34,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -96,6 +97,10 @@ BODILESS = frozenset({204, 304})
 """Statuses whose answers have no body and, at 204, may not even tell a length (RFC 9110, section 8.6)."""
 
 
+_numbers = count(1)
+"""Numbers of connections, for all servers of this process."""
+
+
 class Outbox:
     """What one event loop has to write at the end of its turn."""
 
@@ -137,6 +142,8 @@ class Connection:
     cycle: RequestResponseCycle
     made: float
     """When the caller connected, by `perf_counter`; 0 for any but the first call of a connection."""
+    number: int
+    """Which connection of this process it is, from 1."""
     ending: asyncio.Event
     """Set when the server ends: who sends without end then stops."""
 
@@ -249,6 +256,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._number = next(_numbers)
         self._made = perf_counter()  # a transport makes its protocol at once, before any handshake of TLS
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -439,7 +447,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         # In time: the task that uvicorn has made for the call has not run yet.
         ending = self.server_state.ending
-        connection = Connection(self.transport, self._outbox, self.cycle, self._made, ending)
+        connection = Connection(self.transport, self._outbox, self.cycle, self._made, self._number, ending)
         self._made = 0.0
         self.scope["extensions"] = {EXTENSION: connection}  # type: ignore[dict-item]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -62,44 +61,6 @@ class Places:
                 turn.set_result(None)
                 return
         self._free += 1
-
-
-class Turnstile:
-    """Lets some pass in each turn of the event loop, first come, first served.
-
-    What falls due together would else begin together, and nobody else's call would be answered meanwhile.
-    """
-
-    __slots__ = ("_is_turning", "_left", "_most", "_waiting")
-
-    def __init__(self, most: int) -> None:
-        self._most = self._left = most
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._is_turning = False
-
-    async def passed(self) -> None:
-        """Wait to pass."""
-        loop = asyncio.get_running_loop()
-        if not self._is_turning:
-            self._is_turning = True
-            loop.call_soon(self._turn, loop)
-        if self._left:
-            self._left -= 1
-            return
-        turn = loop.create_future()
-        self._waiting.append(turn)
-        await turn
-
-    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._left = self._most
-        while self._left and self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                self._left -= 1
-        self._is_turning = self._left < self._most
-        if self._is_turning:
-            loop.call_soon(self._turn, loop)
 
 
 @dataclass(slots=True, eq=False)

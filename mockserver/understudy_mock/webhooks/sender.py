@@ -24,12 +24,12 @@ from understudy_mock.domain.job import LARGE, Job
 from understudy_mock.domain.webhook import Callback
 from understudy_mock.gateway.inbox import Received
 from understudy_mock.gateway.journal import JournalEntry, cut, size_of
-from understudy_mock.gateway.turns import apart, in_turns, let_go
+from understudy_mock.gateway.turns import Turnstile, apart, in_turns, let_go
 from understudy_mock.gateway.world import World
 from understudy_mock.media import RenderError, StudioBusy
 from understudy_mock.printing import printable
 from understudy_mock.redaction import Redactor
-from understudy_mock.webhooks.lanes import NEVER, Lane, Receiver, Turnstile
+from understudy_mock.webhooks.lanes import NEVER, Lane, Receiver
 from understudy_mock.webhooks.log import (
     KEPT_OF_AN_ERROR,
     Attempt,
