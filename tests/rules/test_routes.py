@@ -145,6 +145,7 @@ CONTRADICTED = [
 ]
 
 NOT_JUDGED = [
+    ("stats may be an address of its own", "GET", "/v2/requests/stats/x", f"GET {POLL}"),
     ("WaveSpeed documents it elsewhere", "GET", "/api/v3/predictions", ""),
     ("", "POST", "/api/v3/predictions/delete", ""),
     ("", "DELETE", "/api/v3/predictions/p1", ""),

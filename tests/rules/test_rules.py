@@ -320,6 +320,8 @@ def test_who_had_connected_before_the_answer_is_no_retry(catalog: Catalog) -> No
         ((1, 2), (0, 0), 5, False),  # both were open
         ((1, 2), (0, 1_001), 5, False),
         ((1, 2), (0, 0), 80, True),  # nobody takes that long to begin
+        ((1, 2), (0, 1_236), 240, False),  # who keeps a connection opens no other to try again
+        ((1, 2), (0, 2_099), 1_100, True),  # but then it may have been closed
         ((1, 1), (0, 0), 5, True),
         ((1, 2), (999, 1_001), 5, False),  # instants are rounded, so nobody knows
         ((1, 2), (999, 1_003), 5, True),  # who opens a connection for each call

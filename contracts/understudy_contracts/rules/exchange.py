@@ -65,6 +65,9 @@ _ROUNDED = 2
 _TOGETHER = 50
 """Ms within which calls begin on several connections that a program starts together (assumed)."""
 
+_KEPT = 1_000
+"""Ms for which a client that keeps connections keeps one that is free: less than any common client's."""
+
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
@@ -247,7 +250,8 @@ class Exchange:
         """Return whether another connection shows, or may show, that a later call is no reaction to this one.
 
         Who had connected before this call was over is another worker, or another program. And a client that
-        keeps connections sends its next call on the connection that has just become free.
+        keeps connections sends its next call on one that is free, and opens no other for it: a busy machine
+        may take long to open those that a program wants at once.
         """
         mine, other = self.entry, again.entry
         together = other.connected - mine.at < _TOGETHER
@@ -255,8 +259,10 @@ class Exchange:
             return True
         if self.broken or not mine.connection or not other.connection or mine.connection == other.connection:
             return False
-        keeps = not mine.connected or not other.connected
-        return keeps and again.begins - self.ends < _TOGETHER
+        pause = again.begins - self.ends
+        if not mine.connected and other.connected:
+            return pause < _KEPT
+        return not other.connected and pause < _TOGETHER
 
     def pause_before(self, again: Exchange) -> float | None:
         """Return the ms between this and a call after it; None where no clock was running."""

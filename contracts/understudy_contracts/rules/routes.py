@@ -36,6 +36,9 @@ _NAMES_ELSEWHERE = frozenset(
 _ONE_METHOD = frozenset({"submit", "status", "result", "balance", "upload"})
 """Roles of addresses that do one thing. Lists, tickets and secrets may be read, made and removed."""
 
+_OTHER_WORDS = frozenset({"stats", "state", "states"})
+"""Words that are one letter off `status`, and that an address may well have."""
+
 _WORD = re.compile(r"[^-_.]+")
 _VERSION = re.compile(r"\d[-_.]\d")
 _PREFIX = re.compile(r"api|v\d+")
@@ -135,6 +138,8 @@ def _with_another_method(method: str, meant: _Candidate) -> Route:
 def _is_misspelt(meant: _Candidate, place: int) -> bool:
     """Return whether the name at a place is the documented one with a typing error, and nothing else."""
     name, part = meant.asked[place], meant.parts[place]
+    if name in _OTHER_WORDS:
+        return False
     words, others = (_WORD.findall(text.lower()) for text in (name, part))
     if words == others or "".join(words) == "".join(others):
         # Only capitals and separators differ. A separator between digits makes a version.
