@@ -15,7 +15,6 @@ from understudy_mock.gateway.world import Files, World
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.write import har_in_parts, known_keys
 from understudy_mock.media import Studio
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.replay.jobs import recorded_jobs
 from understudy_mock.replay.replay import Replay
 from understudy_mock.settings import Settings
@@ -23,6 +22,7 @@ from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
 from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
+from understudy_mock.wording import open_wordings
 
 
 def create_world(
@@ -35,8 +35,9 @@ def create_world(
     """Return the world of one gateway. Raises SpecError or ScenarioFileError for an invalid file."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
+    wordings = open_wordings(settings.specs)
     if catalog is None:
-        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=wordings)
     scenarios = read_scenarios()
     chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
@@ -47,6 +48,7 @@ def create_world(
         catalog=catalog,
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
+        wordings=wordings,
         scenarios=scenarios,
         scenario=chosen,
     )
@@ -63,13 +65,15 @@ def create_replay(
 
     It ignores the settings for scenario, quirks, money and rates.
     """
+    wordings = open_wordings(settings.specs)
     if catalog is None:
-        catalog = open_catalog(settings.specs, strict=settings.strict, worded=PROVIDERS)
+        catalog = open_catalog(settings.specs, strict=settings.strict, worded=wordings)
     return Replay(
         settings=settings,
         catalog=catalog,
         clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
         files=Studio(small=True),
+        wordings=wordings,
         recorded=recorded_jobs(recording, catalog),
     )
 

@@ -29,9 +29,9 @@ from understudy_mock.options import (
     recording_options,
 )
 from understudy_mock.printing import printable
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
+from understudy_mock.wording import open_wordings
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
@@ -78,7 +78,7 @@ def record(
         out: Path = options["out"]
         if out.suffix != ".har" and not out.is_dir():
             raise CannotRun(f"--out {out}: must end in .har; a recording is plain text while it is written")
-        catalog = open_catalog(specs, worded=PROVIDERS)
+        catalog = open_catalog(specs, worded=open_wordings(specs))
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)
         check_webhook_ca(settings.webhook_ca)

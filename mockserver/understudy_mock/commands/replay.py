@@ -32,11 +32,11 @@ from understudy_mock.options import (
     replay_options,
 )
 from understudy_mock.printing import printable
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.replay.replay import Replay
 from understudy_mock.web.call_log import Form
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
+from understudy_mock.wording import open_wordings
 
 
 class _WithCommand(click.Command):
@@ -129,7 +129,7 @@ def _read(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, Rec
     if size > _SLOW_TO_READ:
         click.echo(f"reading {size // 1024**2} MB of recordings …", err=True)
     try:
-        catalog = open_catalog(settings.specs, worded=PROVIDERS)
+        catalog = open_catalog(settings.specs, worded=open_wordings(settings.specs))
         recording = read_recording(files, catalog)
         return create_replay(recording, settings, catalog=catalog), recording
     except (SpecError, RecordingError) as error:

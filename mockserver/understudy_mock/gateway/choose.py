@@ -11,7 +11,7 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry, Scenario
 from understudy_mock.gateway.accounts import Account, Meeting
 from understudy_mock.gateway.world import World
-from understudy_mock.providers import Provider
+from understudy_mock.wording import Wording
 
 _MARK = b"[scenario:"
 _IN_PROMPT = re.compile(rb"\[scenario:([^\]\"\\]{0,256})\]")
@@ -63,7 +63,7 @@ def stage_of(entry: Entry) -> Stage:
     return _STAGES.get(entry.condition, Stage.END) if entry.condition is not None else Stage.END
 
 
-def holds_everywhere(provider: Provider, entry: Entry) -> bool:
+def holds_everywhere(provider: Wording, entry: Entry) -> bool:
     """Return whether an entry is about the key or the server, so that each call with the key meets it."""
     if entry.accept or entry.fault is not None:
         return False

@@ -11,7 +11,7 @@ from understudy_mock.domain.call import HTML, JSON, TEXT, Answer, json_answer
 from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.gateway.world import World
-from understudy_mock.providers.base import Place, Provider
+from understudy_mock.wording import Place, Wording
 
 _DATE_WAIT = 2
 """Seconds until an HTTP date that a scenario asks for; dates have whole seconds, so up to one more."""
@@ -74,7 +74,7 @@ def _phrase(status: int) -> str:
 
 def force_answer(
     world: World,
-    provider: Provider,
+    provider: Wording,
     entry: Entry,
     place: Place,
     quirks: frozenset[str],
@@ -99,7 +99,7 @@ def force_answer(
     return answer
 
 
-def _worded(provider: Provider, entry: Entry, detail: Detail, place: Place, quirks: frozenset[str]) -> Answer:
+def _worded(provider: Wording, entry: Entry, detail: Detail, place: Place, quirks: frozenset[str]) -> Answer:
     condition = entry.condition or provider.conditions.get(entry.status or 0)
     if condition is not None:
         answer = provider.refusal(Refusal(condition, detail), place, quirks)
@@ -122,7 +122,7 @@ def _put_body(answer: Answer, entry: Entry) -> None:
 
 
 def _retry_header(
-    world: World, provider: Provider, entry: Entry, own: list[tuple[bytes, bytes]]
+    world: World, provider: Wording, entry: Entry, own: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
     if entry.retry_after != "none" and provider.retry_header != b"retry-after":
         return own  # it already names an instant

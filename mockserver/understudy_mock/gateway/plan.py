@@ -17,7 +17,7 @@ from understudy_mock.gateway import messages
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.body import Asked
 from understudy_mock.gateway.world import World
-from understudy_mock.providers import Provider
+from understudy_mock.wording import Wording
 
 _AS_DOCUMENTED = Course()
 
@@ -86,7 +86,7 @@ def _timeline(world: World, model: Model, course: Course, ending: Ending) -> Tim
     return plan(model.durations, course, ending, speed)
 
 
-def _ending(world: World, course: Course, provider: Provider, draw: Draw) -> Ending:
+def _ending(world: World, course: Course, provider: Wording, draw: Draw) -> Ending:
     """Decide how the job ends where its scenario does not: by the safety checker, by chance, or well."""
     if course.end in ("FAILED", "ERROR"):
         reason = messages.failure if course.end == "FAILED" else messages.system_error

@@ -26,8 +26,8 @@ from understudy_mock.gateway.store import MemoryStore, Store
 from understudy_mock.gateway.turns import let_go
 from understudy_mock.gateway.upload_store import UploadStore
 from understudy_mock.media import Wanted, always
-from understudy_mock.providers import PROVIDERS, Provider
 from understudy_mock.settings import Settings
+from understudy_mock.wording import Wording, Wordings, shipped
 
 _PATIENCE = 600
 """Provider seconds that a synchronous call waits for a job that never ends."""
@@ -92,6 +92,7 @@ class World:
     catalog: Catalog
     clock: Clock
     files: Files
+    wordings: Wordings = field(default_factory=shipped)
     scenarios: dict[str, Scenario] = field(default_factory=dict)
     scenario: Scenario | None = None
     """The server's own scenario: holds where nothing nearer to the call names one."""
@@ -114,9 +115,9 @@ class World:
         self._traces = 0
         self._ended_by_hand: dict[str, asyncio.Event] = {}
 
-    def provider(self, name: str) -> Provider:
+    def provider(self, name: str) -> Wording:
         """Return the wording of a provider."""
-        return PROVIDERS[name]
+        return self.wordings[name]
 
     def stage(self, scenario: Scenario | None) -> None:
         """Make a scenario the server's own, and known by its name; None lets all go well."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -27,7 +27,6 @@ from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import plain_path
 from understudy_mock.har.recording import INLINE, RecordingError
 from understudy_mock.har.view import decode, read_told
-from understudy_mock.providers.base import Place, Provider
 from understudy_mock.record.bodies import RecordedBody, is_text
 from understudy_mock.record.callbacks import CALLBACK, Callbacks
 from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, worded
@@ -36,6 +35,7 @@ from understudy_mock.record.upstream import Target, Upstreams
 from understudy_mock.record.writer import Writer
 from understudy_mock.web.faults.wire import Wire
 from understudy_mock.web.protocol import BODILESS, connection_of
+from understudy_mock.wording import Place, Wordings
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 406, 409, 413, 415, 422, 429})
 """Statuses with which a provider takes no job, and no money."""
@@ -98,7 +98,7 @@ class Recorder:
         upstreams: Upstreams,
         client: httpx.AsyncClient,
         callbacks: Callbacks,
-        providers: Mapping[str, Provider],
+        wordings: Wordings,
         *,
         max_submits: int | None = None,
         tell: Callable[[str], None],
@@ -109,7 +109,7 @@ class Recorder:
         self._upstreams = upstreams
         self._client = client
         self._callbacks = callbacks
-        self._providers = providers
+        self._wordings = wordings
         self._max_submits = max_submits
         self._tell = tell
         self._stop = stop
@@ -279,7 +279,7 @@ class Recorder:
         self._tell(f"refused: {exchange.name}: {why}--max-submits {self._max_submits}")
         place = Place(exchange.target.host, exchange.target.path, "")
         refusal = Refusal(CallError.UNKNOWN_CHOICE, Detail(text=text))
-        provider = self._providers.get(exchange.target.provider) or next(iter(self._providers.values()))
+        provider = self._wordings.get(exchange.target.provider) or next(iter(self._wordings.values()))
         return provider.refusal(refusal, place, frozenset())
 
     async def _request(

@@ -16,7 +16,6 @@ import httpx
 from understudy_mock.catalog import Catalog
 from understudy_mock.har.recognise import is_this_machine
 from understudy_mock.har.recording import RecordingError, cut_off
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.record.bodies import MediaFolder
 from understudy_mock.record.callbacks import Callbacks
 from understudy_mock.record.file import RecordingFile
@@ -24,6 +23,7 @@ from understudy_mock.record.recorder import Recorder
 from understudy_mock.record.upstream import Upstreams
 from understudy_mock.record.writer import Writer
 from understudy_mock.webhooks.post import Poster
+from understudy_mock.wording import shipped
 
 _CONNECT = 30.0
 """Real seconds to reach an upstream. How long it may take to answer is the client's affair."""
@@ -127,7 +127,7 @@ async def recorder_run(
                 upstreams,
                 client,
                 callbacks,
-                PROVIDERS,
+                shipped(),
                 max_submits=settings.max_submits,
                 tell=writer.tell,
                 stop=stop,

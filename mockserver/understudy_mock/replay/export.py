@@ -26,10 +26,9 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.stamps import without_stamps
 from understudy_mock.har.view import parse
 from understudy_mock.printing import printable
-from understudy_mock.providers import PROVIDERS
-from understudy_mock.providers.base import Place
 from understudy_mock.replay.recorded import RecordedJob, RecordedJobs
 from understudy_mock.replay.scenario import scenario_name, scenario_of
+from understudy_mock.wording import Place, shipped
 
 _LONGEST_BODY = 8 * 1024
 _TRACE = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -107,7 +106,7 @@ def _entry(answer: JournalEntry, job: RecordedJob, recorded: RecordedJobs) -> En
         seconds = round(min(3600, answer.duration / 1000), 3) if fault in ("hang", "slow") else None
         where: Any = ("middle" if answer.status else "before") if fault == "reset" else None
         return Entry(fault=fault, seconds=seconds, where=where)
-    provider, model = PROVIDERS[job.operation.provider], job.operation.model
+    provider, model = shipped()[job.operation.provider], job.operation.model
     wait: Any = None
     if answer.status in (403, 429, 503):
         text = dict(answer.response_headers).get(provider.retry_header, b"").decode("latin-1")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from understudy_mock.domain.call import Call
 from understudy_mock.domain.draw import Draw
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.replay.jobs import addresses
 from understudy_mock.replay.recorded import RecordedJob, RecordedJobs
 from understudy_mock.replay.translate import ids_in, mint_like
+from understudy_mock.wording import Wordings
 
 
 @dataclass(slots=True, eq=False)
@@ -44,8 +44,9 @@ class ReplayedJob:
 class ReplayedJobs:
     """The latest `keep` jobs, by their ids here."""
 
-    def __init__(self, recorded: RecordedJobs, seed: int, keep: int) -> None:
+    def __init__(self, recorded: RecordedJobs, wordings: Wordings, seed: int, keep: int) -> None:
         self._recorded = recorded
+        self._wordings = wordings
         self._seed = seed
         self._keep = keep
         self._jobs: OrderedDict[str, ReplayedJob] = OrderedDict()
@@ -106,7 +107,7 @@ class ReplayedJobs:
     def _like_recorded(self, recorded: RecordedJob, at: int, draw: Draw) -> str:
         model = recorded.operation.model
         assert model is not None  # the catalog compiles no submit without one
-        minted = PROVIDERS[recorded.operation.provider].mint_id(model, at, draw, frozenset())
+        minted = self._wordings[recorded.operation.provider].mint_id(model, at, draw, frozenset())
         return mint_like(recorded.id, minted, draw)
 
     def _upload_here(self, recorded: str) -> str:

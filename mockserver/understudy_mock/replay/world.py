@@ -14,11 +14,11 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.why import LONGEST_WHY
 from understudy_mock.gateway.world import World
 from understudy_mock.printing import printable
-from understudy_mock.providers.base import Place
 from understudy_mock.replay.miss import without_keys
 from understudy_mock.replay.names import ReplayedJobs
 from understudy_mock.replay.recorded import RecordedJobs
 from understudy_mock.web.routes import Found, Routes
+from understudy_mock.wording import Place
 
 _log = logging.getLogger("understudy")
 
@@ -51,7 +51,7 @@ class ReplayWorld(World):
         super().__post_init__()
         self.misses: Counter[str] = Counter()
         self.used: set[int] = set()
-        self.jobs = ReplayedJobs(self.recorded, self.settings.seed, self.settings.keep_jobs)
+        self.jobs = ReplayedJobs(self.recorded, self.wordings, self.settings.seed, self.settings.keep_jobs)
         self.counts: Counter[Any] = Counter()
         """How often calls without an account were answered, by what they are found by."""
 

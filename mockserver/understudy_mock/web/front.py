@@ -27,7 +27,6 @@ from understudy_mock.gateway.submit import submit
 from understudy_mock.gateway.why import why_forced, why_refused
 from understudy_mock.gateway.world import World
 from understudy_mock.media import StudioBusy, Unwanted
-from understudy_mock.providers.base import Place
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS
 from understudy_mock.web.call_journal import write_call
 from understudy_mock.web.cors import Cors
@@ -37,6 +36,7 @@ from understudy_mock.web.files import answer_file
 from understudy_mock.web.origins import Origins
 from understudy_mock.web.protocol import BODILESS, connection_of
 from understudy_mock.web.routes import Found, Routes
+from understudy_mock.wording import Place
 
 _log = logging.getLogger("understudy")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +12,7 @@ from understudy_mock.catalog.load import WORDING, SpecError, bundled_specs
 from understudy_mock.catalog.notation import NotationError, read_yaml
 from understudy_mock.domain.conditions import CallError, Condition
 from understudy_mock.domain.timeline import State
-from understudy_mock.wording.template import Problems
-from understudy_mock.wording.values import LOOKUPS
+from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.wording import OF_JOBS, Wording
 
 Wordings = Mapping[str, Wording]
@@ -44,8 +43,7 @@ def read_wording(file: Path) -> Wording:
     problems = Problems()
     data = _data(file)
     wording = Wording.of(data, problems)
-    for _ in compile_all(wording):
-        pass
+    compile_all(wording)
     if problems.found:
         (pointer, message), *more = problems.found
         rest = "".join(f"\n{file}: {place}: {text}" for place, text in more)
@@ -65,27 +63,35 @@ def _data(file: Path) -> Mapping[str, Any]:
     return data
 
 
-def compile_all(wording: Wording) -> Iterator[None]:
+def compile_all(wording: Wording) -> None:
     """Compile each answer for each state, without quirks, with each one, and with all of them."""
     names = frozenset(wording.data.get("quirks", {}))
-    for quirks in dict.fromkeys((frozenset(), *(frozenset({name}) for name in sorted(names)), names)):
-        yield wording.compile_id(quirks) and None
+    for quirks in dict.fromkeys((frozenset[str](), *(frozenset({name}) for name in sorted(names)), names)):
+        wording.compile_id(quirks)
         for role in wording.data["answers"]:
-            states: Iterable[State | None] = State if role in (*OF_JOBS, "late") else (None,)
-            if role == "submit":
-                states = (State.QUEUED,)
-            elif role == "late":
-                states = (State.QUEUED, State.PROCESSING)
-            for state in states:
-                yield wording.compile_answer(f"answers/{role}", state, quirks) and None
+            for state in _states(role):
+                for has_outputs in (False, True):
+                    wording.compile_answer(f"answers/{role}", state, quirks, has_outputs)
         for what in (*Condition, *CallError):
-            yield wording.compile_answer(f"refusals/{what}", None, quirks) and None
+            wording.compile_answer(f"refusals/{what}", None, quirks)
         for state in State:
-            yield wording.compile_callback(state, quirks) and None
+            for has_outputs in (False, True):
+                wording.compile_callback(state, quirks, has_outputs)
     for status in wording.data.get("other_statuses", {}):
-        yield wording.compile_answer(f"other_statuses/{status}", None, frozenset()) and None
+        wording.compile_answer(f"other_statuses/{status}", None, frozenset())
     if "signature" in wording.data:
-        yield wording.compile_signature() and None
+        wording.compile_signature()
 
 
-__all__ = ["LOOKUPS", "Wordings", "open_wordings", "read_wording", "shipped"]
+def _states(role: str) -> tuple[State | None, ...]:
+    """Return the states in which a job can be when it is answered about; (None,) where there is no job."""
+    match role:
+        case "submit":
+            return (State.QUEUED,)
+        case "late":
+            return (State.QUEUED, State.PROCESSING)
+        case _:
+            return tuple(State) if role in OF_JOBS else (None,)
+
+
+__all__ = ["Wordings", "open_wordings", "read_wording", "shipped"]

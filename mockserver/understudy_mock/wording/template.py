@@ -3,32 +3,40 @@
 A template is compiled once for a job's state and a set of quirks. What these decide is decided then; what is
 left are the bytes that are always the same, and slots that are filled from a `Context`.
 
-A text holds values: `{path|filter|…}`, with `{{` and `}}` for braces. A text that is one value keeps its type.
-`$by: path` chooses an entry by a value (`else` for the rest), `$if: condition` has `then` and `else`, `$or`
-is the first of a list that is there. `$each`, `$first` and `$join` (`with` between, `before` in front) walk a list
-and `do` something with each `item`; for an empty one the last two have an `else`. In an object, `$use` puts the members of shapes in its place, in
-order, and a member `name?` is left out where its value is missing; alone, it is the shape itself.
+- A text holds values: `{path|filter|…}`, and `{{` and `}}` for braces. One that is a single value keeps its
+  type.
+- `$by: path` chooses an entry by a value, `else` for the rest. `$if: condition` has `then` and `else`. `$or`
+  is the first of a list that is there.
+- `$each`, `$first` and `$join` walk a list and `do` something with each `item`. `$join` puts `with` between
+  and `before` in front. For an empty list the last two have an `else`.
+- In an object, `$use` puts the members of shapes in its place, in order. Alone, it is the shape itself. A
+  member `name?` is left out where its value is missing.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
 
 from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.timeline import TERMINAL, State
-from understudy_mock.wording.values import FILTERS, ITEMS, OPEN, Context, Names, Value
+from understudy_mock.wording.expressions import Nested, Static, always, named, parts_of
+from understudy_mock.wording.scope import COMPACT, Scope
+from understudy_mock.wording.values import ITEMS, OPEN, Context
+
+_MAY_BE_MISSING = "the value may be missing: end the member's name in `?`, or give it |or:… or an else"
 
 Render = Callable[[Context], bytes | None]
 """Makes some bytes of JSON; None where the value is missing."""
 
 _encode = msgspec.json.encode
 
-_EXPRESSION = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+MISSING = object()
+"""Stands for a value that is left out for certain."""
+
 _KEYWORDS = {
     "$by": None,
     "$if": {"then", "else"},
@@ -37,59 +45,6 @@ _KEYWORDS = {
     "$first": {"do", "else"},
     "$join": {"do", "with", "before", "else"},
 }
-
-MISSING = object()
-"""Stands for a value that is left out for certain."""
-
-
-class Style(NamedTuple):
-    """How an object is written: what opens it, closes it, and stands between its members."""
-
-    opens: bytes
-    closes: bytes
-    comma: bytes
-    colon: bytes
-
-
-COMPACT = Style(b"{", b"}", b",", b":")
-STYLES: Mapping[str, Style] = {
-    "compact": COMPACT,
-    # Azure API Management has a space inside each brace:
-    # https://learn.microsoft.com/troubleshoot/azure/api-mgmt/availability/unauthorized-errors-invoke-apis
-    "apim": Style(b"{ ", b" }", b", ", b": "),
-}
-
-
-@dataclass(slots=True)
-class Problems:
-    """Collects what is wrong with templates: each place and text once, in the order of their finding."""
-
-    found: dict[tuple[str, str], None] = field(default_factory=dict)
-
-    def add(self, pointer: str, message: str) -> None:
-        """Note a problem at a JSON pointer."""
-        self.found[(pointer, message)] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What is known where a template stands.
-
-    `names` are the values that it may name, `state` is the job's, None where there is no job, and `texts` are
-    templates with names of their own (`text`, in the shared form of refusals).
-    """
-
-    names: Names
-    shapes: Mapping[str, Any]
-    words: Mapping[State, str]
-    known_quirks: frozenset[str]
-    problems: Problems
-    state: State | None = None
-    quirks: frozenset[str] = frozenset()
-    style: Style = COMPACT
-    texts: Mapping[str, Any] = field(default_factory=dict)
-    using: tuple[str, ...] = ()
-
 
 Piece = bytes | Render
 """Bytes that are always the same, or a slot that is always filled."""
@@ -205,7 +160,9 @@ def _object(node: dict[str, Any], scope: Scope, at: str) -> Any:
         key = _encode(name) + style.colon
         if value is MISSING:
             if not member.optional:
-                scope.problems.add(member.at, f"{name!r} may be missing: end its name in `?`, or give an else")
+                scope.problems.add(
+                    member.at, f"{name!r} may be missing: end its name in `?`, or give an else"
+                )
             continue
         is_first = len(parts) == 1
         before = key if is_first else style.comma + key
@@ -215,7 +172,7 @@ def _object(node: dict[str, Any], scope: Scope, at: str) -> Any:
         if is_first:
             scope.problems.add(member.at, "the first member of an object must always be there")
         if not member.optional and not isinstance(value, list):
-            scope.problems.add(member.at, f"{name!r} may be missing: end its name in `?`, or give an else")
+            scope.problems.add(member.at, _MAY_BE_MISSING)
         parts.append(_optional(before, value, member.only_if))
     return [*parts, style.closes]
 
@@ -239,7 +196,7 @@ def _collect(
     only_if: Callable[[Context], bool] | None,
     members: dict[str, _Member],
 ) -> None:
-    """Gather the members of an object in their order. One that comes again replaces the first in its place."""
+    """Gather the members of an object in their order. One that comes again takes the place of the first."""
     for name, value in node.items():
         if name == "$use":
             _take_shapes(value, scope, f"{at}/$use", only_if, members)
@@ -271,7 +228,9 @@ def _take_shapes(
         return
     shape = scope.shapes.get(used) if isinstance(used, str) else None
     if shape is None:
-        scope.problems.add(at, f"unknown shape {used!r}; known are {', '.join(sorted(scope.shapes)) or 'none'}")
+        scope.problems.add(
+            at, f"unknown shape {used!r}; known are {', '.join(sorted(scope.shapes)) or 'none'}"
+        )
     elif not isinstance(shape, dict) or any(name.startswith("$") and name != "$use" for name in shape):
         scope.problems.add(at, f"the shape {used!r} is no object, so it has no members")
     elif used in scope.using:
@@ -309,12 +268,14 @@ def _chosen(node: dict[str, Any], scope: Scope, at: str) -> Any:
         known = {state.value for state in State}
         for name in node:
             if name not in known and name not in ("$by", "else"):
-                scope.problems.add(f"{at}/{escape(name)}", f"unknown state {name!r}; known are {', '.join(State)}")
+                scope.problems.add(
+                    f"{at}/{escape(name)}", f"unknown state {name!r}; known are {', '.join(State)}"
+                )
         if scope.state is None:
             scope.problems.add(f"{at}/$by", "there is no job here, so no job.state")
             return ("else",)
         return (scope.state.value if scope.state.value in node else "else",)
-    value = _named(path, scope, f"{at}/$by")
+    value = named(path, scope, f"{at}/$by")
     if value is None:
         return ("else",)
     read = value.read
@@ -346,8 +307,8 @@ def _decided(condition: Any, scope: Scope, at: str) -> Any:
         case "job.is_done":
             return scope.state in TERMINAL
         case str():
-            value = _named(condition, scope, at)
-            known = _known(value, scope)
+            value = named(condition, scope, at)
+            known = always(value, scope)
             return (False if value is None else value.read) if known is OPEN else bool(known)
         case {"not": inner, **rest} if not rest:
             truth = _decided(inner, scope, f"{at}/not")
@@ -396,7 +357,7 @@ def _walk(
 ) -> tuple[Callable[[Context], Any], Callable[[Context], bytes]] | None:
     """Return how a list is read, and how one of what it holds is rendered."""
     path = node[word]
-    value = _named(path, scope, f"{at}/{word}")
+    value = named(path, scope, f"{at}/{word}")
     if value is None or path not in ITEMS:
         if value is not None:
             scope.problems.add(f"{at}/{word}", f"{path} is no list; lists are {', '.join(sorted(ITEMS))}")
@@ -413,20 +374,21 @@ def _walk(
 def _each_job(node: Any, scope: Scope, at: str) -> Callable[[Context], bytes]:
     """Return what renders one job of a list: it has a state and quirks of its own."""
     names = {**scope.names, **ITEMS["jobs"]}
-    variants: dict[tuple[State, frozenset[str]], Callable[[Context], bytes]] = {}
+    variants: dict[tuple[State, frozenset[str], bool], Callable[[Context], bytes]] = {}
 
-    def variant(state: State, quirks: frozenset[str]) -> Callable[[Context], bytes]:
-        own = replace(scope, names=names, state=state, quirks=quirks)
+    def variant(state: State, quirks: frozenset[str], has_outputs: bool) -> Callable[[Context], bytes]:
+        own = replace(scope, names=names, state=state, quirks=quirks, has_outputs=has_outputs)
         return _joined(_present(_value(node, own, at), own, at))
 
-    for state in State:
-        variants[state, frozenset()] = variant(state, frozenset())
+    for state in State:  # all that is wrong is found now
+        variants[state, frozenset(), True] = variant(state, frozenset(), has_outputs=True)
 
     def render(context: Context) -> bytes:
         job, step, urls = context.item
-        chosen = variants.get((step.state, job.quirks))
+        key = step.state, job.quirks, bool(urls)
+        chosen = variants.get(key)
         if chosen is None:
-            chosen = variants[step.state, job.quirks] = variant(step.state, job.quirks)
+            chosen = variants[key] = variant(*key)
         return chosen(Context(job, step, urls))
 
     return render
@@ -442,7 +404,7 @@ def _rendered(context: Context, items: Any, do: Callable[[Context], bytes]) -> I
 
 def _each(node: dict[str, Any], scope: Scope, at: str) -> Any:
     walked = _walk("$each", node, scope, at)
-    if walked is None or _known(scope.names[node["$each"]], scope) == []:
+    if walked is None or always(scope.names[node["$each"]], scope) == []:
         return [b"[]"]
     read, do = walked
     return [lambda context: b"[" + b",".join(_rendered(context, read(context), do)) + b"]"]
@@ -500,52 +462,17 @@ _WORDS: Mapping[str, Callable[[dict[str, Any], Scope, str], Any]] = {
 # -- texts
 
 
-class _Otherwise(NamedTuple):
-    """The filter `or:X`: X where there is no value, or an empty text."""
-
-    value: Any
-
-
-class _Expression(NamedTuple):
-    value: Value
-    filters: tuple[Callable[[Any], Any] | _Otherwise, ...]
-
-    @property
-    def is_sure(self) -> bool:
-        return not self.value.maybe or any(isinstance(one, _Otherwise) for one in self.filters)
-
-    def read(self) -> Callable[[Context], Any]:
-        """Return what reads the value; None where it is missing."""
-        read, filters = self.value.read, self.filters
-        if not filters:
-            return read
-        if len(filters) == 1 and not isinstance(filters[0], _Otherwise) and not self.value.maybe:
-            (only,) = filters
-            return lambda context: only(read(context))
-
-        def filtered(context: Context) -> Any:
-            value = read(context)
-            for one in filters:
-                if isinstance(one, _Otherwise):
-                    value = one.value if value is None or value == "" else value
-                elif value is not None:
-                    value = one(value)
-            return value
-
-        return filtered
-
-
 def _from_text(text: str, scope: Scope, at: str) -> Any:
-    parts = list(_parts(text, scope, at))
+    parts = list(parts_of(text, scope, at))
     if len(parts) == 1 and not isinstance(parts[0], str):
-        return _nested(parts[0], scope) if isinstance(parts[0], _Nested) else _single(parts[0])
+        return _nested(parts[0], scope) if isinstance(parts[0], Nested) else _single(parts[0])
     pieces: list[Piece] = [b'"']
     for part in parts:
         if isinstance(part, str):
             pieces.append(_inside_a_string(part))
-        elif isinstance(part, _Static):
+        elif isinstance(part, Static):
             pieces.append(_inside_a_string(_as_text(part.value)))
-        elif isinstance(part, _Nested):
+        elif isinstance(part, Nested):
             pieces.append(_stripped(_joined(_present(_nested(part, scope), scope, part.at))))
         else:
             if not part.is_sure:
@@ -554,30 +481,16 @@ def _from_text(text: str, scope: Scope, at: str) -> Any:
     return [*pieces, b'"']
 
 
-class _Static(NamedTuple):
-    value: Any
-
-
-class _Nested(NamedTuple):
-    """Another template inside a text."""
-
-    node: Any
-    at: str
-
-
-def _nested(part: _Nested, scope: Scope) -> Any:
+def _nested(part: Nested, scope: Scope) -> Any:
     return _value(part.node, replace(scope, texts={}), part.at)
 
 
 def _single(part: Any) -> Any:
-    if isinstance(part, _Static):
+    if isinstance(part, Static):
         return [_encode(part.value)]
     read = part.read()
     if part.value.raw:
         return [read]
-    if part.is_sure and len(part.filters) == 1 and not part.value.maybe:
-        (only,), read = part.filters, part.value.read
-        return [lambda context: _encode(only(read(context)))]
     if part.is_sure:
         return [lambda context: _encode(read(context))]
 
@@ -590,96 +503,28 @@ def _single(part: Any) -> Any:
 
 def _text(text: str, scope: Scope, at: str) -> Callable[[Context], str]:
     made: list[Callable[[Context], str]] = []
-    for part in _parts(text, scope, at):
+    for part in parts_of(text, scope, at):
         if isinstance(part, str):
-            made.append(lambda context, text=part: text)
-        elif isinstance(part, _Static):
-            made.append(lambda context, text=_as_text(part.value): text)
-        elif isinstance(part, _Nested):
+            made.append(_always(part))
+        elif isinstance(part, Static):
+            made.append(_always(_as_text(part.value)))
+        elif isinstance(part, Nested):
             made.append(compile_text(part.node, replace(scope, texts={}), part.at))
         else:
             if not part.is_sure:
                 scope.problems.add(at, "a value inside a text may be missing: give it |or:…")
-            made.append(lambda context, read=part.read(): _as_text(read(context)))
+            made.append(_read_text(part.read()))
     if len(made) == 1:
         return made[0]
     return lambda context: "".join([part(context) for part in made])
 
 
-def _parts(text: str, scope: Scope, at: str) -> Iterator[Any]:
-    """Part a text at its expressions; neighbouring literals are one."""
-    literal, done = "", 0
-    for match in _EXPRESSION.finditer(text):
-        literal += text[done : match.start()]
-        done = match.end()
-        if match[0] in ("{{", "}}"):
-            literal += match[0][0]
-            continue
-        if match[1] is None:
-            scope.problems.add(at, f"a single {match[0]!r}: write {match[0] * 2!r} for a brace")
-            continue
-        expression = _expression(match[1], scope, at)
-        if expression is None:
-            continue
-        if literal:
-            yield literal
-        literal = ""
-        yield expression
-    literal += text[done:]
-    if literal or not text:
-        yield literal
+def _always(text: str) -> Callable[[Context], str]:
+    return lambda context: text
 
 
-def _expression(source: str, scope: Scope, at: str) -> Any:
-    path, *filters = source.split("|")
-    path = path.strip()
-    if path in scope.texts:
-        return _Nested(scope.texts[path], f"{at}/{path}")
-    if path == "job.status" and scope.state is not None:
-        word = scope.words.get(scope.state, scope.state.value)
-        if scope.state is not State.PROCESSING:
-            return _Static(word)
-        return _Expression(Value(lambda c: c.job.timeline.processing_as or word), ())
-    value = _named(path, scope, at)
-    if value is None:
-        return None
-    known = _known(value, scope)
-    functions: list[Callable[[Any], Any] | _Otherwise] = []
-    for one in filters:
-        name, colon, argument = one.strip().partition(":")
-        if name == "or" and colon:
-            functions.append(_Otherwise(_literal(argument)))
-        elif name in FILTERS and not colon:
-            functions.append(FILTERS[name])
-        else:
-            known = ", ".join([*FILTERS, "or:…"])
-            scope.problems.add(at, f"unknown filter {one.strip()!r}; known are {known}")
-    if known is not OPEN and not functions:
-        return _Static(known)
-    return _Expression(value, tuple(functions))
-
-
-def _known(value: Value | None, scope: Scope) -> Any:
-    """Return what a value always is in this state; OPEN where that differs."""
-    if value is None or scope.state is None or scope.state is State.COMPLETED:
-        return OPEN
-    return value.unless_completed
-
-
-def _named(path: Any, scope: Scope, at: str) -> Value | None:
-    value = scope.names.get(path) if isinstance(path, str) else None
-    if value is None:
-        scope.problems.add(at, f"unknown value {path!r}; here are {', '.join(sorted(scope.names))}")
-    return value
-
-
-def _literal(text: str) -> Any:
-    """Return what follows `or:`: a number, true, false or null as such, anything else as a text."""
-    try:
-        value = msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
-    return value if value is None or isinstance(value, bool | int | float) else text
+def _read_text(read: Callable[[Context], Any]) -> Callable[[Context], str]:
+    return lambda context: _as_text(read(context))
 
 
 def _as_text(value: Any) -> str:
@@ -723,7 +568,7 @@ def _or_null(render: Render) -> Render:
 def _slot(value: Any) -> Render:
     if value is MISSING:
         return _never
-    return _joined(value) if isinstance(value, list) else value  # type: ignore[no-any-return]
+    return _joined(value) if isinstance(value, list) else value
 
 
 def _never(context: Context) -> None:

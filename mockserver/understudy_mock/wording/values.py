@@ -57,13 +57,16 @@ OPEN = object()
 class Value(NamedTuple):
     """How a value is read. `maybe` says that it can be missing (None), `raw` that it is JSON already.
 
-    `unless_completed` is what it always is as long as the job is not COMPLETED.
+    `unless_completed` is what it always is as long as the job is not COMPLETED, `without_outputs` what it is
+    where there are no outputs, `fixed` what it always is.
     """
 
     read: Callable[[Any], Any]
     maybe: bool = False
     raw: bool = False
     unless_completed: Any = OPEN
+    without_outputs: Any = OPEN
+    fixed: Any = OPEN
 
 
 def _worked(context: Context) -> int:
@@ -101,7 +104,7 @@ _OF_A_JOB: dict[str, Value] = {
     "job.media_type": Value(lambda c: c.job.media_type),
     "model.id": Value(lambda c: c.job.model.id),
     "origin": Value(lambda c: c.job.origin),
-    "outputs": Value(lambda c: c.urls, unless_completed=[]),
+    "outputs": Value(lambda c: c.urls, without_outputs=[]),
     "output.url": Value(lambda c: c.urls[0] if c.urls else None, maybe=True),
     "output.name": Value(lambda c: c.job.file_name(0)),
     "output.size": Value(lambda c: c.size),

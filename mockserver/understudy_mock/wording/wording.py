@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import msgspec
-
 from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.call import HTML, JSON, Answer, Headers
 from understudy_mock.domain.conditions import CallError, Condition, Refusal
@@ -28,15 +26,21 @@ from understudy_mock.domain.facts import (
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import State, Step
-from understudy_mock.wording.template import (
-    STYLES,
-    Problems,
-    Scope,
-    compile_json,
-    compile_text,
-    decide,
+from understudy_mock.wording.scope import STYLES, Problems, Scope
+from understudy_mock.wording.template import compile_json, compile_text, decide
+from understudy_mock.wording.values import (
+    ANSWER,
+    ID,
+    LATE,
+    LOOKUPS,
+    REFUSAL,
+    SIGNATURE,
+    Context,
+    Names,
+    Place,
 )
-from understudy_mock.wording.values import ANSWER, ID, LATE, LOOKUPS, REFUSAL, SIGNATURE, Context, Names, Place
+
+Render = Callable[[Context], bytes]
 
 _NO_QUIRKS: frozenset[str] = frozenset()
 
@@ -79,13 +83,17 @@ class _Event(NamedTuple):
     signature: str = ""
 
 
+_Signing = tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]
+"""The headers of a signature, and what is signed in front of the body."""
+
+
 class _Compiled(NamedTuple):
     """One answer, of which only the slots are open. Without a body it is the job's file."""
 
     status: int
     fixed: Headers
     open: list[tuple[bytes, Callable[[Context], str]]]
-    body: Callable[[Context], bytes] | None
+    body: Render | None
 
     def answer(self, context: Context, file: bytes = b"") -> Answer:
         """Fill the slots."""
@@ -104,12 +112,10 @@ class Wording:
 
     data: Mapping[str, Any]
     _scope: Scope
-    _compiled: dict[tuple[str, State | None, frozenset[str]], _Compiled] = field(default_factory=dict)
-    _bodies: dict[tuple[State, frozenset[str]], Callable[[Context], bytes]] = field(default_factory=dict)
+    _compiled: dict[tuple[str, State | None, frozenset[str], bool], _Compiled] = field(default_factory=dict)
+    _bodies: dict[tuple[State, frozenset[str], bool], Render] = field(default_factory=dict)
     _ids: dict[frozenset[str], Callable[[Context], str]] = field(default_factory=dict)
-    _signing: list[tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]] = field(
-        default_factory=list
-    )
+    _signing: list[_Signing] = field(default_factory=list)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], problems: Problems) -> Wording:
@@ -150,7 +156,7 @@ class Wording:
         """Return the provider's word for the job's state."""
         if step.state is State.PROCESSING and job.timeline.processing_as:
             return job.timeline.processing_as
-        return self._scope.words.get(step.state, step.state.value)
+        return str(self._scope.words.get(step.state, step.state.value))
 
     # -- answers about a job
 
@@ -168,7 +174,9 @@ class Wording:
 
     def status(self, job: Job, step: Step, urls: list[str]) -> Answer:
         """Answer a status call. `urls` lead to the job's files; there are none until it is COMPLETED."""
-        return self._find("answers/status", step.state, job.quirks).answer(Context(job, step, urls))
+        return self._find("answers/status", step.state, job.quirks, bool(urls)).answer(
+            Context(job, step, urls)
+        )
 
     def result(self, job: Job, step: Step, urls: list[str], file_size: int, balance: int) -> Answer:
         """Answer a call of the role `result`.
@@ -176,17 +184,17 @@ class Wording:
         `file_size` is in bytes, 0 until then; `balance` in micro-USD.
         """
         context = Context(job, step, urls, file_size, balance)
-        return self._find("answers/result", step.state, job.quirks).answer(context)
+        return self._find("answers/result", step.state, job.quirks, bool(urls)).answer(context)
 
     def finished(self, job: Job, step: Step, urls: list[str], file: bytes, balance: int) -> Answer:
         """Answer a submit that waited for its job. `balance` is in micro-USD."""
         context = Context(job, step, urls, len(file), balance)
         name = "answers/finished" if "finished" in self.data["answers"] else "answers/result"
-        return self._find(name, step.state, job.quirks).answer(context, file)
+        return self._find(name, step.state, job.quirks, bool(urls)).answer(context, file)
 
     def callback(self, job: Job, step: Step, urls: list[str]) -> bytes:
         """Return the body of a callback about the job as it is in `step`."""
-        key = step.state, job.quirks
+        key = step.state, job.quirks, bool(urls)
         made = self._bodies.get(key)
         if made is None:
             made = self._bodies[key] = self.compile_callback(*key)
@@ -237,24 +245,32 @@ class Wording:
 
     # -- compiling
 
-    def _find(self, name: str, state: State | None, quirks: frozenset[str]) -> _Compiled:
-        key = name, state, quirks
+    def _find(
+        self, name: str, state: State | None, quirks: frozenset[str], has_outputs: bool = False
+    ) -> _Compiled:
+        key = name, state, quirks, has_outputs
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = self._compiled[key] = self.compile_answer(*key)
         return compiled
 
-    def compile_answer(self, name: str, state: State | None, quirks: frozenset[str]) -> _Compiled:
+    def compile_answer(
+        self, name: str, state: State | None, quirks: frozenset[str], has_outputs: bool = False
+    ) -> _Compiled:
         """Compile an answer (`answers/ROLE`, `refusals/CONDITION`) for a state and a set of quirks."""
         block, _, entry = name.partition("/")
-        scope = replace(self._scope, names=names_of(block, entry), state=state, quirks=quirks)
+        names = names_of(block, entry)
+        scope = replace(self._scope, names=names, state=state, quirks=quirks, has_outputs=has_outputs)
         node, at = self.data[block], f"/{block}/{escape(entry)}"
         node = node.get(entry)
         form: Mapping[str, Any] = {}
         if block == "refusals":
             form = self.data["refusals"].get("$form", {})
         answer, at = decide(node, scope, at)
-        answer, places = {**form, **answer}, dict.fromkeys(form, "/refusals/$form") | dict.fromkeys(answer, at)
+        answer, places = (
+            {**form, **answer},
+            dict.fromkeys(form, "/refusals/$form") | dict.fromkeys(answer, at),
+        )
         status, place = decide(answer.get("status", 200), scope, f"{at}/status")
         if not isinstance(status, int) or not 100 <= status <= 599:
             scope.problems.add(place, f"{status!r} is no status of HTTP (100 to 599)")
@@ -264,7 +280,7 @@ class Wording:
         scope = replace(scope, texts={**texts, "status": status}, style=style)
         fixed: Headers = []
         headers: list[tuple[bytes, Callable[[Context], str]]] = []
-        body: Callable[[Context], bytes] | None
+        body: Render | None
         if "page" in answer:
             page = str(answer["page"]).encode()
             fixed.append(HTML)
@@ -282,16 +298,18 @@ class Wording:
             headers.append((header.encode(), compile_text(value, scope, place)))
         return _Compiled(status, fixed, headers, body)
 
-    def compile_callback(self, state: State, quirks: frozenset[str]) -> Callable[[Context], bytes]:
+    def compile_callback(self, state: State, quirks: frozenset[str], has_outputs: bool = False) -> Render:
         """Compile the body of a callback."""
-        scope = replace(self._scope, names=ANSWER, state=state, quirks=quirks)
+        scope = replace(self._scope, names=ANSWER, state=state, quirks=quirks, has_outputs=has_outputs)
         if "callback" in self.data:
             return compile_json(self.data["callback"], scope, "/callback")
-        body = self.compile_answer("answers/status", state, quirks).body
+        body = self.compile_answer("answers/status", state, quirks, has_outputs).body
         assert body is not None  # the answer to a status call is JSON
         return body
 
-    def compile_signature(self) -> tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]:
+    def compile_signature(
+        self,
+    ) -> tuple[list[tuple[bytes, Callable[[Context], str]]], Callable[[Context], str]]:
         """Compile the headers that sign a callback, and what is signed before its body."""
         recipe = self.data["signature"]
         scope = replace(self._scope, names=SIGNATURE)

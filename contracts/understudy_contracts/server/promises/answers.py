@@ -13,8 +13,8 @@ from understudy_contracts.server.spec import NOBODYS
 from understudy_contracts.server.subject import Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange, is_absolute
 from understudy_mock.domain.model import Operation
-from understudy_mock.providers import PROVIDERS
 from understudy_mock.settings import MAX_BODY
+from understudy_mock.wording import shipped
 
 _DOCUMENT = "the provider's OpenAPI document"
 _INVALID = "Pixazo Hunyuan Video, 400 Validation Error; Segmind Hunyuan Video, Common Error Codes, 400"
@@ -124,7 +124,7 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
             for _ in range(3):
                 _hold_own(subject, operation, _call(subject, operation, bad, key))
     # Others are what a job makes of an answer, not what the provider refuses with.
-    for status in sorted(operation.statuses & PROVIDERS[subject.api.provider].conditions.keys()):
+    for status in sorted(operation.statuses & shipped()[subject.api.provider].conditions.keys()):
         exchange = _call(subject, operation, job, key, {"Prefer": f"code={status}"})
         _hold(subject, operation, exchange)
         if status >= 400 and operation.role in ("status", "result") and exchange.status != status:
