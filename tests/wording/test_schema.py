@@ -13,8 +13,8 @@ from understudy_mock.catalog.notation import read_yaml
 from understudy_mock.domain.conditions import CallError, Condition
 from understudy_mock.domain.timeline import TERMINAL, State
 from understudy_mock.wording import template
+from understudy_mock.wording.scope import STYLES
 from understudy_mock.wording.structure import schema
-from understudy_mock.wording.template import STYLES
 from understudy_mock.wording.wording import OF_JOBS, ROLES_OF_FACTS
 
 FILES = sorted(bundled_specs().rglob("provider.yaml"))

@@ -30,8 +30,8 @@ from understudy_mock.wording.samples import (
     samples_of_a_job,
     samples_of_facts,
 )
+from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.structure import problems_of
-from understudy_mock.wording.template import Problems
 from understudy_mock.wording.wording import OF_JOBS, Wording
 
 Problem = tuple[str, str]
@@ -62,7 +62,7 @@ class _Sent(NamedTuple):
     answer: Answer
 
 
-def problems_in(data: Mapping[str, Any]) -> list[Problem]:
+def problems_in(data: Any) -> list[Problem]:
     """List all that is wrong in a provider's description by itself: its structure, its templates, its sense.
 
     What has the wrong structure is left out of what is looked at further.
@@ -76,7 +76,7 @@ def problems_in(data: Mapping[str, Any]) -> list[Problem]:
     return found or list(contradictions(wording))
 
 
-def _without(data: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
+def _without(data: Any, pointers: Iterable[str]) -> dict[str, Any]:
     """Return a description without what the pointers lead to, and with every block, empty if need be."""
     whole: dict[str, Any] = copy.deepcopy(dict(data)) if isinstance(data, Mapping) else {}
     for pointer in sorted(pointers, key=len, reverse=True):
@@ -104,13 +104,15 @@ def _compile_all(wording: Wording) -> None:
             wording.compile_id(quirks)
         for role in wording.data["answers"]:
             for state in _states(role):
-                wording.compile_answer(f"answers/{role}", state, quirks)
+                for has_outputs in (False, True):
+                    wording.compile_answer(f"answers/{role}", state, quirks, has_outputs)
         for what in wording.data["refusals"]:
             if what != "$form":
                 wording.compile_answer(f"refusals/{what}", None, quirks)
         for state in State:
             if "callback" in wording.data:
-                wording.compile_callback(state, quirks)
+                for has_outputs in (False, True):
+                    wording.compile_callback(state, quirks, has_outputs)
     for status in wording.data["other_statuses"]:
         wording.compile_answer(f"other_statuses/{status}", None, frozenset())
     if {"algorithm", "message", "headers"} <= wording.data.get("signature", {}).keys():
@@ -136,7 +138,7 @@ def contradictions(wording: Wording) -> Iterator[Problem]:
             own = ", ".join(sorted(OWN_QUIRKS))
             yield (
                 f"/quirks/{escape(name)}",
-                f"no template asks for quirk.{name}, and the gateway has no effect of that name; it has {own}",
+                f"no template asks for quirk.{name}, and the gateway knows it not; it knows {own}",
             )
     for status, what in wording.conditions.items():
         answered = wording.refusal(Refusal(what, DETAILS[0]), PLACE, frozenset()).status

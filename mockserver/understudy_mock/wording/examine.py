@@ -13,7 +13,7 @@ from understudy_mock.catalog.catalog import build_catalog
 from understudy_mock.catalog.load import WORDING, Document, SpecError, parse_document
 from understudy_mock.catalog.notation import NotationError, escape, read_yaml
 from understudy_mock.wording.checks import misfits, problems_in, unanswered
-from understudy_mock.wording.template import Problems
+from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.wording import Wording
 
 MOST_FILES = 500

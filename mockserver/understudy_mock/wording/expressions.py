@@ -95,7 +95,7 @@ def _expression(source: str, scope: Scope, at: str) -> Any:
     path, *filters = source.split("|")
     path = path.strip()
     if path in scope.texts:
-        return Nested(scope.texts[path], f"{at}/{path}")
+        return Nested(*scope.texts[path])
     value = _status(scope) if path == "job.status" and scope.state is not None else named(path, scope, at)
     if value is None:
         return None

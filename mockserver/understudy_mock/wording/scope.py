@@ -56,5 +56,5 @@ class Scope:
     has_outputs: bool = True
     quirks: frozenset[str] = frozenset()
     style: Style = COMPACT
-    texts: Mapping[str, Any] = field(default_factory=dict)
+    texts: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     using: tuple[str, ...] = ()

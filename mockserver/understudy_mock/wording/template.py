@@ -248,17 +248,17 @@ def _by(node: dict[str, Any], scope: Scope, at: str) -> Any:
     if not callable(chosen):
         (name,) = chosen
         return _value(node[name], scope, f"{at}/{escape(name)}") if name in node else MISSING
-    made = {
-        name: _slot(_value(inner, scope, f"{at}/{escape(name)}"))
-        for name, inner in node.items()
-        if name != "$by"
+    values = {
+        name: _value(inner, scope, f"{at}/{escape(name)}") for name, inner in node.items() if name != "$by"
     }
-    missing = _never
+    made = {name: _slot(value) for name, value in values.items()}
+    other = made.get("else", _never)
 
     def render(context: Context) -> bytes | None:
-        return made.get(chosen(context), made.get("else", missing))(context)
+        return made.get(chosen(context), other)(context)
 
-    return render
+    is_sure = "else" in values and all(isinstance(value, list) for value in values.values())
+    return [render] if is_sure else render
 
 
 def _chosen(node: dict[str, Any], scope: Scope, at: str) -> Any:
