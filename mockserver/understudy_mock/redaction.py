@@ -280,7 +280,8 @@ class _Values:
     def found_in(self, text: str) -> str | None:
         """Name one that is in a text; None where none is."""
         folded = fold(text)
-        return next((name for needle, name in self._all() if needle in folded or needle in text), None)
+        readings = (text,) if folded == text else (folded, text)
+        return next((name for needle, name in self._all() if any(needle in one for one in readings)), None)
 
     def found_in_file(self, part: bytes) -> str | None:
         """Name one that is in some bytes, as it is, in base64, or in characters of two or four bytes."""

@@ -378,6 +378,20 @@ def test_a_directory_that_is_not_there_is_told(elsewhere: Path, command: str) ->
     assert result.stderr == f"Error: {elsewhere / 'nowhere'}: /: is not a directory\n"
 
 
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ([], "holds no spec: *.yaml and *.yml are read"),
+        (["openapi.json"], "holds no spec: *.yaml and *.yml are read; openapi.json is not"),
+    ],
+)
+def test_a_folder_of_which_no_file_is_read_is_an_error(tmp_path: Path, files: list[str], text: str) -> None:
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(SpecError, match=re.escape(text)):
+        open_catalog((tmp_path,))
+
+
 def test_a_provider_that_nobody_words_is_refused_at_start(elsewhere: Path) -> None:
     """A document of a provider without a module is refused at the start, not at its first call."""
     (elsewhere / "novel.yaml").write_text(NOVEL.replace("x-provider: pixazo", "x-provider: acme"))

@@ -25,8 +25,8 @@ from tests.driving import (
 from understudy_mock.catalog import Catalog
 from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.job import LARGE, canonical
+from understudy_mock.gateway.body import MOST_MEMBERS
 from understudy_mock.gateway.store import MemoryStore
-from understudy_mock.gateway.submit import MOST_MEMBERS
 
 KB = 1000
 

@@ -117,6 +117,16 @@ async def test_a_body_in_chunks_without_end_is_refused_at_ten_megabytes(catalog:
         await server.is_well()
 
 
+@pytest.mark.parametrize("path", ["/_mock/clock", STATUS])
+async def test_a_call_that_names_two_hosts_is_400_and_no_call(catalog: Catalog, path: str) -> None:
+    """RFC 9112, section 3.2."""
+    async with listening(catalog) as server:
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"
+        assert (await server.says(head.encode())).status == 400
+        assert len(server.gateway.world.journal) == 0
+        await server.is_well()
+
+
 async def test_pipelined_requests_are_answered_in_their_order(catalog: Catalog) -> None:
     async with listening(catalog) as server:
         body = b'{"prompt": "a"}'

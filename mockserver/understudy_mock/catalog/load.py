@@ -17,6 +17,9 @@ COMMON = "common.yaml"
 WORDING = "provider.yaml"
 """Says how a provider words its answers; it is no OpenAPI document."""
 
+_NAMED = 3
+"""Files that are named where none of them is read."""
+
 
 class SpecError(Exception):
     """A spec is not valid. The text begins with the file and a JSON pointer to the place."""
@@ -61,6 +64,10 @@ def read_documents(directories: list[Path]) -> list[Document]:
         if not directory.is_dir():
             raise SpecError(directory, "", "is not a directory")
         files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
+        if not files:
+            others = sorted(file.name for file in directory.iterdir() if file.is_file())[:_NAMED]
+            instead = f"; {', '.join(others)} is not" if others else ""
+            raise SpecError(directory, "", f"holds no spec: *.yaml and *.yml are read{instead}")
         documents.extend(_read(file, check) for file in files if file.name != WORDING)
     return documents
 

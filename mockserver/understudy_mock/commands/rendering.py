@@ -75,8 +75,8 @@ def render(
 ) -> Rendered:
     """Return what a provider's operation, or its callback, sends. Raises NotRendered, or SpecError.
 
-    `state` is where the job is that the call is about. `condition` is what is wrong with the call. `specs` are
-    folders of further providers, which the catalog has, too.
+    `state` is where the job is that the call is about. `condition` is what is wrong with the call. `specs`
+    are folders of further providers, which the catalog has, too.
     """
     settings = Settings(pace="manual", speed=1, media="small", quirks=quirks, specs=specs)
     return asyncio.run(_Stage.of(catalog, provider, name, state, settings, condition).play())

@@ -25,9 +25,6 @@ from understudy_mock.gateway.turns import apart
 from understudy_mock.gateway.webhook_urls import read_receiver
 from understudy_mock.gateway.world import World
 
-MOST_MEMBERS = 50_000
-"""Members that a body may have, nested ones too. To decode more holds the interpreter, even in a thread."""
-
 _EARLY = 2.0
 """Real seconds that a submit's answer is held back at most for a callback to come first."""
 

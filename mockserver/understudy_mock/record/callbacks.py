@@ -147,7 +147,7 @@ class Callbacks:
             fault="reset" if not reply.status else "",
             error=reply.error,
         )
-        await self._writer.apart(self._write, entry, body, reply.body)
+        await self._writer.apart(len(body) + len(reply.body), self._write, entry, body, reply.body)
         if reply.error:
             self._tell(f"a callback could not be passed on: {reply.error}")
         drop = HOP_BY_HOP | {b"date", b"content-length"}
@@ -172,8 +172,8 @@ class Callbacks:
         """Post a callback to the client."""
         headers_on = [pair for pair in headers if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
         if not header_value(headers, b"webhook-signature"):  # a signature holds for the very bytes
-            await self._writer.apart(self._upstreams.learn, body)
-            body = await self._writer.apart(self._upstreams.lead_back, body, callback.target)
+            await self._writer.apart(len(body), self._upstreams.learn, body)
+            body = await self._writer.apart(len(body), self._upstreams.lead_back, body, callback.target)
         try:
             status, answer_headers, answer = await self._poster.post(callback.url, headers_on, body)
         except Forbidden as refused:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -45,6 +45,8 @@ _STOPPED = "the recorder was stopped"
 _GRACE = 1.0
 """Real seconds that calls under way get to end before they are broken off."""
 
+Result = TypeVar("Result")
+
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that ask for nothing to be done (RFC 9110, section 9.2.1)."""
 
@@ -74,6 +76,8 @@ class _Exchange:
     decoded: bool = False
     may_cost: bool = False
     is_written: bool = False
+    size: int = 0
+    """Bytes that all the work on it has been about so far."""
 
     @property
     def name(self) -> str:
@@ -199,7 +203,7 @@ class Recorder:
             return
         self._sent += exchange.may_cost
         # What this very call's body must be searched for has to be known before the body comes.
-        await self._writer.apart(self._writer.learn, self._described(exchange))
+        await self._apart(exchange, 0, self._writer.learn, self._described(exchange))
         try:
             is_whole = await self._until_stopped(self._exchange(exchange, scope, receive, send))
             if not is_whole and not exchange.is_written:
@@ -301,13 +305,15 @@ class Recorder:
             is_short and b"content-length" in given and is_text(given.get(b"content-type", b""))
         ):
             body = b"".join([part async for part in parts_of(receive, gone)])
-            content = await self._writer.apart(self._upstreams.lead_forth, body, exchange.target)
-            await self._writer.apart(exchange.sent.add, content)
+            content = await self._apart(
+                exchange, len(body), self._upstreams.lead_forth, body, exchange.target
+            )
+            await self._apart(exchange, len(content), exchange.sent.add, content)
             if len(content) != len(body):
                 headers = [pair for pair in headers if pair[0] != b"content-length"]
                 headers.append((b"content-length", str(len(content)).encode()))
         else:
-            content = self._teed(parts_of(receive, gone), exchange.sent)
+            content = self._teed(parts_of(receive, gone), exchange)
         if isinstance(content, bytes) and not gone.done():
             _watch(receive, gone)
         url, headers = self._callbacks.redirect(exchange.operation, exchange.target, headers)
@@ -347,7 +353,7 @@ class Recorder:
         exchange.status = response.status_code
         exchange.waited = (perf_counter() - exchange.began) * 1000
         exchange.answer_headers = [(name.lower(), value) for name, value in response.headers.raw]
-        await self._writer.apart(self._writer.learn, self._described(exchange))
+        await self._apart(exchange, 0, self._writer.learn, self._described(exchange))
         return response
 
     async def _answer(
@@ -372,10 +378,10 @@ class Recorder:
         headers = self._redirected(exchange, HOP_BY_HOP | {b"date"})
         start = {"type": "http.response.start", "status": exchange.status, "headers": headers}
         held = whole  # the last part waits until the exchange is written
-        await self._writer.apart(exchange.answer.add, whole)
+        await self._apart(exchange, len(whole), exchange.answer.add, whole)
         has_begun = False
         async for part in parts:
-            await self._writer.apart(exchange.answer.add, part)
+            await self._apart(exchange, len(part), exchange.answer.add, part)
             if held:
                 if not has_begun:
                     await send(start)
@@ -397,7 +403,7 @@ class Recorder:
 
     async def _answer_text(self, exchange: _Exchange, whole: bytes, send: Send) -> None:
         """Answer a text that is here as a whole; its addresses are changed so that the client stays here."""
-        shown = await self._writer.apart(self._take, exchange, whole)
+        shown = await self._apart(exchange, len(whole), self._take, exchange, whole)
         drop = HOP_BY_HOP | {b"date"} | ({b"content-encoding"} if exchange.decoded else set())
         headers = self._redirected(exchange, drop)
         if exchange.method != "HEAD" and exchange.status not in BODILESS and not exchange.fault:
@@ -426,9 +432,9 @@ class Recorder:
         self._upstreams.learn(body)
         return self._upstreams.lead_back(body, exchange.target)
 
-    async def _teed(self, parts: AsyncIterator[bytes], recorded: RecordedBody) -> AsyncIterator[bytes]:
+    async def _teed(self, parts: AsyncIterator[bytes], exchange: _Exchange) -> AsyncIterator[bytes]:
         async for part in parts:
-            await self._writer.apart(recorded.add, part)
+            await self._apart(exchange, len(part), exchange.sent.add, part)
             yield part
 
     def _redirected(self, exchange: _Exchange, drop: frozenset[bytes]) -> Headers:
@@ -442,10 +448,20 @@ class Recorder:
                 headers[index] = name, self._upstreams.back(url, exchange.target).encode("latin-1")
         return headers
 
+    async def _apart(
+        self, exchange: _Exchange, size: int, work: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        """Do a piece of work on `size` more bytes of an exchange, after all that was asked for before.
+
+        So no piece of work is more urgent than an earlier one of its exchange.
+        """
+        exchange.size += size
+        return await self._writer.apart(exchange.size, work, *arguments)
+
     async def _write(self, exchange: _Exchange) -> None:
         """Write an exchange. Raises RecordingError."""
         exchange.is_written = True
-        self._sent += await self._writer.apart(self._write_down, exchange)
+        self._sent += await self._apart(exchange, 0, self._write_down, exchange)
 
     def _write_down(self, exchange: _Exchange) -> bool:
         """Write an exchange; return whether it was a submit, though it did not look like one."""

@@ -1,7 +1,7 @@
 """Write exchanges down: each is recognised, freed of secrets, searched for secrets again, and appended.
 
 All that takes a while for a large body. A recorder does it in one thread, one piece of work after the other
-(`Writer.apart`), so that the calls of others go on and the file keeps its order.
+(`Writer.apart`), small ones first, so that the calls of others go on.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
@@ -22,10 +21,12 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import Recogniser, key_of
 from understudy_mock.har.recording import INLINE
+from understudy_mock.har.view import is_utf8
 from understudy_mock.har.write import write_clean_entry
 from understudy_mock.record.bodies import MediaFolder, RecordedBody
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
+from understudy_mock.record.worker import Worker
 from understudy_mock.redaction import Secrets
 
 Arguments = ParamSpec("Arguments")
@@ -57,7 +58,7 @@ class Writer:
         self._media = media
         self._tell = tell
         self._accounts: dict[str, str] = {}
-        self._thread = ThreadPoolExecutor(1, "recording")
+        self._worker = Worker("recording")
         documented = "\n".join([*(f"{one.id} {one.path}" for one in catalog.operations), *catalog.every_host])
         self.secrets = Secrets(
             file.salt,
@@ -70,19 +71,22 @@ class Writer:
             self.secrets.add(value, name)
 
     async def apart(
-        self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+        self,
+        size: int,
+        work: Callable[Arguments, Result],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
     ) -> Result:
-        """Do a piece of work in the thread of this recording, after all that was asked for before.
+        """Do a piece of work on `size` bytes in the thread of this recording.
 
-        What has begun is done to its end, also where nobody waits for it any more.
+        What was asked for is done to its end, also where nobody waits for it any more.
         """
-        loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._thread, partial(work, *arguments, **named))
-        return await asyncio.shield(done)
+        done = self._worker.submit(size, partial(work, *arguments, **named))
+        return await asyncio.shield(asyncio.wrap_future(done))
 
     async def close(self) -> None:
         """Wait for all that was asked for."""
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._worker.close)
 
     def tell(self, text: str) -> None:
         """Print a line for people, without what is known to be secret."""
@@ -155,7 +159,9 @@ class Writer:
         ):
             encodings = [header_value(headers, b"content-encoding")]
             encodings += [b"gzip"] if body.startswith(b"\x1f\x8b") else []
-            readings = [body, *(uncoded(body, name, INLINE) for name in encodings if name)]
+            readings = [uncoded(body, name, INLINE) for name in encodings if name]
+            if b"\0" in body or not is_utf8(body):
+                readings.append(body)  # in base64 there, or in characters of two bytes
             for reading in readings:
                 if reading and (left := self.secrets.found_in_file(reading)) is not None:
                     return left

@@ -12,7 +12,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from understudy_mock.domain.call import JSON, Answer, Call
+from understudy_mock.domain.call import JSON, TEXT, Answer, Call
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.conditions import CallError, Condition, Detail, Refusal
 from understudy_mock.domain.model import Operation, Role
@@ -33,7 +33,7 @@ from understudy_mock.web.cors import Cors
 from understudy_mock.web.extras import add_fields
 from understudy_mock.web.faults import PLAYS, Wire
 from understudy_mock.web.files import answer_file
-from understudy_mock.web.origins import Origins
+from understudy_mock.web.origins import Origins, names_two_hosts
 from understudy_mock.web.protocol import BODILESS, connection_of
 from understudy_mock.web.routes import Found, Routes
 from understudy_mock.wording import Place
@@ -136,9 +136,13 @@ class Front:
         raw = scope["headers"]
         head_size = len(b"".join(chain.from_iterable(raw))) + len(path) + len(scope["query_string"])
         headers: dict[bytes, bytes] = dict(raw)
-        if len(headers) < len(raw) and b"prefer" in headers:
-            # RFC 7240, section 2: several Prefer headers are one list.
-            headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
+        if len(headers) < len(raw):
+            if names_two_hosts(raw):
+                await _send(Answer(400, b"Bad Request", [TEXT]), scope["method"], send)
+                return
+            if b"prefer" in headers:
+                # RFC 7240, section 2: several Prefer headers are one list.
+                headers[b"prefer"] = b", ".join(value for name, value in raw if name == b"prefer")
         origin, media_origin, host = self._origins.of(scope, headers)
         if self._prefix != "/" and path.startswith(self._prefix + "/"):
             path = path[len(self._prefix) :]

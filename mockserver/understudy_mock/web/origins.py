@@ -18,6 +18,14 @@ _LONGEST_KEPT = 1000
 """Bytes of the headers that name such a host. With longer ones the origin is worked out at each call."""
 
 
+def names_two_hosts(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Return whether a call has more than one Host header: nobody knows then whom it means.
+
+    Such a call must be refused (RFC 9112, section 3.2).
+    """
+    return sum(name == b"host" for name, _ in headers) > 1
+
+
 class Origin(NamedTuple):
     """How the addresses of one caller begin, those of the files, and the host it called, without a port."""
 

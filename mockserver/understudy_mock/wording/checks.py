@@ -138,7 +138,7 @@ def contradictions(wording: Wording) -> Iterator[Problem]:
             own = ", ".join(sorted(OWN_QUIRKS))
             yield (
                 f"/quirks/{escape(name)}",
-                f"no template asks for quirk.{name}, and the gateway knows it not; it knows {own}",
+                f"no template asks for quirk.{name}, and the gateway has no such quirk: it has {own}",
             )
     for status, what in wording.conditions.items():
         answered = wording.refusal(Refusal(what, DETAILS[0]), PLACE, frozenset()).status

@@ -1,4 +1,4 @@
-"""Open what the folders of providers describe: `provider.yaml`, compiled."""
+"""The wordings of all providers: the shipped ones, and those of other folders."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.wording import Wording
 
 Wordings = Mapping[str, Wording]
+"""How each provider words its answers, by its name."""
 
 
 def open_wordings(directories: Iterable[Path] = ()) -> Wordings:
-    """Read every `provider.yaml` of the bundled specs and below `directories`. Raises SpecError.
-
-    The bundled ones are taken as they are; others are examined first.
-    """
+    """Read the shipped descriptions, and every `provider.yaml` below `directories`. Raises SpecError."""
     files = [file for directory in directories for file in sorted(directory.rglob(WORDING))]
     if not files:
         return shipped()
@@ -32,7 +30,7 @@ def open_wordings(directories: Iterable[Path] = ()) -> Wordings:
 
 @lru_cache(maxsize=1)
 def shipped() -> Wordings:
-    """Return the wordings of the providers that ship with Understudy, by name."""
+    """Return the wordings of the providers that ship with Understudy; tests have examined them."""
     files = sorted(bundled_specs().rglob(WORDING))
-    made = (Wording.of(read_description(file), Problems()) for file in files)  # a test examines them
+    made = (Wording.of(read_description(file), Problems()) for file in files)
     return MappingProxyType({wording.name: wording for wording in made})

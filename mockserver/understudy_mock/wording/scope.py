@@ -44,7 +44,7 @@ class Scope:
     """What is known where a template stands.
 
     `names` are the values that it may name, `state` is the job's, None where there is no job, and `texts` are
-    templates with names of their own (`text`, in the shared form of refusals).
+    templates with names of their own (`text`, in the shared form of refusals), each with its pointer.
     """
 
     names: Names

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from understudy_mock.web.admin.answers import json_of
+from understudy_mock.web.origins import names_two_hosts
 
 _LONGEST_QUERY = 8192
 
@@ -26,6 +27,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
+        if names_two_hosts(scope["headers"]):
+            await json_of({"error": "the call names two hosts", "pointer": ""}, 400)(scope, receive, send)
+            return
         refusal = self._refusal(scope)
         if refusal is None and len(scope["query_string"]) > _LONGEST_QUERY:
             message = f"the query is longer than {_LONGEST_QUERY:,} bytes"
