@@ -55,12 +55,14 @@ class Reads:
             *((word, State(name)) for word, name in block.get("words", {}).items()),
         ):
             states[word.lower()] = (*states.get(word.lower(), ()), state)
-        places = {name: tuple(map(_find, block[name])) for name in block if name != "words"}
+        places = {name: tuple(map(_find, found)) for name, found in block.items() if name != "words"}
         return cls(str(description["retry_header"]), places, states)
 
     def told(self, body: Any, headers: Headers | None = None) -> Told:
         """Return what a decoded body (None for one that is no JSON) and its headers say of a job."""
         given = headers or {}
+        envelopes = (one for one in self._all("job", body, given) if isinstance(one, dict))
+        body = next(envelopes, body)
         word = self._text("state", body, given)
         return Told(
             id=self._text("id", body, given),
