@@ -68,8 +68,8 @@ def tell(
 
     `notes` are added to the client's turn, by the journal number of the exchange.
 
-    Findings stand at the exchanges that prove them; where that takes two or more, at the later ones. Findings
-    that no exchange of this journal proves stand at the end.
+    Findings stand at the exchanges that prove them, but for one that only led to the breach. Findings that no
+    exchange of this journal proves stand at the end.
     """
     talk = read_talk(entries, catalog, claim=claim)
     start = talk.exchanges[0].begins if talk.exchanges else 0
@@ -116,11 +116,11 @@ def shorten(turns: Sequence[Turn], most: int) -> list[Turn]:
 
 def as_text(turns: Iterable[Turn], *, colour: bool = False) -> str:
     """Return a conversation in lines: the time in seconds, who, what, and below it which rules it broke."""
-    said: set[str] = set()
+    said: set[tuple[str, str]] = set()
     return "\n".join(line for turn in turns for line in _lines(turn, said, colour))
 
 
-def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
+def _lines(turn: Turn, said: set[tuple[str, str]], colour: bool) -> Iterator[str]:
     def paint(text: str, **style: bool | str) -> str:
         return click.style(text, **style) if colour else text  # type: ignore[arg-type]
 
@@ -136,8 +136,9 @@ def _lines(turn: Turn, said: set[str], colour: bool) -> Iterator[str]:
         yield paint(indent + turn.detail, dim=True)
     for finding in turn.broke:
         mark = paint(f"✗ {finding.severity} {finding.id}", fg=finding.severity.colour, bold=True)
-        yield f"{indent}{mark}" + (", as above" if finding.id in said else f": {plain(finding.seen)}")
-        said.add(finding.id)
+        named = (finding.id, finding.severity)
+        yield f"{indent}{mark}" + (", as above" if named in said else f": {plain(finding.seen)}")
+        said.add(named)
 
 
 def plain(text: str) -> str:
@@ -152,7 +153,7 @@ def _placed(
     rest = []
     for finding in findings:
         known = [number for number in finding.exchanges if number in numbers]
-        for number in known[1:] or known:
+        for number in known[1:] if finding.led_to and len(known) > 1 else known:
             placed.setdefault(number, []).append(finding)
         if not known:
             rest.append(finding)

@@ -54,7 +54,8 @@ class Finding:
     `source` is where the rule comes from, `expected` what it asks, in a sentence, and `seen` what was there
     instead. `subject` is what it is about (an operation, a client's case), `evidence` shows it in lines.
     `exchanges` are the journal numbers that prove it: the breach itself comes last, followed by further
-    breaches. `curl` is commands that show it again ("" where there are none).
+    breaches; the first only `led_to` it where that is set. `curl` is commands that show it again ("" where
+    there are none).
     """
 
     id: str
@@ -65,6 +66,7 @@ class Finding:
     subject: str = ""
     evidence: tuple[str, ...] = ()
     exchanges: tuple[int, ...] = ()
+    led_to: bool = False
     curl: str = ""
 
     @property

@@ -46,6 +46,7 @@ class LiveJudge(Judge):
                 seen=plain(one.seen),
                 evidence=tuple(map(plain, one.evidence)),
                 calls=one.exchanges,
+                led_to=one.led_to,
             )
             for one in found
             if one.id not in _OF_THE_END
@@ -80,4 +81,5 @@ def _finding(broken: Broken) -> Finding:
         seen=broken.seen,
         evidence=broken.evidence,
         exchanges=broken.calls,
+        led_to=broken.led_to,
     )

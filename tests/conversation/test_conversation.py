@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.rules.story import JOB, KEY, Story
 from understudy_contracts.conversation import Turn, as_text, plain, shorten, tell
 from understudy_contracts.findings import Finding, Severity
-from understudy_contracts.rules import Claim
+from understudy_contracts.rules import Claim, judge
 from understudy_mock.catalog import Catalog
 
 
@@ -160,3 +160,16 @@ def test_a_body_is_shown_by_its_beginning_alone(story: Story) -> None:
     assert turns[0].detail.startswith('{"prompt":"aaa')
     assert len(turns[0].detail) < 300
     assert msgspec.json.encode(turns[0])  # values alone, so that reports can keep them
+
+
+def test_every_breach_stands_at_its_own_call(story: Story) -> None:
+    """The first, too, where one call alone is wrong; each severity says once what was seen."""
+    for path in ("/api/v3/balanc", "/health", "/api/v3/blance", "/version"):
+        story.add(0, "GET", path, 404, {"error": "not found"})
+    findings = judge(story.entries, story.catalog)
+    turns = tell(story.entries, story.catalog, findings)
+    marked = {turn.number: [finding.severity for finding in turn.broke] for turn in turns if turn.broke}
+    assert marked == {1: ["MUST"], 2: ["INFO"], 3: ["MUST"], 4: ["INFO"]}
+    text = as_text(turns)
+    assert text.count("✗ MUST undocumented-route: ") == text.count("✗ INFO undocumented-route: ") == 1
+    assert text.count(", as above") == 2

@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 
 from tests.driving import PROVIDERS, Gateway, MakeGateway, poll, submit
 from tests.recording.traffic import entries_of, live
+from tests.rules.story import Story
+from understudy_mock.catalog import Catalog
 from understudy_mock.cli import main
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.write import write_har
@@ -150,3 +152,17 @@ def test_help_shows_how() -> None:
     result = check("--help")
     assert result.exit_code == 0
     assert "understudy check recording run.har" in result.stdout
+
+
+def test_what_is_not_judged_stands_in_the_row_of_the_rule_that_was_broken(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    story = Story(catalog).submit(0)
+    for path in ("/v2/request/status/x", "/health"):
+        story.add(10, "GET", path, 404, {"error": "not found"})
+    save(tmp_path / "run.har", story.entries)
+    result = check(tmp_path / "run.har", "--report-dir", tmp_path / "report")
+    assert result.exit_code == 1
+    told = json.loads((tmp_path / "report" / "recording.json").read_text())
+    (case,) = (one for one in told["cases"] if one["name"] == "undocumented-route")
+    assert [one["severity"] for one in case["findings"]] == ["MUST", "INFO"]

@@ -310,3 +310,13 @@ def test_journals_are_for_their_owner_alone(catalog: Catalog, tmp_path: Path) ->
     journals = list((tmp_path / "journals").iterdir())
     assert journals
     assert {file.stat().st_mode & 0o077 for file in journals} == {0}
+
+
+def test_what_is_only_worth_knowing_stands_beside_what_is_broken(catalog: Catalog) -> None:
+    """In the list at the beginning, too, with its own words."""
+    must = Finding("r", Severity.MUST, "s", "Mend it.", "it is wrong")
+    info = Finding("r", Severity.INFO, "s", "Nothing needs fixing.", "it is not judged")
+    html = as_html(Report("x", (Case("g", "n", Outcome.FAILED, findings=(must, info)),)), catalog)
+    listed = html.partition('<ul class="findings">')[2].partition("</ul>")[0]
+    places = [listed.index(text) for text in ("it is wrong", "Mend it.", "it is not judged", "Nothing needs")]
+    assert places == sorted(places)

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from tests.rules.story import JOB, Story
+from tests.rules.story import Story
 from understudy_contracts.findings import Finding, Severity
+from understudy_contracts.rules import judge
 from understudy_mock.catalog import Catalog
 
 
@@ -65,25 +66,6 @@ def test_a_wrong_method_and_a_misspelt_name_contradict(
     assert f"did you mean {meant}" in finding.seen
 
 
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        (f"/v2/request/status/{JOB}", "GET /v2/requests/status/{request_id}"),
-        (f"/v2/requests/statu/{JOB}", "GET /v2/requests/status/{request_id}"),
-        (f"/api/v3/predictions/{JOB}/results", "GET /api/v3/predictions/{id}/result"),
-    ],
-)
-def test_any_slip_in_a_call_about_a_known_job_contradicts(catalog: Catalog, path: str, meant: str) -> None:
-    """A plural or a last letter, too: of another job it may be another call."""
-    known = Story(catalog).submit(0).add(1, "GET", path, 404, {"error": "not found"})
-    finding = known.found()["undocumented-route"]
-    assert finding.severity is Severity.MUST
-    assert f"did you mean {meant}?" in finding.seen
-    other = told(catalog, "GET", path)
-    assert other.severity is Severity.INFO
-    assert f"did you mean {meant}?" in other.seen
-
-
 def test_swapped_letters_are_a_slip_in_short_words_and_beside_digits(catalog: Catalog) -> None:
     for path in submits(catalog):
         for right, wrong in (("text-", "txet-"), ("hunyuan3d-3", "hunyaun3d-3")):
@@ -136,3 +118,133 @@ def test_a_list_and_a_word_where_an_id_may_stand_are_not_judged(
 def test_an_address_that_answers_well_is_there(catalog: Catalog, path: str) -> None:
     """Whatever the documents say: a recording holds what the provider really answered."""
     assert told(catalog, "POST", path, 200).severity is Severity.INFO
+
+
+I2V = "/api/v3/wavespeed-ai/hunyuan-video/i2v"
+PIXAZO = "/hunyuan-video/v1/hunyuan-video-request"
+POLL = "/v2/requests/status/{request_id}"
+
+CONTRADICTED = [
+    ("a value is read with GET", "POST", "/api/v3/balance", "GET /api/v3/balance"),
+    ("", "DELETE", "/v1/get-user-credits", "GET /v1/get-user-credits"),
+    ("a job is made with POST", "PUT", I2V, f"POST {I2V}"),
+    ("", "GET", "/upload-asset", "POST /upload-asset"),
+    ("a poll is a GET", "POST", "/api/v3/predictions/p1/result", "GET /api/v3/predictions/{id}/result"),
+    ("a letter is missing at the end", "GET", "/api/v3/balanc", "GET /api/v3/balance"),
+    ("a letter is missing in the middle", "GET", "/api/v3/blance", "GET /api/v3/balance"),
+    ("a letter is wrong", "GET", "/api/v3/balamce", "GET /api/v3/balance"),
+    ("a letter too many", "GET", "/api/v3/webhookk/secret", "GET /api/v3/webhook/secret"),
+    ("two letters swapped", "POST", "/api/v3/meida/upload/binary", "POST /api/v3/media/upload/binary"),
+    ("a singular before an id", "GET", "/api/v3/prediction/x/result", "GET /api/v3/predictions/{id}/result"),
+    ("", "GET", "/v2/request/status/x", f"GET {POLL}"),
+    ("a plural after an id", "GET", "/api/v3/predictions/x/results", "GET /api/v3/predictions/{id}/result"),
+    ("one of several words", "GET", "/v1/get-user-credit-s", "GET /v1/get-user-credits"),
+    ("the rest names the model", "POST", "/hunyuan-vide/v1/hunyuan-video-request", f"POST {PIXAZO}"),
+    ("", "POST", "/hunyuan-video/v1/hunyuan-video-reques", f"POST {PIXAZO}"),
+    ("swapped letters of a model's name", "POST", "/v1/hunyuan-vidoe", "POST /v1/hunyuan-video"),
+]
+
+NOT_JUDGED = [
+    ("WaveSpeed documents it elsewhere", "GET", "/api/v3/predictions", ""),
+    ("", "POST", "/api/v3/predictions/delete", ""),
+    ("", "DELETE", "/api/v3/predictions/p1", ""),
+    ("", "POST", "/api/v3/model/price", ""),
+    ("", "POST", "/api/v3/model/pricing", ""),
+    ("", "POST", "/api/v3/billings/search", ""),
+    ("", "POST", "/api/v3/user/usage_stats", ""),
+    ("Segmind documents it elsewhere", "GET", "/v1/credits", ""),
+    ("Pixazo documents it elsewhere", "GET", "/hunyuan-video/v1/status/p1", ""),
+    ("", "GET", "/hunyuan-video/v1/result/p1", ""),
+    ("a list may have more methods", "POST", "/api/v3/models", "GET /api/v3/models"),
+    ("", "DELETE", "/api/v3/predictions", ""),
+    ("a secret may be made anew", "POST", "/api/v3/webhook/secret", "GET /api/v3/webhook/secret"),
+    ("", "DELETE", "/api/v3/webhook/secret", ""),
+    ("a job may be removed or changed", "DELETE", "/v2/requests/status/p1", ""),
+    ("", "PATCH", "/api/v3/predictions/p1", ""),
+    ("another ending may be another model", "POST", "/v1/hunyuan-vide", "POST /v1/hunyuan-video"),
+    ("", "POST", "/v1/hunyuan-videos", "POST /v1/hunyuan-video"),
+    ("a short name", "POST", "/api/v3/wavespeed-ai/hunyuan-video/i2", f"POST {I2V}"),
+    ("", "POST", "/api/v3/wavespeed-ai/hunyuan-video/t2v", ""),
+    ("another version", "POST", "/v1/hunyuan-video-2", ""),
+    ("", "GET", "/api/v4/balance", ""),
+    ("a list beside one thing", "GET", "/api/v3/webhook/secrets", "GET /api/v3/webhook/secret"),
+    ("", "POST", "/api/v3/media/upload", "POST /api/v3/media/uploads"),
+    ("a word that stands in other paths", "GET", "/api/v3/model", "GET /api/v3/models"),
+    ("two names are wrong", "GET", "/v2/request/statu/x", ""),
+    ("two letters are wrong", "GET", "/api/v3/balanxx", ""),
+    ("another call about a job", "GET", "/v2/requests/p1/cancel", ""),
+    ("nothing like it", "GET", "/health", ""),
+]
+
+
+def name_of(row: tuple[str, ...]) -> str:
+    return f"{row[1]} {row[2]}"
+
+
+@pytest.mark.parametrize(("why", "method", "path", "meant"), CONTRADICTED, ids=map(name_of, CONTRADICTED))
+def test_must(catalog: Catalog, why: str, method: str, path: str, meant: str) -> None:
+    """A call that can mean nothing but a documented one breaks the contract. An empty reason is as above."""
+    finding = told(catalog, method, path)
+    assert finding.severity is Severity.MUST
+    assert finding.seen == f"no document has {method} {path}: did you mean {meant}?"
+
+
+@pytest.mark.parametrize(("why", "method", "path", "meant"), NOT_JUDGED, ids=map(name_of, NOT_JUDGED))
+def test_not_judged(catalog: Catalog, why: str, method: str, path: str, meant: str) -> None:
+    """A call that the vendor may have all the same is not judged; what is near is named."""
+    finding = told(catalog, method, path)
+    assert finding.severity is Severity.INFO
+    assert "not simulated here, so it is not judged" in finding.seen
+    assert finding.seen.endswith(f": did you mean {meant}?" if meant else "judged")
+    assert ("is documented" in finding.seen) is ("documents it elsewhere" in reason(NOT_JUDGED, path, method))
+
+
+def reason(rows: list[tuple[str, str, str, str]], path: str, method: str) -> str:
+    """Return why a row stands in a table: its own reason, or that of the row above."""
+    place = [row[1:3] for row in rows].index((method, path))
+    return next(row[0] for row in reversed(rows[: place + 1]) if row[0])
+
+
+@pytest.mark.parametrize("status", [0, 200, 401, 402, 429, 500, 503])
+@pytest.mark.parametrize(("why", "method", "path", "meant"), CONTRADICTED[:7:3])
+def test_only_an_answer_that_denies_the_address_proves_that_it_is_wrong(
+    catalog: Catalog, why: str, method: str, path: str, meant: str, status: int
+) -> None:
+    """A key, money, a limit or trouble may be refused before the provider looks at the address."""
+    finding = told(catalog, method, path, status)
+    assert finding.severity is Severity.INFO
+    assert "did you mean" not in finding.seen
+
+
+def test_at_a_providers_own_host_only_its_own_calls_are_meant(catalog: Catalog) -> None:
+    def found(host: str, provider: str) -> Finding:
+        story = Story(catalog)
+        story.add(0, "GET", f"https://{host}/api/v3/balanc", 404, {"error": "no"}, provider=provider)
+        return story.found()["undocumented-route"]
+
+    assert found("api.wavespeed.ai", "wavespeed").severity is Severity.MUST
+    other = found("api.segmind.com", "segmind")
+    assert other.severity is Severity.INFO
+    assert "did you mean" not in other.seen
+
+
+def test_every_call_is_named_what_is_not_judged_beside_what_is_wrong(catalog: Catalog) -> None:
+    """One finding for each severity. A call that is repeated is named once, and all of them are marked."""
+    story = Story(catalog)
+    for _, method, path, _ in [*CONTRADICTED, *NOT_JUDGED, *CONTRADICTED[:3]]:
+        story.add(0, method, path, 404, {"error": "not found"})
+    must, info = judge(story.entries, catalog)
+    assert (must.severity, info.severity) == (Severity.MUST, Severity.INFO)
+    for rows, finding in ((CONTRADICTED, must), (NOT_JUDGED[:21], info)):
+        for _, method, path, _ in rows:
+            assert finding.seen.count(f"{method} {path}") >= 1
+    assert must.seen.count("POST /api/v3/balance") == 1
+    assert info.seen.endswith(f" and {len(NOT_JUDGED) - 21} more")
+    assert len(must.exchanges) == len(CONTRADICTED) + 3
+    assert len(info.exchanges) == len(NOT_JUDGED)
+
+
+def test_further_parameters_without_a_document_are_named(catalog: Catalog) -> None:
+    sent = {"prompt": "a cat", "motion": 3, "camera": "left"}
+    finding = Story(catalog).submit(0, sent=sent, status=400).found()["undocumented-parameter"]
+    assert "'motion'; also 'camera' of submit-hunyuan-video" in finding.seen

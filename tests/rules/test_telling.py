@@ -122,3 +122,18 @@ def test_a_client_that_dies_at_release_has_crashed(story: Story) -> None:
     story.submit(0).poll(6000, "COMPLETED")
     claim = Claim("timeout", job_id=JOB, left="the client ended with status 3")
     assert story.found(claim)["crashed"].seen == "at release, the client ended with status 3"
+
+
+@pytest.mark.parametrize(("progress", "ends"), [(0, 3), (1, 2), (7, 1), (7, 2)])
+def test_the_callback_that_told_the_end_is_shown_with_the_duplicates(
+    catalog: Catalog, progress: int, ends: int
+) -> None:
+    story = Story(catalog).submit(0)
+    for at in range(progress):
+        story.callback(1000 + at, "PROCESSING")
+    for at in range(ends):
+        story.callback(2000 + at, "COMPLETED")
+    claim = Claim("completed", job_id=JOB, mode="webhook", handled=9)
+    finding = story.found(claim)["handled-duplicate-twice"]
+    assert len(finding.evidence) == min(3, progress + ends)
+    assert any('"COMPLETED"' in line for line in finding.evidence)

@@ -251,7 +251,7 @@ def test_a_closed_list_of_keys_has_the_tests_own(understudy: Understudy) -> None
 
 def test_callbacks_that_do_not_come_are_an_error_that_tells_why(understudy: Understudy) -> None:
     """wait_for_webhooks() says what came, and what the gateway knows."""
-    with pytest.raises(TimeoutError, match="0 of 1 callbacks came within 0 s; no job was made"):
+    with pytest.raises(TimeoutError, match="0 of 1 callbacks came to webhook_url within 0 s; no job"):
         understudy.wait_for_webhooks(seconds=0)
     submit(understudy)
     with pytest.raises(TimeoutError, match=r"no delivery is planned: .*understudy\.webhook_url"):

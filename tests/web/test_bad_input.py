@@ -678,6 +678,7 @@ _BODIES = (
     body=_BODIES,
 )
 @example(method="GET", path=b"/_mock", tail=b"", query=b"", headers=[], keys=[], body=b"")
+@example(method="GET", path=b"/", tail=b"", query=b"", headers=[(b"host", b"")] * 2, keys=[], body=b"")
 async def test_whatever_comes_in_gets_an_answer_of_a_provider(
     catalog: Catalog,
     method: str,
@@ -692,6 +693,9 @@ async def test_whatever_comes_in_gets_an_answer_of_a_provider(
     gateway = open_gateway(catalog)
     said = await call_raw(gateway.app, method, path + tail + b"?" + query, [*keys, *headers], body, host=None)
     if (path + tail).startswith(b"/_mock"):
+        return
+    if sum(name == b"host" for name, _ in headers) > 1:  # HTTP's own refusal, which is no call
+        assert (said.status, len(gateway.world.journal)) == (400, 0)
         return
     assert said.status < 500
     assert len(gateway.world.journal) == 1

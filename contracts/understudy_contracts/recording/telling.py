@@ -85,17 +85,20 @@ def make_report(checked: Checked, *, seconds: float) -> Report:
     ]
     for rule in RULES:
         # Each file is a conversation of its own, so each is shown by itself.
-        broken = [(path, finding) for path, finding in checked.broken if finding.id == rule.id]
-        for path, finding in broken:
+        broken: dict[Path, list[Finding]] = {}
+        for path, finding in checked.broken:
+            if finding.id == rule.id:
+                broken.setdefault(path, []).append(finding)
+        for path, findings in broken.items():
             reason = checked.unreached[path].get(rule.id, "")
             name = rule.id if len(checked.paths) == 1 else f"{rule.id} in {path}"
             cases.append(
                 Case(
                     "client rules",
                     name,
-                    Outcome.NOT_REACHED if reason else outcome_of([finding]),
+                    Outcome.NOT_REACHED if reason else outcome_of(findings),
                     reason=reason,
-                    findings=(finding,),
+                    findings=tuple(findings),
                     row=rule.id,
                     column="client rules: verdict",
                     expected=rule.advice,

@@ -208,11 +208,12 @@ def _facts(report: Report) -> Iterator[Markup]:
 
 
 def _findings(report: Report) -> Markup:
-    """List each broken rule once, with the cells where it was broken."""
-    places: dict[str, list[tuple[int, Case, Finding]]] = {}
+    """List each broken rule once, with the cells where it was broken; what is only worth knowing apart."""
+    places: dict[tuple[str, bool], list[tuple[int, Case, Finding]]] = {}
     for number, case in enumerate(report.cases):
         for finding in case.findings:
-            places.setdefault(finding.id, []).append((number, case, finding))
+            kind = (finding.id, finding.severity is Severity.INFO)
+            places.setdefault(kind, []).append((number, case, finding))
     if not places:
         return Markup("")
     worst = sorted(places.values(), key=lambda cells: min(finding.severity.rank for *_, finding in cells))

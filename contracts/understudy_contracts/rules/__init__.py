@@ -5,7 +5,7 @@ The same rules judge a case of `check client`, a program under `run --check`, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from understudy_contracts.claim import Claim, Output
 from understudy_contracts.findings import Finding, Severity
@@ -27,6 +27,9 @@ RULES: tuple[Rule, ...] = (
 _WEIGHT = (Severity.MUST, Severity.SHOULD, Severity.INFO)
 _SHOWN = 4
 
+_NAMED = 20
+"""Further breaches of a rule that a finding names; the others are counted."""
+
 
 def judge(
     entries: Iterable[JournalEntry],
@@ -39,7 +42,9 @@ def judge(
     changes: Sequence[int] = (),
     alone: bool = False,
 ) -> list[Finding]:
-    """Return what breaks the rules: for each rule at most its worst breach, with the proof.
+    """Return what breaks the rules: for each rule its worst breach, with the proof.
+
+    What is only worth knowing (INFO) stands in a finding of its own, after the rule's other one.
 
     The arguments are those of `read_talk`.
     """
@@ -54,16 +59,19 @@ def judge(
         alone=alone,
     )
     clean = Cleaner(talk)
-    return [finding for rule in RULES if (finding := _finding(rule, talk, clean)) is not None]
+    return [finding for rule in RULES for finding in _findings(rule, talk, clean)]
 
 
-def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
+def _findings(rule: Rule, talk: Talk, clean: Cleaner) -> Iterator[Finding]:
     breaches = [(breach.severity or rule.severity, breach) for breach in rule.check(talk)]
-    if not breaches:
-        return None
-    severity = min((severity for severity, _ in breaches), key=_WEIGHT.index)
-    worst = [breach for own, breach in breaches if own is severity]
-    more = f" ({len(worst) - 1} more like it)" if len(worst) > 1 else ""
+    severities = sorted({severity for severity, _ in breaches}, key=_WEIGHT.index)
+    for severity in dict.fromkeys([*severities[:1], *severities[-1:]]):
+        if severity is severities[0] or severity is Severity.INFO:
+            alike = [breach for own, breach in breaches if own is severity]
+            yield _finding(rule, severity, alike, talk, clean)
+
+
+def _finding(rule: Rule, severity: Severity, worst: list[Breach], talk: Talk, clean: Cleaner) -> Finding:
     shown = worst[0].proof or talk.exchanges
     provider = shown[-1].entry.provider if shown else ""
     others = [breach.proof[-1] for breach in worst[1:] if breach.proof]
@@ -72,10 +80,22 @@ def _finding(rule: Rule, talk: Talk, clean: Cleaner) -> Finding | None:
         severity=severity,
         source=worst[0].source or rule.source_at(provider),
         expected=worst[0].advice or rule.advice,
-        seen=clean.text(f"{worst[0].what}{more}"),
+        seen=clean.text(f"{worst[0].what}{_others(worst)}"),
         evidence=tuple(show(call, talk, clean, worst[0].about) for call in worst[0].proof[:_SHOWN]),
         exchanges=tuple(dict.fromkeys(call.entry.number for call in (*worst[0].proof, *others))),
+        led_to=len(worst[0].proof) > 1,
     )
+
+
+def _others(breaches: list[Breach]) -> str:
+    """Return what is said of all breaches but the first: their names, or how many they are."""
+    first, *rest = breaches
+    names = [name for name in dict.fromkeys(breach.brief for breach in rest) if name not in ("", first.brief)]
+    if not names:
+        return f" ({len(rest)} more like it)" if rest else ""
+    left = len(names) - _NAMED
+    also = " Also" if first.what.endswith("?") else "; also"
+    return f"{also} {', '.join(names[:_NAMED])}{f' and {left} more' if left > 0 else ''}"
 
 
 __all__ = ["RULES", "Breach", "Claim", "Output", "Rule", "judge", "read_talk"]

@@ -20,6 +20,9 @@ _TOO_LATE = 5_000
 _NOBODY_THERE = frozenset({502, 503, 504})
 """What a tunnel answers for a program that has ended."""
 
+_PROVEN_BY = 3
+"""Callbacks that show how often a job's end was told."""
+
 _STALE = 300_000
 """ms after which a signature is refused (WaveSpeed)."""
 
@@ -87,8 +90,12 @@ def _handled_twice(talk: Talk) -> Iterator[Breach]:
     if (handled or 0) > max(1, len(ended)):
         of = "the end of one job" if len(ended) < 2 else f"the ends of {len(ended)} jobs"
         often = max(ended, key=lambda job: len(job.callbacks), default=None)
-        proof = often.callbacks if often is not None else talk.callbacks
-        yield Breach(f"the client acted {handled} times on {of}", tuple(proof[:3]))
+        callbacks = often.callbacks if often is not None else talk.callbacks
+        # The end is among them: many callbacks about progress may come before it.
+        last = next((at for at, one in enumerate(callbacks) if one.view and one.view.end), 0)
+        start = max(0, min(last, len(callbacks) - _PROVEN_BY))
+        proof = tuple(callbacks[start : start + _PROVEN_BY])
+        yield Breach(f"the client acted {handled} times on {of}", proof)
 
 
 def _ignored(talk: Talk) -> Iterator[Breach]:

@@ -31,7 +31,8 @@ class Breach:
     """Where a talk breaks a rule. `severity`, `source` and `advice` are the rule's own unless given.
 
     A breach that is less certain may have a lower severity than the rule, never a higher one. `about` names
-    the member of the answers that the rule looked at, so that the evidence shows it.
+    the member of the answers that the rule looked at, so that the evidence shows it. `brief` names the breach
+    in a list of further ones, which are only counted without it.
     """
 
     what: str
@@ -40,6 +41,7 @@ class Breach:
     source: str = ""
     advice: str = ""
     about: str = ""
+    brief: str = ""
 
 
 def always(talk: Talk) -> bool:

@@ -229,7 +229,9 @@ class Understudy:
         return self._gateway.inbox.at(self._path)
 
     def wait_for_webhooks(self, number: int = 1, seconds: float = 5.0) -> list[Callback]:
-        """Wait until so many callbacks have come, at most `seconds`, and return those that came.
+        """Wait until so many callbacks have come to `webhook_url`, and return those that came.
+
+        It waits `seconds` at most. What a receiver of your own gets is in `deliveries`.
 
         Raises TimeoutError when they are fewer, with what came and what the gateway knows of deliveries, and
         ValueError for a number or a time that cannot be waited for. `webhooks` looks without waiting. In
@@ -244,7 +246,7 @@ class Understudy:
             raise ValueError(f"the longest wait is a number of seconds from 0 on, not {seconds!r}")
         came = self._gateway.inbox.wait(self._path, number, seconds)
         if len(came) < number:
-            head = f"{len(came)} of {number} callbacks came within {seconds:g} s"
+            head = f"{len(came)} of {number} callbacks came to webhook_url within {seconds:g} s"
             raise TimeoutError(f"{head}; {self._why_missing()}")
         return came
 

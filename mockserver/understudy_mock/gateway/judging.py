@@ -18,7 +18,7 @@ class Broken:
 
     `severity` is MUST, SHOULD or INFO. `seen` is what was there, `advice` what the rule asks, and `evidence`
     shows it in lines. `calls` are the journal numbers that prove it: the breach itself comes last, followed
-    by further breaches.
+    by further breaches. The first only `led_to` it where that is set.
     """
 
     rule: str
@@ -28,6 +28,7 @@ class Broken:
     seen: str
     evidence: tuple[str, ...]
     calls: tuple[int, ...]
+    led_to: bool = False
 
 
 class Judge(Protocol):
