@@ -435,7 +435,7 @@ def _join(node: dict[str, Any], scope: Scope, at: str) -> Any:
     otherwise = _slot(other)
 
     def render(context: Context) -> bytes | None:
-        parts = [part[1:-1] for part in _rendered(context, read(context), do)]
+        parts = [_as_part(part) for part in _rendered(context, read(context), do)]
         return b'"' + before + glue.join(parts) + b'"' if parts else otherwise(context)
 
     return [render] if isinstance(other, list) else render
@@ -544,7 +544,12 @@ def _in_string(read: Callable[[Context], Any]) -> Render:
 
 
 def _stripped(made: Callable[[Context], bytes]) -> Render:
-    return lambda context: made(context)[1:-1]
+    return lambda context: _as_part(made(context))
+
+
+def _as_part(encoded: bytes) -> bytes:
+    """Return what some JSON is inside a string: a text without its quotes, anything else as it is written."""
+    return encoded[1:-1] if encoded[:1] == b'"' else _inside_a_string(encoded.decode())
 
 
 # -- pieces
