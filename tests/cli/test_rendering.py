@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -139,3 +140,9 @@ def test_what_cannot_be_rendered_is_said(arguments: tuple[str, ...], words: str)
     result = spec(*arguments)
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.split())
+
+
+def test_a_provider_of_ones_own_is_rendered() -> None:
+    folder = Path(__file__).parents[1] / "wording" / "folders" / "acme"
+    told = spec("acme", "--specs", str(folder), "--render", "get-job", "--state", "FAILED")
+    assert '"state":"broken","error":"The model could not make this"}' in told.stdout

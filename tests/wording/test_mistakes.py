@@ -67,7 +67,7 @@ BROKEN = [
     Broken("no source", "    source: invented\n", "", "/quirks/created", "a quirk needs a source"),
     Broken("an unknown algorithm", "hmac-sha256", "md5", "/signature/algorithm", "known are hmac-sha256"),
     Broken("nothing is signed", '  message: "{event.id}."\n', "", "/signature", "'message' is missing"),
-    Broken("an odd path", "id: [id]", "id: [a..b]", "/reads/id/0", "names and numbers between dots"),
+    Broken("an odd path", "id: [id]", "id: [a..b]", "/reads/id/0", "does not fit"),
     # -- templates
     Broken("an unknown value", "{job.id}", "{job.idd}", "/shapes/job/id", "unknown value 'job.idd'"),
     Broken(

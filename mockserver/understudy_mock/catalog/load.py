@@ -17,6 +17,9 @@ COMMON = "common.yaml"
 WORDING = "provider.yaml"
 """Says how a provider words its answers; it is no OpenAPI document."""
 
+VECTORS = "vectors.yaml"
+"""Shows what some of these answers are, with sources; it is none, either."""
+
 _NAMED = 3
 """Files that are named where none of them is read."""
 
@@ -68,7 +71,7 @@ def read_documents(directories: list[Path]) -> list[Document]:
             others = sorted(file.name for file in directory.iterdir() if file.is_file())[:_NAMED]
             instead = f"; {', '.join(others)} is not" if others else ""
             raise SpecError(directory, "", f"holds no spec: *.yaml and *.yml are read{instead}")
-        documents.extend(_read(file, check) for file in files if file.name != WORDING)
+        documents.extend(_read(file, check) for file in files if file.name not in (WORDING, VECTORS))
     return documents
 
 

@@ -77,7 +77,7 @@ def spec(
         raise CannotRun(f"unknown provider {provider!r}; known are {', '.join(catalog.providers)}")
     if render is not None and provider is not None:
         what = next((one for one in CONDITIONS if one == condition), None)
-        _show(catalog, provider, render, State(state) if state else None, quirks, what)
+        _show(catalog, provider, render, State(state) if state else None, quirks, what, specs)
         return
     if assumed:
         for name, pointer, reason in catalog.guesses():
@@ -97,10 +97,11 @@ def _show(
     state: State | None,
     quirks: tuple[str, ...],
     condition: Condition | CallError | None,
+    specs: tuple[Path, ...],
 ) -> None:
     try:
-        sent = rendering.render(catalog, provider, name, state, quirks, condition)
-    except rendering.NotRendered as error:
+        sent = rendering.render(catalog, provider, name, state, quirks, condition, specs)
+    except (rendering.NotRendered, SpecError) as error:
         raise CannotRun(str(error)) from None
     click.echo(click.style(sent.line, bold=True))
     for header, value in sent.headers:

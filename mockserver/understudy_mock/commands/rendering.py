@@ -10,11 +10,12 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 
-from understudy_mock.app import create_app
+from understudy_mock.app import create_app, create_world
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.describe import example
 from understudy_mock.domain.call import Headers
@@ -29,7 +30,6 @@ from understudy_mock.domain.webhook import TICK
 from understudy_mock.gateway.choose import holds_everywhere
 from understudy_mock.gateway.inbox import SITE
 from understudy_mock.gateway.world import World
-from understudy_mock.media import Studio
 from understudy_mock.settings import MAX_BODY, MAX_HEADERS, Settings
 
 CALLBACK = "callback"
@@ -71,12 +71,15 @@ def render(
     state: State | None = None,
     quirks: tuple[str, ...] = (),
     condition: Condition | CallError | None = None,
+    specs: tuple[Path, ...] = (),
 ) -> Rendered:
-    """Return what a provider's operation, or its callback, sends. Raises NotRendered.
+    """Return what a provider's operation, or its callback, sends. Raises NotRendered, or SpecError.
 
-    `state` is where the job is that the call is about. `condition` is what is wrong with the call.
+    `state` is where the job is that the call is about. `condition` is what is wrong with the call. `specs`
+    are folders of further providers, which the catalog has, too.
     """
-    return asyncio.run(_Stage.of(catalog, provider, name, state, quirks, condition).play())
+    settings = Settings(pace="manual", speed=1, media="small", quirks=quirks, specs=specs)
+    return asyncio.run(_Stage.of(catalog, provider, name, state, settings, condition).play())
 
 
 @dataclass
@@ -109,7 +112,7 @@ class _Stage:
         provider: str,
         name: str,
         state: State | None,
-        quirks: tuple[str, ...],
+        settings: Settings,
         condition: Condition | CallError | None,
     ) -> _Stage:
         operation = catalog.operation(provider, name)
@@ -119,8 +122,7 @@ class _Stage:
                 names.append(CALLBACK)
             raise NotRendered(f"{provider} has no operation {name!r}; known are {', '.join(names)}")
         submit = _submit_for(catalog, provider, operation)
-        settings = Settings(pace="manual", speed=1, media="small", quirks=quirks)
-        world = World(settings, catalog, ManualClock(), Studio(small=True))
+        world = create_world(settings, catalog=catalog, clock=ManualClock())
         server = _server(catalog, operation or submit, provider)
         transport = httpx.ASGITransport(create_app(world=world))
         client = httpx.AsyncClient(transport=transport, base_url=server)

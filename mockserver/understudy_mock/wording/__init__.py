@@ -1,7 +1,7 @@
 """How each provider words its answers: `provider.yaml`, compiled.
 
-`values` lists what a template may name, `template` compiles one, `wording` has the answers of a provider, and
-`folder` reads and checks the file.
+`values` lists what a template may name, `template` compiles one, and `wording` has the answers of a provider.
+`examine` reads a folder and lists all that is wrong with it (`structure`, `checks`), `folder` opens them.
 """
 
 from understudy_mock.wording.folder import Wordings, open_wordings, shipped

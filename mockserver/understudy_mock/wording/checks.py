@@ -62,7 +62,7 @@ class _Sent(NamedTuple):
     answer: Answer
 
 
-def problems_in(data: Mapping[str, Any]) -> list[Problem]:
+def problems_in(data: Any) -> list[Problem]:
     """List all that is wrong in a provider's description by itself: its structure, its templates, its sense.
 
     What has the wrong structure is left out of what is looked at further.
@@ -76,9 +76,9 @@ def problems_in(data: Mapping[str, Any]) -> list[Problem]:
     return found or list(contradictions(wording))
 
 
-def _without(data: Mapping[str, Any], pointers: Iterable[str]) -> dict[str, Any]:
+def _without(data: Any, pointers: Iterable[str]) -> dict[str, Any]:
     """Return a description without what the pointers lead to, and with every block, empty if need be."""
-    whole: dict[str, Any] = copy.deepcopy(dict(data))
+    whole: dict[str, Any] = copy.deepcopy(dict(data)) if isinstance(data, Mapping) else {}
     for pointer in sorted(pointers, key=len, reverse=True):
         *path, last = [_unescape(step) for step in pointer.split("/")[1:]] or [""]
         part: Any = whole

@@ -5,15 +5,19 @@ Folders come from strangers: they are bounded in number, size and depth, and not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from understudy_mock.catalog.catalog import build_catalog
-from understudy_mock.catalog.load import WORDING, Document, SpecError, parse_document
+from understudy_mock.catalog.load import VECTORS, WORDING, Document, SpecError, parse_document
 from understudy_mock.catalog.notation import NotationError, escape, read_yaml
 from understudy_mock.wording.checks import misfits, problems_in, unanswered
 from understudy_mock.wording.scope import Problems
+from understudy_mock.wording.vectors import Vector, read_vectors, untrue
 from understudy_mock.wording.wording import Wording
 
 MOST_FILES = 500
@@ -24,6 +28,9 @@ LARGEST_FILE = 1024 * 1024
 
 DEEPEST = 32
 """Values inside one another in `provider.yaml`. The shipped ones have 9."""
+
+
+_STEP = re.compile(r"\.([^.\[]+)|\[([^\]]+)\]")
 
 
 class Mistake(NamedTuple):
@@ -82,8 +89,32 @@ def mistakes_in(folder: Path) -> list[Mistake]:
         except SpecError as error:
             mistakes.append(Mistake(path, error.pointer, error.message))
     if not mistakes:
-        mistakes += _between(file, Wording.of(data, Problems()), documents)
+        wording = Wording.of(data, Problems())
+        mistakes += [*_between(file, wording, documents), *_in_vectors(folder / VECTORS, wording)]
     return mistakes
+
+
+def vectors_of(folder: Path) -> list[Vector]:
+    """Return the vectors of a folder, none where it has none. Raises SpecError."""
+    file = folder / VECTORS
+    if not file.exists():
+        return []
+    try:
+        return read_vectors(read_description(file))
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).removesuffix("`").partition(" - at `$")
+        pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
+        raise SpecError(file, pointer, message) from None
+
+
+def _in_vectors(file: Path, wording: Wording) -> Iterator[Mistake]:
+    try:
+        vectors = vectors_of(file.parent)
+    except SpecError as error:
+        yield Mistake(file, error.pointer, error.message)
+        return
+    for problem in untrue(wording, vectors):
+        yield Mistake(file, *problem)
 
 
 def _between(file: Path, wording: Wording, documents: list[Document]) -> Iterator[Mistake]:
@@ -108,13 +139,13 @@ def _between(file: Path, wording: Wording, documents: list[Document]) -> Iterato
 
 def _documents(folder: Path) -> list[Path]:
     every = sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
-    return [path for path in every if path.name != WORDING]
+    return [path for path in every if path.name not in (WORDING, VECTORS)]
 
 
 def _unfit_files(folder: Path) -> Iterator[Mistake]:
     """List the files that are not looked into at all."""
     inside = folder.resolve()
-    files = [folder / WORDING, *_documents(folder)]
+    files = [folder / WORDING, folder / VECTORS, *_documents(folder)]
     if len(files) > MOST_FILES:
         yield Mistake(folder, "", f"has {len(files)} documents; at most {MOST_FILES} are read")
         return

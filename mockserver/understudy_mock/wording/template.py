@@ -248,17 +248,17 @@ def _by(node: dict[str, Any], scope: Scope, at: str) -> Any:
     if not callable(chosen):
         (name,) = chosen
         return _value(node[name], scope, f"{at}/{escape(name)}") if name in node else MISSING
-    made = {
-        name: _slot(_value(inner, scope, f"{at}/{escape(name)}"))
-        for name, inner in node.items()
-        if name != "$by"
+    values = {
+        name: _value(inner, scope, f"{at}/{escape(name)}") for name, inner in node.items() if name != "$by"
     }
-    missing = _never
+    made = {name: _slot(value) for name, value in values.items()}
+    other = made.get("else", _never)
 
     def render(context: Context) -> bytes | None:
-        return made.get(chosen(context), made.get("else", missing))(context)
+        return made.get(chosen(context), other)(context)
 
-    return render
+    is_sure = "else" in values and all(isinstance(value, list) for value in values.values())
+    return [render] if is_sure else render
 
 
 def _chosen(node: dict[str, Any], scope: Scope, at: str) -> Any:
@@ -435,7 +435,7 @@ def _join(node: dict[str, Any], scope: Scope, at: str) -> Any:
     otherwise = _slot(other)
 
     def render(context: Context) -> bytes | None:
-        parts = [part[1:-1] for part in _rendered(context, read(context), do)]
+        parts = [_as_part(part) for part in _rendered(context, read(context), do)]
         return b'"' + before + glue.join(parts) + b'"' if parts else otherwise(context)
 
     return [render] if isinstance(other, list) else render
@@ -544,7 +544,12 @@ def _in_string(read: Callable[[Context], Any]) -> Render:
 
 
 def _stripped(made: Callable[[Context], bytes]) -> Render:
-    return lambda context: made(context)[1:-1]
+    return lambda context: _as_part(made(context))
+
+
+def _as_part(encoded: bytes) -> bytes:
+    """Return what some JSON is inside a string: a text without its quotes, anything else as it is written."""
+    return encoded[1:-1] if encoded[:1] == b'"' else _inside_a_string(encoded.decode())
 
 
 # -- pieces

@@ -15,10 +15,14 @@ from understudy_mock.domain.clock import iso_ms, sql_stamp
 from understudy_mock.domain.conditions import Detail
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.money import usd
-from understudy_mock.domain.timeline import State, Step
+from understudy_mock.domain.timeline import TERMINAL, State, Step
 
 _NO_DETAIL = Detail()
 _START = Step(0, State.QUEUED)
+
+
+_KINDS = {"mp4": "video", "glb": "model"}
+"""What kind of thing a format is; the others are pictures."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -87,6 +91,22 @@ def _processed(job: Job) -> float:
     return job.model.durations.processing if wish is None else wish
 
 
+def _started(context: Context) -> int | None:
+    """Return when the work on a job began, None for one that still waits or never ran."""
+    job = context.job
+    assert job is not None  # templates of answers without a job cannot name this
+    steps = job.timeline.steps
+    began = (step.at for step in steps if step.state is State.PROCESSING and step.at <= context.step.at)
+    return next((job.told_at(at) for at in began), None)
+
+
+def _ended(context: Context) -> int | None:
+    """Return when a job ended, None as long as it has not."""
+    job, step = context.job, context.step
+    assert job is not None  # templates of answers without a job cannot name this
+    return job.told_at(step.at) if step.state in TERMINAL else None
+
+
 _OF_A_JOB: dict[str, Value] = {
     "job.id": Value(lambda c: c.job.id),
     "job.error": Value(lambda c: c.job.timeline.error, maybe=True),
@@ -94,6 +114,9 @@ _OF_A_JOB: dict[str, Value] = {
     "job.nsfw": Value(lambda c: c.job.timeline.nsfw),
     "job.created": Value(lambda c: c.job.told_at(0)),
     "job.changed": Value(lambda c: c.job.told_at(c.step.at)),
+    "job.started": Value(_started, maybe=True),
+    "job.ended": Value(_ended, maybe=True),
+    "job.kind": Value(lambda c: _KINDS.get(c.job.format, "image")),
     "job.worked": Value(_worked, unless_completed=0),
     "job.queue_seconds": Value(lambda c: _queued(c.job)),
     "job.work_seconds": Value(lambda c: _processed(c.job)),
@@ -177,6 +200,8 @@ _OF_A_CALLBACK: dict[str, Value] = {
 _OF_AN_ID: dict[str, Value] = {
     "model.id": Value(lambda c: c.facts.model),
     "new.uuid7": Value(lambda c: c.facts.uuid7()),
+    "new.uuid4": Value(lambda c: c.facts.uuid4()),
+    "new.base32": Value(lambda c: c.facts.base32()),
     "new.odd-uuid7": Value(lambda c: c.facts.odd_uuid7()),
 }
 
@@ -220,8 +245,10 @@ def _timespan(seconds: Any) -> str:
 FILTERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
     {
         "iso": iso_ms,
+        "iso-us": lambda instant: f"{iso_ms(instant)[:-1]}000Z",
         "sql": sql_stamp,
         "unix": lambda instant: instant // 1000,
+        "seconds": lambda ms: ms / 1000,
         "usd": usd,
         "credits": _credits,
         "timespan": _timespan,

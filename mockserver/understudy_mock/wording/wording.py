@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.call import HTML, JSON, Answer, Headers
@@ -59,6 +60,10 @@ OF_JOBS = ("submit", "status", "result", "finished")
 """Answers about one job. `finished` is that to a submit that waited; without one it is as `result`."""
 
 
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+_LETTERS = 26
+
+
 class _NewId(NamedTuple):
     """What a new id is made of."""
 
@@ -68,6 +73,17 @@ class _NewId(NamedTuple):
 
     def uuid7(self) -> str:
         return uuid7(self.created, self.draw.id_bits)
+
+    def uuid4(self) -> str:
+        """Return a random UUID (RFC 9562, section 5.4)."""
+        bits = self.draw.bits("uuid4", 128)
+        bits = bits & ~(0xF << 76) & ~(0b11 << 62) | 0x4 << 76 | 0b10 << 62
+        return str(UUID(int=bits))
+
+    def base32(self) -> str:
+        """Return 26 letters and digits, of which none looks like another."""
+        bits = self.draw.bits("base32", 5 * _LETTERS)
+        return "".join(_BASE32[bits >> 5 * place & 31] for place in range(_LETTERS))
 
     def odd_uuid7(self) -> str:
         """Return one with another variant digit and one digit too many, which is no valid UUID."""
@@ -275,7 +291,9 @@ class Wording:
         if not isinstance(status, int) or not 100 <= status <= 599:
             scope.problems.add(place, f"{status!r} is no status of HTTP (100 to 599)")
             status = 500
-        texts = {"text": (answer["text"], f"{places['text']}/text")} if "text" in answer else {}
+        texts = {
+            part: (answer[part], f"{places[part]}/{part}") for part in ("text", "title") if part in answer
+        }
         style = STYLES.get(answer.get("style", ""), scope.style)
         scope = replace(scope, texts={**texts, "status": (status, place)}, style=style)
         fixed: Headers = []
@@ -290,7 +308,7 @@ class Wording:
             body = None
         elif "body" in answer:
             body = compile_json(answer["body"], scope, f"{places['body']}/body")
-            fixed.append(JSON)
+            fixed.append((JSON[0], str(answer["type"]).encode()) if "type" in answer else JSON)
         else:
             body = lambda context: b""  # noqa: E731
         for header, value in answer.get("headers", {}).items():
