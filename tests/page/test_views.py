@@ -49,9 +49,14 @@ def test_a_bar_grows_without_traffic(by_hand: Running, make_window: MakeWindow) 
     expect(row(page, "hunyuan-video")).to_be_visible()
     before = past.bounding_box()["width"]
     page.get_by_role("button", name="+1 s", exact=True).click()
-    page.wait_for_function(
-        "before => document.querySelector('.item .past').getBoundingClientRect().width > before + 20",
-        arg=before,
+    page.evaluate(
+        """before => new Promise((grown, failed) => {
+            const width = () => document.querySelector('.item .past').getBoundingClientRect().width;
+            const look = () => width() > before + 20 ? grown() : requestAnimationFrame(look);
+            look();
+            setTimeout(failed, 10000);
+        })""",
+        before,
     )
 
 
@@ -80,7 +85,10 @@ def test_the_drawer_tells_the_conversation_and_plays_the_files(
     expect(panel).to_contain_text(job)
     expect(panel.locator(".talk li")).to_have_count(2)
     panel.get_by_role("button", name="Show file 1").click()
-    page.wait_for_function("document.querySelector('video')?.readyState > 0")
+    panel.locator("video").evaluate(
+        "video => video.readyState > 0 || new Promise((loaded, failed) => "
+        "{ video.onloadedmetadata = loaded; video.onerror = failed; setTimeout(failed, 10000); })"
+    )
     panel.get_by_role("button", name="Python").click()
     expect(panel.locator(".code pre").last).to_contain_text('"ocp-apim-subscription-key": KEY')
 

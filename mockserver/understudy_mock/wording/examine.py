@@ -30,7 +30,7 @@ DEEPEST = 32
 """Values inside one another in `provider.yaml`. The shipped ones have 9."""
 
 
-_STEP = re.compile(r"\.([^.\[]+)|\[([^\]]+)\]")
+_STEP = re.compile(r"\.([^.\[]+)|\[([^\[\]]+)\]")
 
 
 class Mistake(NamedTuple):
