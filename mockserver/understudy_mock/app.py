@@ -74,7 +74,7 @@ def create_replay(
         clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
         files=Studio(small=True),
         wordings=wordings,
-        recorded=recorded_jobs(recording, catalog),
+        recorded=recorded_jobs(recording, catalog, wordings),
     )
 
 

@@ -148,7 +148,7 @@ def test_failed_callbacks_are_sent_again(by_hand: Running, make_window: MakeWind
 def test_a_triggered_callback_arrives_in_the_inbox(gateway: Running, make_window: MakeWindow) -> None:
     page = make_window(gateway).show("#callbacks")
     page.get_by_role("button", name="Trigger a callback…").click()
-    page.get_by_label("Model").select_option("hunyuan-video")
+    page.locator("select[name=model]").select_option("hunyuan-video")
     page.get_by_label("The job ends as").select_option("FAILED")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(row(page, "Delivered")).to_be_visible()
@@ -217,7 +217,7 @@ def test_findings_come_with_source_and_advice(gateway: Running, make_window: Mak
 
 def test_try_sends_an_example_with_a_callback_to_the_inbox(gateway: Running, make_window: MakeWindow) -> None:
     page = make_window(gateway).show("#try")
-    page.get_by_label("Model").select_option("hunyuan-video")
+    page.locator("select[name=model]").select_option("hunyuan-video")
     page.get_by_role("textbox", name="Key").fill("a-secret-key")
     page.get_by_label("Callback to the inbox “try”").check()
     page.get_by_role("button", name="Send", exact=True).click()

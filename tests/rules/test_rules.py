@@ -11,6 +11,7 @@ from tests.rules.story import JOB, KEY, URL, Story
 from understudy_contracts.findings import Finding, Severity
 from understudy_contracts.rules import RULES, Claim, Output
 from understudy_mock.catalog import Catalog
+from understudy_mock.wording import shipped
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_good_conversation_breaks_nothing(story: Story) -> None:
 
 def test_ids_are_unique_and_every_rule_says_where_it_is_from() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
-    assert all(rule.source_at() and rule.advice.endswith(".") for rule in RULES)
+    assert all(rule.source_at(shipped()) and rule.advice.endswith(".") for rule in RULES)
 
 
 def test_a_finding_shows_the_exchanges_without_the_key(story: Story) -> None:

@@ -6,9 +6,8 @@ middle of that gap is taken, and half of the gap is the bound of the error.
 
 from __future__ import annotations
 
-import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -185,63 +184,38 @@ def _state(one: Exchange) -> str:
 
 
 def _by_stamps(job: JobTalk) -> dict[Phase, Sample]:
-    """Read created_at, completed_at, and the updated_at of a job at work: when that began (Pixazo)."""
+    """Read the stamps of the submit and of the end, and the last change of a job at work: when that began."""
     created = started = ended = None
     for one in job.answers:
-        data = _data(one)
-        created = created or _instant(data.get("created_at"))
+        assert one.view is not None  # see JobTalk.answers
+        created = created or _instant(one.view.created)
         if _state(one) == "working":
-            started = started or _instant(data.get("updated_at"))
+            started = started or _instant(one.view.changed)
         if _state(one) == "COMPLETED":
-            ended = ended or _instant(data.get("completed_at"))
+            ended = ended or _instant(one.view.completed)
     return _between(created, started, ended)
 
 
 def _by_metrics(job: JobTalk) -> dict[Phase, Sample]:
-    """Read the durations in answers: Segmind's metrics and x-generation-time, WaveSpeed's timings."""
+    """Read the durations that a provider tells when a job is completed."""
     samples: dict[Phase, Sample] = {}
-
-    def note(phase: Phase, value: Any, per_second: int = 1) -> None:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            samples[phase] = Sample(value / per_second)
-
     for one in job.answers:
-        if _state(one) != "COMPLETED":
+        if one.view is None or _state(one) != "COMPLETED":
             continue
-        data = _data(one)
-        metrics, timings = data.get("metrics"), data.get("timings")
-        if isinstance(metrics, dict):
-            note("queued", metrics.get("queue_time"))
-            note("processing", metrics.get("inference_time"))
-            note("total", metrics.get("total_time"))
-        if isinstance(timings, dict) and timings.get("inference"):
-            note("processing", timings["inference"], per_second=1000)
-        for name, value in one.entry.response_headers:
-            if name == b"x-generation-time":
-                note("processing", _number(value))
+        told: dict[Phase, float | None] = {
+            "queued": one.view.waited,
+            "processing": one.view.worked,
+            "total": one.view.took,
+        }
+        samples |= {phase: Sample(seconds) for phase, seconds in told.items() if seconds is not None}
     return samples
 
 
-def _data(one: Exchange) -> Mapping[str, Any]:
-    body = one.body if isinstance(one.body, dict) else {}
-    inner = body.get("data")
-    return inner if isinstance(inner, dict) else body
-
-
-def _instant(text: Any) -> _Change | None:
+def _instant(text: str) -> _Change | None:
     """Read a timestamp; one without fractions of a second may lie anywhere in its second."""
-    if not isinstance(text, str):
-        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     at = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000
     return _Change(at, at if "." in text else at + 999)
-
-
-def _number(value: bytes) -> float | None:
-    try:
-        return float(value)
-    except ValueError:
-        return None

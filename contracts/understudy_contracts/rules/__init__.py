@@ -15,6 +15,7 @@ from understudy_contracts.rules.show import Cleaner, show
 from understudy_contracts.rules.talk import Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.wording import Wordings
 
 RULES: tuple[Rule, ...] = (
     *asking.RULES,
@@ -41,6 +42,7 @@ def judge(
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     alone: bool = False,
+    wordings: Wordings | None = None,
 ) -> list[Finding]:
     """Return what breaks the rules: for each rule its worst breach, with the proof.
 
@@ -57,6 +59,7 @@ def judge(
         charged=charged,
         changes=changes,
         alone=alone,
+        wordings=wordings,
     )
     clean = Cleaner(talk)
     return [finding for rule in RULES for finding in _findings(rule, talk, clean)]
@@ -78,7 +81,7 @@ def _finding(rule: Rule, severity: Severity, worst: list[Breach], talk: Talk, cl
     return Finding(
         id=rule.id,
         severity=severity,
-        source=worst[0].source or rule.source_at(provider),
+        source=worst[0].source or rule.source_at(talk.wordings, provider),
         expected=worst[0].advice or rule.advice,
         seen=clean.text(f"{worst[0].what}{_others(worst)}"),
         evidence=tuple(show(call, talk, clean, worst[0].about) for call in worst[0].proof[:_SHOWN]),

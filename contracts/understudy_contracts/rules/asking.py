@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from understudy_contracts.findings import Severity
@@ -55,7 +55,11 @@ def _undocumented_route(talk: Talk) -> Iterator[Breach]:
             continue
         # A path that begins with two slashes is not a host.
         path = entry.url.partition("?")[0] if entry.url.startswith("/") else urlsplit(entry.url).path
-        route = compare(entry.method, path, _documented(call, talk), talk.jobs)
+        operations = _documented(call, talk)
+        providers = dict.fromkeys(operation.provider for operation in operations)
+        wordings = [talk.wordings[name] for name in providers if name in talk.wordings]
+        elsewhere = [known for wording in wordings for known in wording.elsewhere]
+        route = compare(entry.method, path, operations, elsewhere, talk.jobs)
         is_refused = entry.status in _NO_SUCH_ROUTE
         asked = f"{entry.method} {path[:_LONGEST_PATH]}{' …' if len(path) > _LONGEST_PATH else ''}"
         hint = f"did you mean {route.meant}?" if route.meant and is_refused else ""
@@ -68,7 +72,7 @@ def _undocumented_route(talk: Talk) -> Iterator[Breach]:
         yield Breach(text, (call,), Severity.INFO, advice=_NOT_SIMULATED, brief=brief)
 
 
-def _documented(call: Exchange, talk: Talk) -> Iterable[Operation]:
+def _documented(call: Exchange, talk: Talk) -> Sequence[Operation]:
     """Return the documented calls that may have been meant: at a host, those of its provider."""
     if call.entry.url.startswith("/"):
         return talk.operations  # one base URL for all providers

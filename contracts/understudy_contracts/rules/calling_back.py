@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterator
 
 from understudy_contracts.findings import Severity
 from understudy_contracts.rules.exchange import Exchange
-from understudy_contracts.rules.rule import Breach, Rule
+from understudy_contracts.rules.rule import Breach, Rule, Topic
 from understudy_contracts.rules.talk import Talk
 
 _SLOW = 2_000
@@ -23,25 +21,18 @@ _NOBODY_THERE = frozenset({502, 503, 504})
 _PROVEN_BY = 3
 """Callbacks that show how often a job's end was told."""
 
-_STALE = 300_000
-"""ms after which a signature is refused (WaveSpeed)."""
-
 
 def genuine(talk: Talk, callback: Exchange) -> bool:
     """Return whether a callback may be trusted: true where nothing is signed, or the secret is unknown."""
-    if callback.entry.provider != "wavespeed" or talk.secret is None:
+    wording = talk.wordings.get(callback.entry.provider)
+    if wording is None or not wording.signs or talk.secret is None:
         return True
     headers = dict(callback.entry.request_headers)
-    event, stamp = headers.get(b"webhook-id", b""), headers.get(b"webhook-timestamp", b"")
-    if not stamp.isdigit():
+    stamped, tolerance = wording.stamped(headers), wording.tolerance
+    age = abs(callback.begins - stamped) if callback.is_timed and stamped is not None else 0
+    if tolerance is not None and age > tolerance:
         return False
-    if callback.is_timed and abs(callback.begins - int(stamp) * 1000) > _STALE:
-        return False
-    secret = talk.secret(callback.entry.account).removeprefix("whsec_").encode()
-    digest = hmac.new(
-        secret, event + b"." + stamp + b"." + callback.entry.request_body, hashlib.sha256
-    ).hexdigest()
-    return headers.get(b"webhook-signature", b"") == b"v3," + digest.encode()
+    return wording.is_genuine(talk.secret(callback.entry.account), headers, callback.entry.request_body)
 
 
 def _answered(talk: Talk) -> Iterator[Exchange]:
@@ -135,17 +126,11 @@ def _is_called_back(talk: Talk) -> bool:
     return any(True for _ in _answered(talk))
 
 
-_DELIVERY = "Pixazo Hunyuan Video, Delivery semantics"
-_WEBHOOKS = "https://wavespeed.ai/docs/how-to-use-webhooks"
-
 RULES = (
     Rule(
         "callback-not-acknowledged",
         Severity.MUST,
-        {
-            "pixazo": f"{_DELIVERY}: answer 2xx; after 5 s it counts as lost",
-            "wavespeed": f"{_WEBHOOKS}: any 2xx counts as received",
-        },
+        Topic("acknowledge"),
         "Answer every genuine callback with a 2xx, including repeated, late and progress ones.",
         _not_acknowledged,
         premise=_is_called_back,
@@ -154,10 +139,7 @@ RULES = (
     Rule(
         "callback-acknowledged-late",
         Severity.SHOULD,
-        {
-            "pixazo": f"{_DELIVERY}: within a few seconds",
-            "wavespeed": f"{_WEBHOOKS}: within a few seconds; the number is assumed",
-        },
+        Topic("promptly"),
         "Answer first, then do the work.",
         _late,
         premise=_is_called_back,
@@ -167,7 +149,7 @@ RULES = (
     Rule(
         "accepted-forged-callback",
         Severity.MUST,
-        "https://wavespeed.ai/docs/verify-webhooks",
+        Topic("signature"),
         "Check the signature and the age of a callback. If they are wrong, refuse it with a 4xx.",
         _forged,
         premise=_is_called_back,
@@ -194,10 +176,7 @@ RULES = (
     Rule(
         "no-fallback",
         Severity.MUST,
-        {
-            "pixazo": f"{_DELIVERY}: retries end, and persistent failures pause them",
-            "wavespeed": f"{_WEBHOOKS}; that retries end is assumed",
-        },
+        Topic("given_up"),
         "Poll when a callback is overdue.",
         _no_fallback,
         premise=lambda talk: talk.claim is not None and talk.claim.mode == "webhook",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from understudy_contracts.rules import RULES
+from understudy_mock.wording import shipped
 
 
 @click.command(short_help="List what clients must and should do.")
@@ -12,4 +13,4 @@ def rules() -> None:
     """List the rules: what a client must (MUST) and should (SHOULD) do, and the source of each."""
     for rule in RULES:
         click.echo(f"{click.style(rule.id, bold=True)} ({rule.severity})\n  {rule.advice}")
-        click.echo(f"  source: {rule.source_at()}")
+        click.echo(f"  source: {rule.source_at(shipped())}")

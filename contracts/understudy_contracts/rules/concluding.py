@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from understudy_contracts.findings import Severity, counted
-from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
+from understudy_contracts.rules.rule import PROTOCOL, Breach, Rule, Topic
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.redaction import SHORTEST
 
@@ -201,7 +201,7 @@ RULES = (
     Rule(
         "took-failure-for-success",
         Severity.MUST,
-        ENDS,
+        Topic("ends"),
         "Look at the job's status, not at HTTP 200.",
         _failure_for_success,
         premise=_end("FAILED"),
@@ -210,7 +210,7 @@ RULES = (
     Rule(
         "took-unfinished-for-finished",
         Severity.MUST,
-        ENDS,
+        Topic("ends"),
         "A job has ended only when its status is a documented end. Progress callbacks are not.",
         _unfinished_for_finished,
         premise=_is_unfinished_at_first,

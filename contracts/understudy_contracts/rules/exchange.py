@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -15,9 +15,11 @@ import msgspec
 
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import BREAKS
+from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import HUNG_UP, JournalEntry
-from understudy_mock.har.view import Told, read_told
+from understudy_mock.har.recognise import headers_of
 from understudy_mock.redaction import SHORTEST, secrets_of
+from understudy_mock.wording import Reads, Told
 
 Part = Literal["submit", "poll", "result", "media", "callback", "other", "unknown"]
 
@@ -27,11 +29,8 @@ _EARLY = 0.95
 _BUSY = frozenset({429, 503})
 """Answers with which a host of files says when to come back."""
 
-_WAIT_HEADERS: Mapping[bytes, str] = {
-    b"retry-after": "Retry-After",
-    b"x-rate-limit-reset-at-utc": "x-rate-limit-reset-at-utc",
-}
-"""Headers that say when to come back, and how they are written."""
+_TITLES = {"retry-after": "Retry-After"}
+"""How headers are written that have capitals."""
 
 _OF_THE_CLIENT = frozenset(
     {
@@ -71,10 +70,11 @@ _KEPT = 1_000
 
 @dataclass(frozen=True, eq=False)
 class Exchange:
-    """One entry of the journal and what it was for."""
+    """One entry of the journal and what it was for. `reads` reads what its provider sends."""
 
     entry: JournalEntry
     operation: Operation | None
+    reads: Reads
     part: Part
     ours: bool = False
     """Whether a gateway's inbox received this callback: then its answer is not the client's doing."""
@@ -129,9 +129,9 @@ class Exchange:
 
     @cached_property
     def status(self) -> int:
-        """The HTTP status, or the one inside the envelope where that one is the error (WaveSpeed)."""
-        code = self.body.get("code") if isinstance(self.body, dict) else None
-        if self.entry.status == 200 and isinstance(code, int) and 400 <= code <= 599:
+        """The HTTP status, or the one inside an envelope where that one is the error."""
+        code = self.reads.status(self.body)
+        if self.entry.status == 200 and 400 <= code <= 599:
             return 402 if code == 400 and _NO_CREDIT.search(_text(self.body)) else code
         return self.entry.status
 
@@ -143,7 +143,7 @@ class Exchange:
         if self.broken:
             return f"no whole answer ({self.entry.fault})"
         if self.entry.status == 200 and self.status != 200:
-            code = f"code {self.body['code']}"
+            code = f"code {self.reads.status(self.body)}"
             if text := _text(self.body).strip():
                 code += f", {text[:200]!r}"
             return f"HTTP 200 with {code}"
@@ -152,7 +152,7 @@ class Exchange:
     @cached_property
     def error_kinds(self) -> frozenset[str]:
         """The error kinds that fit this answer (PROTOCOL.md); none where it is good."""
-        # Segmind's synchronous call reports a failed job like any trouble of its own.
+        # A synchronous call reports a failed job like any trouble of its own.
         anything = self.status == 500 and self.operation is not None and self.operation.answers == "media"
         failed = frozenset({"job_failed"} if anything else ())
         if self.broken:
@@ -180,23 +180,22 @@ class Exchange:
     def view(self) -> Told | None:
         """What a whole answer, or a callback, says of a job; None where it says nothing."""
         if self.part == "callback":
-            return read_told(self.body)
+            return self.reads.told(self.body)
         if self.broken or self.part not in ("submit", "poll", "result"):
             return None
         if self.operation is not None and self.operation.answers == "media" and self.job:
             # A synchronous call answers the file itself, or a 500 with the reason why there is none.
             # The job's id, if it is named at all, is in a header.
-            job = self.header(b"x-request-id")
+            headers = headers_of(self.entry)
             if self.entry.status == 500:
-                return Told(job, "", "FAILED", ())
+                return self.reads.of_file(headers, State.FAILED)
             if self.entry.status == 200:
-                view = read_told(self.body)
-                if view is None:
-                    return Told(job, "", "COMPLETED", ())
-                return view if view.job else view._replace(job=job)
-        if self.entry.status == 422:  # how Segmind's queue says FAILED
-            return read_told(self.body)
-        return read_told(self.body) if self.entry.status < 400 and self.status < 400 else None
+                view = self.reads.told(self.body, headers)
+                return view or self.reads.of_file(headers, State.COMPLETED)
+        is_good = self.entry.status < 400 and self.status < 400
+        if is_good or self.reads.tells_failure(self.entry.status):
+            return self.reads.told(self.body, headers_of(self.entry))
+        return None
 
     def header(self, wanted: bytes) -> str:
         """Return a header of the answer, "" where there is none."""
@@ -206,7 +205,13 @@ class Exchange:
     @property
     def wait_header(self) -> str:
         """The name of the header that says when to come back, "" where none does."""
-        return next((title for name, title in _WAIT_HEADERS.items() if self.header(name)), "")
+        sent = (name for name in self._wait_headers if self.header(name.encode()))
+        return next((_TITLES.get(name, name) for name in sent), "")
+
+    @property
+    def _wait_headers(self) -> tuple[str, ...]:
+        """Retry-After (RFC 9110, 10.2.3), and the provider's own header."""
+        return tuple(dict.fromkeys(("retry-after", self.reads.retry_header)))
 
     @cached_property
     def wait(self) -> float | None:
@@ -216,14 +221,11 @@ class Exchange:
             return None
         for name, value in self.entry.response_headers:
             text = value.decode("latin-1").strip()
-            if name == b"retry-after":
-                return (
-                    self.ends + int(text) * 1000
-                    if text.isdecimal()
-                    else self._on_our_clock(_instant(parsedate_to_datetime, text))
-                )
-            if name == b"x-rate-limit-reset-at-utc":
-                return self._on_our_clock(_instant(datetime.fromisoformat, text))
+            if name.decode("latin-1") not in self._wait_headers:
+                continue
+            if text.isdecimal():
+                return self.ends + int(text) * 1000
+            return self._on_our_clock(_instant(text))
         return None
 
     def _on_our_clock(self, instant: float | None) -> float | None:
@@ -297,11 +299,14 @@ class Exchange:
         return _PORT.sub("", host.lower())
 
 
-def _instant(read: Callable[[str], datetime], text: str) -> float | None:
-    try:
-        return read(text).timestamp() * 1000
-    except ValueError:
-        return None
+def _instant(text: str) -> float | None:
+    """Read a date as HTTP or ISO 8601 writes it, in ms since the epoch; None for anything else."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            return read(text).timestamp() * 1000
+        except ValueError:
+            continue
+    return None
 
 
 def _decode(body: bytes, size: int) -> Any:

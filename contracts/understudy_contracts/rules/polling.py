@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 
 from understudy_contracts.findings import Severity
 from understudy_contracts.rules.exchange import Exchange
-from understudy_contracts.rules.rule import ENDS, PROTOCOL, Breach, Rule
+from understudy_contracts.rules.rule import PROTOCOL, Breach, Rule, Topic
 from understudy_contracts.rules.talk import JobTalk, Talk
 
 _SLACK = 0.75
@@ -47,7 +47,7 @@ def _polls_on(talk: Talk, job: JobTalk, end: Exchange) -> list[Exchange]:
         return []
     before = [call for call in asked if call.begins <= end.begins]
     after = [call for call in asked if call.begins > end.begins and end.precedes(call)]
-    # A client of Segmind asks for the result once after the status says COMPLETED: that is no polling.
+    # Where the result has an address of its own, it is asked for once after the end: that is no polling.
     if end not in job.results:
         after = [call for call in after if call not in job.results]
     files = [call for call in job.media if call.error_kinds]
@@ -127,7 +127,7 @@ RULES = (
     Rule(
         "polled-after-terminal",
         Severity.MUST,
-        ENDS,
+        Topic("ends"),
         "Stop at the first answer that says that the job has ended: it is final.",
         _after_the_end,
         premise=lambda talk: bool(talk.of("poll")) and any(job.end for job in talk.jobs.values()),
@@ -138,10 +138,7 @@ RULES = (
     Rule(
         "polled-a-whole-answer",
         Severity.MUST,
-        {
-            "pixazo": "Pixazo Hunyuan Video, image to video, Output: the answer holds the video",
-            "wavespeed": "https://wavespeed.ai/docs/sync-mode: the answer holds the result",
-        },
+        Topic("whole_answer"),
         "Read the answer to the submit first: if the job has ended there, do not poll.",
         _after_a_whole_answer,
         premise=lambda talk: any(call.view is not None and call.view.end for call in talk.submits),
@@ -161,10 +158,7 @@ RULES = (
     Rule(
         "polled-too-fast",
         Severity.SHOULD,
-        {
-            "pixazo": "Pixazo Hunyuan Video, Typical Workflow: every 5-10 seconds",
-            "wavespeed": "https://www.wavespeed.ai/docs/get-result: the interval",
-        },
+        Topic("pace"),
         "Between two polls, wait for the documented interval.",
         _too_fast,
         premise=_has_two_polls,

@@ -7,9 +7,12 @@ from itertools import groupby, pairwise
 
 from understudy_contracts.findings import Severity, counted
 from understudy_contracts.rules.exchange import Exchange
-from understudy_contracts.rules.rule import Breach, Rule
+from understudy_contracts.rules.rule import Breach, Rule, Topic
 from understudy_contracts.rules.talk import Talk, purpose
 from understudy_mock.domain.timeline import State
+
+_RETRY_AFTER = "RFC 9110, 10.2.3"
+"""Where the header is from."""
 
 _AT_ONCE = 50
 """ms below which a retry did not wait. Jitter can make one wait that short, but hardly two in a row."""
@@ -73,14 +76,13 @@ def _against_the_clock(talk: Talk, call: Exchange, again: Exchange, wait: float)
         f"{call.wait_header} of HTTP {call.entry.status} said to wait {wait:.0f} ms"
     )
     severity = _doubtful(talk, call, again)
-    if call.wait_header == "Retry-After":
-        document = {"pixazo": "Pixazo, 429: Retry-After; ", "wavespeed": "WaveSpeed, 429: Retry-After; "}
-        source = f"{document.get(call.entry.provider, '')}RFC 9110, 10.2.3"
-        return Breach(text, (call, again), severity, source, _advice(severity))
-    advice = f"Wait until the instant in {call.wait_header}. It is in UTC; there is no Retry-After."
-    return Breach(
-        text, (call, again), severity, f"Segmind, 429: {call.wait_header}", _advice(severity) or advice
-    )
+    source, advice = "", ""
+    if call.wait_header != "Retry-After":
+        source = Topic("come_back").at(talk.wordings, call.entry.provider)
+        advice = f"Wait until the instant in {call.wait_header}. It is in UTC; there is no Retry-After."
+    elif call.reads.retry_header != "retry-after":
+        source = _RETRY_AFTER
+    return Breach(text, (call, again), severity, source, _advice(severity) or advice)
 
 
 def _no_backoff(talk: Talk) -> Iterator[Breach]:
@@ -102,14 +104,8 @@ def _no_backoff(talk: Talk) -> Iterator[Breach]:
 def _paid_again(talk: Talk) -> Iterator[Breach]:
     for call, again, severity in _repeated(talk, lambda call: call.error_kinds == {"insufficient_balance"}):
         if call.part == "submit":
-            sources = {
-                "pixazo": "Pixazo, 402 Insufficient Balance",
-                "segmind": "Segmind, 406 Insufficient Credits",
-                "wavespeed": "WaveSpeed: too little credit, as 402 (assumed) or as 200 with code 400",
-            }
-            source = sources.get(call.entry.provider, "")
             text = f"the client submitted again after {call.answer}, which means too little money"
-            yield Breach(text, (call, again), severity, source=source, advice=_advice(severity))
+            yield Breach(text, (call, again), severity, advice=_advice(severity))
 
 
 def _refused_again(talk: Talk) -> Iterator[Breach]:
@@ -128,7 +124,7 @@ def _is_refusal(call: Exchange) -> bool:
     # A page instead of JSON comes from a proxy, and proxies recover. But a submit may have been refused
     # by the provider's gateway, which answers with pages, too.
     by_provider = call.part == "submit" or call.body is not None
-    # Segmind's queue reports a failed job with 422: that is an end, not a refusal.
+    # A status that tells of a failed job is an end, not a refusal.
     return bool(refused) and by_provider and call.view is None and call.part != "media"
 
 
@@ -254,7 +250,7 @@ RULES = (
     Rule(
         "ignored-retry-after",
         Severity.MUST,
-        "Pixazo and WaveSpeed, 429: Retry-After; Segmind, 429: x-rate-limit-reset-at-utc; RFC 9110, 10.2.3",
+        Topic("come_back", _RETRY_AFTER),
         "Wait at least as long as Retry-After says. It is a number of seconds or an HTTP date.",
         _came_back_early,
         premise=lambda talk: any(call.wait is not None and call.wait > call.ends for call in talk.calls),
@@ -272,7 +268,7 @@ RULES = (
     Rule(
         "retried-insufficient-balance",
         Severity.MUST,
-        "Pixazo, 402 Insufficient Balance; Segmind, 406 Insufficient Credits",
+        Topic("balance"),
         "Do not resubmit when the balance is too low: only a top-up helps.",
         _paid_again,
         premise=_refused("insufficient_balance"),
@@ -297,7 +293,7 @@ RULES = (
     Rule(
         "gave-up-on-transient-error",
         Severity.MUST,
-        "RFC 9110, 15.6: 5xx is the server's failure; Pixazo and WaveSpeed, 429: try again",
+        Topic("come_back", "RFC 9110, 15.6: 5xx is the server's failure"),
         "Try again after 429, 5xx and broken answers. The job is not lost.",
         _gave_up,
         premise=lambda talk: any(call.transient for call in talk.calls),

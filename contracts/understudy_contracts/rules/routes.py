@@ -8,30 +8,11 @@ elsewhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from understudy_mock.domain.model import Operation
-
-_ELSEWHERE: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "pixazo": (("GET", "/{api}/v1/status/{id}"), ("GET", "/{api}/v1/result/{id}")),
-    "segmind": (("GET", "/v1/credits"),),
-    "wavespeed": (
-        ("GET", "/api/v3/predictions"),
-        ("POST", "/api/v3/predictions/delete"),
-        ("DELETE", "/api/v3/predictions/{id}"),
-        ("POST", "/api/v3/model/price"),
-        ("POST", "/api/v3/model/pricing"),
-        ("POST", "/api/v3/billings/search"),
-        ("POST", "/api/v3/user/usage_stats"),
-    ),
-}
-"""By provider, calls that the vendor documents on pages that no spec here holds."""
-
-_NAMES_ELSEWHERE = frozenset(
-    part for calls in _ELSEWHERE.values() for _, path in calls for part in path.split("/")
-)
 
 _ONE_METHOD = frozenset({"submit", "status", "result", "balance", "upload"})
 """Roles of addresses that do one thing. Lists, tickets and secrets may be read, made and removed."""
@@ -89,18 +70,30 @@ class _Candidate:
         return [place for place, name in enumerate(self.asked) if not _fits(name, self.parts[place])]
 
 
-def compare(method: str, path: str, operations: Iterable[Operation], jobs: Collection[str]) -> Route:
-    """Compare a call with the documented ones. `jobs` are the ids of known jobs."""
+def compare(
+    method: str,
+    path: str,
+    operations: Iterable[Operation],
+    elsewhere: Collection[tuple[str, str]],
+    jobs: Collection[str],
+) -> Route:
+    """Compare a call with the documented ones.
+
+    `elsewhere` are the method and path of calls that the vendor documents and no spec here holds. `jobs` are
+    the ids of known jobs.
+    """
     asked = path.split("/")
     operations = list(operations)
-    if any(_is_elsewhere(method, asked, provider) for provider in {one.provider for one in operations}):
+    if _is_among(method, asked, elsewhere):
         return Route(is_documented=True)
     routes = [_Candidate(operation, operation.path.split("/"), asked) for operation in operations]
     same_length = [one for one in routes if len(one.parts) == len(asked)]
     for one in same_length:
         if not one.wrong and method != one.operation.method and _are_ids(one.ids, jobs):
             return _with_another_method(method, one)
-    names = {part for one in routes for part in one.parts} | _NAMES_ELSEWHERE
+    names = {part for one in routes for part in one.parts} | {
+        part for _, path in elsewhere for part in path.split("/")
+    }
     for one in same_length:
         is_near = method == one.operation.method and len(one.wrong) == 1
         if is_near and asked[one.wrong[0]] not in names and _is_misspelt(one, one.wrong[0]):
@@ -108,11 +101,11 @@ def compare(method: str, path: str, operations: Iterable[Operation], jobs: Colle
     return Route(_nearest(method, asked, operations))
 
 
-def _is_elsewhere(method: str, asked: list[str], provider: str) -> bool:
-    """Return whether the vendor documents a call that no spec here holds."""
+def _is_among(method: str, asked: list[str], calls: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a call is one of some documented ones."""
     return any(
         method == documented and len(parts := path.split("/")) == len(asked) and all(map(_fits, asked, parts))
-        for documented, path in _ELSEWHERE.get(provider, ())
+        for documented, path in calls
     )
 
 

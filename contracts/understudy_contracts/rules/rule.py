@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import NamedTuple
 
 from understudy_contracts.findings import Severity
 from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.talk import Talk
-
-ENDS: Mapping[str, str] = MappingProxyType(
-    {
-        "pixazo": "Pixazo Hunyuan Video, Status Codes: COMPLETED, FAILED and ERROR",
-        "segmind": "https://docs.segmind.com/docs/serverless-api/async-inference: COMPLETED and FAILED; "
-        "Segmind Hunyuan Video, Response Type: what a synchronous call answers",
-        "wavespeed": "WaveSpeed Hunyuan Video I2V, Result Response Parameters: completed and failed; "
-        "https://wavespeed.ai/docs/errors-retries-timeouts: cancelled, timeout and deleted",
-    }
-)
-"""By provider, the document that names the ends of its jobs."""
-
+from understudy_mock.wording import Wordings
 
 PROTOCOL = "the client protocol (PROTOCOL.md in the package understudy_contracts)"
 """The document that says what an adapter answers."""
@@ -44,6 +33,22 @@ class Breach:
     brief: str = ""
 
 
+class Topic(NamedTuple):
+    """What providers document, each on a page of its own: the block `sources` of their descriptions.
+
+    `also` is a document that holds for all of them.
+    """
+
+    name: str
+    also: str = ""
+
+    def at(self, wordings: Wordings, provider: str = "") -> str:
+        """Return a provider's source; those of all where that one has none of its own."""
+        sources = {name: wording.source(self.name) for name, wording in wordings.items()}
+        own = [sources[provider]] if sources.get(provider) else list(sources.values())
+        return "; ".join(filter(None, (*own, self.also)))
+
+
 def always(talk: Talk) -> bool:
     """The premise of a rule that any talk can break."""
     return True
@@ -53,15 +58,15 @@ def always(talk: Talk) -> bool:
 class Rule:
     """One rule. `check` finds where a talk breaks it. `premise` says whether what it judges has happened.
 
-    `source` names a document, by provider where each has its own, and `assumed` what no document says. A rule
-    `of_claim` judges what a client concludes, so it needs a claim. To break a `harmless` rule changes no
-    outcome. A busy machine can make a good client break a rule that is `timed`; nothing excuses the others.
-    One `of_end` judges without a claim how a conversation ended, so it must be over.
+    `source` names a document, or a topic where each provider has its own. `assumed` is what no document
+    says. A rule `of_claim` judges what a client concludes, so it needs a claim. To break a `harmless` rule
+    changes no outcome. A busy machine can make a good client break a rule that is `timed`; nothing excuses
+    the others. One `of_end` judges without a claim how a conversation ended, so it must be over.
     """
 
     id: str
     severity: Severity
-    source: str | Mapping[str, str]
+    source: str | Topic
     advice: str
     check: Callable[[Talk], Iterator[Breach]]
     premise: Callable[[Talk], bool] = always
@@ -75,9 +80,7 @@ class Rule:
         """Return whether what it judges has happened. A rule that was never in reach has not been tested."""
         return (talk.claim is not None or not self.of_claim) and self.premise(talk)
 
-    def source_at(self, provider: str = "") -> str:
-        """Return its source at a provider; those of all providers where that one has none of its own."""
-        source = self.source
-        if not isinstance(source, str):
-            source = source.get(provider) or "; ".join(source.values())
+    def source_at(self, wordings: Wordings, provider: str = "") -> str:
+        """Return its source at a provider; those at all of them where that one has none of its own."""
+        source = self.source if isinstance(self.source, str) else self.source.at(wordings, provider)
         return f"{source}; {self.assumed} is assumed" if self.assumed else source

@@ -18,6 +18,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.inbox import inbox_of
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.wording import Readers, Reads, Wordings, shipped
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
 _FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?\Z", re.DOTALL)
@@ -68,6 +69,7 @@ class Talk:
     charged: Callable[[str], bool | None] | None = None
     changes: Sequence[int] = ()
     alone: bool = False
+    wordings: Wordings = field(default_factory=shipped)
 
     @cached_property
     def calls(self) -> list[Exchange]:
@@ -182,6 +184,7 @@ def read_talk(
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     alone: bool = False,
+    wordings: Wordings | None = None,
 ) -> Talk:
     """Read a journal. The catalog knows what each operation is for.
 
@@ -189,20 +192,23 @@ def read_talk(
     whether a job's price is kept, None where that is unknown. `changes` are the moments at which the judge
     changed the provider's behaviour: each the journal number of the first entry after it, in order. `alone`
     says that all calls are one client's, as they are where there is a claim. Otherwise two clients may have
-    made the same call.
+    made the same call. `wordings` are how the catalog's providers word their answers, by default the shipped
+    ones.
     """
-    exchanges = [_exchange(entry, catalog) for entry in entries]
+    wordings = shipped() if wordings is None else wordings
+    readers = Readers(wordings)
+    exchanges = [_exchange(entry, catalog, readers.of(entry.provider)) for entry in entries]
     exchanges.sort(key=lambda call: (call.begins, call.entry.number))
     alone = alone or claim is not None
-    return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone)
+    return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone, wordings)
 
 
-def _exchange(entry: JournalEntry, catalog: Catalog) -> Exchange:
+def _exchange(entry: JournalEntry, catalog: Catalog, reads: Reads) -> Exchange:
     if entry.kind == "delivery":
-        return Exchange(entry, None, "callback", inbox_of(entry.url) != "")
+        return Exchange(entry, None, reads, "callback", inbox_of(entry.url) != "")
     operation = catalog.operation(entry.provider, entry.operation)
     if operation is not None:
-        return Exchange(entry, operation, _PARTS.get(operation.role, "other"))
+        return Exchange(entry, operation, reads, _PARTS.get(operation.role, "other"))
     # Without an operation, a call about a job is for one of its files, wherever they are.
     is_file = entry.method in ("GET", "HEAD") and (entry.job or _FILE.search(urlsplit(entry.url).path))
-    return Exchange(entry, None, "media" if is_file else "unknown")
+    return Exchange(entry, None, reads, "media" if is_file else "unknown")

@@ -129,8 +129,9 @@ def _read(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, Rec
     if size > _SLOW_TO_READ:
         click.echo(f"reading {size // 1024**2} MB of recordings …", err=True)
     try:
-        catalog = open_catalog(settings.specs, worded=open_wordings(settings.specs))
-        recording = read_recording(files, catalog)
+        wordings = open_wordings(settings.specs)
+        catalog = open_catalog(settings.specs, worded=wordings)
+        recording = read_recording(files, catalog, wordings)
         return create_replay(recording, settings, catalog=catalog), recording
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None

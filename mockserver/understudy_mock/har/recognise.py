@@ -21,9 +21,10 @@ from understudy_mock.domain.draw import account_name
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.gateway.keys import presented
-from understudy_mock.har.view import Told, decode, read_told
+from understudy_mock.har.body import decode
 from understudy_mock.redaction import SECRET_HEADERS
 from understudy_mock.web.routes import Found, Routes
+from understudy_mock.wording import Readers, Reads, Wordings
 
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 
@@ -55,7 +56,9 @@ class Match:
 class Recogniser:
     """Knows the operations, and remembers which addresses answers have named."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, wordings: Wordings) -> None:
+        self.wordings = wordings
+        self.readers = Readers(wordings)
         self._routes = Routes(catalog)
         self.operation = catalog.operation
         self._keeps = {one.provider: one.id for one in catalog.operations if one.role == "keep"}
@@ -138,8 +141,7 @@ class Recogniser:
     def _job(self, entry: JournalEntry, operation: Operation | None) -> str:
         """Return the job that a call was about: by its address, its body, or what was answered."""
         if entry.kind == "delivery":
-            view = read_told(decode(entry.request_body))
-            return view.job if view is not None else ""
+            return self.readers.of(entry.provider).job(decode(entry.request_body))
         if operation is None:
             return ""
         if operation.role in ("status", "result"):
@@ -149,13 +151,9 @@ class Recogniser:
             asked = decode(entry.request_body)
             job = asked.get(operation.job) if isinstance(asked, dict) else None
             return job if isinstance(job, str) else ""
-        if operation.role == "submit" and entry.status < 400:
-            view = read_told(decode(entry.response_body))
-            if view is not None and view.job:
-                return view.job
-        if operation.role == "submit" and operation.answers == "media":
-            # The id of a synchronous call is in a header (Segmind, x-request-id).
-            return dict(entry.response_headers).get(b"x-request-id", b"").decode("latin-1")
+        if operation.role == "submit" and (entry.status < 400 or operation.answers == "media"):
+            body = decode(entry.response_body) if entry.status < 400 else None
+            return self.readers.of(operation.provider).job(body, headers_of(entry))
         return ""
 
     def _learn(self, entry: JournalEntry, operation: Operation | None) -> None:
@@ -170,11 +168,12 @@ class Recogniser:
         if operation is not None and operation.role in ("submit", "status", "result") and entry.job:
             self._jobs.setdefault(entry.job, owner)
         body = decode(entry.request_body if entry.kind == "delivery" else entry.response_body)
-        for view in _views(body):
+        reads = self.readers.of(entry.provider)
+        for view in reads.of_each(body):
             for url in view.urls:
                 self._name(url, owner._replace(job=view.job or entry.job))
         if operation is not None and operation.role == "ticket":
-            for url in _uploads(body):
+            for url in reads.upload_to(body):
                 self._name(url, owner._replace(operation=self._keeps.get(entry.provider, "")))
 
     def _name(self, url: str, owner: Owner) -> None:
@@ -224,27 +223,13 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def named_in(body: Any) -> list[str]:
+def headers_of(entry: JournalEntry) -> dict[str, str]:
+    """Return the headers of an answer."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in entry.response_headers}
+
+
+def named_in(reads: Reads, body: Any) -> list[str]:
     """Return the addresses of files that an answer names: results, uploads, and where to upload to."""
-    urls = [url for view in _views(body) for url in view.urls]
-    data = body.get("data") if isinstance(body, dict) else None
-    if isinstance(data, dict) and isinstance(data.get("download_url"), str):
-        urls.append(data["download_url"])
-    if isinstance(body, dict) and isinstance(body.get("file_urls"), list):
-        urls += [url for url in body["file_urls"] if isinstance(url, str)]
-    return [url for url in [*urls, *_uploads(body)] if url.startswith(("http://", "https://"))]
-
-
-def _uploads(body: Any) -> list[str]:
-    data = body.get("data") if isinstance(body, dict) else None
-    upload = data.get("upload") if isinstance(data, dict) else None
-    url = upload.get("url") if isinstance(upload, dict) else None
-    return [url] if isinstance(url, str) else []
-
-
-def _views(body: Any) -> list[Told]:
-    """Return what a body says of jobs: itself, or the items of a list."""
-    data = body.get("data") if isinstance(body, dict) else None
-    items = data.get("items") if isinstance(data, dict) else None
-    views = map(read_told, items if isinstance(items, list) else [body])
-    return [view for view in views if view is not None]
+    urls = [url for view in reads.of_each(body) for url in view.urls]
+    urls += [*reads.uploads(body), *reads.upload_to(body)]
+    return [url for url in urls if url.startswith(("http://", "https://"))]

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from understudy_mock.har.body import is_utf8
 from understudy_mock.har.coding import as_utf8, uncoded
 from understudy_mock.har.recording import INLINE, unwritable
-from understudy_mock.har.view import is_utf8
 
 _TEXT = re.compile(
     r"(?i)(?:application/(?:[\w.+-]*\+)?(?:json|xml|x-www-form-urlencoded|javascript)|text/.*)\Z"

@@ -171,8 +171,10 @@ class Callbacks:
     async def _pass_on(self, callback: Callback, headers: Headers, body: bytes) -> _Reply:
         """Post a callback to the client."""
         headers_on = [pair for pair in headers if pair[0] not in HOP_BY_HOP | {b"host", b"content-length"}]
-        if not header_value(headers, b"webhook-signature"):  # a signature holds for the very bytes
-            await self._writer.apart(len(body), self._upstreams.learn, body)
+        provider = callback.target.provider
+        wording = self._writer.recogniser.wordings.get(provider)
+        if wording is None or not wording.is_signed(dict(headers)):  # a signature holds for the very bytes
+            await self._writer.apart(len(body), self._upstreams.learn, provider, body)
             body = await self._writer.apart(len(body), self._upstreams.lead_back, body, callback.target)
         try:
             status, answer_headers, answer = await self._poster.post(callback.url, headers_on, body)

@@ -23,10 +23,10 @@ from understudy_mock.domain.clock import SystemClock
 from understudy_mock.domain.conditions import CallError, Detail, Refusal
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.body import decode
 from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import plain_path
 from understudy_mock.har.recording import INLINE, RecordingError
-from understudy_mock.har.view import decode, read_told
 from understudy_mock.record.bodies import RecordedBody, is_text
 from understudy_mock.record.callbacks import CALLBACK, Callbacks
 from understudy_mock.record.passing import HOP_BY_HOP, header_value, parts_of, worded
@@ -423,13 +423,13 @@ class Recorder:
         assert exchange.answer is not None  # its head has come
         if exchange.fault:
             exchange.answer.add(whole)
-            self._upstreams.learn(whole)
+            self._upstreams.learn(exchange.target.provider, whole)
             return whole
         body = _decompressed(exchange, whole)
         if exchange.decoded:
             exchange.answer.encoding = b""
         exchange.answer.add(body)
-        self._upstreams.learn(body)
+        self._upstreams.learn(exchange.target.provider, body)
         return self._upstreams.lead_back(body, exchange.target)
 
     async def _teed(self, parts: AsyncIterator[bytes], exchange: _Exchange) -> AsyncIterator[bytes]:
@@ -500,7 +500,8 @@ class Recorder:
 
     def _count(self, exchange: _Exchange, entry: JournalEntry) -> bool:
         """Count what it costs; return whether it turns out only now to have been a submit."""
-        view = None if entry.status >= 400 else read_told(decode(entry.response_body))
+        reads = self._writer.recogniser.readers.of(entry.provider)
+        view = None if entry.status >= 400 else reads.told(decode(entry.response_body))
         job = view.job if view is not None else ""
         is_new = bool(job) and job not in self._jobs
         self._jobs.update({job, entry.job} - {""})
@@ -508,7 +509,7 @@ class Recorder:
         if not exchange.may_cost and (is_known or not is_new):
             return False
         shown = self._writer.secrets.text(entry.job or job)
-        self._tell(self.spending.count(exchange.operation, entry, shown, exchange.name))
+        self._tell(self.spending.count(exchange.operation, reads, entry, shown, exchange.name))
         return not exchange.may_cost
 
 

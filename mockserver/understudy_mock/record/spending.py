@@ -8,8 +8,9 @@ from typing import Any
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.money import micro_usd, usd
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.view import decode
+from understudy_mock.har.body import decode
 from understudy_mock.record.passing import header_value
+from understudy_mock.wording import Reads
 
 
 @dataclass(slots=True)
@@ -27,7 +28,9 @@ class Spending:
     unseen: int = 0
     at_most: int = 0
 
-    def count(self, operation: Operation | None, entry: JournalEntry, job: str, name: str) -> str:
+    def count(
+        self, operation: Operation | None, reads: Reads, entry: JournalEntry, job: str, name: str
+    ) -> str:
         """Add a submit, and return a line about it. `job` and `name` are as they may be shown.
 
         Without an operation it is a call that no document names.
@@ -41,7 +44,7 @@ class Spending:
             price, _ = _price(operation, entry)
             self.at_most += price
             return f"{line} ({entry.error or 'its end was not seen'}): {_unknown(price)}"
-        if not 200 <= entry.status < 300 or _inner_code(entry.response_body) >= 400:
+        if not 200 <= entry.status < 300 or reads.status(decode(entry.response_body)) >= 400:
             return line
         self.accepted += 1
         price, is_assumed = _price(operation, entry)
@@ -71,13 +74,6 @@ class Spending:
 
 def _unknown(at_most: int) -> str:
     return f"cost unknown, up to {usd(at_most):.4g} USD" if at_most else "cost unknown"
-
-
-def _inner_code(body: bytes) -> int:
-    """Return the status inside an envelope (WaveSpeed), 0 where there is none."""
-    envelope = decode(body)
-    code = envelope.get("code") if isinstance(envelope, dict) else None
-    return code if isinstance(code, int) else 0
 
 
 def _price(operation: Operation | None, entry: JournalEntry) -> tuple[int, bool]:

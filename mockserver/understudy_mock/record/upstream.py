@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from understudy_mock.catalog import Catalog
+from understudy_mock.har.body import decode
 from understudy_mock.har.recognise import Recogniser, named_in
-from understudy_mock.har.view import decode
 
 ELSEWHERE = "/_origin/"
 """Under this path stand the origins that answers have named: `/_origin/https/cdn.example/a.mp4`."""
@@ -73,9 +73,9 @@ class Upstreams:
                 return Target(provider, f"https://{files}{path}{asked}", path, files, base)
         return Target(provider, f"{self._bases[provider]}{path}{asked}", path, host if real else "", base)
 
-    def learn(self, body: bytes) -> None:
-        """Remember the origins of the files that an answer names."""
-        for url in named_in(decode(body)):
+    def learn(self, provider: str, body: bytes) -> None:
+        """Remember the origins of the files that a provider's answer names."""
+        for url in named_in(self._recogniser.readers.of(provider), decode(body)):
             self.allow(url)
 
     def allow(self, url: str) -> None:

@@ -18,16 +18,17 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.call import Headers
 from understudy_mock.domain.draw import account_name
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.body import is_utf8
 from understudy_mock.har.coding import uncoded
 from understudy_mock.har.recognise import Recogniser, key_of
 from understudy_mock.har.recording import INLINE
-from understudy_mock.har.view import is_utf8
 from understudy_mock.har.write import write_clean_entry
 from understudy_mock.record.bodies import MediaFolder, RecordedBody
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
 from understudy_mock.record.worker import Worker
 from understudy_mock.redaction import Secrets
+from understudy_mock.wording import Wordings
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -47,11 +48,12 @@ class Writer:
         file: RecordingFile,
         media: MediaFolder,
         catalog: Catalog,
+        wordings: Wordings,
         *,
         redact: tuple[tuple[str, str], ...] = (),
         tell: Callable[[str], None],
     ) -> None:
-        self.recogniser = Recogniser(catalog)
+        self.recogniser = Recogniser(catalog, wordings)
         self.written = 0
         self.dropped = 0
         self._file = file

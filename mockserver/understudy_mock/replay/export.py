@@ -23,12 +23,12 @@ from understudy_mock.domain.scenario import (
     write_scenario,
 )
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.body import parse
 from understudy_mock.har.stamps import without_stamps
-from understudy_mock.har.view import parse
 from understudy_mock.printing import printable
 from understudy_mock.replay.recorded import RecordedJob, RecordedJobs
 from understudy_mock.replay.scenario import scenario_name, scenario_of
-from understudy_mock.wording import Place, shipped
+from understudy_mock.wording import Place
 
 _LONGEST_BODY = 8 * 1024
 _TRACE = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -78,7 +78,7 @@ def _with_refusals(recorded: RecordedJobs) -> Iterator[tuple[RecordedJob, list[R
 
 
 def _scenario(job: RecordedJob, refused: list[RecordedJob], name: str, recorded: RecordedJobs) -> Scenario:
-    scenario = scenario_of(job, name)
+    scenario = scenario_of(job, recorded.wordings[job.operation.provider], name)
     submits = [_entry(other.submit, job, recorded) for other in refused]
     if job.submit.fault or not 200 <= job.submit.status < 300:
         if not job.is_synchronous:
@@ -106,7 +106,7 @@ def _entry(answer: JournalEntry, job: RecordedJob, recorded: RecordedJobs) -> En
         seconds = round(min(3600, answer.duration / 1000), 3) if fault in ("hang", "slow") else None
         where: Any = ("middle" if answer.status else "before") if fault == "reset" else None
         return Entry(fault=fault, seconds=seconds, where=where)
-    provider, model = shipped()[job.operation.provider], job.operation.model
+    provider, model = recorded.wordings[job.operation.provider], job.operation.model
     wait: Any = None
     if answer.status in (403, 429, 503):
         text = dict(answer.response_headers).get(provider.retry_header, b"").decode("latin-1")

@@ -18,9 +18,10 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import BREAKS
 from understudy_mock.domain.timeline import TERMINAL, State, Step
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.har.body import decode, parse
+from understudy_mock.har.recognise import headers_of
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.stamps import instant_of, without_stamps
-from understudy_mock.har.view import Told, decode, parse, read_told
 from understudy_mock.replay.recorded import (
     FailedPoll,
     Key,
@@ -30,13 +31,13 @@ from understudy_mock.replay.recorded import (
     RecordedJobs,
     RecordedState,
 )
+from understudy_mock.wording import Readers, Reads, Told, Wordings, shipped
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _UPLOAD = re.compile(r"[0-9a-f]{16,64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_QUEUED = frozenset({"queued", "created", "pending", "submitted"})
 _RANK = {State.QUEUED: 0, State.PROCESSING: 1, State.COMPLETED: 2, State.FAILED: 2, State.ERROR: 2}
 
 
@@ -46,6 +47,7 @@ class _Known(NamedTuple):
     operations: Mapping[tuple[str, str], Operation]
     call_names: Mapping[tuple[str, str], str]
     hosts: frozenset[str]
+    readers: Readers
 
     def operation(self, entry: JournalEntry) -> Operation | None:
         return self.operations.get((entry.provider, entry.operation))
@@ -54,12 +56,17 @@ class _Known(NamedTuple):
         return self.call_names[operation.provider, operation.id]
 
 
-def recorded_jobs(recording: Recording, catalog: Catalog) -> RecordedJobs:
-    """Return the jobs of a recording, and the answers to its other calls."""
+def recorded_jobs(recording: Recording, catalog: Catalog, wordings: Wordings | None = None) -> RecordedJobs:
+    """Return the jobs of a recording, and the answers to its other calls.
+
+    `wordings` are how the catalog's providers word their answers, by default the shipped ones.
+    """
+    wordings = shipped() if wordings is None else wordings
+    readers = Readers(wordings)
     operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
     names = {key: _call_name(operation, catalog) for key, operation in operations.items()}
-    hosts = frozenset(_hosts(recording.entries, operations)) | frozenset(catalog.every_host)
-    known = _Known(operations, names, hosts)
+    hosts = frozenset(_hosts(recording.entries, operations, readers)) | frozenset(catalog.every_host)
+    known = _Known(operations, names, hosts, readers)
     entries = sorted(recording.entries, key=lambda entry: (entry.at, entry.number))
     jobs = _jobs(entries, known, recording.media)
     urls = {path_of(url) for job in jobs for url in job.urls}
@@ -73,6 +80,7 @@ def recorded_jobs(recording: Recording, catalog: Catalog) -> RecordedJobs:
         call_names=names,
         places=recording.places,
         uploads=frozenset(_upload_names(entries, known)),
+        wordings=wordings,
     )
 
 
@@ -150,7 +158,8 @@ def _job(
 ) -> RecordedJob:
     """Read one submit and the entries `about` its job."""
     body, decoded = canonical(submit.request_body, known.hosts)
-    accepted = _view_of(submit, operation)
+    reads = known.readers.of(operation.provider)
+    accepted = _view_of(submit, operation, reads)
     is_synchronous = accepted is not None and accepted.end != ""
     job = RecordedJob(
         number=number,
@@ -167,12 +176,12 @@ def _job(
     )
     if not job.id:
         return job
-    polls = _Polls(job.began, accepted, submit if is_synchronous else None)
+    polls = _Polls(reads, job.began, accepted, submit if is_synchronous else None)
     for entry in about:
         asked = known.operation(entry) if entry.account in ("", submit.account) else None
         if entry.kind == "call" and asked is not None and asked.role in ("status", "result"):
             polls.read(entry, asked, known.call_name(asked))
-    callbacks = _callbacks([entry for entry in about if entry.kind == "delivery"], job.began)
+    callbacks = _callbacks([entry for entry in about if entry.kind == "delivery"], job.began, reads)
     final = polls.final.response_body if polls.final is not None else b""
     if polls.final is None:
         final = next((call.entry.request_body for call in callbacks if call.event == "terminal"), b"")
@@ -183,7 +192,7 @@ def _job(
         failed_polls=tuple(polls.failed),
         callbacks=callbacks,
         status_name=polls.status_name,
-        **_result(decode(final)),
+        **_result(decode(final), reads),
     )
 
 
@@ -194,33 +203,29 @@ def _asks_for_callbacks(submit: JournalEntry, operation: Operation) -> bool:
     )
 
 
-def _view_of(entry: JournalEntry, operation: Operation) -> Told | None:
+def _view_of(entry: JournalEntry, operation: Operation, reads: Reads) -> Told | None:
     """Return what an answer says of a job; None where it says nothing, or broke."""
     if entry.fault in BREAKS or not entry.status:
         return None
-    view = read_told(decode(entry.response_body))
+    view = reads.told(decode(entry.response_body), headers_of(entry))
     if operation.answers == "media" and entry.job:
         if 200 <= entry.status < 300:
-            return view if view is not None else Told(entry.job, "", "COMPLETED", ())
+            return view if view is not None else Told(entry.job, states=(State.COMPLETED,))
         if entry.status == 500:  # how a job ends badly that is answered with its file
-            return Told(entry.job, "", "FAILED", ())
-    return view if entry.status < 400 or entry.status == 422 else None  # 422 is how Segmind says FAILED
+            return Told(entry.job, states=(State.FAILED,))
+    return view if entry.status < 400 or reads.tells_failure(entry.status) else None
 
 
 def _state_of(view: Told) -> State:
     """Return the state that a provider's word means. An unknown word is some kind of work."""
-    word = view.word.lower()
-    if view.end == "COMPLETED":
-        return State.COMPLETED
-    if view.end:
-        return State.ERROR if word == "error" else State.FAILED
-    return State.QUEUED if word in _QUEUED else State.PROCESSING
+    return view.states[0] if view.states else State.PROCESSING
 
 
 class _Polls:
     """Reads the polls of one job in the order in which they came."""
 
-    def __init__(self, began: int, accepted: Told | None, final: JournalEntry | None) -> None:
+    def __init__(self, reads: Reads, began: int, accepted: Told | None, final: JournalEntry | None) -> None:
+        self._reads = reads
         self.states: dict[str, list[RecordedState]] = {}
         self.failed: list[FailedPoll] = []
         self.final = final
@@ -233,7 +238,7 @@ class _Polls:
 
     def read(self, entry: JournalEntry, operation: Operation, call_name: str) -> None:
         """Read one poll: it shows a new state or a known one, or it failed."""
-        view = _view_of(entry, operation)
+        view = _view_of(entry, operation, self._reads)
         if view is None or entry.fault == "slow":
             self.failed.append(FailedPoll(entry, self._shown_since, self._good))
             self._good = 0
@@ -248,7 +253,7 @@ class _Polls:
         # A provider may answer from an older copy; a life that is played never goes back.
         goes_on = rank <= _RANK[state] and rank < _RANK[State.COMPLETED]
         if goes_on and not any(_is_same(known.entry, entry) for known in states):
-            self._shown_since = self._since(entry, at, state, is_first=not states)
+            self._shown_since = self._since(view, at, state, is_first=not states)
             states.append(RecordedState(self._shown_since, state, entry))
             if state is State.PROCESSING and view.word.lower() != "processing":
                 self.status_name = view.word
@@ -256,25 +261,19 @@ class _Polls:
                 self.final = self.final or entry
         self._last_at = max(self._last_at, at)
 
-    def _since(self, entry: JournalEntry, at: int, state: State, *, is_first: bool) -> int:
+    def _since(self, view: Told, at: int, state: State, *, is_first: bool) -> int:
         """Return since when it is so: the state's own stamps say it more exactly than the polls do."""
         if is_first and state is self._first and state is State.QUEUED:
             return 0
-        exact = _age_of_state(decode(entry.response_body))
+        exact = _age_of_state(view)
         if exact is None:
             return at
         return max(min(exact, at), min(self._last_at + 1, at))
 
 
-def _age_of_state(body: Any) -> int | None:
+def _age_of_state(view: Told) -> int | None:
     """Return how old the job was when it came into this state, in ms; None where no stamp says so."""
-    if not isinstance(body, dict):
-        return None
-    data = body["data"] if isinstance(body.get("data"), dict) else body
-    created, changed = data.get("created_at"), data.get("completed_at") or data.get("updated_at")
-    if not (isinstance(created, str) and isinstance(changed, str)):
-        return None
-    began, came = instant_of(created), instant_of(changed)
+    began, came = instant_of(view.created), instant_of(view.completed or view.changed)
     return max(0, came - began) if began is not None and came is not None else None
 
 
@@ -301,11 +300,11 @@ def _steps(
     return tuple(steps)
 
 
-def _callbacks(deliveries: Sequence[JournalEntry], began: int) -> tuple[RecordedCallback, ...]:
+def _callbacks(deliveries: Sequence[JournalEntry], began: int, reads: Reads) -> tuple[RecordedCallback, ...]:
     callbacks: list[RecordedCallback] = []
     failed: set[bytes] = set()
     for entry in deliveries:
-        view = read_told(decode(entry.request_body))
+        view = reads.told(decode(entry.request_body))
         if view is None:
             continue
         is_retry = entry.request_body in failed
@@ -319,21 +318,20 @@ def _callbacks(deliveries: Sequence[JournalEntry], began: int) -> tuple[Recorded
     return tuple(callbacks)
 
 
-def _result(body: Any) -> dict[str, Any]:
+def _result(body: Any, reads: Reads) -> dict[str, Any]:
     """Return what the last answer says of the end: files, reason, code, and whether it was flagged."""
-    view = read_told(body)
-    if view is None and isinstance(body, dict) and isinstance(body.get("error"), str):
-        return {"error": body["error"]}
-    if view is None or not view.end:
+    view = reads.told(body)
+    if view is None:
+        reason = reads.refusal(body)
+        return {"error": reason} if reason else {}
+    if not view.end:
         return {}
-    data = body["data"] if isinstance(body.get("data"), dict) else body
-    flags, error, code = data.get("has_nsfw_contents"), data.get("error"), data.get("code")
-    failed = view.end != "COMPLETED"
+    failed = view.end == "FAILED"
     return {
         "urls": view.urls,
-        "nsfw": isinstance(flags, list) and any(flag is True for flag in flags),
-        "error": error if failed and isinstance(error, str) and error else None,
-        "code": code if failed and isinstance(code, int) else None,
+        "nsfw": view.flagged,
+        "error": view.error or None if failed else None,
+        "code": view.code if failed else None,
     }
 
 
@@ -415,7 +413,9 @@ def _upload_names(entries: Iterable[JournalEntry], known: _Known) -> Iterator[st
                 yield from (part for part in path_of(url).split("/") if _UPLOAD.fullmatch(part))
 
 
-def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation]) -> Iterator[str]:
+def _hosts(
+    entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str], Operation], readers: Readers
+) -> Iterator[str]:
     """Walk the network locations that were called, or that answers named for files and uploads."""
     for entry in entries:
         if entry.kind != "call":
@@ -429,7 +429,7 @@ def _hosts(entries: Iterable[JournalEntry], operations: Mapping[tuple[str, str],
         if operation is None:
             continue
         body = decode(entry.response_body)
-        view = read_told(body)
+        view = readers.of(entry.provider).told(body)
         urls = [*view.urls] if view is not None else []
         if operation.role in ("upload", "ticket"):
             urls += addresses(body)

@@ -16,6 +16,7 @@ import msgspec
 from understudy_mock.domain.model import Operation
 from understudy_mock.domain.timeline import TERMINAL, State, Step
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.wording import Wordings, shipped
 
 Key = tuple[str, str, str]
 """What a lookup is found by: call name or `METHOD path`, canonical query, body."""
@@ -153,6 +154,7 @@ class RecordedJobs:
     call_names: Mapping[tuple[str, str], str]
     places: Mapping[int, tuple[Path, int]] = field(default_factory=dict)
     uploads: frozenset[str] = frozenset()
+    wordings: Wordings = field(default_factory=shipped)
 
     def call_name(self, operation: Operation) -> str:
         """Return the name that an operation shares with the other paths to it."""

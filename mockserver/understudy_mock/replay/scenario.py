@@ -9,22 +9,22 @@ from understudy_mock.domain.scenario import Course, Scenario, Webhook
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.replay.recorded import RecordedJob
-
-_STALE = 300
-"""Seconds after which WaveSpeed tells receivers to refuse a signature."""
+from understudy_mock.wording import Wording
 
 _LONGEST = 86_400.0
 """Seconds of the longest wait that a scenario can name."""
 
 
-def scenario_of(job: RecordedJob, name: str = "") -> Scenario:
+def scenario_of(job: RecordedJob, wording: Wording, name: str = "") -> Scenario:
     """Return the scenario of one recorded job: its course, and its last callback's copies and signature."""
     finals = [callback.entry for callback in job.callbacks if callback.event == "terminal"]
     copies = sum(final.request_body == finals[0].request_body for final in finals)
     return Scenario(
         name=name or scenario_name(job, job.number),
         job=_course(job) if job.id else Course(),
-        webhook=Webhook(copies=min(100, copies), signature=_signature(finals[0])) if finals else Webhook(),
+        webhook=Webhook(copies=min(100, copies), signature=_signature(finals[0], wording))
+        if finals
+        else Webhook(),
     )
 
 
@@ -54,15 +54,14 @@ def _course(job: RecordedJob) -> Course:
     )
 
 
-def _signature(final: JournalEntry) -> Any:
+def _signature(final: JournalEntry, wording: Wording) -> Any:
     """Return what can be known of the signature without the secret that made it."""
-    if final.provider != "wavespeed":
-        return "good"
     headers = dict(final.request_headers)
-    stamp = headers.get(b"webhook-timestamp", b"")
-    if b"webhook-signature" not in headers:
+    if wording.signs and not wording.is_signed(headers):
         return "missing"
-    return "stale" if stamp.isdigit() and final.at / 1000 - int(stamp) > _STALE else "good"
+    stamped, tolerance = wording.stamped(headers), wording.tolerance
+    is_stale = stamped is not None and tolerance is not None and final.at - stamped > tolerance
+    return "stale" if is_stale else "good"
 
 
 def _seconds(ms: int | None) -> float | None:

@@ -97,7 +97,7 @@ def _job(
         held=False,
         outputs=max(1, len(recorded.urls)),
         format=model.media.format_of(values),
-        scenario=scenario_of(recorded),
+        scenario=scenario_of(recorded, world.provider(recorded.operation.provider)),
         receiver=receiver,
         waits=recorded.is_synchronous,
         by_polls=world.settings.pace == "polls" and receiver is None and not recorded.is_synchronous,

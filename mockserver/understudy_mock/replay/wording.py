@@ -14,7 +14,7 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.scenario import Entry
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.har.view import parse
+from understudy_mock.har.body import parse
 from understudy_mock.replay.names import ReplayedJob
 from understudy_mock.replay.translate import Translation
 from understudy_mock.replay.world import ReplayWorld

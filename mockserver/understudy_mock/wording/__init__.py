@@ -4,8 +4,9 @@
 `examine` reads a folder and lists all that is wrong with it (`structure`, `checks`), `folder` opens them.
 """
 
-from understudy_mock.wording.folder import Wordings, open_wordings, shipped
+from understudy_mock.wording.folder import Readers, Wordings, open_wordings, shipped
+from understudy_mock.wording.reads import Reads, Told
 from understudy_mock.wording.values import Place
 from understudy_mock.wording.wording import Wording
 
-__all__ = ["Place", "Wording", "Wordings", "open_wordings", "shipped"]
+__all__ = ["Place", "Readers", "Reads", "Told", "Wording", "Wordings", "open_wordings", "shipped"]

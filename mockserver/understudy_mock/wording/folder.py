@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from understudy_mock.catalog.load import WORDING, bundled_specs
 from understudy_mock.wording.examine import examine, read_description
+from understudy_mock.wording.reads import Reads
 from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.wording import Wording
 
@@ -26,6 +27,18 @@ def open_wordings(directories: Iterable[Path] = ()) -> Wordings:
         wording = examine(file.parent)
         wordings[wording.name] = wording
     return MappingProxyType(wordings)
+
+
+class Readers:
+    """Reads what providers send, and what one sent of which nobody knows who it is."""
+
+    def __init__(self, wordings: Wordings) -> None:
+        self._own = {name: wording.reads for name, wording in wordings.items()}
+        self._any = Reads.of_any(wording.data for wording in wordings.values())
+
+    def of(self, provider: str) -> Reads:
+        """Return what reads a provider's answers; "" is one that nobody knows."""
+        return self._own.get(provider, self._any)
 
 
 @lru_cache(maxsize=1)

@@ -27,6 +27,7 @@ from understudy_mock.domain.facts import (
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model
 from understudy_mock.domain.timeline import State, Step
+from understudy_mock.wording.reads import Reads
 from understudy_mock.wording.scope import STYLES, Problems, Scope
 from understudy_mock.wording.template import compile_json, compile_text, decide
 from understudy_mock.wording.values import (
@@ -132,6 +133,7 @@ class Wording:
     _bodies: dict[tuple[State, frozenset[str], bool], Render] = field(default_factory=dict)
     _ids: dict[frozenset[str], Callable[[Context], str]] = field(default_factory=dict)
     _signing: list[_Signing] = field(default_factory=list)
+    _reads: list[Reads] = field(default_factory=list)
 
     @classmethod
     def of(cls, data: Mapping[str, Any], problems: Problems) -> Wording:
@@ -167,6 +169,23 @@ class Wording:
     def failures(self) -> Mapping[int, str]:
         """Why a job failed, by the codes that the provider documents for it."""
         return {int(code): text for code, text in self.data.get("codes", {}).items()}
+
+    @property
+    def reads(self) -> Reads:
+        """Reads what the provider sends."""
+        if not self._reads:
+            self._reads.append(Reads.of(self.data))
+        return self._reads[0]
+
+    @property
+    def elsewhere(self) -> list[tuple[str, str]]:
+        """Calls that the vendor documents and that no document beside holds, as method and path."""
+        calls = (call.partition(" ") for call in self.data.get("elsewhere", ()))
+        return [(method, path) for method, _, path in calls]
+
+    def source(self, topic: str) -> str:
+        """Return where the provider documents a topic of the rules; "" where it does not."""
+        return str(self.data.get("sources", {}).get(topic, ""))
 
     def called(self, job: Job, step: Step) -> str:
         """Return the provider's word for the job's state."""
@@ -229,6 +248,44 @@ class Wording:
         digest = hmac.new(key, signed, hashlib.sha256).hexdigest()
         context = Context(facts=_Event(event, instant, digest))
         return [(name, read(context).encode()) for name, read in headers]
+
+    @property
+    def signs(self) -> bool:
+        """Whether callbacks are signed."""
+        return "signature" in self.data
+
+    @property
+    def tolerance(self) -> int | None:
+        """How old (ms) a signature may be that a receiver takes; None where the provider does not say."""
+        seconds = self.data.get("signature", {}).get("tolerance")
+        return None if seconds is None else seconds * 1000
+
+    def is_signed(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether a callback has the headers of a signature, good or not."""
+        return self.signs and all(name.encode() in headers for name in self._signature_headers)
+
+    def stamped(self, headers: Mapping[bytes, bytes]) -> int | None:
+        """Return the instant (ms since the epoch) that a signature names; None where it names none."""
+        stamp = self._of_signature("{event.instant|unix}", headers)
+        return int(stamp) * 1000 if stamp.isascii() and stamp.isdigit() else None
+
+    def is_genuine(self, secret: str, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Return whether a callback's signature, however old, was made with the secret."""
+        instant = self.stamped(headers)
+        if instant is None:
+            return not self.signs
+        expected = self.sign(secret, self._of_signature("{event.id}", headers), instant, body)
+        return all(hmac.compare_digest(headers.get(name, b""), value) for name, value in expected)
+
+    @property
+    def _signature_headers(self) -> Mapping[str, str]:
+        headers: Mapping[str, str] = self.data.get("signature", {}).get("headers", {})
+        return headers
+
+    def _of_signature(self, template: str, headers: Mapping[bytes, bytes]) -> str:
+        """Return what stands in the header that a template fills; "" where it is missing."""
+        name = next((name for name, value in self._signature_headers.items() if value == template), "")
+        return headers.get(name.encode(), b"").decode("latin-1")
 
     # -- other answers
 
