@@ -9,8 +9,9 @@ from starlette.types import ASGIApp
 
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.clock import Clock, ManualClock, SystemClock
+from understudy_mock.domain.scenario import ScenarioError, refuse_unknown_names
 from understudy_mock.gateway.judging import Judge
-from understudy_mock.gateway.scenario_files import find, read_scenarios, refuse_unknown_models
+from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_scenarios
 from understudy_mock.gateway.world import Files, World
 from understudy_mock.har.recording import Recording
 from understudy_mock.har.write import har_in_parts, known_keys
@@ -22,7 +23,7 @@ from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
 from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
-from understudy_mock.wording import open_wordings
+from understudy_mock.wording import open_wordings, quirks_of
 
 
 def create_world(
@@ -41,7 +42,10 @@ def create_world(
     scenarios = read_scenarios()
     chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
-        refuse_unknown_models(chosen, {model.id for model in catalog.models})
+        try:
+            refuse_unknown_names(chosen, {model.id for model in catalog.models}, quirks_of(wordings))
+        except ScenarioError as error:
+            raise ScenarioFileError(f"{chosen.name}: {error}") from None
         scenarios.setdefault(chosen.name, chosen)
     return World(
         settings=settings,

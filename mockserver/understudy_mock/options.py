@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 
 import click
 
+from understudy_mock.catalog import SpecError
 from understudy_mock.domain.limits import Limit
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.settings import Settings
+from understudy_mock.wording import open_wordings, quirks_of
 
 PREFIX = "UNDERSTUDY_"
 FILE = "understudy.toml"
@@ -259,7 +260,6 @@ _GATEWAY = (
     _several(
         "quirks",
         "--quirk",
-        type=click.Choice(list(QUIRKS)),
         metavar="NAME",
         help="Use the other reading where the documentation contradicts itself; see `understudy quirks`.",
     ),
@@ -356,10 +356,24 @@ def read_settings(values: dict[str, Any]) -> Settings:
     if values.get("fail_rate", 0) + values.get("error_rate", 0) > 1:
         raise click.UsageError("--fail-rate and --error-rate may add up to at most 1")
     check_webhook_ca(values["webhook_ca"])
+    check_quirks(values.get("quirks", ()), values["specs"])
     for file in values.pop("api_key_files", ()):
         values["api_keys"] = (*values["api_keys"], *_read_secrets("--api-key-file", file))
     values["admin_token"] = read_admin_token(values["admin_token"], values.pop("admin_token_file", None))
     return Settings(**values)
+
+
+def check_quirks(names: tuple[str, ...], specs: tuple[Path, ...]) -> None:
+    """Refuse quirks that no provider has. Raises click.UsageError."""
+    if not names:
+        return
+    try:
+        known = quirks_of(open_wordings(specs))
+    except SpecError as error:
+        raise click.UsageError(str(error)) from None
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"--quirk: {name!r} is not one of {', '.join(map(repr, known))}")
 
 
 def read_admin_token(token: str | None, file: Path | None) -> str | None:

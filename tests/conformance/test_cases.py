@@ -12,9 +12,11 @@ from understudy_contracts.conformance.cases import SPEED, CaseError, choose, rea
 from understudy_contracts.conformance.expectation import Span, derive
 from understudy_contracts.conformance.protocol import Hello, Mode, Timing
 from understudy_contracts.conformance.stage import budget_ms
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
 from understudy_mock.gateway.scenario_files import read_scenarios
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 INPUTS = "pixazo: {model: m, input: {prompt: a}}\n"
 

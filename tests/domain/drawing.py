@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.planning import Durations, Ending
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import FAULTS, Account, Course, Entry, Scenario, Webhook
 from understudy_mock.domain.timeline import TERMINAL, State, Step, Timeline
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 FINAL = sorted(TERMINAL)
 

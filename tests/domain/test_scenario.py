@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from tests.domain.drawing import entries, scenarios
 from understudy_mock.catalog.notation import read_yaml
-from understudy_mock.domain.scenario import Entry, Scenario, ScenarioError, met, read_scenario, write_scenario
+from understudy_mock.domain.scenario import (
+    Entry,
+    Scenario,
+    ScenarioError,
+    met,
+    read_scenario,
+    refuse_unknown_names,
+    write_scenario,
+)
 
 
 @given(scenarios)
@@ -102,7 +110,6 @@ def test_what_is_not_understood_is_refused_with_a_pointer_to_the_place(data: Any
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({"name": "x", "quirks": ["odd"]}, "unknown quirk 'odd'; known are submit-200"),
         ({"name": "x", "poll": [{"status": 500, "accept": True}]}, "accept goes with submit entries"),
         ({"name": "x", "submit": [{}]}, "exactly one of condition, status and fault, has none"),
     ],
@@ -111,6 +118,25 @@ def test_a_refusal_tells_what_to_do(data: Any, words: str) -> None:
     with pytest.raises(ScenarioError, match=r"^/") as caught:
         read_scenario(data)
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "place", "words"),
+    [
+        ({"quirks": ["fast", "odd"]}, "/quirks/1", "no quirk is called 'odd'; known are fast, slow"),
+        ({"quirks": ["slwo"]}, "/quirks/0", "no quirk is called 'slwo'; did you mean slow?"),
+        (
+            {"account": {"disabled_models": ["zzz"]}},
+            "/account/disabled_models/0",
+            "no model is called 'zzz'; known are boat",
+        ),
+    ],
+)
+def test_a_name_that_stands_for_nothing_is_refused(data: Any, place: str, words: str) -> None:
+    scenario = read_scenario({"name": "x", **data})
+    with pytest.raises(ScenarioError) as caught:
+        refuse_unknown_names(scenario, ["boat"], ["fast", "slow"])
+    assert (caught.value.pointer, caught.value.message) == (place, words)
 
 
 @pytest.mark.parametrize("name", ["a/b", "a~b", "a.b", "a[0]"])

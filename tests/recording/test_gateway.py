@@ -9,8 +9,10 @@ from tests.recording.traffic import I2V, IMAGE, entries_of, find_drift, live, li
 from tests.webhooks.receiving import PIXAZO, WAVESPEED, staged
 from understudy_contracts.recording.difference import Kind
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.gateway.scenario_files import read_scenarios
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 Found = set[tuple[str, str, str]]
 

@@ -7,8 +7,10 @@ from typing import Any, Literal, TypeVar
 from hypothesis import strategies as st
 
 from understudy_mock.domain.conditions import Condition
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import FAULTS, Account, Course, Entry, Scenario, Webhook
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 T = TypeVar("T")
 Surface = Literal["submit", "poll", "media"]

@@ -23,7 +23,9 @@ from tests.driving import (
     set_account,
     submit,
 )
-from understudy_mock.domain.quirks import QUIRKS
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 I2V = "/hunyuan-video-image-to-video/v1/hunyuan-video-image-to-video-request"
 IMAGE = "/hunyuan-image/v1/hunyuan-image/generateRequest"

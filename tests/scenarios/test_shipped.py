@@ -16,10 +16,12 @@ from click.testing import CliRunner
 
 from tests.driving import KEY, SUBMITS, Gateway, MakeGateway, balance, files_of, id_of, jobs_of, poll, submit
 from understudy_mock.cli import main
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import read_scenario
 from understudy_mock.gateway.scenario_files import bundled_scenarios, read_scenarios
 from understudy_mock.web.faults.wire import Broken
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 BROKEN = 0
 """The status of a call whose connection breaks."""

@@ -15,8 +15,8 @@ from understudy_contracts.search.places import places
 from understudy_contracts.search.strategies import Drawn, drawn, singles, usual_body
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.conditions import Condition
-from understudy_mock.domain.quirks import quirks_of
 from understudy_mock.domain.scenario import Entry, read_scenario, write_scenario
+from understudy_mock.wording import shipped
 
 CATALOG: Catalog = open_catalog()
 ABLE = msgspec.convert(dict(Reference().hello()), Hello)
@@ -45,7 +45,7 @@ def test_a_drawn_input_is_one_that_the_spec_allows(one: Drawn) -> None:
 @_SLOW
 @given(anything)
 def test_a_quirk_is_one_of_the_provider(one: Drawn) -> None:
-    assert quirks_of(one.place.provider).issuperset(one.scenario.quirks)
+    assert shipped()[one.place.provider].quirks.issuperset(one.scenario.quirks)
 
 
 @_SLOW

@@ -27,7 +27,6 @@ from understudy_mock.domain.facts import (
 )
 from understudy_mock.domain.job import Job, canonical
 from understudy_mock.domain.model import Model
-from understudy_mock.domain.quirks import quirks_of
 from understudy_mock.domain.timeline import State, Step, Timeline
 from understudy_mock.wording import Place, shipped
 
@@ -83,7 +82,7 @@ def _sets(wording: Any, model: Model) -> Iterator[frozenset[str]]:
     def sent(*quirks: str) -> list[str]:
         return [_written(answer) for _, answer in _of_jobs(wording, model, frozenset(quirks))]
 
-    names = sorted(quirks_of(wording.name))
+    names = sorted(wording.quirks)
     as_documented = sent()
     telling = [name for name in names if sent(name) != as_documented]
     every = [frozenset[str](), *(frozenset({name}) for name in names)]

@@ -16,8 +16,8 @@ from understudy_contracts.conformance.protocol import Hello
 from understudy_contracts.search.places import Place
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.model import Operation
-from understudy_mock.domain.quirks import quirks_of
 from understudy_mock.domain.scenario import Account, Course, Entry, Scenario, Webhook
+from understudy_mock.wording import shipped
 
 SPEED = 300.0
 """How much faster than documented jobs are: the 111 s of Pixazo's video take 0.37 s."""
@@ -257,7 +257,7 @@ def _slow(hello: Hello) -> list[dict[str, Any]]:
 def _quirks(place: Place, hello: Hello) -> list[str]:
     direct = "direct" in hello.capabilities and place.mode == "poll"
     left_out = (set() if direct else {"direct-video"}) | (set() if place.at_once else {"json-video"})
-    return sorted(quirks_of(place.provider) - left_out)
+    return sorted(shipped()[place.provider].quirks - left_out)
 
 
 def _courses(place: Place) -> list[dict[str, Any]]:

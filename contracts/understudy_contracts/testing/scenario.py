@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from understudy_mock.domain.scenario import Scenario, write_scenario
-from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_file, refuse_unknown_models
+from understudy_mock.domain.scenario import Scenario, ScenarioError, refuse_unknown_names, write_scenario
+from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_file
 from understudy_mock.gateway.world import World
+from understudy_mock.wording import quirks_of
 
 
 def to_json(world: World, scenario: object, name: str) -> object:
@@ -32,8 +33,10 @@ def to_json(world: World, scenario: object, name: str) -> object:
     except ScenarioFileError as error:
         raise ValueError(str(error)) from None
     try:
-        refuse_unknown_models(scenario, {model.id for model in world.catalog.models})
-    except ScenarioFileError as error:
-        raise ValueError(f"{where}{error}") from None
+        refuse_unknown_names(
+            scenario, {model.id for model in world.catalog.models}, quirks_of(world.wordings)
+        )
+    except ScenarioError as error:
+        raise ValueError(f"{where}{scenario.name}: {error}") from None
     # With a summary, even an empty one: the API takes a name alone for a known scenario.
     return {"summary": "", **write_scenario(scenario)}

@@ -13,12 +13,12 @@ from understudy_mock.commands import rendering
 from understudy_mock.commands.common import CannotRun
 from understudy_mock.commands.rendering import CONDITIONS
 from understudy_mock.domain.conditions import CallError, Condition
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.domain.scenario import write_scenario
 from understudy_mock.domain.timeline import State
 from understudy_mock.gateway.scenario_files import ScenarioFileError, find, read_scenarios
-from understudy_mock.options import SPECS, attach, option
+from understudy_mock.options import SPECS, attach, check_quirks, option
 from understudy_mock.printing import printable
+from understudy_mock.wording import quirks_of, shipped
 
 
 @click.command()
@@ -39,7 +39,6 @@ from understudy_mock.printing import printable
         "--quirk",
         "quirks",
         multiple=True,
-        type=click.Choice(list(QUIRKS)),
         metavar="NAME",
         help="With --render: the other reading where the documentation contradicts itself.",
     ),
@@ -99,6 +98,7 @@ def _show(
     condition: Condition | CallError | None,
     specs: tuple[Path, ...],
 ) -> None:
+    check_quirks(quirks, specs)
     try:
         sent = rendering.render(catalog, provider, name, state, quirks, condition, specs)
     except (rendering.NotRendered, SpecError) as error:
@@ -145,6 +145,6 @@ def quirks() -> None:
 
     For each, `--quirk` switches on the reading that is not the default.
     """
-    for quirk in QUIRKS.values():
+    for quirk in quirks_of(shipped()).values():
         click.echo(f"{click.style(quirk.name, bold=True)} ({', '.join(quirk.providers)})\n  {quirk.summary}")
         click.echo(f"  source: {quirk.source}")

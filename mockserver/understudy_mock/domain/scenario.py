@@ -8,14 +8,14 @@ provider seconds (the gateway's speed divides them); those of an entry are real 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from understudy_mock.domain.conditions import Condition
-from understudy_mock.domain.quirks import QUIRKS
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
@@ -132,10 +132,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def __post_init__(self) -> None:
         # Written as msgspec writes a place, so that `read_scenario` finds both alike.
-        for index, quirk in enumerate(self.quirks):
-            if quirk not in QUIRKS:
-                known = ", ".join(QUIRKS)
-                raise ValueError(f"unknown quirk {quirk!r}; known are {known} - at `$.quirks[{index}]`")
         for surface, entries in (("poll", self.poll), ("media", self.media)):
             for index, entry in enumerate(entries):
                 if entry.accept:
@@ -196,6 +192,22 @@ def read_scenario(data: Any) -> Scenario:
             pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
         allowed = _ALLOWED.get(pointer.rpartition("/")[2]) if "enum" in message else None
         raise ScenarioError(f"{message}; {allowed}" if allowed else message, pointer) from None
+
+
+def refuse_unknown_names(scenario: Scenario, models: Collection[str], quirks: Collection[str]) -> None:
+    """Refuse a scenario that names a model or a quirk there is not, which would do nothing.
+
+    Raises ScenarioError.
+    """
+    for what, names, known, place in (
+        ("model", scenario.account.disabled_models, models, "/account/disabled_models"),
+        ("quirk", scenario.quirks, quirks, "/quirks"),
+    ):
+        for index, name in enumerate(names):
+            if name not in known:
+                near = get_close_matches(name, sorted(known), n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise ScenarioError(f"no {what} is called {name!r}; {hint}", f"{place}/{index}")
 
 
 def write_scenario(scenario: Scenario) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from understudy_mock.domain.draw import Draw
 from understudy_mock.domain.job import Job
 from understudy_mock.domain.model import Model, Operation
 from understudy_mock.domain.planning import COMPLETES, Ending, plan, plan_documented
-from understudy_mock.domain.quirks import quirks_of
 from understudy_mock.domain.scenario import Course, Scenario
 from understudy_mock.domain.timeline import State, Timeline
 from understudy_mock.domain.webhook import Receiver
@@ -75,7 +74,7 @@ def _quirks(world: World, submission: Submission) -> frozenset[str]:
     quirks = world.quirks | submission.account.quirks
     if submission.scenario is not None:
         quirks |= frozenset(submission.scenario.quirks)
-    return quirks & quirks_of(submission.operation.provider) if quirks else quirks
+    return quirks & world.provider(submission.operation.provider).quirks if quirks else quirks
 
 
 def _timeline(world: World, model: Model, course: Course, ending: Ending) -> Timeline:

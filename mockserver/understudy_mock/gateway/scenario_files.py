@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -60,14 +59,3 @@ def find(scenarios: dict[str, Scenario], name_or_file: str) -> Scenario:
             f"{name_or_file!r} is a directory, and no scenario is called so; {known_ones}"
         )
     raise ScenarioFileError(f"no scenario and no file is called {name_or_file!r}; {known_ones}")
-
-
-def refuse_unknown_models(scenario: Scenario, known: set[str]) -> None:
-    """Refuse a scenario that disables a model there is not: it would do nothing. Raises ScenarioFileError."""
-    for index, model in enumerate(scenario.account.disabled_models):
-        if model not in known:
-            near = difflib.get_close_matches(model, sorted(known), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ScenarioFileError(
-                f"{scenario.name}: /account/disabled_models/{index}: no model is called {model!r}{hint}"
-            )

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from understudy_mock.catalog.load import WORDING, bundled_specs
 from understudy_mock.wording.examine import examine, read_description
+from understudy_mock.wording.quirks import Quirk, quirks_in
 from understudy_mock.wording.reads import Reads
 from understudy_mock.wording.scope import Problems
 from understudy_mock.wording.wording import Wording
@@ -27,6 +28,11 @@ def open_wordings(directories: Iterable[Path] = ()) -> Wordings:
         wording = examine(file.parent)
         wordings[wording.name] = wording
     return MappingProxyType(wordings)
+
+
+def quirks_of(wordings: Wordings) -> dict[str, Quirk]:
+    """Return the quirks of all providers, by name."""
+    return quirks_in(wording.data for wording in wordings.values())
 
 
 class Readers:

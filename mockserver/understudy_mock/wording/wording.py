@@ -171,6 +171,11 @@ class Wording:
         return {int(code): text for code, text in self.data.get("codes", {}).items()}
 
     @property
+    def quirks(self) -> frozenset[str]:
+        """The names of its quirks."""
+        return self._scope.known_quirks
+
+    @property
     def reads(self) -> Reads:
         """Reads what the provider sends."""
         if not self._reads:

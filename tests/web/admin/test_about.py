@@ -7,8 +7,10 @@ import dataclasses
 from tests.driving import key_headers, open_gateway
 from tests.web.admin.looking import get
 from understudy_mock.catalog import Catalog
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.settings import Settings
+from understudy_mock.wording import quirks_of, shipped
+
+QUIRKS = quirks_of(shipped())
 
 
 async def test_settings_are_shown_without_keys_and_tokens(catalog: Catalog) -> None:

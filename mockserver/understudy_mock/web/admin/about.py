@@ -13,12 +13,12 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.describe import example
 from understudy_mock.domain.model import Model, Operation
 from understudy_mock.domain.money import usd
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.gateway.webhook_urls import asked_address
 from understudy_mock.gateway.world import World
 from understudy_mock.version import __version__
 from understudy_mock.web.admin.answers import json_of
 from understudy_mock.web.admin.asking import AdminError
+from understudy_mock.wording import quirks_of
 
 
 class About:
@@ -59,7 +59,7 @@ class About:
 
     async def quirks(self, request: Request) -> Response:
         """List the quirks that can be switched on."""
-        return json_of({"quirks": [asdict(quirk) for quirk in QUIRKS.values()]})
+        return json_of({"quirks": [asdict(quirk) for quirk in quirks_of(self._world.wordings).values()]})
 
     async def openapi(self, request: Request) -> Response:
         """Show the OpenAPI document of a provider."""

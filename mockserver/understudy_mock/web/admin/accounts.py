@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from understudy_mock.domain.limits import Limit
 from understudy_mock.domain.money import usd
-from understudy_mock.domain.quirks import QUIRKS
 from understudy_mock.gateway.accounts import Account
 from understudy_mock.gateway.turns import in_turns
 from understudy_mock.gateway.world import World
@@ -24,6 +23,7 @@ from understudy_mock.web.admin.asking import (
     refuse_in_a_replay,
 )
 from understudy_mock.web.admin.scenarios import find_scenario
+from understudy_mock.wording import quirks_of
 
 _FIELDS = {"balance_usd", "rate_limit", "scenario", "disabled_models", "quirks"}
 
@@ -80,7 +80,7 @@ class Accounts:
             except ValueError as error:
                 raise AdminError(400, str(error), "/rate_limit") from None
         models = names_in(body, "disabled_models", {model.id for model in world.catalog.models})
-        quirks = names_in(body, "quirks", set(QUIRKS))
+        quirks = names_in(body, "quirks", set(quirks_of(world.wordings)))
         scenario = find_scenario(world, body["scenario"], "/scenario") if body.get("scenario") else None
         if body:
             world.accounts.set_up(account)

@@ -7,10 +7,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario, write_scenario
+from understudy_mock.domain.scenario import (
+    Scenario,
+    ScenarioError,
+    read_scenario,
+    refuse_unknown_names,
+    write_scenario,
+)
 from understudy_mock.gateway.world import World
 from understudy_mock.web.admin.answers import json_of
 from understudy_mock.web.admin.asking import AdminError, read_body, refuse_in_a_replay
+from understudy_mock.wording import quirks_of
 
 
 class Scenarios:
@@ -49,13 +56,10 @@ def find_scenario(world: World, wanted: Any, pointer: str) -> Scenario | None:
     if isinstance(wanted, dict):
         try:
             scenario = read_scenario(wanted)
+            models = {model.id for model in world.catalog.models}
+            refuse_unknown_names(scenario, models, quirks_of(world.wordings))
         except ScenarioError as error:
             raise AdminError(400, error.message, pointer + error.pointer) from None
-        models = {model.id for model in world.catalog.models}
-        for index, model in enumerate(scenario.account.disabled_models):
-            if model not in models:
-                place = f"{pointer}/account/disabled_models/{index}"
-                raise AdminError(400, f"unknown; known are {', '.join(sorted(models))}", place)
         return scenario
     found = world.scenarios.get(str(wanted))
     if found is None:
