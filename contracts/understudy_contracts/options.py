@@ -69,7 +69,7 @@ _CLIENT = (
         multiple=True,
         metavar="GLOB",
         show_default="all",
-        help="Run only these cases, for instance 'webhook' or '*/pixazo/poll'.",
+        help="Run only these cases, for instance 'webhook' or 'polling/poll-*'.",
     ),
     option("only_list", "--list", is_flag=True, help="List the cases and exit."),
     option(

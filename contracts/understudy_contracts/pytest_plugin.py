@@ -3,7 +3,7 @@
     def test_a_failing_job_is_reported(understudy):
         understudy.play("fails")
         with pytest.raises(JobFailed):
-            my_client(base_url=understudy.url("pixazo"), key=understudy.key).generate("a cat")
+            my_client(base_url=understudy.url(), key=understudy.key).generate("a cat")
         understudy.assert_conforms()
 
 The gateway starts with the first test that asks for it, in this process and on free ports. All tests of the
@@ -202,7 +202,7 @@ def _refuse(text: str) -> NoReturn:
 def _key(request: pytest.FixtureRequest) -> str:
     """Return a key made of the test's name: the same in every session, another when a test runs again.
 
-    It has the form of Segmind's keys, which the other providers accept as well.
+    It has a form that every provider's own library takes.
     """
     name = request.node.nodeid
     runs = request.config.stash[_RUNS]

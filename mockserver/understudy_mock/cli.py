@@ -91,7 +91,7 @@ def _is_settable(option: click.Option) -> bool:
 @click.version_option(__version__, prog_name="understudy")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Stand in for the APIs of Pixazo, Segmind and WaveSpeed, and check programs that use them.
+    """Stand in for hosted media APIs (`understudy spec` lists them), and check programs that use them.
 
     Only `record` and `check server --live` call the real providers; all else needs no real API key. To start:
 

@@ -22,7 +22,7 @@ CATALOG: Catalog = open_catalog()
 ABLE = msgspec.convert(dict(Reference().hello()), Hello)
 PLAIN = Hello()
 
-anything = drawn(CATALOG, ABLE, places(ABLE))
+anything = drawn(CATALOG, ABLE, places(CATALOG, ABLE))
 _SLOW = settings(suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -67,7 +67,7 @@ def test_something_is_expected_of_every_scenario(one: Drawn) -> None:
 
 
 @_SLOW
-@given(drawn(CATALOG, PLAIN, places(PLAIN)))
+@given(drawn(CATALOG, PLAIN, places(CATALOG, PLAIN)))
 def test_a_client_that_can_only_poll_is_asked_for_nothing_else(one: Drawn) -> None:
     """No download, no callback, no answer that never comes."""
     assert one.place.mode == "poll"
@@ -97,7 +97,7 @@ def test_a_refusal_told_with_200_keeps_the_providers_words(quirks: tuple[str, ..
 
 def test_segminds_queue_is_tried_like_any_other() -> None:
     """With all that a poll can meet, and without what its synchronous call alone can do."""
-    (queue,) = places(PLAIN, ["segmind"])
+    (queue,) = places(CATALOG, PLAIN, ["segmind"])
     tried = singles(CATALOG, ABLE, [queue], seed=1)
     assert {one.operation.id for one in tried} == {"queue-hunyuan-video"}
     slots = {mischief.slot for one in tried for mischief in one.mischiefs}
@@ -109,11 +109,12 @@ def test_segminds_queue_is_tried_like_any_other() -> None:
 
 
 def test_places_follow_what_a_client_says_of_itself() -> None:
-    assert [str(place) for place in places(PLAIN)] == ["pixazo/poll", "wavespeed/poll", "segmind/poll"]
-    assert {place.mode for place in places(ABLE)} == {"poll", "sync", "webhook"}
-    assert [str(place) for place in places(ABLE, ["segmind"])] == ["segmind/poll", "segmind/sync"]
+    plain = [str(place) for place in places(CATALOG, PLAIN)]
+    assert plain == ["pixazo/poll", "segmind/poll", "wavespeed/poll"]
+    assert {place.mode for place in places(CATALOG, ABLE)} == {"poll", "sync", "webhook"}
+    assert [str(place) for place in places(CATALOG, ABLE, ["segmind"])] == ["segmind/poll", "segmind/sync"]
     only = Hello(providers=("wavespeed",), capabilities=frozenset(CAPABILITIES))
-    assert {place.provider for place in places(only)} == {"wavespeed"}
+    assert {place.provider for place in places(CATALOG, only)} == {"wavespeed"}
 
 
 def test_a_slow_answer_is_shorter_than_the_timeout_that_is_declared() -> None:
@@ -123,7 +124,7 @@ def test_a_slow_answer_is_shorter_than_the_timeout_that_is_declared() -> None:
 
     # A hundred examples, or other ones, may hold no slow answer.
     @settings(max_examples=400, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(drawn(CATALOG, hasty, places(hasty)))
+    @given(drawn(CATALOG, hasty, places(CATALOG, hasty)))
     def look(one: Drawn) -> None:
         seen.extend(
             entry.seconds or 0

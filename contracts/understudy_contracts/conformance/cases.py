@@ -23,7 +23,7 @@ from understudy_mock.gateway.scenario_files import read_scenarios
 
 BUDGET_MS = 6000
 SPEED = 100.0
-"""How much faster than documented jobs are: the 111 s of Pixazo's video take 1.1 s."""
+"""How much faster than documented jobs are: one of 111 s takes 1.1 s."""
 
 _SYNC_COURSE = {"queued": 5.0, "processing": 75.0}
 """Provider seconds of a synchronous job where the case is not about waiting: 0.8 s at `SPEED`."""

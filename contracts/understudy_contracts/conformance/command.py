@@ -90,7 +90,7 @@ def client(**given: Any) -> None:
     \b
     understudy check client -- python -m understudy_contracts.adapters.reference
     understudy check client --per-case --case lifecycle -- sh my_client.sh
-    understudy check client --attach --case polling/poll-reset/pixazo/poll
+    understudy check client --attach --case 'polling/poll-reset/*/poll'
     understudy check client --explore 500 -- python -m understudy_contracts.adapters.reference
     """
     options = _Options(**given)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from understudy_contracts.conformance.protocol import Kind, Mode, Outcome
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.scenario import Entry, Scenario, met
+from understudy_mock.domain.timeline import State
+from understudy_mock.wording import shipped
 
 _MOST = 1_000
 """A span without an upper end goes to here."""
@@ -97,10 +99,11 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         return _of_submit(entry, refusals)
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    # WaveSpeed flags an unsafe result, the others fail its job.
-    if scenario.job.nsfw and end is None and provider != "wavespeed":
+    wording = shipped()[provider]
+    # Some providers flag an unsafe result, others fail its job.
+    if scenario.job.nsfw and end is None and wording.unsafe_end is not State.COMPLETED:
         end = "FAILED"
-    if mode == "sync" and provider == "segmind":
+    if mode == "sync" and wording.sends_file:
         if end in ("FAILED", "ERROR"):
             # A 500 like any other: a failed job costs nothing, and may be tried anew.
             kinds = frozenset[Kind]({"job_failed", "server"})

@@ -29,7 +29,7 @@ Kind = Literal[
 
 CAPABILITIES = {
     "webhook": "takes callbacks on a receiver of its own",
-    "webhook-signature": "checks WaveSpeed's signatures",
+    "webhook-signature": "checks the signatures of callbacks",
     "webhook-poll-fallback": "polls when a callback is overdue",
     "sync": "waits for an answer that is the result",
     "direct": "takes the result in the place of a queued job (quirk direct-video)",

@@ -66,7 +66,7 @@ async def play(
     key = _key(case, seed)
     listener, files = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
     world = _world(case, catalog, seed, key, speed, address_of(files, OTHER_NAME))
-    secret = webhook_secret(seed, account_name(key)) if case.provider == "wavespeed" else ""
+    secret = webhook_secret(seed, account_name(key)) if world.provider(case.provider).signs else ""
     run = Run(
         case=case.id,
         provider=case.provider,
@@ -185,8 +185,8 @@ def budget_ms(case: Case, hello: Hello) -> int:
 
 
 def _key(case: Case, seed: int) -> str:
-    digest = hashlib.blake2b(f"{seed} {case.id}".encode(), digest_size=16).hexdigest()
-    return f"SG_{digest[:16]}" if case.provider == "segmind" else f"key-{digest}"
+    """Return a key of a form that every provider's own library takes."""
+    return f"SG_{hashlib.blake2b(f'{seed} {case.id}'.encode(), digest_size=8).hexdigest()}"
 
 
 def _world(case: Case, catalog: Catalog, seed: int, key: str, speed: float, media_url: str) -> World:

@@ -24,6 +24,7 @@ from understudy_contracts.receiver.posts import (
     drawn,
     spoiled,
 )
+from understudy_contracts.rules.rule import text_of
 from understudy_contracts.server.again import again
 from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.gateway import open_gateway
@@ -35,6 +36,7 @@ from understudy_contracts.server.spec import Api
 from understudy_contracts.server.wire import Exchange, Http, Unanswered
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.webhooks.sender import TIMEOUT
+from understudy_mock.wording import shipped
 
 _CRASH = Kind(
     "receiver-crashes",
@@ -235,7 +237,7 @@ def _finding(kind: Kind, said: str, url: str, one: Exchange) -> Finding:
     return Finding(
         id=kind.id,
         severity=kind.severity,
-        source=kind.source,
+        source=text_of(kind.source, shipped()),
         expected=kind.promise,
         seen=said,
         subject=url,

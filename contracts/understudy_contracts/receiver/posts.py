@@ -17,6 +17,7 @@ from typing import Any
 
 from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.dialect import Dialect
 
 Body = dict[str, Any]
@@ -57,7 +58,7 @@ class Kind:
     promise: str
     wanted: Wanted
     severity: Severity = Severity.SHOULD
-    source: str = "the provider's callbacks, in its OpenAPI document: what each of them holds"
+    source: str | Topic = "the provider's callbacks, in its OpenAPI document: what each of them holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ UNSIGNED = Kind(
     "a callback without a signature",
     "The receiver refuses a callback without a signature.",
     Wanted.REFUSED,
-    source="https://wavespeed.ai/docs/verify-webhooks",
+    source=Topic("signature"),
 )
 # To accept these does no harm: they name no job, or nobody may read the field.
 NO_JOB = Kind("receiver-no-job", "a body that is not a JSON object", "", Wanted.SURVIVED)

@@ -49,6 +49,11 @@ class Topic(NamedTuple):
         return "; ".join(filter(None, (*own, self.also)))
 
 
+def text_of(source: str | Topic, wordings: Wordings, provider: str = "") -> str:
+    """Return a source as it is shown at a provider."""
+    return source if isinstance(source, str) else source.at(wordings, provider)
+
+
 def always(talk: Talk) -> bool:
     """The premise of a rule that any talk can break."""
     return True
@@ -82,5 +87,5 @@ class Rule:
 
     def source_at(self, wordings: Wordings, provider: str = "") -> str:
         """Return its source at a provider; those at all of them where that one has none of its own."""
-        source = self.source if isinstance(self.source, str) else self.source.at(wordings, provider)
+        source = text_of(self.source, wordings, provider)
         return f"{source}; {self.assumed} is assumed" if self.assumed else source

@@ -57,7 +57,7 @@ def expected(drawn: Drawn, hello: Hello) -> Expectation:
     scenario, place, operation = drawn.scenario, drawn.place, drawn.operation
     assert operation.model is not None  # a submit has one
     allowed = derive(scenario, place.provider, place.mode)
-    if allowed.media is not None and not scenario.job.outputs and place.provider != "segmind":
+    if allowed.media is not None and not scenario.job.outputs:
         files = operation.model.media.count_of(operation.model.values(drawn.input))
         allowed = replace(allowed, media=files)
     if scenario.account.disabled_models or scenario.account.balance == 0:

@@ -42,7 +42,7 @@ class HarnessFault(Exception):
 def explore(
     client: Client,
     *,
-    providers: Iterable[str] = ("pixazo",),
+    providers: Iterable[str] | None = None,
     modes: Iterable[Mode] = ("poll",),
     max_examples: int = 100,
     seconds: float | None = None,
@@ -68,8 +68,9 @@ def explore(
 
     Each of `max_examples` plays on a gateway of its own, over a real socket. None begins after `seconds`.
     The same `seed` tries the same examples again; None draws a seed, which is printed. `modes` other than
-    poll need the capability of that name. Each of `providers` and `modes` must be possible: segmind has no
-    webhook. Each found scenario is written into `save_dir`, for `understudy serve --scenario FILE`.
+    poll need the capability of that name. Each of `providers` (by default the first) and `modes` must be
+    possible: not every provider has webhooks. Each found scenario is written into `save_dir`, for
+    `understudy serve --scenario FILE`.
 
     Raises AssertionError with the rule, the smallest scenario that breaks it as YAML, and the conversation.
     Findings of SHOULD count only with `strict`. What broke a rule once in three plays is reported as flaky.
@@ -99,7 +100,7 @@ def explore(
             return {"outcome": "completed", "job_id": video.id, "media": [{"url": url} for url in video.urls]}
 
         def test_the_client_survives_its_provider():
-            explore(run, providers=("pixazo",), max_examples=200, seed=1)
+            explore(run, max_examples=200, seed=1)
     """
     seed = secrets.randbelow(2**31) if seed is None else _whole("seed", seed)
     _whole("max_examples", max_examples, 1)
@@ -108,7 +109,8 @@ def explore(
     if not isinstance(strict, bool):
         raise TypeError(f"strict is True or False, not {strict!r}")
     catalog = open_catalog()
-    providers = _names("provider", providers, catalog.providers)
+    wanted = catalog.providers[:1] if providers is None else providers
+    providers = _names("provider", wanted, catalog.providers)
     modes = _names("mode", modes, MODES)
     capabilities = _names("capability", capabilities, CAPABILITIES, least=0)
     timing = _timing(timing)
@@ -119,7 +121,7 @@ def explore(
             raise ValueError(
                 "capabilities and timing belong to a function; other clients declare them in their hello"
             )
-    elif why := lacking(hello, providers, modes):
+    elif why := lacking(catalog, hello, providers, modes):
         raise ValueError(why)
     stop = Stop()
     explored = _in_a_thread_of_its_own(

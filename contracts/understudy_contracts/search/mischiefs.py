@@ -20,7 +20,7 @@ from understudy_mock.domain.scenario import Account, Course, Entry, Scenario, We
 from understudy_mock.wording import shipped
 
 SPEED = 300.0
-"""How much faster than documented jobs are: the 111 s of Pixazo's video take 0.37 s."""
+"""How much faster than documented jobs are: one of 111 s takes 0.37 s."""
 
 _LONG = 1.3 * SPEED
 """A course that is long for this speed, in provider seconds."""
@@ -273,7 +273,7 @@ def _courses(place: Place) -> list[dict[str, Any]]:
         {"queued": 0.0, "processing": _LONG},
         {"nsfw": True},
     ]
-    if place.provider != "segmind":
+    if shipped()[place.provider].sends_several:
         courses.append({"outputs": 4})
     if not place.at_once:
         courses += [{"status_name": "WARMING_UP"}, {"end": "never"}]
@@ -292,6 +292,6 @@ def _callbacks(place: Place, hello: Hello) -> list[dict[str, Any]]:
     ]
     if "webhook-poll-fallback" in hello.capabilities:
         callbacks.append({"drop": True})
-        if place.provider == "wavespeed" and "webhook-signature" in hello.capabilities:
+        if shipped()[place.provider].signs and "webhook-signature" in hello.capabilities:
             callbacks += [{"signature": "bad"}, {"signature": "stale"}, {"signature": "missing"}]
     return callbacks

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from understudy_contracts.conformance.protocol import Hello, Mode
+from understudy_mock.catalog import Catalog
+from understudy_mock.wording import shipped
 
 MODES: tuple[Mode, ...] = ("poll", "webhook", "sync")
 
@@ -23,31 +25,31 @@ class Place(NamedTuple):
     @property
     def at_once(self) -> bool:
         """Whether the answer to a submit is the file itself: the client polls and fetches nothing."""
-        return self.provider == "segmind" and self.mode == "sync"
+        return self.mode == "sync" and shipped()[self.provider].sends_file
 
     def polls(self, hello: Hello) -> bool:
         """Return whether a client polls here, or may have to."""
         return not self.at_once and (self.mode == "poll" or "webhook-poll-fallback" in hello.capabilities)
 
 
-_PLACES = (
-    Place("pixazo", "poll"),
-    Place("wavespeed", "poll"),
-    Place("segmind", "poll"),
-    Place("segmind", "sync"),
-    Place("wavespeed", "sync"),
-    Place("pixazo", "webhook"),
-    Place("wavespeed", "webhook"),
-    Place("pixazo", "webhook", "sync"),
-)
+def _every_place(catalog: Catalog) -> list[Place]:
+    """List where any client can be tried, the simplest place first."""
+    submits = [one for one in catalog.operations if one.role == "submit" and not one.alias]
+    polled = (Place(one.provider, "poll") for one in submits if one.answers != "media")
+    waiting = (Place(one.provider, "sync") for one in submits if one.answers == "media" or one.wait)
+    called = (Place(one.provider, "webhook") for one in submits if one.webhook_query or one.webhook_header)
+    told = (Place(one.provider, "webhook", "sync") for one in submits if one.webhook_header)
+    return list(dict.fromkeys((*polled, *waiting, *called, *told)))
 
 
-def places(hello: Hello, providers: Iterable[str] = (), modes: Iterable[str] = MODES) -> list[Place]:
+def places(
+    catalog: Catalog, hello: Hello, providers: Iterable[str] = (), modes: Iterable[str] = MODES
+) -> list[Place]:
     """Return where a client can be tried, the simplest place first."""
     wanted, allowed = set(providers), set(modes)
     return [
         place
-        for place in _PLACES
+        for place in _every_place(catalog)
         if (not wanted or place.provider in wanted)
         and (not hello.providers or place.provider in hello.providers)
         and place.mode in allowed
@@ -55,9 +57,9 @@ def places(hello: Hello, providers: Iterable[str] = (), modes: Iterable[str] = M
     ]
 
 
-def lacking(hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str:
+def lacking(catalog: Catalog, hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str:
     """Return why one of these providers or modes cannot be tried anywhere; "" where each can."""
-    possible = places(hello, providers, modes)
+    every, possible = _every_place(catalog), places(catalog, hello, providers, modes)
     for provider in providers:
         if hello.providers and provider not in hello.providers:
             return f"the client does not support {provider}; it supports {', '.join(hello.providers)}"
@@ -67,11 +69,11 @@ def lacking(hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str
         if mode != "poll" and mode not in hello.capabilities:
             claimed = ", ".join(sorted(hello.capabilities)) or "none"
             return f"mode {mode!r} needs the capability {mode!r}; the client's capabilities: {claimed}"
-        offering = " and ".join(dict.fromkeys(place.provider for place in _PLACES if place.mode == mode))
+        offering = " and ".join(dict.fromkeys(place.provider for place in every if place.mode == mode))
         return f"mode {mode!r} is only available for {offering}, not for {', '.join(providers)}"
     for provider in providers:
         if provider in {place.provider for place in possible}:
             continue
-        offered = ", ".join(dict.fromkeys(place.mode for place in _PLACES if place.provider == provider))
+        offered = ", ".join(dict.fromkeys(place.mode for place in every if place.provider == provider))
         return f"{provider} has none of the modes {', '.join(modes)}; it has {offered or 'none'}"
     return ""

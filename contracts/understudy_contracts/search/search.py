@@ -403,8 +403,8 @@ async def search(
     drivers = [make_driver() for _ in range(max(1, min(jobs, examples)))]
     try:
         hello = await drivers[0].hello()
-        where = places(hello, providers, modes or MODES)
-        if (modes is not None or not where) and (why := lacking(hello, providers, modes or MODES)):
+        where = places(catalog, hello, providers, modes or MODES)
+        if (modes is not None or not where) and (why := lacking(catalog, hello, providers, modes or MODES)):
             raise Nothing(why)
         if not where:
             raise Nothing("the client supports none of the known providers")

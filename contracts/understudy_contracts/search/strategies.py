@@ -163,8 +163,8 @@ def usual_body(catalog: Catalog, place: Place, operation: Operation) -> dict[str
     usual = usual_inputs()[place.provider]
     is_usual = operation.model is not None and operation.model.id == usual.model
     body = dict(usual.input) if is_usual else dict(example(catalog, operation))
-    if place.provider == "wavespeed" and place.mode == "sync":
-        body["enable_sync_mode"] = True
+    if place.mode == "sync" and operation.wait:
+        body[operation.wait] = True
     return body
 
 
@@ -179,7 +179,7 @@ def _fits(operation: Operation, place: Place) -> bool:
 
 
 _KNOWN_FROM = ("documented", "vendor")
-"""Where submits must come from. Segmind's queue is documented by the vendor, not on the models' pages."""
+"""Where submits must come from: a model's page, or another page of the vendor's."""
 
 _NOT_VARIED = frozenset({"sync_mode", "enable_sync_mode", "enable_base64_output", "base64"})
 """Parameters that change the form of the answer: modes and quirks cover them."""

@@ -69,7 +69,7 @@ class Understudy:
         return self._key
 
     def url(self, provider: str | None = None) -> str:
-        """Return the base URL, which replaces `https://gateway.pixazo.ai` and the others.
+        """Return the base URL, which replaces those of the providers.
 
         All providers share it; naming one makes sure that the gateway knows it. Raises ValueError.
         """
@@ -86,7 +86,7 @@ class Understudy:
 
     @property
     def webhook_secret(self) -> str:
-        """The secret that signs this key's callbacks (WaveSpeed)."""
+        """The secret that signs this key's callbacks, where the provider signs them."""
         return webhook_secret(self._gateway.world.settings.seed, self._account.name)
 
     # -- what the provider does

@@ -8,7 +8,7 @@ from typing import Any
 from understudy_mock.catalog.load import Document, SpecError
 from understudy_mock.catalog.notation import escape
 
-_DOCUMENT_KEYS = ("x-media-host", "x-hosts")
+_DOCUMENT_KEYS = ("x-media-host", "x-hosts", "x-owns")
 
 
 def bundle(provider: str, documents: list[Document]) -> dict[str, Any]:

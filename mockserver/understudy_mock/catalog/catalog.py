@@ -67,6 +67,10 @@ class Catalog:
         host = self.documents[provider].get("x-media-host")
         return (host,) if host else ()
 
+    def owned(self, provider: str) -> tuple[str, ...]:
+        """Return the patterns of paths without an operation that a provider answers (`x-owns`)."""
+        return tuple(self.documents[provider].get("x-owns", ()))
+
     def summary(self) -> str:
         """Return the numbers of providers, models, operations and validators, as one line."""
         own = [operation for operation in self.operations if not operation.alias]

@@ -80,8 +80,8 @@ def run(
 ) -> None:
     """Run a program with a gateway instead of the providers.
 
-    The program stays as it is: its https:// calls to gateway.pixazo.ai, api.segmind.com, api.wavespeed.ai
-    and their media hosts reach a gateway that only this program uses. Stdin, stdout, signals and exit status
+    The program stays as it is: its https:// calls to the providers' own addresses, of their APIs and of their
+    files, reach a gateway that only this program uses. Stdin, stdout, signals and exit status
     are the program's own. A summary on stderr follows.
 
     \b

@@ -145,11 +145,12 @@ def _banner(world: World, url: str) -> str:
     operation = next(o for o in world.catalog.operations if o.id == _FIRST)
     key = "YOUR-KEY" if settings.api_keys else "any-key"
     request = example_request(world.catalog, operation, url, key)
+    real = world.catalog.documents[operation.provider]["servers"][0]["url"]
     full = getattr(world.files, "full", True)
     lines = [
         "",
         f"Understudy answers for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
-        f"  base URL   {url}   (instead of https://gateway.pixazo.ai and the others)",
+        f"  base URL   {url}   (instead of {real} and the others)",
         f"  page       {url}/_mock/   (what happens, in a browser; for programs: /_mock/openapi.json)",
         f"  time       {pace}",
         f"  seed       {settings.seed}   (--seed {settings.seed} repeats outputs and failures)",

@@ -143,7 +143,7 @@ class Model:
     def values(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as the model sees them: what was asked over the documented defaults.
 
-        An explicit null counts as left out (Pixazo Hunyuan, defaults written as null).
+        An explicit null counts as left out (a documented sample writes defaults as null).
         """
         if None in asked.values():
             asked = {name: value for name, value in asked.items() if value is not None}

@@ -1,7 +1,7 @@
 """Money in whole micro-USD: prices, and a wallet whose refunds fall due like everything else.
 
 A job's price is held at submit. What is held is spent when the job ends COMPLETED or FAILED, and comes
-back when it ends in ERROR (Pixazo: "not charged").
+back when it ends in ERROR (documented as "not charged").
 """
 
 from __future__ import annotations

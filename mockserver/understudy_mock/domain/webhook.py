@@ -11,7 +11,7 @@ from understudy_mock.domain.scenario import Webhook
 from understudy_mock.domain.timeline import Step, Timeline
 
 TICK = 15
-"""Longest time between two ticks of the queue, in provider seconds (Pixazo, Webhook Headers)."""
+"""Longest time between two ticks of the queue, in provider seconds (documented for X-Webhook-Mode)."""
 
 _LATE = 1
 """How long after the end a late progress callback comes, in provider seconds (assumed)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from understudy_mock.domain.draw import Draw
 
-# Each with the code that WaveSpeed has for it (https://wavespeed.ai/docs/error-codes); others show none.
+# Each with a code, for providers that show one.
 _FAILED = (
     (1200, "Content policy violation: the prompt was rejected by the safety checker"),
     (1402, "Could not download the input from {url}: HTTP 403"),

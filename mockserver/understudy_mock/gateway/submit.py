@@ -1,7 +1,7 @@
 """A submit, from the key to the answer. Read this first: everything else serves it.
 
-The order of checks is Pixazo's (key, rate and quota, body, webhook, model, balance) and serves all
-providers; the route was found before. Each check raises a `Refusal`, which the web layer has worded.
+The order of checks is key, rate and quota, body, webhook, model, balance, at all providers; the route was
+found before. Each check raises a `Refusal`, which the web layer has worded.
 """
 
 from __future__ import annotations

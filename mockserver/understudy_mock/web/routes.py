@@ -13,7 +13,6 @@ from understudy_mock.domain.model import Operation
 
 _KEPT = re.compile(r"^/media/([0-9a-f]{32})/([^/]+)$")
 _FILE = re.compile(r"^/v1/([^/]+)/(output[^/]*)$")
-_SEGMIND = re.compile(r"^/v[12]/([^/]+|requests/.*)$")
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 
@@ -83,6 +82,9 @@ class Routes:
             self._route(operation).add(operation)
         self._hosts = {host: name for name in catalog.providers for host in catalog.hosts(name)}
         self._file_hosts = {host: name for name in catalog.providers for host in catalog.media_hosts(name)}
+        owned = [(path, name) for name in catalog.providers for path in catalog.owned(name)]
+        self._owned = sorted(owned, key=lambda pair: len(pair[0]), reverse=True)
+        self._first = catalog.providers[0]
 
     def provider_of_host(self, host: str) -> str | None:
         """Return the provider whose real host this is."""
@@ -106,11 +108,11 @@ class Routes:
             return Found(found.provider, found.operation, params, found.allowed)
         file = _FILE.match(path)
         if file is not None and (only is None or host in self._file_hosts):
-            return Found(only or "pixazo", file=(file[1], file[2]), allowed=("GET", "HEAD"))
+            return Found(only or self._owner(path), file=(file[1], file[2]), allowed=("GET", "HEAD"))
         kept = _KEPT.match(path)
         if kept is not None:
-            return Found(only or _owner(path), kept=(kept[1], kept[2]), allowed=("GET", "HEAD"))
-        return Found(only or _owner(path))
+            return Found(only or self._owner(path), kept=(kept[1], kept[2]), allowed=("GET", "HEAD"))
+        return Found(only or self._owner(path))
 
     def _route(self, operation: Operation) -> _Route:
         """Return the route of an operation's path, made where there is none yet."""
@@ -140,11 +142,14 @@ class Routes:
                 return None, values
         return node.route, values
 
+    def _owner(self, path: str) -> str:
+        """Return the provider that a path without an operation would belong to: it words the refusal."""
+        return next((provider for pattern, provider in self._owned if _fits(path, pattern)), self._first)
 
-def _owner(path: str) -> str:
-    """Return the provider that a path would belong to, which then words the refusal."""
-    if path.startswith("/api/v"):
-        return "wavespeed"
-    if path.startswith("/v2/requests/status"):
-        return "pixazo"
-    return "segmind" if _SEGMIND.match(path) else "pixazo"
+
+def _fits(path: str, pattern: str) -> bool:
+    """Return whether a path is one of those that a pattern of `x-owns` means."""
+    if pattern.endswith("*"):
+        return path.startswith(pattern[:-1])
+    before, _, name = path.rpartition("/")
+    return name != "" and before == pattern.rpartition("/")[0]

@@ -43,16 +43,16 @@ from understudy_mock.webhooks.script import AsDocumented, Script, webhook_of
 _log = logging.getLogger("understudy")
 
 TIMEOUT = 5_000
-"""Real ms that a receiver has to answer (Pixazo: "a few seconds"; the number is assumed)."""
+"""Real ms that a receiver has to answer (documented as "a few seconds"; the number is assumed)."""
 
 RETRIES = (1_000, 4_000)
 """Real ms before the second and the third attempt, and up to a quarter more by chance (assumed)."""
 
 PAUSE_AFTER = 5
-"""Deliveries given up in a row after which a receiver gets no more (Pixazo: "persistent failures")."""
+"""Deliveries given up in a row after which a receiver gets no more ("persistent failures")."""
 
 STALE = 600_000
-"""How old a stale signature is, in ms; WaveSpeed tells receivers to refuse what is older than 300 s."""
+"""How old a stale signature is, in ms, where no document says what receivers should refuse."""
 
 _RECEIVERS = 10_000
 """Receivers of which it is known how often they failed; the least recently used one is forgotten first."""
@@ -453,7 +453,8 @@ class Sender:
         signed: Headers = []
         if signature != "missing":
             shown = secret + "?" if signature == "bad" else secret
-            stamp = at - STALE if signature == "stale" else at
+            stale = STALE if provider.tolerance is None else 2 * provider.tolerance
+            stamp = at - stale if signature == "stale" else at
             signed = await apart(len(body), provider.sign, shown, event, stamp, body)
         return [(b"content-type", b"application/json"), *signed], body
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -174,6 +175,17 @@ class Wording:
     def quirks(self) -> frozenset[str]:
         """The names of its quirks."""
         return self._scope.known_quirks
+
+    @property
+    def sends_file(self) -> bool:
+        """Whether a submit that waits for its job is answered with the file itself."""
+        return '"$file"' in json.dumps(self.data["answers"].get("finished", ""))
+
+    @property
+    def sends_several(self) -> bool:
+        """Whether an answer names all files of a job, and not the first alone."""
+        told = json.dumps([self.data["answers"], self.data.get("shapes", {})])
+        return '"{outputs}"' in told or '"$each": "outputs"' in told
 
     @property
     def reads(self) -> Reads:
