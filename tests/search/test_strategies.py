@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +13,7 @@ from understudy_contracts.adapters.reference import Reference
 from understudy_contracts.conformance.protocol import CAPABILITIES, Hello, Timing
 from understudy_contracts.search.expect import budget, case_of, expected
 from understudy_contracts.search.mischiefs import Mischief, compose
-from understudy_contracts.search.places import places
+from understudy_contracts.search.places import Place, every_place, places, places_of
 from understudy_contracts.search.strategies import Drawn, drawn, singles, usual_body
 from understudy_mock.catalog import Catalog, open_catalog
 from understudy_mock.domain.conditions import Condition
@@ -108,9 +110,37 @@ def test_segminds_queue_is_tried_like_any_other() -> None:
     assert {"outputs": 4} not in told
 
 
+def test_the_places_of_the_shipped_specs_keep_their_order() -> None:
+    """What a seed draws depends on it."""
+    assert every_place(CATALOG) == [
+        Place("pixazo", "poll"),
+        Place("wavespeed", "poll"),
+        Place("segmind", "poll"),
+        Place("segmind", "sync"),
+        Place("wavespeed", "sync"),
+        Place("pixazo", "webhook"),
+        Place("wavespeed", "webhook"),
+        Place("pixazo", "webhook", "sync"),
+    ]
+
+
+@pytest.mark.parametrize("place", every_place(CATALOG), ids=str)
+def test_each_place_has_a_submit_and_a_body_that_asks_for_it(place: Place) -> None:
+    plain = next(one for one in singles(CATALOG, ABLE, [place], seed=1) if not one.mischiefs)
+    operation = plain.operation
+    assert (operation.answers == "media") is place.at_once
+    assert (plain.input.get(operation.wait) is True) is (place.mode == "sync" and not place.at_once)
+
+
+def test_a_submit_known_from_clients_alone_is_no_place() -> None:
+    known = next(one for one in CATALOG.operations if one.role == "submit")
+    assert [*places_of(known)]
+    assert not [*places_of(replace(known, evidence="sdk"))]
+
+
 def test_places_follow_what_a_client_says_of_itself() -> None:
     plain = [str(place) for place in places(CATALOG, PLAIN)]
-    assert plain == ["pixazo/poll", "segmind/poll", "wavespeed/poll"]
+    assert plain == ["pixazo/poll", "wavespeed/poll", "segmind/poll"]
     assert {place.mode for place in places(CATALOG, ABLE)} == {"poll", "sync", "webhook"}
     assert [str(place) for place in places(CATALOG, ABLE, ["segmind"])] == ["segmind/poll", "segmind/sync"]
     only = Hello(providers=("wavespeed",), capabilities=frozenset(CAPABILITIES))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from understudy_contracts.conformance.protocol import Hello, Mode
 from understudy_mock.catalog import Catalog
+from understudy_mock.domain.model import Operation
 from understudy_mock.wording import shipped
 
 MODES: tuple[Mode, ...] = ("poll", "webhook", "sync")
+
+_SIMPLEST = (("poll", "terminal"), ("sync", "terminal"), ("webhook", "terminal"), ("webhook", "sync"))
+"""The ways to wait for a result, the simplest first."""
 
 
 class Place(NamedTuple):
@@ -32,14 +36,28 @@ class Place(NamedTuple):
         return not self.at_once and (self.mode == "poll" or "webhook-poll-fallback" in hello.capabilities)
 
 
-def _every_place(catalog: Catalog) -> list[Place]:
-    """List where any client can be tried, the simplest place first."""
-    submits = [one for one in catalog.operations if one.role == "submit" and not one.alias]
-    polled = (Place(one.provider, "poll") for one in submits if one.answers != "media")
-    waiting = (Place(one.provider, "sync") for one in submits if one.answers == "media" or one.wait)
-    called = (Place(one.provider, "webhook") for one in submits if one.webhook_query or one.webhook_header)
-    told = (Place(one.provider, "webhook", "sync") for one in submits if one.webhook_header)
-    return list(dict.fromkeys((*polled, *waiting, *called, *told)))
+def places_of(operation: Operation) -> Iterator[Place]:
+    """List where an operation serves to submit. What is known from client programs alone is left out."""
+    if operation.role != "submit" or operation.alias or operation.evidence == "sdk":
+        return
+    provider = operation.provider
+    if operation.answers == "media":
+        yield Place(provider, "sync")
+        return
+    yield Place(provider, "poll")
+    if operation.wait:
+        yield Place(provider, "sync")
+    if operation.webhook_query or operation.webhook_header:
+        yield Place(provider, "webhook")
+    if operation.webhook_header:
+        yield Place(provider, "webhook", "sync")
+
+
+def every_place(catalog: Catalog) -> list[Place]:
+    """List where any client can be tried: the simplest way first, and documented submits before others."""
+    operations = sorted(catalog.operations, key=lambda operation: operation.evidence != "documented")
+    found = dict.fromkeys(place for operation in operations for place in places_of(operation))
+    return sorted(found, key=lambda place: _SIMPLEST.index((place.mode, place.webhook_mode)))
 
 
 def places(
@@ -49,7 +67,7 @@ def places(
     wanted, allowed = set(providers), set(modes)
     return [
         place
-        for place in _every_place(catalog)
+        for place in every_place(catalog)
         if (not wanted or place.provider in wanted)
         and (not hello.providers or place.provider in hello.providers)
         and place.mode in allowed
@@ -59,7 +77,7 @@ def places(
 
 def lacking(catalog: Catalog, hello: Hello, providers: Sequence[str], modes: Sequence[str]) -> str:
     """Return why one of these providers or modes cannot be tried anywhere; "" where each can."""
-    every, possible = _every_place(catalog), places(catalog, hello, providers, modes)
+    every, possible = every_place(catalog), places(catalog, hello, providers, modes)
     for provider in providers:
         if hello.providers and provider not in hello.providers:
             return f"the client does not support {provider}; it supports {', '.join(hello.providers)}"

@@ -26,7 +26,7 @@ from understudy_contracts.search.mischiefs import (
     mischiefs,
     simpler,
 )
-from understudy_contracts.search.places import Place
+from understudy_contracts.search.places import Place, places_of
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.catalog.describe import example
@@ -78,7 +78,7 @@ def drawn(catalog: Catalog, hello: Hello, where: list[Place]) -> st.SearchStrate
         place = draw(st.sampled_from(where))
         chosen = draw(st.lists(drawn_mischiefs[place], max_size=_MOST_MISCHIEFS))
         operation, body = draw(inputs[place])
-        if not _answers_directly(operation):
+        if not _answers_directly(catalog, operation):
             chosen = [mischief for mischief in chosen if mischief != DIRECT]
         if DATA_URI in chosen and "sync_mode" in _parameters(catalog, operation):
             body = {**body, "sync_mode": True}
@@ -115,7 +115,7 @@ def _asked(catalog: Catalog, place: Place, mischief: Mischief | None) -> tuple[O
     submits = _submits(catalog, place)
     operation = submits[0]
     if mischief == DIRECT:
-        operation = next(filter(_answers_directly, submits))
+        operation = next(submit for submit in submits if _answers_directly(catalog, submit))
     elif mischief == DATA_URI:
         operation = next(submit for submit in submits if "sync_mode" in _parameters(catalog, submit))
     body = usual_body(catalog, place, operation)
@@ -145,9 +145,8 @@ def _inputs(catalog: Catalog, place: Place) -> st.SearchStrategy[tuple[Operation
 
 def _submits(catalog: Catalog, place: Place) -> list[Operation]:
     """List the submits of a place, that of the usual model first."""
-    usual = usual_inputs()[place.provider]
-    fitting = [operation for operation in catalog.operations if _fits(operation, place)]
-    return sorted(fitting, key=lambda submit: submit.model is None or submit.model.id != usual.model)
+    fitting = [operation for operation in catalog.operations if place in places_of(operation)]
+    return sorted(fitting, key=lambda submit: _usual_input(submit) is None)
 
 
 def _allowed(operation: Operation, changed: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -160,26 +159,20 @@ def _allowed(operation: Operation, changed: dict[str, Any], before: dict[str, An
 
 def usual_body(catalog: Catalog, place: Place, operation: Operation) -> dict[str, Any]:
     """Return the body to send where nothing else is asked: that of the cases, else the documented one."""
-    usual = usual_inputs()[place.provider]
-    is_usual = operation.model is not None and operation.model.id == usual.model
-    body = dict(usual.input) if is_usual else dict(example(catalog, operation))
+    usual = _usual_input(operation)
+    body = dict(example(catalog, operation) if usual is None else usual)
     if place.mode == "sync" and operation.wait:
         body[operation.wait] = True
     return body
 
 
-def _fits(operation: Operation, place: Place) -> bool:
-    return (
-        operation.role == "submit"
-        and operation.provider == place.provider
-        and operation.evidence in _KNOWN_FROM
-        and not operation.alias
-        and (operation.answers == "media") is place.at_once
-    )
+def _usual_input(operation: Operation) -> Mapping[str, Any] | None:
+    """Return the input of the cases where they ask for the operation's model."""
+    usual = usual_inputs().get(operation.provider)
+    if usual is None or operation.model is None or operation.model.id != usual.model:
+        return None
+    return usual.input
 
-
-_KNOWN_FROM = ("documented", "vendor")
-"""Where submits must come from: a model's page, or another page of the vendor's."""
 
 _NOT_VARIED = frozenset({"sync_mode", "enable_sync_mode", "enable_base64_output", "base64"})
 """Parameters that change the form of the answer: modes and quirks cover them."""
@@ -211,5 +204,6 @@ def _parameters(catalog: Catalog, operation: Operation) -> dict[str, dict[str, A
     return {name: follow(document, inner) for name, inner in schema.get("properties", {}).items()}
 
 
-def _answers_directly(operation: Operation) -> bool:
-    return operation.model is not None and operation.model.id == "hunyuan-video-image-to-video"
+def _answers_directly(catalog: Catalog, operation: Operation) -> bool:
+    """Return whether a submit can be answered with its result: its model has a call of its own for that."""
+    return any(other.role == "result" and other.model is operation.model for other in catalog.operations)
