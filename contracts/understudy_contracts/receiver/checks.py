@@ -26,7 +26,7 @@ from understudy_contracts.receiver.posts import (
 )
 from understudy_contracts.rules.rule import text_of
 from understudy_contracts.server.again import again
-from understudy_contracts.server.dialect import DIALECTS
+from understudy_contracts.server.dialect import Dialect
 from understudy_contracts.server.gateway import open_gateway
 from understudy_contracts.server.lifecycle import subjects
 from understudy_contracts.server.phases import INTERRUPTED
@@ -113,7 +113,7 @@ def check_receiver(
     finally:
         wire.close()
     group = f"{api.provider} callbacks"
-    signs = DIALECTS[api.provider].signs
+    signs = shipped()[api.provider].signs
     seconds = seen.seconds / (len(KINDS) + 1)
     for kind in KINDS:
         if kind.wanted is not Wanted.SURVIVED and (signs or kind is not UNSIGNED):
@@ -127,7 +127,7 @@ def _posts(
     api: Api, seed: int, examples: int, progress: Callable[[str], None]
 ) -> Generator[Post, None, None]:
     """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
-    dialect, random = DIALECTS[api.provider], Random(seed)
+    dialect, random = Dialect(shipped()[api.provider]), Random(seed)
     every: list[Callback] = []
     target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
     try:

@@ -200,6 +200,11 @@ class Wording:
         calls = (call.partition(" ") for call in self.data.get("elsewhere", ()))
         return [(method, path) for method, _, path in calls]
 
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The provider's word for each state."""
+        return {state.value: self._scope.words.get(state, state.value) for state in State}
+
     def source(self, topic: str) -> str:
         """Return where the provider documents a topic of the rules; "" where it does not."""
         return str(self.data.get("sources", {}).get(topic, ""))

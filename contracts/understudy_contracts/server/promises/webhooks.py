@@ -10,15 +10,17 @@ from functools import partial
 
 from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.findings import Severity
-from understudy_contracts.server.dialect import DIALECTS, Unreadable, View
+from understudy_contracts.rules.rule import Topic
+from understudy_contracts.server.dialect import Unreadable, View
 from understudy_contracts.server.promises.base import Check, calls_back
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import read_stamp
 from understudy_contracts.server.subject import ACCEPTED, ENDS, Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange, is_near
 from understudy_mock.domain.model import Operation
+from understudy_mock.wording import shipped
 
-_SOURCE = "Pixazo Hunyuan Video, Webhook Headers and Delivery semantics; WaveSpeed, how-to-use-webhooks"
+_SOURCE = Topic("callbacks")
 _SETTLED = frozenset({"delivered", "given_up", "paused", "refused"})
 _COURSE = 40.0
 """Provider seconds of a forced job: two ticks of the queue fit in."""
@@ -27,7 +29,7 @@ _AT_ONCE = 0.0
 """Provider seconds of one of which only the end matters."""
 
 _INTERVAL = 15.0
-"""Seconds between two callbacks of progress at most (Pixazo Hunyuan Video, Webhook Headers)."""
+"""Seconds between two callbacks of progress at most (as documented for X-Webhook-Mode)."""
 
 _RESENT = 1.5
 """Real seconds within which a stranger's first retry is seen, which nothing asked for."""
@@ -121,7 +123,7 @@ def callbacks_sent(subject: Subject) -> list[Callback]:
 def _take(subject: Subject, job: _Followed, came: list[Callback], *, ended: bool | None) -> None:
     for callback in came[len(job.callbacks) :]:
         try:
-            view = subject.dialect.view(callback.told, callback=True)
+            view = subject.dialect.view(callback.told)
         except Unreadable:
             view = None
         job.callbacks.append((callback, view, ended))
@@ -198,10 +200,10 @@ def _must_equal(subject: Subject, job: _Followed) -> None:
         raise NotReached("the job did not end during the check")
     if not job.final:
         raise NotReached("no callback reported the end")
-    view = subject.dialect.view(job.final[-1].told, callback=True)
+    view = subject.dialect.view(job.final[-1].told)
     if view.word == job.view.word and job.view.state in ENDS[1:] and not job.view.error:
         raise NotReached("the status had no reason to compare: see complete-at-the-end")
-    # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
+    # A callback may leave things out that the status has; what it tells must agree.
     if view.content != job.view.content:
         raise Broken(f"the callback had {view.content}, the status {job.view.content}", *_evidence(job))
 
@@ -255,7 +257,7 @@ def _has_modes(api: Api, operation: Operation) -> bool:
 
 
 def _signs(api: Api, operation: Operation) -> bool:
-    return calls_back(api, operation) and DIALECTS[api.provider].signs
+    return calls_back(api, operation) and shipped()[api.provider].signs
 
 
 CALLBACKS = (
@@ -263,6 +265,6 @@ CALLBACKS = (
     Check("callback-not-early", Severity.MUST, _SOURCE, not_early, calls_back, slow=True),
     Check("callback-progress", Severity.MUST, _SOURCE, progress_then_end, _has_modes, slow=True),
     Check("callback-equals-status", Severity.MUST, _SOURCE, equals_status, calls_back, slow=True),
-    Check("callback-signed", Severity.MUST, "WaveSpeed, verify-webhooks", signed, _signs, slow=True),
+    Check("callback-signed", Severity.MUST, Topic("signature"), signed, _signs, slow=True),
     Check("callback-address", Severity.MUST, _SOURCE, refused_address, calls_back),
 )
