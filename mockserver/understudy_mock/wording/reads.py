@@ -171,6 +171,14 @@ class Reads:
         """Return the status that a good answer has in its body, such as in an envelope; 0 for none."""
         return next((one for one in self._all("status", body, {}) if _is_integer(one)), 0)
 
+    def cost(self, headers: Headers) -> str:
+        """Return what a submit cost, in USD, as the headers of its answer say; "" where they do not."""
+        return self._text("cost", None, headers)
+
+    def secret(self, body: Any) -> str:
+        """Return the secret that signs callbacks; "" where an answer does not have it."""
+        return self._text("secret", body, {})
+
     def uploads(self, body: Any) -> tuple[str, ...]:
         """Return the addresses of uploaded files that an answer names."""
         return self._texts("uploads", body, {})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -217,20 +215,18 @@ def signed(subject: Subject) -> None:
     if operation is None:
         raise NotReached("no operation returns the secret")
     asked = subject.target.call(operation.method, operation.path, subject.credentials(job.key))
-    try:
-        secret = str(asked.json["data"]["secret"])
-    except (TypeError, LookupError):
-        raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}") from None
+    wording = shipped()[subject.api.provider]
+    secret = wording.reads.secret(asked.json)
+    if not secret:
+        raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}")
     callback = job.callbacks[0][0]
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    missing = [name for name in names if name not in callback.headers]
+    missing = [name for name in wording.signature_headers if name not in callback.headers]
     if missing:
         raise Broken(f"the callback has no {', '.join(missing)}", job.submit, asked)
-    event, stamp, signature = (callback.headers[name] for name in names)
-    content = f"{event}.{stamp}.".encode() + callback.body
-    digest = hmac.new(secret.removeprefix("whsec_").encode(), content, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(f"v3,{digest}", signature):
-        raise Broken(f"{signature} does not verify", job.submit, asked)
+    headers = {name.encode(): value.encode("latin-1") for name, value in callback.headers.items()}
+    if not wording.is_genuine(secret, headers, callback.body):
+        sent = ", ".join(f"{name}: {callback.headers[name]}" for name in wording.signature_headers)
+        raise Broken(f"the signature does not verify ({sent})", job.submit, asked)
 
 
 def refused_address(subject: Subject) -> None:
