@@ -50,11 +50,19 @@ def judge_world(
     charged = read_ledger(world.store)
     changes = tuple(world.journal.marks)
     speed = world.settings.speed
-    found = judge(entries, world.catalog, speed=speed, secret=secret, charged=charged, changes=changes)
+    found = judge(
+        entries,
+        world.catalog,
+        speed=speed,
+        secret=secret,
+        charged=charged,
+        changes=changes,
+        wordings=world.wordings,
+    )
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
-    talk = read_talk(entries, world.catalog, speed=world.settings.speed, secret=secret)
+    talk = read_talk(entries, world.catalog, speed=speed, secret=secret, wordings=world.wordings)
     if report_dir is not None:
         facts = {
             "command": Cleaner(talk).text(command_line(command)),

@@ -15,10 +15,11 @@ from tests.server.test_command import listening, run
 from understudy_contracts.receiver import checks as callbacks
 from understudy_contracts.receiver.checks import _posts, check_receiver, documented_callback
 from understudy_contracts.receiver.posts import Wanted
-from understudy_contracts.server.dialect import DIALECTS
+from understudy_contracts.server.dialect import Dialect
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import read_stamp
 from understudy_mock.catalog import Catalog
+from understudy_mock.wording import shipped
 
 Answer = Callable[[str, str, bytes], tuple[int, Any]]
 _STATUSES = {"QUEUED", "PROCESSING", "COMPLETED", "FAILED", "ERROR"}
@@ -192,7 +193,7 @@ def test_valid_callbacks_are_such_as_can_come(catalog: Catalog, provider: str) -
     assert len(valid) > 40
     for post in valid:
         validator.validate(json.loads(post.body))
-        view = DIALECTS[provider].view(json.loads(post.body), callback=True)
+        view = Dialect(shipped()[provider]).view(json.loads(post.body))
         assert bool(view.outputs) is (view.state == "COMPLETED")
         assert bool(view.error) is (view.state in ("FAILED", "ERROR"))
         assert [read_stamp(stamp) for stamp in view.stamps.values() if stamp]

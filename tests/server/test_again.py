@@ -8,9 +8,10 @@ from typing import Any
 
 from tests.server.test_command import listening
 from understudy_contracts.server.again import again, commands
-from understudy_contracts.server.dialect import DIALECTS
+from understudy_contracts.server.dialect import Dialect
 from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import Exchange, Http
+from understudy_mock.wording import shipped
 
 ACCEPTED = json.dumps({"request_id": "old-1", "status": "QUEUED", "polling_url": "http://x/old-1"}).encode()
 
@@ -35,7 +36,7 @@ def test_a_jobs_life_is_followed_by_the_name_that_it_has_this_time() -> None:
         poll = Exchange("GET", f"{url}/v1/run/old-1", headers, b"", 200)
         script = commands(
             [submit, poll, poll],
-            DIALECTS["pixazo"],
+            Dialect(shipped()["pixazo"]),
             base_url=url,
             key="a-secret-key",
             receivers="http://127.0.0.1:4",
@@ -71,7 +72,7 @@ def test_a_poll_is_repeated_until_it_tells_what_it_told() -> None:
                 {"request_id": "old-1", "status": "QUEUED"},
             )
         )
-        script = commands([submit, ended, moved], DIALECTS["pixazo"], base_url=url)
+        script = commands([submit, ended, moved], Dialect(shipped()["pixazo"]), base_url=url)
         in_shell(script.replace("sleep 1", "true"))
     assert told == ["QUEUED", "O'K", "QUEUED"]
 
@@ -92,7 +93,7 @@ def test_a_poll_is_made_as_often_after_the_end_as_the_fault_took() -> None:
         after = [
             Exchange("GET", f"{url}/run/old-1", {}, b"", 200, {}, json.dumps(one).encode()) for one in fields
         ]
-        in_shell(commands([submit, *after], DIALECTS["pixazo"], base_url=url))
+        in_shell(commands([submit, *after], Dialect(shipped()["pixazo"]), base_url=url))
     assert polls == ["/run/new-7"] * 4
 
 
@@ -108,7 +109,7 @@ def test_an_address_that_leads_to_another_job_is_taken_from_the_answer() -> None
         old = {"request_id": "mine-old", "polling_url": f"{url}/run/other-old"}
         submit = Exchange("POST", f"{url}/run", {}, b"{}", 202, {}, json.dumps(old).encode())
         poll = Exchange("GET", f"{url}/run/other-old", {}, b"", 404)
-        in_shell(commands([submit, poll], DIALECTS["pixazo"], base_url=url))
+        in_shell(commands([submit, poll], Dialect(shipped()["pixazo"]), base_url=url))
     assert seen == ["/run", "/run/other-new"]
 
 

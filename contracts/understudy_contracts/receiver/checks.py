@@ -26,7 +26,6 @@ from understudy_contracts.receiver.posts import (
 )
 from understudy_contracts.rules.rule import text_of
 from understudy_contracts.server.again import again
-from understudy_contracts.server.dialect import DIALECTS
 from understudy_contracts.server.gateway import open_gateway
 from understudy_contracts.server.lifecycle import subjects
 from understudy_contracts.server.phases import INTERRUPTED
@@ -113,7 +112,7 @@ def check_receiver(
     finally:
         wire.close()
     group = f"{api.provider} callbacks"
-    signs = DIALECTS[api.provider].signs
+    signs = shipped()[api.provider].signs
     seconds = seen.seconds / (len(KINDS) + 1)
     for kind in KINDS:
         if kind.wanted is not Wanted.SURVIVED and (signs or kind is not UNSIGNED):
@@ -127,7 +126,7 @@ def _posts(
     api: Api, seed: int, examples: int, progress: Callable[[str], None]
 ) -> Generator[Post, None, None]:
     """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
-    dialect, random = DIALECTS[api.provider], Random(seed)
+    wording, random = shipped()[api.provider], Random(seed)
     every: list[Callback] = []
     target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
     try:
@@ -138,13 +137,13 @@ def _posts(
             sent = callbacks_sent(subject)
             yield from as_sent(sent)
             if not every:
-                yield from spoiled(sent, dialect, random)
+                yield from spoiled(sent, wording, random)
             every += sent
     finally:
         receiver.close()
         target.close()
     progress(f"{api.provider} callbacks: drawn ones")
-    yield from islice(drawn(every, dialect, random), examples)
+    yield from islice(drawn(every, wording, random), examples)
 
 
 def _post(wire: Http, url: str, post: Post, seen: _Seen) -> None:

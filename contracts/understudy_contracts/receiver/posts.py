@@ -7,27 +7,24 @@ if the job is completed, a reason if it has failed, and real timestamps.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from itertools import zip_longest
 from random import Random
-from types import MappingProxyType
 from typing import Any
 
 from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.findings import Severity
 from understudy_contracts.rules.rule import Topic
-from understudy_contracts.server.dialect import Dialect
+from understudy_mock.wording import Wording
 
 Body = dict[str, Any]
 
 RECEIVED = "the provider's callbacks, in its OpenAPI document: any 2xx within a few seconds is received"
 """The source of what a receiver has to answer, and how soon."""
 
-_NAMES = ("request_id", "id")
-_FILES = ("output", "outputs")
-_SIGNATURE = ("webhook-id", "webhook-timestamp", "webhook-signature")
 _HOPS = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 _MOST_FILES = 4
 _ERRORS = (
@@ -122,43 +119,61 @@ def as_sent(callbacks: Sequence[Callback]) -> list[Post]:
     return [Post(AS_SENT, _headers(one), one.body) for one in callbacks]
 
 
-def drawn(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
+def drawn(callbacks: Sequence[Callback], wording: Wording, random: Random) -> Iterator[Post]:
     """Make valid callbacks from those that came, without end."""
     while True:
         callback = random.choice(callbacks)
-        body = _decoded(callback)
-        name = _name(body)
-        body[name] = f"{body[name].rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}"
-        if dialect.states.get(body["status"]) == "COMPLETED":
-            _give_files(body, random.randint(1, _MOST_FILES))
-        elif body.get("error"):
-            body["error"] = random.choice(_ERRORS)
-        yield Post(VALID, _signed_anew(_headers(callback), random), _encoded(body))
+        body, places = _decoded(callback), _Places(wording)
+        job = places.job.get(body)
+        places.job.put(body, f"{job.rpartition('_')[0] or 'job'}_{random.getrandbits(128):032x}")
+        if _is_completed(callback, wording):
+            _give_files(body, places, random.randint(1, _MOST_FILES))
+        elif places.error.get(body):
+            places.error.put(body, random.choice(_ERRORS))
+        encoded = _encoded(body)
+        yield Post(VALID, _signed_anew(_headers(callback), wording, encoded, random), encoded)
 
 
-def spoiled(callbacks: Sequence[Callback], dialect: Dialect, random: Random) -> Iterator[Post]:
+def spoiled(callbacks: Sequence[Callback], wording: Wording, random: Random) -> Iterator[Post]:
     """Make callbacks that no provider sends from those that came; one of each kind comes first."""
-    completed = [one for one in callbacks if dialect.states.get(_decoded(one)["status"]) == "COMPLETED"]
+    completed = [one for one in callbacks if _is_completed(one, wording)]
+    places = _Places(wording)
+    ways = {
+        NAMELESS: [places.job.remove, *_puts(places.job, None, "", 7)],
+        STATELESS: [places.state.remove, *_puts(places.state, None, "", 7)],
+        EMPTY_HANDED: [*_puts(places.held, None), places.held.remove, *_puts(places.files, [])],
+    }
     rounds = zip_longest(
-        *(_spoiled_so(kind, completed if kind is EMPTY_HANDED else callbacks, random) for kind in _WAYS),
-        _unsigned(completed) if dialect.signs else (),
+        *(
+            _spoiled_so(kind, changes, completed if kind is EMPTY_HANDED else callbacks, random)
+            for kind, changes in ways.items()
+        ),
+        _unsigned(completed, wording) if wording.signs else (),
         _no_jobs(callbacks[0]),
         _odd(completed[0], random),
     )
     return (post for posts in rounds for post in posts if post is not None)
 
 
-def _spoiled_so(kind: Kind, callbacks: Sequence[Callback], random: Random) -> Iterator[Post]:
-    for change in _WAYS[kind]:
+def _is_completed(callback: Callback, wording: Wording) -> bool:
+    told = wording.reads.told(_decoded(callback))
+    return told is not None and told.end == "COMPLETED"
+
+
+def _spoiled_so(
+    kind: Kind, changes: Iterable[_Change], callbacks: Sequence[Callback], random: Random
+) -> Iterator[Post]:
+    for change in changes:
         callback = random.choice(callbacks)
         body = _decoded(callback)
         change(body)
         yield Post(kind, _headers(callback), _encoded(body))
 
 
-def _unsigned(callbacks: Sequence[Callback]) -> Iterator[Post]:
+def _unsigned(callbacks: Sequence[Callback], wording: Wording) -> Iterator[Post]:
     for callback in callbacks:
-        bare = {name: value for name, value in _headers(callback).items() if name not in _SIGNATURE}
+        signed = wording.signature_headers
+        bare = {name: value for name, value in _headers(callback).items() if name not in signed}
         yield Post(UNSIGNED, bare, callback.body)
 
 
@@ -178,52 +193,62 @@ def _odd(callback: Callback, random: Random) -> Iterator[Post]:
 _Change = Callable[[Body], None]
 
 
-def _without(field: Callable[[Body], str]) -> _Change:
-    def change(body: Body) -> None:
-        body.pop(field(body))
+class _Place:
+    """Where something stands in a callback: the first of some places, written as in `reads`, that it has."""
 
-    return change
+    def __init__(self, places: Iterable[str]) -> None:
+        self._places = [place.split(".") for place in places]
+
+    def get(self, body: Body) -> Any:
+        """Return what stands there, None where no place is there."""
+        found = self._find(body)
+        return found[0][found[1]] if found is not None else None
+
+    def put(self, body: Body, value: Any) -> None:
+        """Put a value there, if a place is there."""
+        if (found := self._find(body)) is not None:
+            found[0][found[1]] = value
+
+    def remove(self, body: Body) -> None:
+        """Remove what stands there."""
+        if (found := self._find(body)) is not None:
+            del found[0][found[1]]
+
+    def _find(self, body: Body) -> tuple[Body, str] | None:
+        for *path, name in self._places:
+            part: Any = body
+            for step in path:
+                part = part.get(step) if isinstance(part, dict) else None
+            if isinstance(part, dict) and name in part:
+                return part, name
+        return None
 
 
-def _with(field: Callable[[Body], str], *values: Any) -> list[_Change]:
-    def put(value: Any) -> _Change:
-        def change(body: Body) -> None:
-            body[field(body)] = value
+class _Places:
+    """The places of a callback that a receiver has to look at. `held` is what the files stand in."""
 
-        return change
+    def __init__(self, wording: Wording) -> None:
+        places = wording.reads.places
+        self.job = _Place(places("id"))
+        self.state = _Place(places("state"))
+        self.error = _Place(places("error"))
+        self.files = _Place(places("outputs"))
+        self.held = _Place(place.partition(".")[0] for place in places("outputs"))
+        self.flags = _Place(places("flagged"))
 
-    return [put(value) for value in values]
+
+def _puts(place: _Place, *values: Any) -> list[_Change]:
+    return [partial(place.put, value=value) for value in values]
 
 
-def _emptied(body: Body) -> None:
-    _files_of(body).clear()
-
-
-def _give_files(body: Body, number: int) -> None:
-    """Put this many files into a body, all named after its own."""
-    files = _files_of(body)
+def _give_files(body: Body, places: _Places, number: int) -> None:
+    """Put this many files into a body, all named after its own, where it has a list of them."""
+    files = places.files.get(body)
+    if not isinstance(files, list):
+        return
     stem, dot, ending = files[0].rpartition(".")
-    files[:] = [files[0], *(f"{stem}-{index}{dot}{ending}" for index in range(2, number + 1))]
-    if "has_nsfw_contents" in body:
-        body["has_nsfw_contents"] = [False] * number
-
-
-def _files_of(body: Body) -> list[str]:
-    held = body[_files(body)]
-    files: list[str] = held["media_url"] if isinstance(held, dict) else held
-    return files
-
-
-def _name(body: Body) -> str:
-    return next(name for name in _NAMES if name in body)
-
-
-def _files(body: Body) -> str:
-    return next(name for name in _FILES if name in body)
-
-
-def _status(body: Body) -> str:
-    return "status"
+    places.files.put(body, [files[0], *(f"{stem}-{at}{dot}{ending}" for at in range(2, number + 1))])
+    places.flags.put(body, [False] * number)
 
 
 def _decoded(callback: Callback) -> Body:
@@ -239,19 +264,12 @@ def _headers(callback: Callback) -> dict[str, str]:
     return {name: value for name, value in callback.headers.items() if name not in _HOPS}
 
 
-def _signed_anew(headers: dict[str, str], random: Random) -> dict[str, str]:
-    """Return the headers with another event id and signature, made up: the receiver's secret is unknown."""
-    if _SIGNATURE[0] not in headers:
+def _signed_anew(headers: dict[str, str], wording: Wording, body: bytes, random: Random) -> dict[str, str]:
+    """Return the headers with another signature, made with a made-up secret: the receiver's is unknown."""
+    sent = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    instant = wording.stamped(sent)
+    if instant is None:
         return headers
-    event, signature = f"{random.getrandbits(128):032x}", f"v3,{random.getrandbits(256):064x}"
-    return {**headers, "webhook-id": event, "webhook-signature": signature}
-
-
-_WAYS: Mapping[Kind, Sequence[_Change]] = MappingProxyType(
-    {
-        NAMELESS: [_without(_name), *_with(_name, None, "", 7)],
-        STATELESS: [_without(_status), *_with(_status, None, "", 7)],
-        EMPTY_HANDED: [_with(_files, None)[0], _without(_files), _emptied],
-    }
-)
-"""The changes to a callback that a receiver has to notice."""
+    event, secret = f"{random.getrandbits(128):032x}", f"{random.getrandbits(256):064x}"
+    signed = wording.sign(secret, event, instant, body)
+    return {**headers, **{name.decode(): value.decode("latin-1") for name, value in signed}}

@@ -43,10 +43,12 @@ class Topic(NamedTuple):
     also: str = ""
 
     def at(self, wordings: Wordings, provider: str = "") -> str:
-        """Return a provider's source; those of all where that one has none of its own."""
+        """Return a provider's source; without a provider, those of all."""
         sources = {name: wording.source(self.name) for name, wording in wordings.items()}
-        own = [sources[provider]] if sources.get(provider) else list(sources.values())
-        return "; ".join(filter(None, (*own, self.also)))
+        own = sources.get(provider) or "; ".join(filter(None, sources.values()))
+        if own and sources.get(provider) == "":
+            own = f"assumed, as documented elsewhere: {own}"
+        return "; ".join(filter(None, (own, self.also)))
 
 
 def text_of(source: str | Topic, wordings: Wordings, provider: str = "") -> str:

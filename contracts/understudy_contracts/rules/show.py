@@ -8,7 +8,9 @@ from understudy_contracts.rules.exchange import Exchange
 from understudy_contracts.rules.talk import Talk
 from understudy_mock.redaction import Redactor, secrets_in
 
-_HEADERS = (b"retry-after", b"x-rate-limit-reset-at-utc", b"x-request-id")
+_HEADERS = (b"retry-after", b"x-request-id")
+"""Headers that are shown, beside the provider's own that says when to come back."""
+
 _LONGEST = 300
 _BEGINNING = 60
 """Characters of the beginning that are shown where what matters comes later."""
@@ -45,7 +47,7 @@ def show(exchange: Exchange, talk: Talk, clean: Redactor, about: str = "") -> st
     headers = [
         f"{name.decode()}: {value.decode('latin-1')}"
         for name, value in entry.response_headers
-        if name.lower() in _HEADERS
+        if name.lower() in (*_HEADERS, exchange.reads.retry_header.encode())
     ]
     body = entry.request_body if exchange.part == "callback" else entry.response_body
     text = _shorten(" ".join(clean.text(body.decode("utf-8", "replace")).split()), about)

@@ -138,7 +138,7 @@ def _answered(call: Exchange, dialect: Dialect) -> list[tuple[str, str]]:
         accepted = dialect.accepted(call.json)
     except (Unreadable, AttributeError, TypeError):
         return []
-    return [(accepted.id, "ID"), (accepted.url, "URL")]
+    return [(accepted.id, "ID"), *([(accepted.url, "URL")] if accepted.url else [])]
 
 
 def _extraction(call: Exchange, value: str) -> str:

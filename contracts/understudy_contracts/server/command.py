@@ -50,10 +50,10 @@ def server(
 
     \b
     understudy check server
-    understudy check server http://127.0.0.1:4010 --provider pixazo --report-dir report
+    understudy check server http://127.0.0.1:4010 --provider NAME --report-dir report
     understudy check server http://127.0.0.1:4010 --operation submit-hunyuan-video --examples 10
-    understudy check server --receiver http://127.0.0.1:9000/done --provider pixazo
-    understudy check server --live --provider pixazo --key $KEY --max-spend 1.50
+    understudy check server --receiver http://127.0.0.1:9000/done --provider NAME
+    understudy check server --live --provider NAME --key $KEY --max-spend 1.50
     """
     _refuse_odd_options(url, key, receiver, pace, live, max_spend)
     catalog = _catalog()

@@ -1,14 +1,17 @@
-"""How each provider tells a job, read back. The reverse of `providers`, and on purpose not it."""
+"""How a provider tells a job, read back: by the block `reads` of its description, never by its templates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from understudy_contracts.server.stamps import read_stamp
 from understudy_contracts.server.wire import Exchange
+from understudy_mock.wording import Wording
 
 RANK: Mapping[str, int] = MappingProxyType(
     {"QUEUED": 0, "PROCESSING": 1, "COMPLETED": 2, "FAILED": 2, "ERROR": 2}
@@ -56,158 +59,84 @@ class View:
         return self.id, self.word, outputs, self.media_type, self.error
 
 
-class Dialect(Protocol):
+class Dialect:
     """What is known of one provider's answers."""
 
-    states: Mapping[str, str]
-    """Documented status words, and the state each stands for."""
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
+        self._reads = wording.reads
 
-    retry_header: str
-    """The header of a 429 that tells when to come back."""
+    @property
+    def retry_header(self) -> str:
+        """The header of a 429 that tells when to come back."""
+        return self._reads.retry_header
 
-    signs: bool
-    """Whether callbacks are signed."""
+    @property
+    def signs(self) -> bool:
+        """Whether callbacks are signed."""
+        return self._wording.signs
 
-    stamped: bool
-    """Whether polls tell when things happened."""
+    @cached_property
+    def states(self) -> Mapping[str, str]:
+        """Documented status words, and the state each stands for."""
+        states: dict[str, str] = {}
+        for state in RANK:
+            states.setdefault(self._wording.words[state], state)
+        return MappingProxyType(states)
+
+    @cached_property
+    def stamps(self) -> Mapping[str, str]:
+        """The names of the documented stamps, by what they are of: created, changed and completed."""
+        named = {role: self._reads.places(role) for role in ("created", "changed", "completed")}
+        return {role: places[0].rpartition(".")[2] for role, places in named.items() if places}
 
     def accepted(self, body: Any) -> Accepted:
         """Read the answer to a submit. Raises Unreadable."""
+        url = self._reads.poll_url(body)
+        if not url and self._reads.places("poll_url"):
+            raise self._lacking("poll_url")
+        return Accepted(self._id(body), url)
 
-    def view(self, body: Any, *, callback: bool = False) -> View:
+    def view(self, body: Any) -> View:
         """Read the answer to a poll, or a callback. Raises Unreadable."""
+        told = self._reads.told(body)
+        if told is None or not told.word:
+            raise self._lacking("state")
+        return View(
+            id=self._id(body),
+            word=told.word,
+            state=self.states.get(told.word, ""),
+            outputs=self._reads.urls(body),
+            media_type=told.media_type,
+            error=told.error,
+            stamps={name: getattr(told, role) or None for role, name in self.stamps.items()},
+        )
 
     def wait(self, exchange: Exchange, now: float) -> float:
         """Return how many seconds a 429 asks to wait. Raises Unreadable."""
-
-
-def _text(body: Any, *path: str) -> str:
-    for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
-    if not isinstance(body, str) or not body:
-        raise Unreadable(f"/{'/'.join(path)} is {body!r}, not a text")
-    return body
-
-
-def _texts(body: Any, name: str) -> tuple[str, ...]:
-    if body is None:
-        return ()
-    if not isinstance(body, list) or not all(isinstance(one, str) for one in body):
-        raise Unreadable(f"{name} is {body!r}, not a list of texts")
-    return tuple(body)
-
-
-def _whole_seconds(exchange: Exchange, name: str) -> float:
-    given = exchange.answered.get(name)
-    if given is None:
-        raise Unreadable(f"the answer has no {name}")
-    if not given.isdecimal() or int(given) < 1:
-        raise Unreadable(f"{name} is {given!r}, not a number of seconds")
-    return float(given)
-
-
-class Pixazo(Dialect):
-    """Pixazo Hunyuan Video, Response (Completed) and Response Fields."""
-
-    states = MappingProxyType({state: state for state in RANK})
-    retry_header = "retry-after"
-    signs = False
-    stamped = True
-
-    def accepted(self, body: Any) -> Accepted:
-        """Read `request_id` and `polling_url`."""
-        return Accepted(_text(body, "request_id"), _text(body, "polling_url"))
-
-    def view(self, body: Any, *, callback: bool = False) -> View:
-        """Read a job; callbacks have the same fields."""
-        word = _text(body, "status")
-        output = body.get("output") or {}
-        if not isinstance(output, dict):
-            raise Unreadable(f"/output is {output!r}")
-        return View(
-            id=_text(body, "request_id"),
-            word=word,
-            state=self.states.get(word, ""),
-            outputs=_texts(output.get("media_url"), "/output/media_url"),
-            media_type=output.get("media_type") or "",
-            error=body.get("error") or "",
-            stamps={name: body.get(name) for name in ("created_at", "updated_at", "completed_at")},
-        )
-
-    def wait(self, exchange: Exchange, now: float) -> float:
-        """Read Retry-After."""
-        return _whole_seconds(exchange, self.retry_header)
-
-
-class Segmind(Dialect):
-    """The v2 queue: https://docs.segmind.com/docs/serverless-api/async-inference."""
-
-    states = MappingProxyType({name: name for name in ("QUEUED", "PROCESSING", "COMPLETED", "FAILED")})
-    retry_header = "x-rate-limit-reset-at-utc"
-    signs = False
-    stamped = False
-
-    def accepted(self, body: Any) -> Accepted:
-        """Read `request_id` and `status_url`."""
-        return Accepted(_text(body, "request_id"), _text(body, "status_url"))
-
-    def view(self, body: Any, *, callback: bool = False) -> View:
-        """Read a job. Its result alone tells the file."""
-        word = _text(body, "status")
-        video = body.get("video") or {}
-        return View(
-            id=_text(body, "request_id"),
-            word=word,
-            state=self.states.get(word, ""),
-            outputs=(video["url"],) if video else (),
-            media_type=video.get("content_type") or "",
-            error=body.get("error") or "",
-        )
-
-    def wait(self, exchange: Exchange, now: float) -> float:
-        """Read when the window ends; there is no Retry-After."""
-        given = exchange.answered.get(self.retry_header)
+        name, given = self.retry_header, exchange.answered.get(self.retry_header)
         if given is None:
-            raise Unreadable(f"the answer has no {self.retry_header}")
-        try:
-            return read_stamp(given) - now
-        except ValueError as problem:
-            raise Unreadable(f"{self.retry_header}: {problem}") from None
+            raise Unreadable(f"the answer has no {name}")
+        if given.isdecimal() and int(given) > 0:
+            return float(given)
+        for read in (read_stamp, lambda text: parsedate_to_datetime(text).timestamp()):
+            try:
+                return read(given) - now
+            except ValueError:
+                continue
+        raise Unreadable(f"{name} is {given!r}, neither a number of seconds nor an instant")
+
+    def _id(self, body: Any) -> str:
+        if job := self._reads.job(body):
+            return job
+        raise self._lacking("id")
+
+    def _lacking(self, what: str) -> Unreadable:
+        return Unreadable(f"it does not say {_ASKED[what]}: {' or '.join(self._reads.places(what))}")
 
 
-class WaveSpeed(Dialect):
-    """WaveSpeed Hunyuan Video I2V, Response Parameters and Result Response Parameters."""
-
-    states = MappingProxyType(
-        {"created": "QUEUED", "processing": "PROCESSING", "completed": "COMPLETED", "failed": "FAILED"}
-    )
-    retry_header = "retry-after"
-    signs = True
-    stamped = True
-
-    def accepted(self, body: Any) -> Accepted:
-        """Read the prediction's `id` and `urls.get`."""
-        return Accepted(_text(body, "data", "id"), _text(body, "data", "urls", "get"))
-
-    def view(self, body: Any, *, callback: bool = False) -> View:
-        """Read a prediction: in the envelope, or bare in a callback."""
-        data = body if callback else body.get("data") if isinstance(body, dict) else None
-        word = _text(data, "status")
-        assert isinstance(data, dict)  # else there was no status
-        return View(
-            id=_text(data, "id"),
-            word=word,
-            state=self.states.get(word, ""),
-            outputs=_texts(data.get("outputs"), "/outputs"),
-            error=data.get("error") or "",
-            stamps={"created_at": data.get("created_at")},
-        )
-
-    def wait(self, exchange: Exchange, now: float) -> float:
-        """Read Retry-After."""
-        return _whole_seconds(exchange, self.retry_header)
-
-
-DIALECTS: Mapping[str, Dialect] = MappingProxyType(
-    {"pixazo": Pixazo(), "segmind": Segmind(), "wavespeed": WaveSpeed()}
-)
+_ASKED = {
+    "id": "which job it is about",
+    "state": "where the job is",
+    "poll_url": "where the job can be asked for",
+}

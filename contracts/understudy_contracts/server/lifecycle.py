@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import Case, Finding, Outcome
+from understudy_contracts.rules.rule import text_of
 from understudy_contracts.server.again import commands
 from understudy_contracts.server.promises import CHECKS, Check
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import Broken, Subject
 from understudy_contracts.server.target import NotReached, Target
 from understudy_contracts.server.wire import PATIENCE, Unanswered
+from understudy_mock.wording import shipped
 
 _HASTE = 2.0
 """Real seconds that a job may take once another one was not seen to end."""
@@ -125,7 +127,7 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     return Finding(
         id=check.id,
         severity=check.severity,
-        source=check.source,
+        source=text_of(check.source, shipped(), subject.api.provider),
         expected=check.promise,
         seen=hide(broken.message),
         subject=subject.name,

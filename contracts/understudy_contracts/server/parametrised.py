@@ -39,7 +39,7 @@ def suite(
     and skips the others. Raises ValueError for a provider or operations that there are not.
 
         from understudy_contracts import suite
-        test_contract = suite("http://127.0.0.1:4010", provider="pixazo")
+        test_contract = suite("http://127.0.0.1:4010", provider="…")
     """
     import pytest  # only those who test have it
 

@@ -14,13 +14,14 @@ from urllib.parse import quote, urlencode
 
 from understudy_contracts.callback_inbox import CallbackInbox
 from understudy_contracts.findings import counted
-from understudy_contracts.server.dialect import DIALECTS, Accepted, Unreadable, View
+from understudy_contracts.server.dialect import Accepted, Dialect, Unreadable, View
 from understudy_contracts.server.record import record
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import NotReached, Target
 from understudy_contracts.server.wire import Exchange, Unanswered
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
+from understudy_mock.wording import shipped
 
 _T = TypeVar("_T")
 
@@ -121,7 +122,7 @@ class Subject:
     _journal: tuple[list[Exchange], tuple[JournalEntry, ...]] = ([], ())
 
     def __post_init__(self) -> None:
-        self.dialect = DIALECTS[self.api.provider]
+        self.dialect = Dialect(shipped()[self.api.provider])
         self.status_operation = self.api.status_of(self.operation)
 
     @contextmanager

@@ -9,7 +9,7 @@ from understudy_mock.domain.model import Operation
 from understudy_mock.domain.money import micro_usd, usd
 from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.body import decode
-from understudy_mock.record.passing import header_value
+from understudy_mock.har.recognise import headers_of
 from understudy_mock.wording import Reads
 
 
@@ -41,13 +41,13 @@ class Spending:
             line += " unrecognised, counted as a submit"
         if entry.status < 400 and entry.fault:
             self.unseen += 1
-            price, _ = _price(operation, entry)
+            price, _ = _price(operation, reads, entry)
             self.at_most += price
             return f"{line} ({entry.error or 'its end was not seen'}): {_unknown(price)}"
         if not 200 <= entry.status < 300 or reads.status(decode(entry.response_body)) >= 400:
             return line
         self.accepted += 1
-        price, is_assumed = _price(operation, entry)
+        price, is_assumed = _price(operation, reads, entry)
         self.price += price
         self.assumed += price if is_assumed else 0
         cost = f"{usd(price):.4g} USD{' (assumed)' if is_assumed else ''}" if price else "price unknown"
@@ -76,11 +76,11 @@ def _unknown(at_most: int) -> str:
     return f"cost unknown, up to {usd(at_most):.4g} USD" if at_most else "cost unknown"
 
 
-def _price(operation: Operation | None, entry: JournalEntry) -> tuple[int, bool]:
+def _price(operation: Operation | None, reads: Reads, entry: JournalEntry) -> tuple[int, bool]:
     """Return the price of a submit in micro-USD, and whether it is assumed."""
-    cost = header_value(entry.response_headers, b"x-cost")
-    if cost.replace(b".", b"", 1).isdigit():
-        return micro_usd(cost.decode()), False
+    cost = reads.cost(headers_of(entry))
+    if cost.isascii() and cost.replace(".", "", 1).isdigit():
+        return micro_usd(cost), False
     model = operation.model if operation is not None else None
     if model is None:
         return 0, False

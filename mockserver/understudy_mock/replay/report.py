@@ -42,7 +42,8 @@ def _lacking(recording: Recording, recorded: RecordedJobs, jobs: list[RecordedJo
         names = _listed(recorded, silent)
         yield f"callbacks were asked for and none was recorded, so none will come: {names}"
     callbacks = [callback.entry for job in jobs for callback in job.callbacks]
-    if any(b"webhook-signature" in dict(entry.request_headers) for entry in callbacks):
+    wordings = recorded.wordings
+    if any(wordings[entry.provider].is_signed(dict(entry.request_headers)) for entry in callbacks):
         yield "callbacks are signed anew, and well: whether the recorded signatures were good cannot be told"
     if absent := [path for path, file in recorded.files.items() if not file.is_whole]:
         yield f"{_count(len(absent), 'result file')} not recorded: 404 (or --media small: a tiny file)"

@@ -37,8 +37,7 @@ _OWN = frozenset(
 )
 """Headers of the recorded connection or server: this one has its own."""
 
-_COME_BACK = frozenset({b"retry-after", b"x-rate-limit-reset-at-utc"})
-"""Headers whose instant counts from the answer."""
+_RETRY_AFTER = b"retry-after"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Translation:
     `hosts` are the recorded network locations, `known` leads from a recorded id to the id here, and
     `brought` holds the addresses that the caller brought itself. `move` is for instants of the job's life,
     `from_now` for those that count from the answer. `is_api` distinguishes calls from files by their path.
-    `job` is the recorded id and the id here.
+    `job` is the recorded id and the id here. `retry_header` is the provider's own beside Retry-After.
     """
 
     origin: str
@@ -60,6 +59,7 @@ class Translation:
     is_api: Callable[[str], bool]
     job: tuple[str, str] = ("", "")
     brought: Collection[str] = ()
+    retry_header: bytes = _RETRY_AFTER
 
     def body(self, body: bytes) -> bytes:
         """Translate a body. Anything but text comes through unchanged."""
@@ -76,7 +76,8 @@ class Translation:
             if name in _OWN or REDACTED.encode() in value:
                 continue
             text = self._text(value).decode("latin-1")
-            move = self.from_now if name in _COME_BACK else self.move
+            counts_from_now = name in (_RETRY_AFTER, self.retry_header)
+            move = self.from_now if counts_from_now else self.move
             translated.append((name, move_text(text, move).encode("latin-1", "replace")))
         return translated
 

@@ -79,6 +79,7 @@ def translation(
     caller = call if call is not None else job
     assert caller is not None  # what is said without a call is said of a job
     shift = partial(_shift, world.clock.wall() - entry.at - round(entry.duration))
+    wording = world.wordings.get(entry.provider)
     how = Translation(
         origin=caller.origin,
         media_origin=caller.media_origin,
@@ -87,6 +88,7 @@ def translation(
         move=shift,
         from_now=shift,
         is_api=world.is_api,
+        retry_header=wording.retry_header if wording is not None else b"",
     )
     if job is None:
         return how

@@ -50,6 +50,7 @@ class Told(NamedTuple):
     word: str = ""
     states: tuple[State, ...] = ()
     urls: tuple[str, ...] = ()
+    media_type: str = ""
     flagged: bool = False
     error: str = ""
     code: int | None = None
@@ -78,6 +79,7 @@ class Reads:
     _places: Mapping[str, tuple[Find, ...]]
     _states: Mapping[str, tuple[State, ...]] = field(default_factory=dict)
     _failed_with: frozenset[int] = frozenset()
+    _written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Reads:
@@ -95,10 +97,10 @@ class Reads:
         places = {
             name: tuple(map(_find, found))
             for name, found in block.items()
-            if name not in ("words", "failed_with")
+            if name not in ("words", "failed_with", "wrong_method")
         }
         failed_with = frozenset(block.get("failed_with", ()))
-        return cls(str(description["retry_header"]), places, states, failed_with)
+        return cls(str(description["retry_header"]), places, states, failed_with, block)
 
     @classmethod
     def of_any(cls, descriptions: Iterable[Mapping[str, Any]]) -> Reads:
@@ -111,7 +113,7 @@ class Reads:
             for word, state in (own | block.get("words", {})).items():
                 words.setdefault(word.lower(), state)
             for name, found in block.items():
-                if name != "words":
+                if isinstance(found, list):
                     places[name] = [*places.get(name, []), *found]
         return cls.of({"retry_header": "retry-after", "reads": {**places, "words": words}})
 
@@ -144,6 +146,23 @@ class Reads:
         given = headers or {}
         return self._text("id", self._in_envelope(body, given), given)
 
+    def urls(self, body: Any) -> tuple[str, ...]:
+        """Return the addresses of files in a body, whatever the job's state is."""
+        return self._texts("outputs", self._in_envelope(body, {}), {})
+
+    def poll_url(self, body: Any) -> str:
+        """Return where a job can be asked for; "" where a body does not say."""
+        return self._text("poll_url", self._in_envelope(body, {}), {})
+
+    def places(self, name: str) -> list[str]:
+        """Return the places of a body where something stands, as the description writes them."""
+        return [place for place in self._written.get(name, ()) if isinstance(place, str)]
+
+    @property
+    def wrong_method(self) -> int:
+        """The status of a call of a documented address with another method."""
+        return int(self._written.get("wrong_method", 405))
+
     def tells_failure(self, status: int) -> bool:
         """Return whether an answer about a job tells by its status that the job failed."""
         return status in self._failed_with
@@ -151,6 +170,14 @@ class Reads:
     def status(self, body: Any) -> int:
         """Return the status that a good answer has in its body, such as in an envelope; 0 for none."""
         return next((one for one in self._all("status", body, {}) if _is_integer(one)), 0)
+
+    def cost(self, headers: Headers) -> str:
+        """Return what a submit cost, in USD, as the headers of its answer say; "" where they do not."""
+        return self._text("cost", None, headers)
+
+    def secret(self, body: Any) -> str:
+        """Return the secret that signs callbacks; "" where an answer does not have it."""
+        return self._text("secret", body, {})
 
     def uploads(self, body: Any) -> tuple[str, ...]:
         """Return the addresses of uploaded files that an answer names."""
@@ -174,6 +201,7 @@ class Reads:
         worked = self._seconds("worked_ms", body, headers)
         return Told(
             job=self._text("id", body, headers),
+            media_type=self._text("media_type", body, headers),
             flagged=any(flag is True for flag in flags),
             error=self._text("error", body, headers),
             code=next((one for one in self._all("code", body, headers) if _is_integer(one)), None),

@@ -200,6 +200,11 @@ class Wording:
         calls = (call.partition(" ") for call in self.data.get("elsewhere", ()))
         return [(method, path) for method, _, path in calls]
 
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The provider's word for each state."""
+        return {state.value: self._scope.words.get(state, state.value) for state in State}
+
     def source(self, topic: str) -> str:
         """Return where the provider documents a topic of the rules; "" where it does not."""
         return str(self.data.get("sources", {}).get(topic, ""))
@@ -279,7 +284,7 @@ class Wording:
 
     def is_signed(self, headers: Mapping[bytes, bytes]) -> bool:
         """Return whether a callback has the headers of a signature, good or not."""
-        return self.signs and all(name.encode() in headers for name in self._signature_headers)
+        return self.signs and all(name.encode() in headers for name in self.signature_headers)
 
     def stamped(self, headers: Mapping[bytes, bytes]) -> int | None:
         """Return the instant (ms since the epoch) that a signature names; None where it names none."""
@@ -295,13 +300,14 @@ class Wording:
         return all(hmac.compare_digest(headers.get(name, b""), value) for name, value in expected)
 
     @property
-    def _signature_headers(self) -> Mapping[str, str]:
+    def signature_headers(self) -> Mapping[str, str]:
+        """The headers that sign a callback, with the templates that make them."""
         headers: Mapping[str, str] = self.data.get("signature", {}).get("headers", {})
         return headers
 
     def _of_signature(self, template: str, headers: Mapping[bytes, bytes]) -> str:
         """Return what stands in the header that a template fills; "" where it is missing."""
-        name = next((name for name, value in self._signature_headers.items() if value == template), "")
+        name = next((name for name, value in self.signature_headers.items() if value == template), "")
         return headers.get(name.encode(), b"").decode("latin-1")
 
     # -- other answers

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.promises.base import Check, always
 from understudy_contracts.server.spec import NOBODYS
 from understudy_contracts.server.subject import Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange
 
-_AUTH = "Pixazo Hunyuan Video, Authentication; Segmind, Common Error Codes; WaveSpeed, api-authentication"
+_AUTH = Topic("auth")
 _OTHERS = "assumed: OWASP API Security Top 10 (2023), API1, Broken Object Level Authorization"
 
 
@@ -67,5 +68,5 @@ ACCESS = (
     Check("submit-needs-key", Severity.MUST, _AUTH, submit_needs_key, always),
     Check("poll-needs-key", Severity.MUST, _AUTH, poll_needs_key),
     Check("foreign-job-unreadable", Severity.MUST, _OTHERS, foreign_job),
-    Check("unknown-job", Severity.MUST, "Pixazo Hunyuan Video, 404 Not Found", unknown_job, free=True),
+    Check("unknown-job", Severity.MUST, Topic("unknown_job"), unknown_job, free=True),
 )

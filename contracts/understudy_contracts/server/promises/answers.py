@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.promises.base import Check, always, queued
 from understudy_contracts.server.spec import NOBODYS
 from understudy_contracts.server.subject import Broken, NotReached, Subject
@@ -17,7 +18,7 @@ from understudy_mock.settings import MAX_BODY
 from understudy_mock.wording import shipped
 
 _DOCUMENT = "the provider's OpenAPI document"
-_INVALID = "Pixazo Hunyuan Video, 400 Validation Error; Segmind Hunyuan Video, Common Error Codes, 400"
+_INVALID = Topic("validation")
 
 _LIFE = 0.1
 """Real seconds that a forced job lives."""
@@ -255,7 +256,7 @@ def _files(subject: Subject) -> list[tuple[str, str, Exchange]]:
     return [(url, view.media_type, evidence) for url in view.outputs]
 
 
-_OUTPUT = "Pixazo Hunyuan Video, Response (Completed): output"
+_OUTPUT = Topic("files")
 
 ANSWERS = (
     Check("answers-as-documented", Severity.MUST, _DOCUMENT, as_documented, queued, free=True),

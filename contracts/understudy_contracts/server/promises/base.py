@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import Subject
 from understudy_mock.domain.model import Operation
@@ -36,7 +37,7 @@ class Check:
 
     id: str
     severity: Severity
-    source: str
+    source: str | Topic
     run: Callable[[Subject], None]
     applies: Callable[[Api, Operation], bool] = queued
     slow: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.dialect import Unreadable
 from understudy_contracts.server.promises.base import Check, always
 from understudy_contracts.server.subject import ACCEPTED, Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange
 
-_SOURCE = "Pixazo Hunyuan Video, Response Handling: 429; Azure API Management, rate-limit-by-key"
+_SOURCE = Topic("come_back")
 _WINDOW = 2
 """Seconds of a window that is waited for."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from understudy_contracts.findings import Severity
+from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.promises.base import Check, always
 from understudy_contracts.server.subject import ACCEPTED, Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange
 
-_QUEUE = "Pixazo Hunyuan Video, Queue System Errors; Segmind Hunyuan Video, Common Error Codes, 406"
-_CHARGES = "Pixazo Hunyuan Video, Response Handling: ERROR is not charged; Segmind, only a 200 is billed"
+_QUEUE = Topic("balance")
+_CHARGES = Topic("charges")
 _ENOUGH = 1000.0
 
 
@@ -26,7 +27,7 @@ def _penniless(subject: Subject) -> str:
 
 
 def refused(subject: Subject) -> None:
-    """A submit that costs more than the balance gets 402, or 406 at Segmind."""
+    """A submit that costs more than the balance gets 402, or 406 where that is documented for it."""
     exchange = subject.submit(_penniless(subject))
     key = subject.target.fresh_key()
     subject.target.make_account(key, balance_usd=_ENOUGH)

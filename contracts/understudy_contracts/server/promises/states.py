@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from itertools import combinations, pairwise
 
 from understudy_contracts.findings import Severity
-from understudy_contracts.server.dialect import DIALECTS, RANK, View
+from understudy_contracts.rules.rule import Topic
+from understudy_contracts.server.dialect import RANK, Dialect, View
 from understudy_contracts.server.promises.base import Check, queued
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import is_after, read_stamp
 from understudy_contracts.server.subject import Broken, NotReached, Subject, Walk
 from understudy_contracts.server.wire import is_absolute
 from understudy_mock.domain.model import Operation
+from understudy_mock.wording import shipped
 
-_FIELDS = "Pixazo Hunyuan Video, Response Fields"
-_POLLS = "Pixazo Hunyuan Video, Check Request Status"
-_LIFE = "Pixazo Hunyuan Video, Response Handling; WaveSpeed Hunyuan Video I2V, Result Response Parameters"
+_FIELDS = Topic("fields")
+_POLLS = Topic("polls")
+_LIFE = Topic("ends")
+_SUBMIT = Topic("submit")
 
 
 def _must_move(walks: list[Walk]) -> None:
@@ -136,6 +139,7 @@ def no_crash(subject: Subject) -> None:
 
 def nothing_early(subject: Subject) -> None:
     """Output, error and the final timestamp are empty until the job has ended."""
+    completed = subject.dialect.stamps.get("completed", "")
     for walk in subject.walks():
         for exchange, view in walk.views:
             if view.final or not view.state:
@@ -145,7 +149,7 @@ def nothing_early(subject: Subject) -> None:
                 for name, value in (
                     ("the output", view.outputs),
                     ("the error", view.error),
-                    ("completed_at", view.stamps.get("completed_at")),
+                    (completed, view.stamps.get(completed)),
                 )
                 if value
             ]
@@ -158,6 +162,7 @@ def nothing_early(subject: Subject) -> None:
 
 def complete_at_end(subject: Subject) -> None:
     """At the end, a good job has an output, a bad one an error, and both the time of their end."""
+    completed = subject.dialect.stamps.get("completed", "")
     for walk in subject.walks():
         if walk.end is None:
             continue
@@ -172,8 +177,8 @@ def complete_at_end(subject: Subject) -> None:
             raise Broken(f"{view.word} with an output", walk.submit, exchange)
         if view.state in ("FAILED", "ERROR") and not view.error:
             raise Broken(f"{view.word} without a reason", walk.submit, exchange)
-        if "completed_at" in view.stamps and not view.stamps["completed_at"]:
-            raise Broken(f"{view.word} without completed_at", walk.submit, exchange)
+        if completed and not view.stamps[completed]:
+            raise Broken(f"{view.word} without {completed}", walk.submit, exchange)
     _must_end(subject.walks())
 
 
@@ -183,7 +188,7 @@ def stamps(subject: Subject) -> None:
         before: dict[str, str] = {}
         for exchange, view in walk.until_end:
             stamps = {name: text for name, text in view.stamps.items() if text is not None}
-            complaint = _wrong_stamps(stamps, before)
+            complaint = _wrong_stamps(stamps, before, subject.dialect.stamps)
             if complaint:
                 raise Broken(complaint, walk.submit, exchange)
             before = stamps
@@ -192,8 +197,12 @@ def stamps(subject: Subject) -> None:
     _must_move(subject.walks())
 
 
-def _wrong_stamps(stamps: Mapping[str, str], before: Mapping[str, str]) -> str:
-    """Return what is wrong with a poll's timestamps after those of the poll before; "" where nothing is."""
+def _wrong_stamps(stamps: Mapping[str, str], before: Mapping[str, str], names: Mapping[str, str]) -> str:
+    """Return what is wrong with a poll's timestamps after those of the poll before; "" where nothing is.
+
+    `names` are those of the stamps by what they are of.
+    """
+    created, changed = names.get("created", ""), names.get("changed", "")
     for name, text in stamps.items():
         try:
             read_stamp(text)
@@ -201,20 +210,12 @@ def _wrong_stamps(stamps: Mapping[str, str], before: Mapping[str, str]) -> str:
             return f"{name}: {problem}"
     if any(is_after(one, other) for one, other in combinations(stamps.values(), 2)):
         return f"stamps are not in order: {dict(stamps)}"
-    if "created_at" in before:
-        created = stamps.get("created_at")
-        if (
-            created is None
-            or is_after(created, before["created_at"])
-            or is_after(before["created_at"], created)
-        ):
-            return "created_at has changed"
-    if (
-        "updated_at" in before
-        and "updated_at" in stamps
-        and is_after(before["updated_at"], stamps["updated_at"])
-    ):
-        return "updated_at has gone back"
+    if created in before:
+        now = stamps.get(created)
+        if now is None or is_after(now, before[created]) or is_after(before[created], now):
+            return f"{created} has changed"
+    if changed in before and changed in stamps and is_after(before[changed], stamps[changed]):
+        return f"{changed} has gone back"
     return ""
 
 
@@ -242,8 +243,12 @@ def unique_ids(subject: Subject) -> None:
         raise Broken(f"two submits were given the same id {one.id}", first, second)
 
 
+def _names_address(api: Api, operation: Operation) -> bool:
+    return queued(api, operation) and bool(shipped()[api.provider].reads.places("poll_url"))
+
+
 def _stamped(api: Api, operation: Operation) -> bool:
-    return queued(api, operation) and DIALECTS[api.provider].stamped
+    return queued(api, operation) and bool(Dialect(shipped()[api.provider]).stamps)
 
 
 STATES = (
@@ -256,6 +261,6 @@ STATES = (
     Check("nothing-early", Severity.MUST, _FIELDS, nothing_early, free=True),
     Check("complete-at-the-end", Severity.MUST, _FIELDS, complete_at_end, free=True),
     Check("stamps", Severity.MUST, _FIELDS, stamps, _stamped, free=True),
-    Check("polling-url", Severity.MUST, "Pixazo Hunyuan Video, Response: polling_url", same_job),
-    Check("unique-ids", Severity.MUST, "Pixazo Hunyuan Video, Response Fields: request_id", unique_ids),
+    Check("polling-url", Severity.MUST, _SUBMIT, same_job, _names_address),
+    Check("unique-ids", Severity.MUST, _SUBMIT, unique_ids),
 )

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
 from dataclasses import dataclass, field
 from functools import partial
 
 from understudy_contracts.callback_inbox import Callback
 from understudy_contracts.findings import Severity
-from understudy_contracts.server.dialect import DIALECTS, Unreadable, View
+from understudy_contracts.rules.rule import Topic
+from understudy_contracts.server.dialect import Unreadable, View
 from understudy_contracts.server.promises.base import Check, calls_back
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.stamps import read_stamp
 from understudy_contracts.server.subject import ACCEPTED, ENDS, Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange, is_near
 from understudy_mock.domain.model import Operation
+from understudy_mock.wording import shipped
 
-_SOURCE = "Pixazo Hunyuan Video, Webhook Headers and Delivery semantics; WaveSpeed, how-to-use-webhooks"
+_SOURCE = Topic("callbacks")
 _SETTLED = frozenset({"delivered", "given_up", "paused", "refused"})
 _COURSE = 40.0
 """Provider seconds of a forced job: two ticks of the queue fit in."""
@@ -27,7 +27,7 @@ _AT_ONCE = 0.0
 """Provider seconds of one of which only the end matters."""
 
 _INTERVAL = 15.0
-"""Seconds between two callbacks of progress at most (Pixazo Hunyuan Video, Webhook Headers)."""
+"""Seconds between two callbacks of progress at most (as documented for X-Webhook-Mode)."""
 
 _RESENT = 1.5
 """Real seconds within which a stranger's first retry is seen, which nothing asked for."""
@@ -121,7 +121,7 @@ def callbacks_sent(subject: Subject) -> list[Callback]:
 def _take(subject: Subject, job: _Followed, came: list[Callback], *, ended: bool | None) -> None:
     for callback in came[len(job.callbacks) :]:
         try:
-            view = subject.dialect.view(callback.told, callback=True)
+            view = subject.dialect.view(callback.told)
         except Unreadable:
             view = None
         job.callbacks.append((callback, view, ended))
@@ -198,10 +198,10 @@ def _must_equal(subject: Subject, job: _Followed) -> None:
         raise NotReached("the job did not end during the check")
     if not job.final:
         raise NotReached("no callback reported the end")
-    view = subject.dialect.view(job.final[-1].told, callback=True)
+    view = subject.dialect.view(job.final[-1].told)
     if view.word == job.view.word and job.view.state in ENDS[1:] and not job.view.error:
         raise NotReached("the status had no reason to compare: see complete-at-the-end")
-    # WaveSpeed's callbacks may leave things out that its status has; what they tell must agree.
+    # A callback may leave things out that the status has; what it tells must agree.
     if view.content != job.view.content:
         raise Broken(f"the callback had {view.content}, the status {job.view.content}", *_evidence(job))
 
@@ -215,20 +215,18 @@ def signed(subject: Subject) -> None:
     if operation is None:
         raise NotReached("no operation returns the secret")
     asked = subject.target.call(operation.method, operation.path, subject.credentials(job.key))
-    try:
-        secret = str(asked.json["data"]["secret"])
-    except (TypeError, LookupError):
-        raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}") from None
+    wording = shipped()[subject.api.provider]
+    secret = wording.reads.secret(asked.json)
+    if not secret:
+        raise NotReached(f"the secret is unknown: {operation.id} was answered {asked.status}")
     callback = job.callbacks[0][0]
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    missing = [name for name in names if name not in callback.headers]
+    missing = [name for name in wording.signature_headers if name not in callback.headers]
     if missing:
         raise Broken(f"the callback has no {', '.join(missing)}", job.submit, asked)
-    event, stamp, signature = (callback.headers[name] for name in names)
-    content = f"{event}.{stamp}.".encode() + callback.body
-    digest = hmac.new(secret.removeprefix("whsec_").encode(), content, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(f"v3,{digest}", signature):
-        raise Broken(f"{signature} does not verify", job.submit, asked)
+    headers = {name.encode(): value.encode("latin-1") for name, value in callback.headers.items()}
+    if not wording.is_genuine(secret, headers, callback.body):
+        sent = ", ".join(f"{name}: {callback.headers[name]}" for name in wording.signature_headers)
+        raise Broken(f"the signature does not verify ({sent})", job.submit, asked)
 
 
 def refused_address(subject: Subject) -> None:
@@ -255,7 +253,7 @@ def _has_modes(api: Api, operation: Operation) -> bool:
 
 
 def _signs(api: Api, operation: Operation) -> bool:
-    return calls_back(api, operation) and DIALECTS[api.provider].signs
+    return calls_back(api, operation) and shipped()[api.provider].signs
 
 
 CALLBACKS = (
@@ -263,6 +261,6 @@ CALLBACKS = (
     Check("callback-not-early", Severity.MUST, _SOURCE, not_early, calls_back, slow=True),
     Check("callback-progress", Severity.MUST, _SOURCE, progress_then_end, _has_modes, slow=True),
     Check("callback-equals-status", Severity.MUST, _SOURCE, equals_status, calls_back, slow=True),
-    Check("callback-signed", Severity.MUST, "WaveSpeed, verify-webhooks", signed, _signs, slow=True),
+    Check("callback-signed", Severity.MUST, Topic("signature"), signed, _signs, slow=True),
     Check("callback-address", Severity.MUST, _SOURCE, refused_address, calls_back),
 )
