@@ -79,6 +79,12 @@ BROKEN = {
         "/x-colour",
         "unknown key",
     ),
+    "paths of its own that are half a name": (
+        "x-provider: pixazo",
+        "x-provider: pixazo\nx-owns: ['/v1/*', '/v1/half{name}']",
+        "/x-owns/1",
+        "half{name}",
+    ),
     "unknown key in x-model": (
         "media: {format: png",
         "media: {colour: red, format: png",

@@ -81,8 +81,8 @@ def run(
     """Run a program with a gateway instead of the providers.
 
     The program stays as it is: its https:// calls to the providers' own addresses, of their APIs and of their
-    files, reach a gateway that only this program uses. Stdin, stdout, signals and exit status
-    are the program's own. A summary on stderr follows.
+    files, reach a gateway that only this program uses. Stdin, stdout, signals and exit status are the
+    program's own. A summary on stderr follows.
 
     \b
     understudy run -- python my_app.py
