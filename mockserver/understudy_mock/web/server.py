@@ -37,8 +37,11 @@ _OTHER_FILES = 128
 ONE_KEYSTROKE = 0.5
 """Seconds in which a second signal is the first one once more: a terminal and a process manager both send."""
 
-_COLLECTIONS = (20_000, 20, 50)
-"""When to look for garbage. Jobs and journal make no cycles, and Python's defaults walk them all the time."""
+_COLLECTIONS = (2_000, 100, 50)
+"""When to look for garbage. Jobs and journal make no cycles, and Python's defaults walk them all the time.
+
+The youngest are walked often, so that each pause is short: there are few of them.
+"""
 
 
 def bind(host: str, port: int) -> socket.socket:
