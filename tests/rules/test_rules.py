@@ -360,6 +360,40 @@ def test_two_processes_are_not_told_as_one_that_tries_again(catalog: Catalog) ->
     assert {name: alone[name] for name in rules} == dict.fromkeys(rules, Severity.MUST)
 
 
+@pytest.mark.parametrize(
+    ("processes", "severity"),
+    [
+        ((7, 7, 7, 7, 7), Severity.MUST),
+        ((0, 0, 0, 0, 0), Severity.MUST),
+        ((7, 8, 9, 10, 11), Severity.INFO),
+        ((7, 8, 7, 8, 7), Severity.INFO),
+        ((7, 8, 8, 8, 8), Severity.MUST),
+    ],
+)
+def test_a_job_that_several_processes_look_at_is_polled_on_by_none_of_them(
+    catalog: Catalog, processes: tuple[int, ...], severity: Severity
+) -> None:
+    """Each is told of the end by its own first look; only one that goes on after that breaks the rule."""
+    story = Story(catalog).submit(0, process=processes[0])
+    for number, process in enumerate(processes, 1):
+        story.poll(number * 5_000, "COMPLETED", process=process)
+    found = story.found()["polled-after-terminal"]
+    assert found.severity is severity
+    assert story.found(alone=True)["polled-after-terminal"].severity is Severity.MUST
+
+
+def test_three_processes_that_wait_for_one_job_do_not_poll_too_fast(catalog: Catalog) -> None:
+    """Each keeps the documented interval; one alone that polls as often does not."""
+
+    def found(processes: tuple[int, ...]) -> bool:
+        story = Story(catalog).submit(0)
+        for number in range(9):
+            story.poll(6_000 + 1_700 * number, process=processes[number % 3])
+        return "polled-too-fast" in story.found()
+
+    assert [found((7, 8, 9)), found((7, 7, 7)), found((0, 0, 0))] == [False, True, True]
+
+
 @pytest.mark.parametrize("missing", range(6))
 def test_no_rule_of_time_judges_a_call_without_an_instant(catalog: Catalog, missing: int) -> None:
     """Whichever it is: with all of them the same calls break three rules."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise, takewhile
 
 from understudy_contracts.findings import Severity
@@ -27,7 +28,24 @@ def _after_the_end(talk: Talk) -> Iterator[Breach]:
             continue
         if polls := _polls_on(talk, job, end):
             how = "its final callback" if end.part == "callback" else "an answer said that it had ended"
-            yield Breach(f"the client polled job {job.id} after {how}", (end, *polls))
+            severity = None if talk.alone or _one_process_polls_on(talk, job) else Severity.INFO
+            advice = "Nothing needs fixing if these are several programs." if severity else ""
+            text = f"the client polled job {job.id} after {how}"
+            yield Breach(text, (end, *polls), severity, advice=advice)
+
+
+def _one_process_polls_on(talk: Talk, job: JobTalk) -> bool:
+    """Return whether one process polls on after its own look at the end, or it is not known who polls."""
+    groups = _by_process([*job.polls, *job.results])
+    if len(groups) < 2:
+        return True
+    for calls in groups:
+        polls, results = ([call for call in own if call in calls] for own in (job.polls, job.results))
+        own = replace(job, polls=polls, results=results, callbacks=[])
+        end = _heard_end(own)
+        if end is not None and _polls_on(talk, own, end):
+            return True
+    return False
 
 
 def _heard_end(job: JobTalk) -> Exchange | None:
@@ -98,10 +116,10 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
     declared = talk.claim.min_poll_ms if talk.claim is not None else 0
     # Two clients that wait for one job poll twice as often: then three polls have to be too close.
     polls = 2 if talk.alone else 3
-    for job in talk.jobs.values():
+    for asked in (own for job in talk.jobs.values() for own in _by_process(job.polls)):
         # Who looks at a job that has ended does not wait for it.
-        waiting = list(takewhile(lambda poll: poll.view is None or not poll.view.end, job.polls))
-        waiting = job.polls[: len(waiting) + 1]
+        waiting = list(takewhile(lambda poll: poll.view is None or not poll.view.end, asked))
+        waiting = asked[: len(waiting) + 1]
         for near in zip(*(waiting[start:] for start in range(polls)), strict=False):
             gap = near[-1].begins - near[0].begins
             documented = _interval(talk, near[0])
@@ -112,6 +130,14 @@ def _too_fast(talk: Talk) -> Iterator[Breach]:
                 text = f"{number} polls within {gap} ms; {documented:.0f} ms are documented between two"
                 yield Breach(text, near)
                 break
+
+
+def _by_process(calls: list[Exchange]) -> list[list[Exchange]]:
+    """Return the calls of each process; all together where it is not known whose they are."""
+    groups: dict[int, list[Exchange]] = {}
+    for call in calls:
+        groups.setdefault(call.entry.process, []).append(call)
+    return [calls] if 0 in groups else list(groups.values())
 
 
 def _is_asked_for(call: Exchange, following: Exchange) -> bool:

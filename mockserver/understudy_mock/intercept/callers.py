@@ -14,9 +14,12 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from understudy_mock.web.protocol import PROCESS
+from understudy_mock.web.protocol import PROCESS, connection_of
 
 _PROC = Path("/proc")
+_REMEMBERED = 4_096
+"""Connections whose process is remembered; the oldest is forgotten first, and looked for again."""
+
 _CONNECTIONS = (_PROC / "self/net/tcp", _PROC / "self/net/tcp6")
 
 
@@ -48,11 +51,18 @@ class Callers:
 
 
 def telling(app: ASGIApp, callers: Callers) -> ASGIApp:
-    """Return the app, which learns the process behind each POST: submits are what must not be repeated."""
+    """Return the app, which learns the process behind each call. It is looked for once a connection."""
+    known: dict[int, int] = {}
 
     async def tell(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and scope.get("client"):
-            scope.setdefault("extensions", {})[PROCESS] = callers.process_of(scope["client"][1])
+        connection = connection_of(scope)
+        if connection is not None and scope.get("client"):
+            process = known.get(connection.number)
+            if process is None:
+                if len(known) >= _REMEMBERED:
+                    del known[next(iter(known))]
+                process = known[connection.number] = callers.process_of(scope["client"][1])
+            scope["extensions"][PROCESS] = process
         await app(scope, receive, send)
 
     return tell
