@@ -32,7 +32,8 @@ def genuine(talk: Talk, callback: Exchange) -> bool:
     age = abs(callback.begins - stamped) if callback.is_timed and stamped is not None else 0
     if tolerance is not None and age > tolerance:
         return False
-    return wording.is_genuine(talk.secret(callback.entry.account), headers, callback.entry.request_body)
+    secret, body = talk.secret(callback.entry.account), callback.entry.request_body
+    return wording.is_genuine(secret, headers, body) is not False
 
 
 def _answered(talk: Talk) -> Iterator[Exchange]:

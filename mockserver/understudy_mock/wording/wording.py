@@ -62,6 +62,9 @@ OF_JOBS = ("submit", "status", "result", "finished")
 """Answers about one job. `finished` is that to a submit that waited; without one it is as `result`."""
 
 
+_EVENT, _INSTANT = "{event.id}", "{event.instant|unix}"
+"""Templates of headers that carry what is signed with the body."""
+
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 _LETTERS = 26
 
@@ -288,15 +291,21 @@ class Wording:
 
     def stamped(self, headers: Mapping[bytes, bytes]) -> int | None:
         """Return the instant (ms since the epoch) that a signature names; None where it names none."""
-        stamp = self._of_signature("{event.instant|unix}", headers)
+        stamp = self._of_signature(_INSTANT, headers)
         return int(stamp) * 1000 if stamp.isascii() and stamp.isdigit() else None
 
-    def is_genuine(self, secret: str, headers: Mapping[bytes, bytes], body: bytes) -> bool:
-        """Return whether a callback's signature, however old, was made with the secret."""
+    def is_genuine(self, secret: str, headers: Mapping[bytes, bytes], body: bytes) -> bool | None:
+        """Return whether a callback's signature, however old, was made with the secret.
+
+        None where that cannot be known: nothing is signed, or no header carries what is signed with the body.
+        """
+        if not self.signs or not self._shows_what_is_signed:
+            return None
         instant = self.stamped(headers)
-        if instant is None:
-            return not self.signs
-        expected = self.sign(secret, self._of_signature("{event.id}", headers), instant, body)
+        if instant is None and "event.instant" in self.data["signature"]["message"]:
+            return False
+        instant = instant or 0
+        expected = self.sign(secret, self._of_signature(_EVENT, headers), instant, body)
         return all(hmac.compare_digest(headers.get(name, b""), value) for name, value in expected)
 
     @property
@@ -304,6 +313,13 @@ class Wording:
         """The headers that sign a callback, with the templates that make them."""
         headers: Mapping[str, str] = self.data.get("signature", {}).get("headers", {})
         return headers
+
+    @property
+    def _shows_what_is_signed(self) -> bool:
+        """Whether headers carry the event's id and instant, as far as the message that is signed has them."""
+        message, carried = self.data["signature"]["message"], set(self.signature_headers.values())
+        has_event = _EVENT in carried or "event.id" not in message
+        return has_event and (_INSTANT in carried or "event.instant" not in message)
 
     def _of_signature(self, template: str, headers: Mapping[bytes, bytes]) -> str:
         """Return what stands in the header that a template fills; "" where it is missing."""

@@ -224,7 +224,10 @@ def signed(subject: Subject) -> None:
     if missing:
         raise Broken(f"the callback has no {', '.join(missing)}", job.submit, asked)
     headers = {name.encode(): value.encode("latin-1") for name, value in callback.headers.items()}
-    if not wording.is_genuine(secret, headers, callback.body):
+    is_genuine = wording.is_genuine(secret, headers, callback.body)
+    if is_genuine is None:
+        raise NotReached("no header carries what is signed with the body")
+    if not is_genuine:
         sent = ", ".join(f"{name}: {callback.headers[name]}" for name in wording.signature_headers)
         raise Broken(f"the signature does not verify ({sent})", job.submit, asked)
 
