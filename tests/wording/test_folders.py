@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from tests.driving import Gateway
-from understudy_mock.app import create_world
+from understudy_mock.app import create_replay, create_world
+from understudy_mock.catalog import open_catalog
 from understudy_mock.catalog.load import bundled_specs
+from understudy_mock.cli import main
 from understudy_mock.domain.clock import ManualClock
 from understudy_mock.domain.scenario import read_scenario
+from understudy_mock.har.read import read_recording
+from understudy_mock.har.write import write_har
 from understudy_mock.media import Studio
 from understudy_mock.settings import Settings
 from understudy_mock.wording import open_wordings, shipped
@@ -152,3 +158,60 @@ async def test_replicate_refuses_with_problem_details() -> None:
     nobodys = await gateway.call("GET", "/v1/predictions/nobody", headers=BEARER)
     assert nobodys.headers["content-type"] == "application/json"
     assert nobodys.json() == {"detail": "The requested resource could not be found."}
+
+
+ACME = "https://api.acme.example"
+ACME_KEY = {"x-acme-key": "acme-key-1"}
+
+
+async def acme_job(gateway: Gateway, polls: int = 3) -> list[httpx.Response]:
+    """Return the answers to a submit, polls until the end, and then to the download of its file."""
+    gateway.client = httpx.AsyncClient(transport=httpx.ASGITransport(gateway.app), base_url=ACME)
+    answers = [await gateway.call("POST", "/acme/vases", headers=ACME_KEY, json={"prompt": "a blue vase"})]
+    for _ in range(polls):
+        gateway.advance(1.5)
+        url = f"/acme/jobs/{answers[0].json()['id']}"
+        answers.append(await gateway.call("GET", url, headers=ACME_KEY))
+    answers += [await gateway.call("GET", url) for url in answers[-1].json().get("files", [])]
+    return answers
+
+
+async def test_a_folders_files_are_at_its_api_where_it_names_no_host_for_them() -> None:
+    *_, last, file = await acme_job(gateway_of("acme"))
+    assert (last.json()["state"], file.status_code) == ("done", 200)
+    assert str(file.url).startswith(f"{ACME}/v1/job-")
+    assert file.headers["content-type"] == "image/png"
+
+
+async def test_a_recording_of_a_folders_provider_is_checked_as_any_other(tmp_path: Path) -> None:
+    """Its jobs are recognised, timed and judged by what the folder says."""
+    gateway = gateway_of("acme")
+    await acme_job(gateway, polls=6)
+    file = tmp_path / "acme.har"
+    file.write_text(json.dumps(write_har(gateway.world.journal.since(0))))
+    folder = str(FOLDERS / "acme")
+    result = CliRunner().invoke(main, ["check", "recording", "--specs", folder, str(file)])
+    assert result.exit_code == 1, result.output
+    assert "acme vase" in result.stdout
+    assert "MUST polled-after-terminal" in result.stdout
+    assert "source: assumed, as documented elsewhere:" in result.stdout
+
+
+async def test_a_recording_of_a_folders_provider_is_replayed(tmp_path: Path) -> None:
+    gateway = gateway_of("acme", {"job": {"end": "FAILED", "error": "the kiln is cold"}})
+    await acme_job(gateway)
+    file = tmp_path / "acme.har"
+    file.write_text(json.dumps(write_har(gateway.world.journal.since(0))))
+    settings = Settings(pace="manual", speed=1, specs=(FOLDERS / "acme",))
+    wordings = open_wordings(settings.specs)
+    catalog = open_catalog(settings.specs, worded=wordings)
+    recording = read_recording([file], catalog, wordings)
+    replay = Gateway(create_replay(recording, settings, catalog=catalog, clock=ManualClock()))
+    *_, last = await acme_job(replay)
+    assert (last.json()["state"], last.json()["error"]) == ("broken", "the kiln is cold")
+
+
+async def test_a_quirk_of_a_folder_is_known_by_its_name() -> None:
+    gateway = gateway_of("acme", {"quirks": ["created"]})
+    accepted, *_ = await acme_job(gateway)
+    assert accepted.status_code == 201

@@ -82,6 +82,7 @@ class Routes:
             self._route(operation).add(operation)
         self._hosts = {host: name for name in catalog.providers for host in catalog.hosts(name)}
         self._file_hosts = {host: name for name in catalog.providers for host in catalog.media_hosts(name)}
+        self._with_files = {name for name in catalog.providers if not catalog.media_hosts(name)}
         owned = [(path, name) for name in catalog.providers for path in catalog.owned(name)]
         self._owned = sorted(owned, key=lambda pair: len(pair[0]), reverse=True)
         self._first = catalog.providers[0]
@@ -107,7 +108,7 @@ class Routes:
             params = dict(zip(route.names, values, strict=True))
             return Found(found.provider, found.operation, params, found.allowed)
         file = _FILE.match(path)
-        if file is not None and (only is None or host in self._file_hosts):
+        if file is not None and (only is None or host in self._file_hosts or only in self._with_files):
             return Found(only or self._owner(path), file=(file[1], file[2]), allowed=("GET", "HEAD"))
         kept = _KEPT.match(path)
         if kept is not None:
