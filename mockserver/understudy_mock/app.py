@@ -38,7 +38,9 @@ def create_world(
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
     wordings = open_wordings(settings.specs)
     if catalog is None:
-        catalog = open_catalog(settings.specs, strict=settings.strict, worded=wordings)
+        catalog = open_catalog(
+            settings.specs, strict=settings.strict, worded=wordings, root=settings.provider
+        )
     scenarios = read_scenarios()
     chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
@@ -71,7 +73,9 @@ def create_replay(
     """
     wordings = open_wordings(settings.specs)
     if catalog is None:
-        catalog = open_catalog(settings.specs, strict=settings.strict, worded=wordings)
+        catalog = open_catalog(
+            settings.specs, strict=settings.strict, worded=wordings, root=settings.provider
+        )
     return Replay(
         settings=settings,
         catalog=catalog,

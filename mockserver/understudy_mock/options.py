@@ -257,6 +257,12 @@ _GATEWAY = (
         help="Give each key a wallet with this amount.",
     ),
     _setting("--rate-limit", type=_RateLimit(), help="How many submits a key may make, for instance 10/60."),
+    _setting(
+        "--provider",
+        metavar="NAME",
+        show_default="those that ship",
+        help="The provider that answers at the root; the others answer below /NAME.",
+    ),
     _several(
         "quirks",
         "--quirk",

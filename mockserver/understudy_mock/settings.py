@@ -29,6 +29,7 @@ class Settings:
     balance: float | None = None
     rate_limit: str | None = None
     quirks: tuple[str, ...] = ()
+    provider: str | None = None
     api_keys: tuple[str, ...] = ()
     specs: tuple[Path, ...] = ()
     strict: bool = False

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.driving import call_raw, open_gateway
-from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.web.routes import Routes
 
 OWNERS = {
@@ -91,15 +91,29 @@ def test_at_a_providers_own_host_nobody_else_answers(catalog: Catalog) -> None:
             assert {routes.find("GET", path, host).provider for path in OWNERS} == {provider}
 
 
-def test_a_further_provider_owns_what_it_says_and_nothing_else(tmp_path: Path) -> None:
+def test_a_further_provider_owns_no_path_at_the_root(tmp_path: Path) -> None:
     (tmp_path / "common.yaml").write_text(MORE)
     routes = Routes(open_catalog((tmp_path,)))
     assert {path: routes.find("GET", path, "").provider for path in OWNERS} == OWNERS
-    for path, provider in {
-        "/v1/more/a/b": "more",
-        "/v1/more": "segmind",
-        "/v7/a": "more",
-        "/v7/": "pixazo",
-        "/v7/a/b": "pixazo",
-    }.items():
-        assert routes.find("GET", path, "").provider == provider
+    assert routes.find("GET", "/more/more/jobs", "").operation is not None
+    for path in ("/more", "/more/", "/more/jobs", "/more/nothing", "/more/v1/more/a"):
+        found = routes.find("GET", path, "")
+        assert (found.provider, found.mount, found.operation) == ("more", "/more", None)
+
+
+def test_the_provider_at_the_root_is_alone_there(tmp_path: Path) -> None:
+    """Each of the others answers below its name, those that ship included."""
+    (tmp_path / "common.yaml").write_text(MORE)
+    routes = Routes(open_catalog((tmp_path,), root="more"))
+    assert {routes.find("GET", path, "").provider for path in OWNERS} == {"more"}
+    assert routes.find("GET", "/more/jobs", "").operation is not None
+    balance = routes.find("GET", "/wavespeed/api/v3/balance", "")
+    assert (balance.provider, balance.mount, balance.operation is None) == ("wavespeed", "/wavespeed", False)
+    assert routes.find("GET", "/api/v3/balance", "api.wavespeed.ai").operation is not None
+    file = routes.find("GET", "/pixazo/v1/some-job/output.mp4", "")
+    assert (file.provider, file.file, file.mount) == ("pixazo", ("some-job", "output.mp4"), "/pixazo")
+
+
+def test_a_provider_that_nobody_knows_cannot_be_at_the_root() -> None:
+    with pytest.raises(SpecError, match=r"--provider acne: .*no provider is called 'acne'; known are pixazo"):
+        open_catalog(root="acne")

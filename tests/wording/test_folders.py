@@ -30,7 +30,7 @@ FOLDERS = Path(__file__).parent / "folders"
 
 
 def gateway_of(name: str, scenario: dict[str, Any] | None = None) -> Gateway:
-    settings = Settings(pace="manual", speed=1, media="small", specs=(FOLDERS / name,))
+    settings = Settings(pace="manual", speed=1, media="small", specs=(FOLDERS / name,), provider=name)
     world = create_world(settings, clock=ManualClock(), files=Studio(small=True))
     if scenario is not None:
         world.stage(read_scenario({"name": "own", **scenario}))

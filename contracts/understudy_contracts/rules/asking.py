@@ -54,7 +54,10 @@ def _undocumented_route(talk: Talk) -> Iterator[Breach]:
         if entry.method in _QUESTIONS:
             continue
         # A path that begins with two slashes is not a host.
-        path = entry.url.partition("?")[0] if entry.url.startswith("/") else urlsplit(entry.url).path
+        if entry.url.startswith("/"):
+            path = entry.url.partition("?")[0].removeprefix(talk.mounts.get(entry.provider, ""))
+        else:
+            path = urlsplit(entry.url).path
         operations = _documented(call, talk)
         providers = dict.fromkeys(operation.provider for operation in operations)
         wordings = [talk.wordings[name] for name in providers if name in talk.wordings]

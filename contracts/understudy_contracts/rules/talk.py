@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -70,6 +70,7 @@ class Talk:
     changes: Sequence[int] = ()
     alone: bool = False
     wordings: Wordings = field(default_factory=shipped)
+    mounts: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def calls(self) -> list[Exchange]:
@@ -196,11 +197,14 @@ def read_talk(
     ones.
     """
     wordings = shipped() if wordings is None else wordings
+    mounts = {name: catalog.mount(name) for name in catalog.providers}
     readers = Readers(wordings)
     exchanges = [_exchange(entry, catalog, readers.of(entry.provider)) for entry in entries]
     exchanges.sort(key=lambda call: (call.begins, call.entry.number))
     alone = alone or claim is not None
-    return Talk(exchanges, catalog.operations, claim, speed, secret, charged, changes, alone, wordings)
+    return Talk(
+        exchanges, catalog.operations, claim, speed, secret, charged, changes, alone, wordings, mounts
+    )
 
 
 def _exchange(entry: JournalEntry, catalog: Catalog, reads: Reads) -> Exchange:

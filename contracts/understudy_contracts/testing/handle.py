@@ -71,13 +71,15 @@ class Understudy:
     def url(self, provider: str | None = None) -> str:
         """Return the base URL, which replaces those of the providers.
 
-        All providers share it; naming one makes sure that the gateway knows it. Raises ValueError.
+        Those that ship share it; a further one has its own. Naming one makes sure that the gateway knows it.
+        Raises ValueError.
         """
         __tracebackhide__ = True
         known = self._gateway.world.catalog.providers
         if provider is not None and provider not in known:
             raise ValueError(f"unknown provider {provider!r}; known: {', '.join(known)}")
-        return self._gateway.url
+        mount = "" if provider is None else self._gateway.world.catalog.mount(provider)
+        return self._gateway.url + mount
 
     @property
     def webhook_url(self) -> str:

@@ -17,10 +17,14 @@ from understudy_mock.domain.model import Model, Operation
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Catalog:
-    """What the specs describe. `documents` are the bundled OpenAPI documents by provider."""
+    """What the specs describe. `documents` are the bundled OpenAPI documents by provider.
+
+    The providers in `at_root` answer at the root of a gateway, each of the others below its name.
+    """
 
     operations: tuple[Operation, ...]
     documents: Mapping[str, dict[str, Any]]
+    at_root: frozenset[str] = frozenset()
     _by_name: dict[tuple[str, str], Operation] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +44,10 @@ class Catalog:
         """Every model, in the order of the documents."""
         submitted = (o.model for o in self.operations if o.role == "submit" and o.model is not None)
         return tuple(dict.fromkeys(submitted))
+
+    def mount(self, provider: str) -> str:
+        """Return the path below which a provider answers: "" for the root, else `/NAME`."""
+        return "" if provider in self.at_root else f"/{provider}"
 
     def operation(self, provider: str, name: str) -> Operation | None:
         """Return a provider's operation by its operationId; None where there is none."""
@@ -87,17 +95,27 @@ class Catalog:
 
 
 def open_catalog(
-    directories: tuple[Path, ...] = (), *, strict: bool = False, worded: Collection[str] | None = None
+    directories: tuple[Path, ...] = (),
+    *,
+    strict: bool = False,
+    worded: Collection[str] | None = None,
+    root: str | None = None,
 ) -> Catalog:
     """Read the bundled specs and those in `directories`. Raises SpecError.
 
-    `worded` are the providers whose answers can be made; others are refused. None refuses none.
+    `worded` are the providers whose answers can be made; others are refused. None refuses none. `root` is the
+    one provider that answers at the root; None leaves it to the shipped ones.
     """
-    return build_catalog(read_documents([bundled_specs(), *directories]), strict=strict, worded=worded)
+    documents = read_documents([bundled_specs(), *directories])
+    return build_catalog(documents, strict=strict, worded=worded, root=root)
 
 
 def build_catalog(
-    documents: Iterable[Document], *, strict: bool = False, worded: Collection[str] | None = None
+    documents: Iterable[Document],
+    *,
+    strict: bool = False,
+    worded: Collection[str] | None = None,
+    root: str | None = None,
 ) -> Catalog:
     """Compile documents. Raises SpecError."""
     by_provider: dict[str, list[Document]] = {}
@@ -113,8 +131,15 @@ def build_catalog(
     operations: list[Operation] = []
     for provider, whole in joined.items():
         operations += compile_operations(whole, _files(by_provider[provider]), strict=strict)
-    _refuse_ambiguous(operations)
-    return Catalog(tuple(operations), joined)
+    if root is not None and root not in by_provider:
+        known = ", ".join(sorted(by_provider))
+        raise SpecError(f"--provider {root}", "", f"no provider is called {root!r}; known are {known}")
+    shipped = bundled_specs()
+    ours = {name for name, own in by_provider.items() if any(shipped in one.file.parents for one in own)}
+    at_root = frozenset({root} if root is not None else ours or by_provider)
+    catalog = Catalog(tuple(operations), joined, at_root)
+    _refuse_ambiguous(catalog)
+    return catalog
 
 
 def _files(documents: list[Document]) -> dict[str, str]:
@@ -131,10 +156,10 @@ def _files(documents: list[Document]) -> dict[str, str]:
     return files
 
 
-def _refuse_ambiguous(operations: list[Operation]) -> None:
+def _refuse_ambiguous(catalog: Catalog) -> None:
     owners: dict[tuple[str, str], str] = {}
-    for operation in operations:
-        route = (operation.method, operation.path)
+    for operation in catalog.operations:
+        route = (operation.method, catalog.mount(operation.provider) + operation.path)
         if route in owners:
             message = f"{owners[route]} already has this route"
             raise SpecError(operation.provider, f"/paths/{escape(operation.path)}", message)

@@ -30,7 +30,7 @@ def example_request(catalog: Catalog, operation: Operation, url: str, shown_key:
     body = json.dumps(example(catalog, operation))
     key = next((c.name.decode() for c in operation.credentials if c.place == "header"), "authorization")
     return (
-        f"curl -X {operation.method} {url}{operation.path} \\\n"
+        f"curl -X {operation.method} {url}{catalog.mount(operation.provider)}{operation.path} \\\n"
         f"  -H 'Content-Type: application/json' -H '{key.title()}: {shown_key}' \\\n"
         f"  -d '{body}'"
     )

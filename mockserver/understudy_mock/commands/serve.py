@@ -146,11 +146,14 @@ def _banner(world: World, url: str) -> str:
     key = "YOUR-KEY" if settings.api_keys else "any-key"
     request = example_request(world.catalog, operation, url, key)
     real = world.catalog.documents[operation.provider]["servers"][0]["url"]
+    catalog = world.catalog
+    mounted = [(name, catalog.mount(name)) for name in catalog.providers if catalog.mount(name)]
     full = getattr(world.files, "full", True)
     lines = [
         "",
         f"Understudy answers for {', '.join(world.catalog.providers)} ({world.catalog.summary()}).",
         f"  base URL   {url}   (instead of {real} and the others)",
+        *[f"  {name:<10} {url}{mount}" for name, mount in mounted],
         f"  page       {url}/_mock/   (what happens, in a browser; for programs: /_mock/openapi.json)",
         f"  time       {pace}",
         f"  seed       {settings.seed}   (--seed {settings.seed} repeats outputs and failures)",

@@ -71,6 +71,8 @@ class Upstreams:
             files = self._recogniser.media_host(provider)  # where the provider keeps results under this path
             if files is not None:
                 return Target(provider, f"https://{files}{path}{asked}", path, files, base)
+        # A provider that answers below its name here does so at its own address.
+        path, base = path[len(match.mount) :] or "/", base + match.mount
         return Target(provider, f"{self._bases[provider]}{path}{asked}", path, host if real else "", base)
 
     def learn(self, provider: str, body: bytes) -> None:

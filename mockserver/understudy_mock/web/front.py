@@ -151,6 +151,8 @@ class Front:
             path = raw_path.decode("latin-1")  # an escaped slash is no separator (RFC 3986, section 2.2)
         method = scope["method"]
         found = self._routes.find(method, path, host)
+        if found.mount:
+            origin, path = origin + found.mount, path[len(found.mount) :] or "/"
         call = Call(method, path, scope["query_string"], headers, b"", origin, media_origin, found.params)
         if self._cors is not None and (allowed := self._cors.preflight(method, headers)) is not None:
             await _send(allowed, method, send)  # the browser asks this, not the caller: it is not kept

@@ -25,7 +25,8 @@ async def test_settings_are_shown_without_keys_and_tokens(catalog: Catalog) -> N
 async def test_no_setting_is_shown_that_nobody_has_looked_at(catalog: Catalog) -> None:
     """A new setting may be a secret: whoever adds one decides here, and in `About.settings`."""
     harmless = {
-        "scenario", "speed", "pace", "seed", "balance", "rate_limit", "quirks", "specs", "strict",
+        "scenario", "speed", "pace", "seed", "balance", "rate_limit", "quirks", "provider", "specs",
+        "strict",
         "public_url", "media_url", "media", "journal", "keep_jobs", "fail_rate", "error_rate",
         "allow_http_webhooks", "allow_webhook_hosts", "webhook_ca", "cors",
     }  # fmt: skip

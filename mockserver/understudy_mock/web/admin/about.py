@@ -85,7 +85,7 @@ def _describe_model(catalog: Catalog, operation: Operation, model: Model) -> dic
         "summary": model.summary,
         "operation": operation.id,
         "method": operation.method,
-        "path": operation.path,
+        "path": catalog.mount(operation.provider) + operation.path,
         "keys": [{"place": one.place, "name": one.name.decode()} for one in operation.credentials],
         "webhook": _webhook(operation),
         "example": body,
