@@ -15,6 +15,7 @@ _STRICT = option("--strict", is_flag=True, help="Fail on findings of severity SH
 
 _SERVER = (
     option("--provider", metavar="NAME", show_default="all", help="Check only this provider."),
+    SPECS,
     option(
         "globs",
         "--operation",

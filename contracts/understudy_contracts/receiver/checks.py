@@ -112,7 +112,7 @@ def check_receiver(
     finally:
         wire.close()
     group = f"{api.provider} callbacks"
-    signs = shipped()[api.provider].signs
+    signs = api.wording.signs
     seconds = seen.seconds / (len(KINDS) + 1)
     for kind in KINDS:
         if kind.wanted is not Wanted.SURVIVED and (signs or kind is not UNSIGNED):
@@ -126,9 +126,10 @@ def _posts(
     api: Api, seed: int, examples: int, progress: Callable[[str], None]
 ) -> Generator[Post, None, None]:
     """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
-    wording, random = shipped()[api.provider], Random(seed)
+    wording, random = api.wording, Random(seed)
     every: list[Callback] = []
-    target, receiver = open_gateway(seed=seed, catalog=api.catalog), Receiver()
+    target = open_gateway(seed=seed, catalog=api.catalog, specs=api.specs, mount=api.mount)
+    receiver = Receiver()
     try:
         for subject in subjects(target, [api], receiver):
             if not calls_back(api, subject.operation):

@@ -24,6 +24,7 @@ from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.printing import printable
 from understudy_mock.settings import Pace
+from understudy_mock.wording import open_wordings
 
 
 @click.command()
@@ -32,6 +33,7 @@ from understudy_mock.settings import Pace
 def server(
     url: str | None,
     provider: str | None,
+    specs: tuple[Path, ...],
     globs: tuple[str, ...],
     report_dir: Path | None,
     seed: int | None,
@@ -56,8 +58,8 @@ def server(
     understudy check server --live --provider NAME --key $KEY --max-spend 1.50
     """
     _refuse_odd_options(url, key, receiver, pace, live, max_spend)
-    catalog = _catalog()
-    apis = _apis(catalog, provider, globs)
+    catalog = _catalog(specs)
+    apis = _apis(catalog, provider, globs, specs)
     _refuse_a_target(url, key, receiver, live, catalog, apis)
     check_directory("--report-dir", report_dir)
     if receiver is None and not live:
@@ -158,18 +160,20 @@ def _nothing() -> None:
     """Let a late Ctrl-C change nothing but the exit status."""
 
 
-def _catalog() -> Catalog:
+def _catalog(specs: tuple[Path, ...]) -> Catalog:
     try:
-        return open_catalog()
+        return open_catalog(specs, worded=open_wordings(specs))
     except SpecError as error:
         raise CannotRun(str(error)) from None
 
 
-def _apis(catalog: Catalog, provider: str | None, globs: tuple[str, ...]) -> list[Api]:
+def _apis(
+    catalog: Catalog, provider: str | None, globs: tuple[str, ...], specs: tuple[Path, ...]
+) -> list[Api]:
     if provider is not None and provider not in catalog.providers:
         known = ", ".join(catalog.providers)
         raise click.UsageError(f"unknown provider {provider!r}; known are {known}")
-    apis = [Api(name, catalog, globs) for name in catalog.providers if provider in (None, name)]
+    apis = [Api(name, catalog, globs, specs) for name in catalog.providers if provider in (None, name)]
     submits = [submit.id for api in apis for submit in Api(api.provider, catalog).submits]
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in submits):

@@ -56,7 +56,7 @@ class View:
     def content(self) -> tuple[object, ...]:
         """Everything but the stamps, and what comes after an address's ?: signed anew for each who asks."""
         outputs = tuple(one.partition("?")[0] for one in self.outputs)
-        return self.id, self.word, outputs, self.media_type, self.error
+        return self.id, self.state or self.word, outputs, self.media_type, self.error
 
 
 class Dialect:
@@ -97,20 +97,26 @@ class Dialect:
             raise self._lacking("poll_url")
         return Accepted(self._id(body), url)
 
-    def view(self, body: Any) -> View:
-        """Read the answer to a poll, or a callback. Raises Unreadable."""
+    def view(self, body: Any, *, callback: bool = False) -> View:
+        """Read the answer to a poll, or a callback, which may have words of its own. Raises Unreadable."""
         told = self._reads.told(body)
         if told is None or not told.word:
             raise self._lacking("state")
+        is_documented = bool(told.states) and (callback or told.word in self.states)
         return View(
             id=self._id(body),
             word=told.word,
-            state=self.states.get(told.word, ""),
+            state=told.states[0].value if is_documented else "",
             outputs=self._reads.urls(body),
             media_type=told.media_type,
             error=told.error,
             stamps={name: getattr(told, role) or None for role, name in self.stamps.items()},
         )
+
+    def files(self, body: Any) -> tuple[tuple[str, ...], str]:
+        """Return the addresses of the files that a result names, and their type where it says so."""
+        told = self._reads.told(body)
+        return self._reads.urls(body), told.media_type if told is not None else ""
 
     def wait(self, exchange: Exchange, now: float) -> float:
         """Return how many seconds a 429 asks to wait. Raises Unreadable."""

@@ -31,7 +31,6 @@ from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import Exchange, Inside
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.domain.model import Operation
-from understudy_mock.wording import shipped
 
 MOST_READ = 64 * 1024 * 1024
 """Bytes of one answer to a generated call that are read, once decompressed."""
@@ -322,7 +321,7 @@ def _config(target: Target, api: Api, key: str, seed: int, budget: Budget) -> di
         # Documented 5xx are answers like others; undocumented ones are a matter of status_code_conformance.
         "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx"]},
     }
-    if shipped()[api.provider].reads.wrong_method != 405:
+    if api.wording.reads.wrong_method != 405:
         checks["unsupported_method"] = {"enabled": False}
     phases: dict[str, Any] = {name: {"enabled": name in budget.phases} for name in PHASES}
     phases["coverage"]["unexpected-methods"] = _METHODS

@@ -14,7 +14,6 @@ from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import Broken, Subject
 from understudy_contracts.server.target import NotReached, Target
 from understudy_contracts.server.wire import PATIENCE, Unanswered
-from understudy_mock.wording import shipped
 
 _HASTE = 2.0
 """Real seconds that a job may take once another one was not seen to end."""
@@ -127,7 +126,7 @@ def _finding(check: Check, subject: Subject, broken: Broken) -> Finding:
     return Finding(
         id=check.id,
         severity=check.severity,
-        source=text_of(check.source, shipped(), subject.api.provider),
+        source=text_of(check.source, subject.api.wordings, subject.api.provider),
         expected=check.promise,
         seen=hide(broken.message),
         subject=subject.name,

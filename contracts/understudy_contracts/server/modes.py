@@ -9,6 +9,7 @@ from understudy_contracts.server.lifecycle import plan, run_checks, subjects
 from understudy_contracts.server.live import Purse, run_live
 from understudy_contracts.server.phases import PHASES
 from understudy_contracts.server.run import Run
+from understudy_contracts.server.spec import Api
 from understudy_contracts.server.subject import credentials
 from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import PATIENCE, Exchange, Http, Unanswered
@@ -28,16 +29,19 @@ def check_gateway(run: Run, catalog: Catalog, pace: Pace, examples: int) -> None
     run.title = f"the gateway, --pace {pace}"
     run.facts["pace"] = pace
     run.coverage = Coverage(run.apis, forced=True)
-    target = open_gateway(pace, seed=run.seed, catalog=catalog)
-    try:
-        _check_promises(run, target)
-    finally:
-        target.close()
-    target = open_fast_gateway(seed=run.seed, catalog=catalog)
-    try:
-        _check_generated(run, target, examples)
-    finally:
-        target.close()
+    for mount in dict.fromkeys(api.mount for api in run.apis):
+        apis = [api for api in run.apis if api.mount == mount]
+        specs = apis[0].specs
+        target = open_gateway(pace, seed=run.seed, catalog=catalog, specs=specs, mount=mount)
+        try:
+            _check_promises(run, apis, target)
+        finally:
+            target.close()
+        target = open_fast_gateway(seed=run.seed, catalog=catalog, specs=specs, mount=mount)
+        try:
+            _check_generated(run, apis, target, examples)
+        finally:
+            target.close()
 
 
 def check_url(run: Run, url: str, key: str | None, examples: int) -> None:
@@ -50,8 +54,8 @@ def check_url(run: Run, url: str, key: str | None, examples: int) -> None:
         _require_a_submit(run, target)
         run.title = f"{target.base_url}, {'an Understudy' if target.is_understudy else 'not an Understudy'}"
         run.coverage = Coverage(run.apis, forced=target.is_understudy)
-        _check_promises(run, target)
-        _check_generated(run, target, examples)
+        _check_promises(run, run.apis, target)
+        _check_generated(run, run.apis, target, examples)
     finally:
         target.close()
 
@@ -79,20 +83,20 @@ def check_live(run: Run, url: str | None, key: str, max_spend: float) -> None:
 # -- what both the gateway and a server are checked for
 
 
-def _check_promises(run: Run, target: Target) -> None:
+def _check_promises(run: Run, apis: list[Api], target: Target) -> None:
     assert run.coverage is not None  # see the callers
     target.watchers.append(run.coverage.watch)
     inbox = Receiver()
-    under_test = list(subjects(target, run.apis, inbox))
+    under_test = list(subjects(target, apis, inbox))
     run.planned |= {(subject.name, check.id): check.promise for subject, check in plan(under_test)}
-    run.planned |= {(api.provider, f"generated: {phase}"): "" for api in run.apis for phase in PHASES}
+    run.planned |= {(api.provider, f"generated: {phase}"): "" for api in apis for phase in PHASES}
     try:
         run.gather(run_checks(under_test, progress=run.progress))
     finally:
         inbox.close()
 
 
-def _check_generated(run: Run, target: Target, examples: int) -> None:
+def _check_generated(run: Run, apis: list[Api], target: Target, examples: int) -> None:
     # Schemathesis takes long to import, and only the extra `check` brings it.
     from understudy_contracts.server.generated import Budget, generate
 
@@ -100,7 +104,7 @@ def _check_generated(run: Run, target: Target, examples: int) -> None:
     assert coverage is not None  # see the callers
     if coverage.watch not in target.watchers:
         target.watchers.append(coverage.watch)
-    for api in run.apis:
+    for api in apis:
         run.gather(
             generate(
                 target,

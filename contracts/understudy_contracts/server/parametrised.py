@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -21,6 +22,7 @@ from understudy_contracts.server.subject import Subject
 from understudy_contracts.server.target import Target
 from understudy_contracts.server.wire import Http, Unanswered
 from understudy_mock.catalog import open_catalog
+from understudy_mock.wording import open_wordings
 
 
 def suite(
@@ -30,23 +32,28 @@ def suite(
     operation: str = "*",
     key: str | None = None,
     seed: int = 0,
+    specs: Iterable[str | Path] = (),
 ) -> Callable[..., None]:
     """Make a test function with one parameter set for each operation and check.
 
     `server` is a URL, an ASGI app, or None for the gateway itself; it is first called when the first test
-    runs. `operation` is a pattern like "*pixverse*" for the submits to check. What cannot be reached is
-    skipped, with the reason; a server that does not answer at all, or takes no submit, fails the first test
-    and skips the others. Raises ValueError for a provider or operations that there are not.
+    runs. `specs` are folders of further models and providers. `operation` is a pattern like "*pixverse*" for
+    the submits to check. What cannot be reached is skipped, with the reason; a server that does not answer at
+    all, or takes no submit, fails the first test and skips the others. Raises ValueError for a provider or
+    operations that there are not.
 
         from understudy_contracts import suite
         test_contract = suite("http://127.0.0.1:4010", provider="…")
     """
     import pytest  # only those who test have it
 
-    catalog = open_catalog()
+    folders = tuple(map(Path, specs))
+    catalog = open_catalog(folders, worded=open_wordings(folders))
     if provider is not None and provider not in catalog.providers:
         raise ValueError(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
-    apis = [Api(name, catalog, (operation,)) for name in catalog.providers if provider in (None, name)]
+    apis = [
+        Api(name, catalog, (operation,), folders) for name in catalog.providers if provider in (None, name)
+    ]
     if not any(api.submits for api in apis):
         known = dict.fromkeys(submit.id for api in apis for submit in Api(api.provider, catalog).submits)
         raise ValueError(f"no submit is called {operation!r}; there are {', '.join(known)}")
@@ -70,11 +77,15 @@ def suite(
     @cache
     def opened() -> dict[str, Subject]:
         with ExitStack() as stack:
-            target = _open(server, key, seed)
-            stack.callback(target.close)
             inbox = Receiver()
             stack.callback(inbox.close)
-            found = {subject.name: subject for subject in subjects(target, apis, inbox)}
+            found: dict[str, Subject] = {}
+            # Each mount of the gateway itself is a target of its own; any other server is one.
+            for mount in dict.fromkeys(api.mount if server is None else "" for api in apis):
+                here = [api for api in apis if server is not None or api.mount == mount]
+                target = _open(server, key, seed, here[0], mount)
+                stack.callback(target.close)
+                found |= {subject.name: subject for subject in subjects(target, here, inbox)}
             atexit.register(stack.pop_all().close)
             return found
 
@@ -124,9 +135,9 @@ def _parameters(apis: list[Api]) -> Iterator[Any]:
                     yield pytest.param(name, check, id=f"{api.provider}-{operation.id}-{check.id}")
 
 
-def _open(server: str | ASGIApp | None, key: str | None, seed: int) -> Target:
+def _open(server: str | ASGIApp | None, key: str | None, seed: int, api: Api, mount: str) -> Target:
     if server is None:
-        return open_gateway(seed=seed)
+        return open_gateway(seed=seed, catalog=api.catalog, specs=api.specs, mount=mount)
     if isinstance(server, str):
         return Target(Http(server), seed=seed, key=key)
     return open_app(server, seed=seed, key=key)

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.catalog.describe import example
 from understudy_mock.domain.model import Operation
+from understudy_mock.wording import Wording, Wordings, open_wordings
 
 NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
 """Names of jobs that checks ask for and that nobody has made: a plain one, and one in a provider's form."""
@@ -24,17 +26,36 @@ NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
 
 @dataclass(eq=False)
 class Api:
-    """One provider's document and operations. `only` holds globs of the submits to check; () is for all."""
+    """One provider's document and operations. `only` holds globs of the submits to check; () is for all.
+
+    `specs` are the folders that the catalog was read from, beside the shipped ones.
+    """
 
     provider: str
     catalog: Catalog
     only: tuple[str, ...] = ()
+    specs: tuple[Path, ...] = ()
     _validators: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @property
     def document(self) -> dict[str, Any]:
         """The bundled OpenAPI document."""
         return self.catalog.documents[self.provider]
+
+    @cached_property
+    def wordings(self) -> Wordings:
+        """How the catalog's providers word their answers."""
+        return open_wordings(self.specs)
+
+    @property
+    def wording(self) -> Wording:
+        """How the provider words its answers."""
+        return self.wordings[self.provider]
+
+    @property
+    def mount(self) -> str:
+        """The path below which the provider answers at a gateway, "" for the root."""
+        return self.catalog.mount(self.provider)
 
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
@@ -66,8 +87,9 @@ class Api:
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], Operation]]:
+        mount = f"(?:{re.escape(self.mount)})?"
         return [
-            (re.compile(re.sub(r"\\\{[^/{}]+\\\}", "[^/]+", re.escape(one.path))), one)
+            (re.compile(mount + re.sub(r"\\\{[^/{}]+\\\}", "[^/]+", re.escape(one.path))), one)
             for one in sorted(self.operations, key=lambda one: "{" in one.path)
         ]
 

@@ -19,9 +19,9 @@ from understudy_contracts.server.record import record
 from understudy_contracts.server.spec import Api
 from understudy_contracts.server.target import NotReached, Target
 from understudy_contracts.server.wire import Exchange, Unanswered
+from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.wording import shipped
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,7 @@ _WALK = "walk to "
 _SHORT = 0.01
 """Real seconds between polls of a job that has ended at once."""
 
-ACCEPTED = (200, 202)
+ACCEPTED = range(200, 300)
 """The statuses of a submit that is accepted."""
 
 _POLLS = 200
@@ -122,7 +122,7 @@ class Subject:
     _journal: tuple[list[Exchange], tuple[JournalEntry, ...]] = ([], ())
 
     def __post_init__(self) -> None:
-        self.dialect = Dialect(shipped()[self.api.provider])
+        self.dialect = Dialect(self.api.wording)
         self.status_operation = self.api.status_of(self.operation)
 
     @contextmanager
@@ -237,6 +237,11 @@ class Subject:
         hint = "; the keys are made up: give a key that it knows with --key" if made_up else ""
         instead = f", not {wanted}" if wanted is not None else ""
         return NotReached(f"the submit was answered {exchange.status}{instead}{hint}")
+
+    def statuses_of(self, condition: Condition, *usual: int) -> set[int]:
+        """Return the statuses that the provider documents for a condition, else the `usual` ones."""
+        meant = {status for status, what in self.api.wording.conditions.items() if what is condition}
+        return meant & self.operation.statuses or set(usual)
 
     def job_of(self, exchange: Exchange) -> Accepted:
         """Read the answer to a submit. Raises NotReached when it tells no job."""

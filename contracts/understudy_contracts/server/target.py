@@ -57,7 +57,7 @@ class Target:
         stranger: bool = False,
     ) -> None:
         self.wire = wire
-        self.base_url = wire.base_url
+        self.base_url = self._admin_url = wire.base_url
         self.key = key
         self.patience = patience
         self.watchers: list[Watcher] = []
@@ -83,11 +83,17 @@ class Target:
         return isinstance(self.wire, Inside)
 
     def _ask_health(self) -> dict[str, Any] | None:
-        try:
-            health = self._admin("GET", "health").json
-        except Unanswered:
-            return None
-        return health if isinstance(health, dict) and health.get("name") == "understudy" else None
+        # A provider that answers below its name has the admin API of the whole gateway above it.
+        above = self.base_url.rpartition("/")[0]
+        for url in (self.base_url, *([above] if urlsplit(self.base_url).path else [])):
+            self._admin_url = url
+            try:
+                health = self._admin("GET", "health").json
+            except Unanswered:
+                return None
+            if isinstance(health, dict) and health.get("name") == "understudy":
+                return health
+        return None
 
     # -- calls
 
@@ -199,7 +205,7 @@ class Target:
     def _admin(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Exchange:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         data = json.dumps(body).encode() if body is not None else b""
-        return self.wire.send(method, f"{self.base_url}/_mock/{path}", headers, data)
+        return self.wire.send(method, f"{self._admin_url}/_mock/{path}", headers, data)
 
     def make_account(self, key: str, **fields: Any) -> None:
         """Set fields of an account: balance_usd, rate_limit, scenario, disabled_models, quirks."""

@@ -212,8 +212,8 @@ class Http(_Client):
 class Inside(_Client):
     """An ASGI app in this process."""
 
-    def __init__(self, app: ASGIApp, base_url: str = "http://127.0.0.1:8080") -> None:
-        super().__init__(base_url, httpx.ASGITransport(app, raise_app_exceptions=False))
+    def __init__(self, app: ASGIApp, base_url: str = "http://127.0.0.1:8080", mount: str = "") -> None:
+        super().__init__(base_url + mount, httpx.ASGITransport(app, raise_app_exceptions=False))
         self.app = app
 
     def close(self) -> None:

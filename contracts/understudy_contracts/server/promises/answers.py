@@ -15,7 +15,6 @@ from understudy_contracts.server.subject import Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange, is_absolute
 from understudy_mock.domain.model import Operation
 from understudy_mock.settings import MAX_BODY
-from understudy_mock.wording import shipped
 
 _DOCUMENT = "the provider's OpenAPI document"
 _INVALID = Topic("validation")
@@ -125,7 +124,7 @@ def _meet_all(subject: Subject, operation: Operation) -> None:
             for _ in range(3):
                 _hold_own(subject, operation, _call(subject, operation, bad, key))
     # Others are what a job makes of an answer, not what the provider refuses with.
-    for status in sorted(operation.statuses & shipped()[subject.api.provider].conditions.keys()):
+    for status in sorted(operation.statuses & subject.api.wording.conditions.keys()):
         exchange = _call(subject, operation, job, key, {"Prefer": f"code={status}"})
         _hold(subject, operation, exchange)
         if status >= 400 and operation.role in ("status", "result") and exchange.status != status:
@@ -252,7 +251,8 @@ def _files(subject: Subject) -> list[tuple[str, str, Exchange]]:
         headers = {name: evidence.headers[name] for name in evidence.headers}
         url = subject.target.base_url + result.path.replace(f"{{{result.job}}}", view.id)
         evidence = subject.target.call(result.method, url, headers)
-        view = subject.see(evidence) or view
+        urls, media_type = subject.dialect.files(evidence.json)
+        return [(url, media_type, evidence) for url in urls]
     return [(url, view.media_type, evidence) for url in view.outputs]
 
 

@@ -7,6 +7,7 @@ from understudy_contracts.rules.rule import Topic
 from understudy_contracts.server.promises.base import Check, always
 from understudy_contracts.server.subject import ACCEPTED, Broken, NotReached, Subject
 from understudy_contracts.server.wire import Exchange
+from understudy_mock.domain.conditions import Condition
 
 _QUEUE = Topic("balance")
 _CHARGES = Topic("charges")
@@ -15,7 +16,7 @@ _ENOUGH = 1000.0
 
 def _refusal(subject: Subject) -> int:
     """The status of a submit that the balance does not cover."""
-    return 406 if 402 not in subject.operation.statuses and 406 in subject.operation.statuses else 402
+    return min(subject.statuses_of(Condition.INSUFFICIENT_BALANCE, 402))
 
 
 def _penniless(subject: Subject) -> str:

@@ -14,7 +14,6 @@ from understudy_contracts.server.stamps import is_after, read_stamp
 from understudy_contracts.server.subject import Broken, NotReached, Subject, Walk
 from understudy_contracts.server.wire import is_absolute
 from understudy_mock.domain.model import Operation
-from understudy_mock.wording import shipped
 
 _FIELDS = Topic("fields")
 _POLLS = Topic("polls")
@@ -244,11 +243,11 @@ def unique_ids(subject: Subject) -> None:
 
 
 def _names_address(api: Api, operation: Operation) -> bool:
-    return queued(api, operation) and bool(shipped()[api.provider].reads.places("poll_url"))
+    return queued(api, operation) and bool(api.wording.reads.places("poll_url"))
 
 
 def _stamped(api: Api, operation: Operation) -> bool:
-    return queued(api, operation) and bool(Dialect(shipped()[api.provider]).stamps)
+    return queued(api, operation) and bool(Dialect(api.wording).stamps)
 
 
 STATES = (
