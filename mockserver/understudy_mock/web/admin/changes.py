@@ -46,6 +46,9 @@ _CLEANERS = 64
 _TURN = 0.0003
 """Real seconds of work on rows until others have their turn: open pages ask for them all the time."""
 
+_CALLS = 2_000
+"""Rows of calls that are kept."""
+
 _LONGEST_TEXT = 500
 """Characters of an error in a row."""
 
@@ -63,6 +66,8 @@ class Feed:
         self._sender = sender
         self.followers = 0
         self._cleaners = _Cleaners([])
+        self._calls: dict[int, bytes] = {}
+        """Rows of calls, by number: what is shown of a call never changes, and each open page asks for it."""
         self._kinds: Mapping[Kind, Callable[[str | int, _Cleaners], Awaitable[Row | None]]] = {
             "job": self._job,
             "call": self._call,
@@ -124,9 +129,19 @@ class Feed:
         last = {(change.kind, change.name): change.n for change in read.changes}
         if (keys := known_keys(self._world)) != self._cleaners.keys:
             self._cleaners = _Cleaners(keys)  # to make one takes as long as some rows
+            self._calls.clear()
         cleaners = self._cleaners
         async for change in in_turns(read.changes, _TURN):
-            if last[change.kind, change.name] == change.n and (row := await self._row(change, cleaners)):
+            if last[change.kind, change.name] != change.n:
+                continue
+            row = self._calls.get(change.n)
+            if row is None:
+                row = await self._row(change, cleaners)
+                if row is not None and change.kind == "call" and cleaners is self._cleaners:
+                    if len(self._calls) >= _CALLS:
+                        del self._calls[next(iter(self._calls))]
+                    self._calls[change.n] = row
+            if row is not None:
                 yield row
 
     async def _row(self, change: Change, cleaners: _Cleaners) -> bytes | None:
