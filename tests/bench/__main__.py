@@ -185,11 +185,12 @@ def _holding_rows(found: list[Holding]) -> Iterator[str]:
 
 
 def _page_rows(found: WithPages) -> Iterator[str]:
-    cost = found.beside / found.alone
+    cost = found.here / found.elsewhere
     yield _row(f"{JOBS:,} jobs", "p99 ms")
     yield _row("polls alone", f"{found.alone:.2f}")
     verdict = _verdict(cost <= COST, f"<= {COST:.2f}")
-    yield _row(f"with {PAGES} pages", f"{found.beside:.2f}", ratio=f"{cost:.2f}", target=verdict)
+    yield _row(f"{PAGES} pages elsewhere", f"{found.elsewhere:.2f}")
+    yield _row(f"{PAGES} pages here", f"{found.here:.2f}", ratio=f"{cost:.2f}", target=verdict)
     soon = _verdict(found.first_rows <= FIRST_ROWS * 1000, f"<= {FIRST_ROWS:.2f}")
     yield _row("first rows", f"{found.first_rows / 1000:.2f} s", target=soon)
 
