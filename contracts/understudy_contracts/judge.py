@@ -57,12 +57,11 @@ def judge_world(
         secret=secret,
         charged=charged,
         changes=changes,
-        wordings=world.wordings,
     )
     colour = sys.stderr.isatty()
     for finding in found:
         click.echo("\n".join(lines(finding, colour=colour)) + "\n", err=True)
-    talk = read_talk(entries, world.catalog, speed=speed, secret=secret, wordings=world.wordings)
+    talk = read_talk(entries, world.catalog, speed=speed, secret=secret)
     if report_dir is not None:
         facts = {
             "command": Cleaner(talk).text(command_line(command)),

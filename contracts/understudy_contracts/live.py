@@ -23,7 +23,6 @@ class LiveJudge(Judge):
 
     def __init__(self, world: World) -> None:
         self._catalog = world.catalog
-        self._wordings = world.wordings
         self._speed = world.settings.speed
         self._secret = partial(webhook_secret, world.settings.seed)
 
@@ -37,7 +36,6 @@ class LiveJudge(Judge):
             secret=self._secret,
             charged=kept.get,
             changes=changes,
-            wordings=self._wordings,
         )
         return [
             Broken(

@@ -23,7 +23,7 @@ from understudy_mock.web.admin import make_admin
 from understudy_mock.web.front import Front
 from understudy_mock.web.page import Page
 from understudy_mock.webhooks import Poster, Sender
-from understudy_mock.wording import open_wordings, quirks_of
+from understudy_mock.wording import open_wordings, quirks_of, wordings_of
 
 
 def create_world(
@@ -36,16 +36,13 @@ def create_world(
     """Return the world of one gateway. Raises SpecError or ScenarioFileError for an invalid file."""
     if clock is None:
         clock = ManualClock() if settings.pace == "manual" else SystemClock()
-    wordings = open_wordings(settings.specs)
-    if catalog is None:
-        catalog = open_catalog(
-            settings.specs, strict=settings.strict, worded=wordings, root=settings.provider
-        )
+    catalog = catalog or _read_specs(settings)
     scenarios = read_scenarios()
     chosen = find(scenarios, settings.scenario) if settings.scenario is not None else None
     if chosen is not None:
+        models, quirks = {model.id for model in catalog.models}, quirks_of(wordings_of(catalog))
         try:
-            refuse_unknown_names(chosen, {model.id for model in catalog.models}, quirks_of(wordings))
+            refuse_unknown_names(chosen, models, quirks)
         except ScenarioError as error:
             raise ScenarioFileError(f"{chosen.name}: {error}") from None
         scenarios.setdefault(chosen.name, chosen)
@@ -54,10 +51,15 @@ def create_world(
         catalog=catalog,
         clock=clock,
         files=files or Studio(small=settings.media == "small"),
-        wordings=wordings,
+        wordings=wordings_of(catalog),
         scenarios=scenarios,
         scenario=chosen,
     )
+
+
+def _read_specs(settings: Settings) -> Catalog:
+    worded = open_wordings(settings.specs)
+    return open_catalog(settings.specs, strict=settings.strict, worded=worded, root=settings.provider)
 
 
 def create_replay(
@@ -71,18 +73,14 @@ def create_replay(
 
     It ignores the settings for scenario, quirks, money and rates.
     """
-    wordings = open_wordings(settings.specs)
-    if catalog is None:
-        catalog = open_catalog(
-            settings.specs, strict=settings.strict, worded=wordings, root=settings.provider
-        )
+    catalog = catalog or _read_specs(settings)
     return Replay(
         settings=settings,
         catalog=catalog,
         clock=clock or (ManualClock() if settings.pace == "manual" else SystemClock()),
         files=Studio(small=True),
-        wordings=wordings,
-        recorded=recorded_jobs(recording, catalog, wordings),
+        wordings=wordings_of(catalog),
+        recorded=recorded_jobs(recording, catalog),
     )
 
 

@@ -19,7 +19,6 @@ from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import Recording
 from understudy_mock.record.run import RecorderRun, RecorderSettings, recorder_run
 from understudy_mock.web.server import address_of, bind, serving
-from understudy_mock.wording import shipped
 
 _TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
 
@@ -62,7 +61,7 @@ async def recorder(
     told: list[str] = []
     upstreams = {} if provider is None else {"pixazo": provider.url, "wavespeed": provider.url}
     settings.setdefault("upstreams", upstreams)
-    async with recorder_run(RecorderSettings(out=out, **settings), catalog, shipped(), told.append) as run:
+    async with recorder_run(RecorderSettings(out=out, **settings), catalog, told.append) as run:
         listener = bind("127.0.0.1", 0)
         url = run.callbacks.own_url = address_of(listener)
         async with (

@@ -25,7 +25,6 @@ from understudy_mock.record.bodies import MediaFolder
 from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.writer import Writer
 from understudy_mock.redaction import Redactor, Secrets, fold
-from understudy_mock.wording import shipped
 
 KEY = "sk-planted/secret+0123456789"
 URL = "https://gateway.pixazo.ai/hunyuan-video/v1/hunyuan-video-request"
@@ -101,7 +100,7 @@ _PLANTS: dict[str, dict[str, Any]] = {
 
 def _writer(out: Path, catalog: Catalog, told: list[str], **options: Any) -> tuple[Writer, RecordingFile]:
     file = RecordingFile(out)
-    return Writer(file, MediaFolder(out), catalog, shipped(), tell=told.append, **options), file
+    return Writer(file, MediaFolder(out), catalog, tell=told.append, **options), file
 
 
 def _readings(folder: Path) -> list[bytes]:

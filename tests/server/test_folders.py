@@ -50,7 +50,7 @@ class Broken:
     """Acme's gateway, with every answer of the provider changed on its way."""
 
     def __init__(self, change: Change) -> None:
-        world = create_world(gateway_settings(specs=(ACME,)))
+        world = create_world(gateway_settings(), catalog=open_catalog((ACME,)))
         self._app: ASGIApp = create_app(world=world)
         self._change = change
 
@@ -124,7 +124,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
 def test_a_broken_server_of_a_folders_provider_is_caught(broken: str) -> None:
     """By the check that is about it; the others may see it, too."""
     change, check = BROKEN[broken]
-    api = Api("acme", open_catalog((ACME,)), specs=(ACME,))
+    api = Api("acme", open_catalog((ACME,)))
     target, inbox = open_app(Broken(change), mount=api.mount), Receiver()
     try:
         cases = list(run_checks(subjects(target, [api], inbox)))

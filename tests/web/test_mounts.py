@@ -86,7 +86,7 @@ async def test_a_misspelt_path_below_a_name_is_compared_with_the_documented_ones
     """The name is no part of what the provider documents."""
     await gateway.call("GET", "/acme/acme/vases", headers={"x-acme-key": "k"})
     world = gateway.world
-    found = judge(world.journal.since(0), world.catalog, wordings=world.wordings)
+    found = judge(world.journal.since(0), world.catalog)
     assert {finding.id for finding in found} >= {"undocumented-route"}
     assert any("did you mean POST /acme/vases?" in finding.seen for finding in found)
 

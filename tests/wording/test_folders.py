@@ -203,9 +203,8 @@ async def test_a_recording_of_a_folders_provider_is_replayed(tmp_path: Path) -> 
     file = tmp_path / "acme.har"
     file.write_text(json.dumps(write_har(gateway.world.journal.since(0))))
     settings = Settings(pace="manual", speed=1, specs=(FOLDERS / "acme",))
-    wordings = open_wordings(settings.specs)
-    catalog = open_catalog(settings.specs, worded=wordings)
-    recording = read_recording([file], catalog, wordings)
+    catalog = open_catalog(settings.specs)
+    recording = read_recording([file], catalog)
     replay = Gateway(create_replay(recording, settings, catalog=catalog, clock=ManualClock()))
     *_, last = await acme_job(replay)
     assert (last.json()["state"], last.json()["error"]) == ("broken", "the kiln is cold")

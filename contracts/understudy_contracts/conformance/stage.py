@@ -92,7 +92,6 @@ async def play(
         speed=speed,
         secret=lambda account: webhook_secret(seed, account),
         charged=read_ledger(world.store),
-        wordings=world.wordings,
     )
     verdict = differences(case, claim, entries, catalog, findings)
     # A quirk, or a status that no document names, differs from the specs on purpose.

@@ -128,7 +128,7 @@ def _posts(
     """Make the callbacks, the most important first: the time of a slow receiver is soon used up."""
     wording, random = api.wording, Random(seed)
     every: list[Callback] = []
-    target = open_gateway(seed=seed, catalog=api.catalog, specs=api.specs, mount=api.mount)
+    target = open_gateway(seed=seed, catalog=api.catalog, mount=api.mount)
     receiver = Receiver()
     try:
         for subject in subjects(target, [api], receiver):

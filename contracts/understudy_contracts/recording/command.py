@@ -29,7 +29,7 @@ from understudy_mock.gateway.journal import JournalEntry
 from understudy_mock.har.read import read_recording
 from understudy_mock.har.recording import RecordingError
 from understudy_mock.printing import printable
-from understudy_mock.wording import Wordings, open_wordings
+from understudy_mock.wording import open_wordings
 
 _BEAT = 2.0
 """Seconds after which progress is shown."""
@@ -65,10 +65,9 @@ def recording(
     check_directory("--report-dir", report_dir)
     progress = Progress(beat=_BEAT)
     try:
-        wordings = open_wordings(specs)
-        catalog = open_catalog(specs, worded=wordings)
+        catalog = open_catalog(specs, worded=open_wordings(specs))
         notes: list[str] = []
-        checked = _check(files, catalog, wordings, progress, notes)
+        checked = _check(files, catalog, progress, notes)
     except (RecordingError, SpecError) as error:
         raise CannotRun(str(error)) from None
     finally:
@@ -88,9 +87,7 @@ def recording(
     sys.exit(report.exit_status())
 
 
-def _check(
-    files: tuple[Path, ...], catalog: Catalog, wordings: Wordings, progress: Progress, notes: list[str]
-) -> Checked:
+def _check(files: tuple[Path, ...], catalog: Catalog, progress: Progress, notes: list[str]) -> Checked:
     """Read the files, and check each client's calls by themselves and what the provider sent together."""
     entries: list[JournalEntry] = []
     places: list[Path] = []
@@ -108,13 +105,13 @@ def _check(
             known.add((status.st_dev, status.st_ino))
         progress.show(f"reading {path}")
         # One by one: two runs of the same program are two runs, not one that does everything twice.
-        recording = read_recording([path], catalog, wordings)
+        recording = read_recording([path], catalog)
         elsewhere += recording.elsewhere
         notes += recording.notes
         talks[path] = recording.entries
-        findings = judge(recording.entries, catalog, None, speed=1.0, wordings=wordings)
+        findings = judge(recording.entries, catalog, None, speed=1.0)
         broken += [(path, finding) for finding in findings]
-        unreached[path] = _unreached(read_talk(recording.entries, catalog, wordings=wordings), findings)
+        unreached[path] = _unreached(read_talk(recording.entries, catalog), findings)
         for entry in recording.entries:
             entries.append(msgspec.structs.replace(entry, number=len(entries) + 1))
             places.append(path)
@@ -131,7 +128,7 @@ def _check(
         unchecked=comparison.unchecked,
         compared=comparison.compared,
         broken=broken,
-        times=measure(list(talks.values()), catalog, wordings),
+        times=measure(list(talks.values()), catalog),
         unreached=unreached,
     )
 

@@ -19,7 +19,6 @@ from understudy_contracts.rules.talk import JobTalk, Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.notation import write_yaml
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.wording import Wordings
 
 Phase = Literal["queued", "processing", "total"]
 
@@ -90,13 +89,11 @@ class ModelTimes:
         return write_yaml({"course": course}, width=110)
 
 
-def measure(
-    recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog, wordings: Wordings | None = None
-) -> list[ModelTimes]:
+def measure(recordings: Iterable[Iterable[JournalEntry]], catalog: Catalog) -> list[ModelTimes]:
     """Return the times of each model's jobs in some recordings, without jobs whose submit is missing."""
     by_model: dict[tuple[str, str], ModelTimes] = {}
     # Each by itself: two runs of a seeded gateway have the same names for different jobs.
-    talks = [read_talk(entries, catalog, wordings=wordings) for entries in recordings]
+    talks = [read_talk(entries, catalog) for entries in recordings]
     for one, job in [(talk, job) for talk in talks for job in talk.jobs.values()]:
         submit = next((one for one in job.submits if one.view is not None), None) or _unknown(one, job)
         if submit is None:

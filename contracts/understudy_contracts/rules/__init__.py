@@ -15,7 +15,6 @@ from understudy_contracts.rules.show import Cleaner, show
 from understudy_contracts.rules.talk import Talk, read_talk
 from understudy_mock.catalog import Catalog
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.wording import Wordings
 
 RULES: tuple[Rule, ...] = (
     *asking.RULES,
@@ -42,7 +41,6 @@ def judge(
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     alone: bool = False,
-    wordings: Wordings | None = None,
 ) -> list[Finding]:
     """Return what breaks the rules: for each rule its worst breach, with the proof.
 
@@ -59,7 +57,6 @@ def judge(
         charged=charged,
         changes=changes,
         alone=alone,
-        wordings=wordings,
     )
     clean = Cleaner(talk)
     return [finding for rule in RULES for finding in _findings(rule, talk, clean)]

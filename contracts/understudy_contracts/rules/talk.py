@@ -18,7 +18,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.domain.model import Operation
 from understudy_mock.gateway.inbox import inbox_of
 from understudy_mock.gateway.journal import JournalEntry
-from understudy_mock.wording import Readers, Reads, Wordings, shipped
+from understudy_mock.wording import Readers, Reads, Wordings, shipped, wordings_of
 
 _PARTS: dict[str, Part] = {"submit": "submit", "status": "poll", "result": "result"}
 _FILE = re.compile(r"/v1/[^/]+/output[^/?]*(\?.*)?\Z", re.DOTALL)
@@ -185,7 +185,6 @@ def read_talk(
     charged: Callable[[str], bool | None] | None = None,
     changes: Sequence[int] = (),
     alone: bool = False,
-    wordings: Wordings | None = None,
 ) -> Talk:
     """Read a journal. The catalog knows what each operation is for.
 
@@ -193,10 +192,9 @@ def read_talk(
     whether a job's price is kept, None where that is unknown. `changes` are the moments at which the judge
     changed the provider's behaviour: each the journal number of the first entry after it, in order. `alone`
     says that all calls are one client's, as they are where there is a claim. Otherwise two clients may have
-    made the same call. `wordings` are how the catalog's providers word their answers, by default the shipped
-    ones.
+    made the same call.
     """
-    wordings = shipped() if wordings is None else wordings
+    wordings = wordings_of(catalog)
     mounts = {name: catalog.mount(name) for name in catalog.providers}
     readers = Readers(wordings)
     exchanges = [_exchange(entry, catalog, readers.of(entry.provider)) for entry in entries]

@@ -59,7 +59,7 @@ def server(
     """
     _refuse_odd_options(url, key, receiver, pace, live, max_spend)
     catalog = _catalog(specs)
-    apis = _apis(catalog, provider, globs, specs)
+    apis = _apis(catalog, provider, globs)
     _refuse_a_target(url, key, receiver, live, catalog, apis)
     check_directory("--report-dir", report_dir)
     if receiver is None and not live:
@@ -167,13 +167,11 @@ def _catalog(specs: tuple[Path, ...]) -> Catalog:
         raise CannotRun(str(error)) from None
 
 
-def _apis(
-    catalog: Catalog, provider: str | None, globs: tuple[str, ...], specs: tuple[Path, ...]
-) -> list[Api]:
+def _apis(catalog: Catalog, provider: str | None, globs: tuple[str, ...]) -> list[Api]:
     if provider is not None and provider not in catalog.providers:
         known = ", ".join(catalog.providers)
         raise click.UsageError(f"unknown provider {provider!r}; known are {known}")
-    apis = [Api(name, catalog, globs, specs) for name in catalog.providers if provider in (None, name)]
+    apis = [Api(name, catalog, globs) for name in catalog.providers if provider in (None, name)]
     submits = [submit.id for api in apis for submit in Api(api.provider, catalog).submits]
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in submits):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from starlette.types import ASGIApp
 
@@ -15,10 +14,10 @@ from understudy_mock.gateway.world import World
 from understudy_mock.settings import Pace, Settings
 
 
-def gateway_settings(pace: Pace = "manual", seed: int = 0, specs: tuple[Path, ...] = ()) -> Settings:
+def gateway_settings(pace: Pace = "manual", seed: int = 0) -> Settings:
     """The settings of a gateway that is checked."""
     # `http://` receivers: the one that the checks listen with is on this machine.
-    return Settings(specs=specs, pace=pace, seed=seed, media="small", allow_http_webhooks=True, journal=0)
+    return Settings(pace=pace, seed=seed, media="small", allow_http_webhooks=True, journal=0)
 
 
 def open_gateway(
@@ -27,25 +26,21 @@ def open_gateway(
     seed: int = 0,
     catalog: Catalog | None = None,
     world: World | None = None,
-    specs: tuple[Path, ...] = (),
     mount: str = "",
 ) -> Target:
     """Make a gateway and a way to it, without sockets. Close the target when done.
 
-    `specs` are the folders that the catalog was read from, beside the shipped ones. `mount` is where the
-    provider that is checked answers.
+    `mount` is where the provider that is checked answers.
     """
     if world is None:
-        world = create_world(gateway_settings(pace, seed, specs), catalog=catalog)
+        world = create_world(gateway_settings(pace, seed), catalog=catalog)
     return open_app(create_app(world=world), seed=seed, mount=mount)
 
 
-def open_fast_gateway(
-    *, seed: int = 0, catalog: Catalog | None = None, specs: tuple[Path, ...] = (), mount: str = ""
-) -> Target:
+def open_fast_gateway(*, seed: int = 0, catalog: Catalog | None = None, mount: str = "") -> Target:
     """Make a gateway for generated calls: polls move its jobs, it takes one key, and waits for nothing."""
     key = "check-generated"
-    settings = replace(gateway_settings("polls", seed, specs), api_keys=(key,), speed=1e6)
+    settings = replace(gateway_settings("polls", seed), api_keys=(key,), speed=1e6)
     app = create_app(world=create_world(settings, catalog=catalog))
     return open_app(app, seed=seed, key=key, mount=mount)
 

@@ -51,9 +51,7 @@ def suite(
     catalog = open_catalog(folders, worded=open_wordings(folders))
     if provider is not None and provider not in catalog.providers:
         raise ValueError(f"no provider is called {provider!r}; known are {', '.join(catalog.providers)}")
-    apis = [
-        Api(name, catalog, (operation,), folders) for name in catalog.providers if provider in (None, name)
-    ]
+    apis = [Api(name, catalog, (operation,)) for name in catalog.providers if provider in (None, name)]
     if not any(api.submits for api in apis):
         known = dict.fromkeys(submit.id for api in apis for submit in Api(api.provider, catalog).submits)
         raise ValueError(f"no submit is called {operation!r}; there are {', '.join(known)}")
@@ -137,7 +135,7 @@ def _parameters(apis: list[Api]) -> Iterator[Any]:
 
 def _open(server: str | ASGIApp | None, key: str | None, seed: int, api: Api, mount: str) -> Target:
     if server is None:
-        return open_gateway(seed=seed, catalog=api.catalog, specs=api.specs, mount=mount)
+        return open_gateway(seed=seed, catalog=api.catalog, mount=mount)
     if isinstance(server, str):
         return Target(Http(server), seed=seed, key=key)
     return open_app(server, seed=seed, key=key)

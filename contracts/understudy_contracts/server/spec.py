@@ -7,7 +7,6 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.bundle import follow
 from understudy_mock.catalog.describe import example
 from understudy_mock.domain.model import Operation
-from understudy_mock.wording import Wording, Wordings, open_wordings
+from understudy_mock.wording import Wording, Wordings, wordings_of
 
 NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
 """Names of jobs that checks ask for and that nobody has made: a plain one, and one in a provider's form."""
@@ -26,15 +25,11 @@ NOBODYS = ("nobodys-job", "01990000-0000-7000-8000-000000000000")
 
 @dataclass(eq=False)
 class Api:
-    """One provider's document and operations. `only` holds globs of the submits to check; () is for all.
-
-    `specs` are the folders that the catalog was read from, beside the shipped ones.
-    """
+    """One provider's document and operations. `only` holds globs of the submits to check; () is for all."""
 
     provider: str
     catalog: Catalog
     only: tuple[str, ...] = ()
-    specs: tuple[Path, ...] = ()
     _validators: dict[tuple[str, int], Any] = field(default_factory=dict)
 
     @property
@@ -45,7 +40,7 @@ class Api:
     @cached_property
     def wordings(self) -> Wordings:
         """How the catalog's providers word their answers."""
-        return open_wordings(self.specs)
+        return wordings_of(self.catalog)
 
     @property
     def wording(self) -> Wording:

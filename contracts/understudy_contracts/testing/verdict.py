@@ -34,7 +34,6 @@ def find(
         charged=read_ledger(world.store),
         alone=True,
         changes=changes,
-        wordings=world.wordings,
     )
     return [_not_recorded(misses), *findings] if misses else findings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,16 +15,18 @@ from understudy_mock.catalog.notation import escape
 from understudy_mock.domain.model import Model, Operation
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class Catalog:
     """What the specs describe. `documents` are the bundled OpenAPI documents by provider.
 
     The providers in `at_root` answer at the root of a gateway, each of the others below its name.
+    `directories` are the folders that were read beside the shipped ones.
     """
 
     operations: tuple[Operation, ...]
     documents: Mapping[str, dict[str, Any]]
     at_root: frozenset[str] = frozenset()
+    directories: tuple[Path, ...] = ()
     _by_name: dict[tuple[str, str], Operation] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ def open_catalog(
     one provider that answers at the root; None leaves it to the shipped ones.
     """
     documents = read_documents([bundled_specs(), *directories])
-    return build_catalog(documents, strict=strict, worded=worded, root=root)
+    return replace(build_catalog(documents, strict=strict, worded=worded, root=root), directories=directories)
 
 
 def build_catalog(

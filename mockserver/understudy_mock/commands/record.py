@@ -31,7 +31,7 @@ from understudy_mock.options import (
 from understudy_mock.printing import printable
 from understudy_mock.web.server import address_of, serving, signals
 from understudy_mock.web.server import run as run_loop
-from understudy_mock.wording import Wordings, open_wordings
+from understudy_mock.wording import open_wordings
 
 if TYPE_CHECKING:
     from understudy_mock.intercept import Signals
@@ -78,20 +78,18 @@ def record(
         out: Path = options["out"]
         if out.suffix != ".har" and not out.is_dir():
             raise CannotRun(f"--out {out}: must end in .har; a recording is plain text while it is written")
-        wordings = open_wordings(specs)
-        catalog = open_catalog(specs, worded=wordings)
+        catalog = open_catalog(specs, worded=open_wordings(specs))
         settings = RecorderSettings(upstreams=dict(upstreams), **options)
         check_upstreams(catalog, settings.upstreams)
         check_webhook_ca(settings.webhook_ca)
         with listen(host, port) as listener:
-            sys.exit(run_loop(_record(catalog, wordings, settings, listener, command)))
+            sys.exit(run_loop(_record(catalog, settings, listener, command)))
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None
 
 
 async def _record(
     catalog: Catalog,
-    wordings: Wordings,
     settings: RecorderSettings,
     listener: socket.socket,
     command: tuple[str, ...],
@@ -105,7 +103,7 @@ async def _record(
     for warning in warn_of_network(listener):
         tell(warning)
     async with AsyncExitStack() as stack:
-        run = await stack.enter_async_context(recorder_run(settings, catalog, wordings, tell))
+        run = await stack.enter_async_context(recorder_run(settings, catalog, tell))
         app, url = run.recorder, address_of(listener)
         run.callbacks.own_url = url
         status = 0

@@ -129,9 +129,8 @@ def _read(files: tuple[Path, ...], options: dict[str, Any]) -> tuple[Replay, Rec
     if size > _SLOW_TO_READ:
         click.echo(f"reading {size // 1024**2} MB of recordings …", err=True)
     try:
-        wordings = open_wordings(settings.specs)
-        catalog = open_catalog(settings.specs, worded=wordings)
-        recording = read_recording(files, catalog, wordings)
+        catalog = open_catalog(settings.specs, worded=open_wordings(settings.specs))
+        recording = read_recording(files, catalog)
         return create_replay(recording, settings, catalog=catalog), recording
     except (SpecError, RecordingError) as error:
         raise CannotRun(str(error)) from None

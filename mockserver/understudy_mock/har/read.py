@@ -32,7 +32,6 @@ from understudy_mock.har.recording import INLINE, NO_BODY, Recording, RecordingE
 from understudy_mock.har.shapes import Content, Entry, Head, Own, Pair, Param, Request, Response
 from understudy_mock.har.source import load, parted
 from understudy_mock.redaction import Secrets
-from understudy_mock.wording import Wordings, shipped
 
 _METHOD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
 """A token (RFC 9110, section 5.6.2)."""
@@ -97,13 +96,12 @@ class _Exchange(NamedTuple):
     file: Path | None
 
 
-def read_recording(paths: Sequence[Path], catalog: Catalog, wordings: Wordings | None = None) -> Recording:
+def read_recording(paths: Sequence[Path], catalog: Catalog) -> Recording:
     """Read the exchanges with providers from HAR files, in the order of their beginnings.
 
-    `wordings` are how the catalog's providers word their answers, by default the shipped ones.
     Raises RecordingError, one line, for a file that cannot be used, or when none holds such an exchange.
     """
-    recogniser = Recogniser(catalog, shipped() if wordings is None else wordings)
+    recogniser = Recogniser(catalog)
     notes: list[str] = []
     raws: list[_Raw] = []
     for source, path in enumerate(paths):

@@ -24,7 +24,7 @@ from understudy_mock.gateway.keys import presented
 from understudy_mock.har.body import decode
 from understudy_mock.redaction import SECRET_HEADERS
 from understudy_mock.web.routes import Found, Routes
-from understudy_mock.wording import Readers, Reads, Wordings
+from understudy_mock.wording import Readers, Reads, wordings_of
 
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 
@@ -56,9 +56,9 @@ class Match:
 class Recogniser:
     """Knows the operations, and remembers which addresses answers have named."""
 
-    def __init__(self, catalog: Catalog, wordings: Wordings) -> None:
-        self.wordings = wordings
-        self.readers = Readers(wordings)
+    def __init__(self, catalog: Catalog) -> None:
+        self.wordings = wordings_of(catalog)
+        self.readers = Readers(self.wordings)
         self._routes = Routes(catalog)
         self.operation = catalog.operation
         self._keeps = {one.provider: one.id for one in catalog.operations if one.role == "keep"}

@@ -23,7 +23,6 @@ from understudy_mock.record.recorder import Recorder
 from understudy_mock.record.upstream import Upstreams
 from understudy_mock.record.writer import Writer
 from understudy_mock.webhooks.post import Poster
-from understudy_mock.wording import Wordings
 
 _CONNECT = 30.0
 """Real seconds to reach an upstream. How long it may take to answer is the client's affair."""
@@ -93,7 +92,7 @@ def check_upstreams(catalog: Catalog, given: Mapping[str, str]) -> None:
 
 @asynccontextmanager
 async def recorder_run(
-    settings: RecorderSettings, catalog: Catalog, wordings: Wordings, tell: Callable[[str], None]
+    settings: RecorderSettings, catalog: Catalog, tell: Callable[[str], None]
 ) -> AsyncIterator[RecorderRun]:
     """Hold a recorder's file and connections open. `tell` gets lines for people. Raises RecordingError."""
     check_upstreams(catalog, settings.upstreams)
@@ -106,7 +105,7 @@ async def recorder_run(
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
     try:
         async with httpx.AsyncClient(verify=_tls(), timeout=timeout, limits=limits) as client:
-            writer = Writer(file, media, catalog, wordings, redact=settings.redact, tell=tell)
+            writer = Writer(file, media, catalog, redact=settings.redact, tell=tell)
             stopped = asyncio.Event()
 
             def stop(problem: str) -> None:
@@ -127,7 +126,7 @@ async def recorder_run(
                 upstreams,
                 client,
                 callbacks,
-                wordings,
+                writer.recogniser.wordings,
                 max_submits=settings.max_submits,
                 tell=writer.tell,
                 stop=stop,

@@ -28,7 +28,6 @@ from understudy_mock.record.file import RecordingFile
 from understudy_mock.record.passing import header_value
 from understudy_mock.record.worker import Worker
 from understudy_mock.redaction import Secrets
-from understudy_mock.wording import Wordings
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -48,12 +47,11 @@ class Writer:
         file: RecordingFile,
         media: MediaFolder,
         catalog: Catalog,
-        wordings: Wordings,
         *,
         redact: tuple[tuple[str, str], ...] = (),
         tell: Callable[[str], None],
     ) -> None:
-        self.recogniser = Recogniser(catalog, wordings)
+        self.recogniser = Recogniser(catalog)
         self.written = 0
         self.dropped = 0
         self._file = file

@@ -31,7 +31,7 @@ from understudy_mock.replay.recorded import (
     RecordedJobs,
     RecordedState,
 )
-from understudy_mock.wording import Readers, Reads, Told, Wordings, shipped
+from understudy_mock.wording import Readers, Reads, Told, wordings_of
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -56,12 +56,9 @@ class _Known(NamedTuple):
         return self.call_names[operation.provider, operation.id]
 
 
-def recorded_jobs(recording: Recording, catalog: Catalog, wordings: Wordings | None = None) -> RecordedJobs:
-    """Return the jobs of a recording, and the answers to its other calls.
-
-    `wordings` are how the catalog's providers word their answers, by default the shipped ones.
-    """
-    wordings = shipped() if wordings is None else wordings
+def recorded_jobs(recording: Recording, catalog: Catalog) -> RecordedJobs:
+    """Return the jobs of a recording, and the answers to its other calls."""
+    wordings = wordings_of(catalog)
     readers = Readers(wordings)
     operations = {(operation.provider, operation.id): operation for operation in catalog.operations}
     names = {key: _call_name(operation, catalog) for key, operation in operations.items()}

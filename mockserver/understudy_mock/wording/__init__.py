@@ -4,7 +4,7 @@
 `examine` reads a folder and lists all that is wrong with it (`structure`, `checks`), `folder` opens them.
 """
 
-from understudy_mock.wording.folder import Readers, Wordings, open_wordings, quirks_of, shipped
+from understudy_mock.wording.folder import Readers, Wordings, open_wordings, quirks_of, shipped, wordings_of
 from understudy_mock.wording.quirks import Quirk
 from understudy_mock.wording.reads import Reads, Told
 from understudy_mock.wording.values import Place
@@ -21,4 +21,5 @@ __all__ = [
     "open_wordings",
     "quirks_of",
     "shipped",
+    "wordings_of",
 ]

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
+from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.load import WORDING, bundled_specs
 from understudy_mock.wording.examine import examine, read_description
 from understudy_mock.wording.quirks import Quirk, quirks_in
@@ -28,6 +30,18 @@ def open_wordings(directories: Iterable[Path] = ()) -> Wordings:
         wording = examine(file.parent)
         wordings[wording.name] = wording
     return MappingProxyType(wordings)
+
+
+_of_catalogs: WeakKeyDictionary[Catalog, Wordings] = WeakKeyDictionary()
+
+
+def wordings_of(catalog: Catalog) -> Wordings:
+    """Return how the providers of a catalog word their answers. Raises SpecError."""
+    if not catalog.directories:
+        return shipped()
+    if catalog not in _of_catalogs:
+        _of_catalogs[catalog] = open_wordings(catalog.directories)
+    return _of_catalogs[catalog]
 
 
 def quirks_of(wordings: Wordings) -> dict[str, Quirk]:
