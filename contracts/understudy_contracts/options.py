@@ -103,6 +103,7 @@ _CLIENT = (
         show_default="the report folder, else understudy-explore",
         help="Where to save the scenarios that break the client.",
     ),
+    SPECS,
     option("--per-case", is_flag=True, help="Start COMMAND anew for each case."),
     option("--attach", is_flag=True, help="Start nothing; show each case and wait for your client."),
 )

@@ -94,21 +94,21 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, text: str, message: s
 def test_expectations_follow_from_the_scenario(
     name: str, outcomes: set[str], kinds: set[str], submits: Span, jobs: Span
 ) -> None:
-    expected = derive(read_scenarios()[name], "pixazo", "poll")
+    expected = derive(read_scenarios()[name], shipped()["pixazo"], "poll")
     assert {*expected.outcomes} == outcomes
     assert {*expected.kinds} == kinds
     assert (expected.submits, expected.jobs) == (submits, jobs)
 
 
 def test_after_a_lost_submit_anything_is_right_but_two_jobs() -> None:
-    expected = derive(read_scenarios()["submit-504-after-accept"], "pixazo", "poll")
+    expected = derive(read_scenarios()["submit-504-after-accept"], shipped()["pixazo"], "poll")
     assert expected.jobs == Span(0, 1)
     assert {"completed", "failed", "rejected"} <= expected.outcomes
 
 
 def test_several_outputs_are_all_expected() -> None:
     scenario = read_scenario({"name": "three", "job": {"outputs": 3}})
-    assert derive(scenario, "pixazo", "poll").media == 3
+    assert derive(scenario, shipped()["pixazo"], "poll").media == 3
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_the_safety_checker_stops_fails_where_nothing_is_flagged(
     provider: str, mode: Mode, outcomes: set[str]
 ) -> None:
     scenario = read_scenario({"name": "unsafe", "job": {"nsfw": True}})
-    assert {*derive(scenario, provider, mode).outcomes} == outcomes
+    assert {*derive(scenario, shipped()[provider], mode).outcomes} == outcomes
 
 
 def test_a_synchronous_answer_comes_within_a_second_where_the_case_is_not_about_waiting() -> None:

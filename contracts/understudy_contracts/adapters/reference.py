@@ -95,6 +95,11 @@ class Reference:
         await self._open.aclose()
         return {"handled": self._handled}
 
+    def called(self, case: Fields) -> str:
+        """Return the client's name of the provider: Segmind's queue and its synchronous call have two."""
+        queue = case["provider"] == "segmind" and case["mode"] == "poll"
+        return "segmind-queue" if queue else str(case["provider"])
+
     # -- what a broken client does differently
 
     def make_client(self, case: Fields) -> Client:
@@ -108,12 +113,14 @@ class Reference:
             "max_tries": _TRIES,
             "transport": wire,
         }
-        return self.client_class(_called(case), case["api_key"], case["base_url"], **{**own, **self.options})
+        return self.client_class(
+            self.called(case), case["api_key"], case["base_url"], **{**own, **self.options}
+        )
 
     def make_receiver(self, case: Fields) -> Any:
         """Make the ASGI app that takes callbacks."""
         return WebhookReceiver(
-            case["provider"], secret=case.get("webhook_secret") or None, on_final=self.handle
+            self.called(case), secret=case.get("webhook_secret") or None, on_final=self.handle
         )
 
     async def submit(self, client: Client, case: Fields, url: str | None) -> Job:
@@ -163,12 +170,6 @@ class Reference:
         while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
             await asyncio.sleep(0.005)
         return receiver, f"http://127.0.0.1:{listener.getsockname()[1]}/callback"
-
-
-def _called(case: Fields) -> str:
-    """Return the client's name of the provider: Segmind's queue and its synchronous call have two."""
-    queue = case["provider"] == "segmind" and case["mode"] == "poll"
-    return "segmind-queue" if queue else str(case["provider"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ takes, follows from the scenario (see `expectation`); a case overrides only what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,9 +18,12 @@ import msgspec
 
 from understudy_contracts.conformance.expectation import Expectation, Span, derive
 from understudy_contracts.conformance.protocol import CAPABILITIES, Kind, Mode, Outcome
+from understudy_mock.catalog import Catalog
+from understudy_mock.catalog.describe import example
 from understudy_mock.catalog.notation import read_yaml
 from understudy_mock.domain.scenario import Scenario, ScenarioError, read_scenario
 from understudy_mock.gateway.scenario_files import read_scenarios
+from understudy_mock.wording import shipped, wordings_of
 
 BUDGET_MS = 6000
 SPEED = 100.0
@@ -99,17 +103,21 @@ class Case:
         return f"{self.group}/{self.name}/{self.provider}/{self.mode}"
 
 
-def read_cases(directory: Path | None = None) -> list[Case]:
-    """Read every case. Raises CaseError with file and place."""
+def read_cases(directory: Path | None = None, catalog: Catalog | None = None) -> list[Case]:
+    """Read every case. Raises CaseError with file and place.
+
+    Cases that are about no one provider run at those, too, that a `catalog` has besides the shipped ones.
+    """
     folder = directory or _FOLDER
     scenarios = read_scenarios()
     inputs = usual_inputs(folder)
+    further = _Further(catalog, inputs) if catalog is not None else None
     cases: list[Case] = []
     for file in sorted(folder.glob("[!_]*.yaml")):
         written = _read(file, _File)
         for name, case in written.cases.items():
             try:
-                cases += _cases(written, name, case, scenarios, inputs)
+                cases += _cases(written, name, case, scenarios, inputs, further)
             except (CaseError, ScenarioError) as error:
                 raise CaseError(f"{file}: /cases/{name}: {error}") from None
     return cases
@@ -138,23 +146,31 @@ def matches(case_id: str, glob: str) -> bool:
 
 
 def _cases(
-    file: _File, name: str, written: _Written, scenarios: Mapping[str, Scenario], inputs: Mapping[str, Input]
+    file: _File,
+    name: str,
+    written: _Written,
+    scenarios: Mapping[str, Scenario],
+    inputs: Mapping[str, Input],
+    further: _Further | None,
 ) -> Iterator[Case]:
     scenario = _scenario(written.scenario, scenarios)
+    wordings = shipped() if further is None else further.wordings
     for unknown in set(written.needs) - set(CAPABILITIES):
         raise CaseError(f"/needs: unknown capability {unknown!r}")
-    for place in written.at or file.at:
+    at = list(written.at or file.at)
+    for place in (*at, *(further.places(written, scenario, at) if further is not None else ())):
         provider, _, mode = place.partition("/")
-        if provider not in inputs or mode not in ("poll", "webhook", "sync"):
+        known = further.inputs if further is not None else inputs
+        if provider not in known or mode not in ("poll", "webhook", "sync"):
             raise CaseError(f"/at: {place!r} is not PROVIDER/MODE")
-        usual = inputs[provider]
+        usual = known[provider]
         needs = {*written.needs} | ({mode} if mode in CAPABILITIES else set())
         yield Case(
             group=file.group,
             name=name,
             summary=written.summary,
             provider=provider,
-            mode=mode,  # type: ignore[arg-type]  # one of the three, as was just seen
+            mode=mode,
             scenario=_in_time(scenario) if mode == "sync" else scenario,
             model=written.model or usual.model,
             input=usual.input if written.input is None else written.input,
@@ -162,8 +178,34 @@ def _cases(
             budget_ms=written.budget_ms or file.budget_ms,
             webhook_mode=written.webhook_mode,
             hangs=written.hangs,
-            expect=_overridden(derive(scenario, provider, mode), written.expect),  # type: ignore[arg-type]
+            expect=_overridden(derive(scenario, wordings[provider], mode), written.expect),
         )
+
+
+class _Further:
+    """The providers of a catalog besides those that the cases name, and the usual input of each."""
+
+    def __init__(self, catalog: Catalog, inputs: Mapping[str, Input]) -> None:
+        self.wordings = wordings_of(catalog)
+        self.inputs = dict(inputs)
+        self._modes: dict[str, set[str]] = {}
+        for one in catalog.operations:
+            if one.role != "submit" or one.alias or one.model is None or one.provider in inputs:
+                continue
+            self.inputs.setdefault(one.provider, Input(one.model.id, dict(example(catalog, one))))
+            modes = self._modes.setdefault(one.provider, set())
+            modes |= {"sync"} if one.answers == "media" else {"poll"}
+            modes |= {"webhook"} if one.webhook_query or one.webhook_header else set()
+
+    def places(self, written: _Written, scenario: Scenario, at: Sequence[str]) -> Iterator[str]:
+        """Return where a case runs further: where a mode is that it is tried in at several providers."""
+        # Not every model makes several files.
+        is_its_own = written.model or written.input is not None or scenario.quirks or scenario.job.outputs
+        if is_its_own or written.webhook_mode != "terminal":
+            return
+        tried = Counter(place.partition("/")[2] for place in at)
+        for provider, modes in self._modes.items():
+            yield from (f"{provider}/{mode}" for mode in sorted(modes) if tried[mode] > 1)
 
 
 def _in_time(scenario: Scenario) -> Scenario:

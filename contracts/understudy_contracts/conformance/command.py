@@ -29,10 +29,11 @@ from understudy_contracts.interrupt import Interrupts, leave
 from understudy_contracts.options import client_options
 from understudy_contracts.report import lines, write_reports
 from understudy_contracts.rules import RULES
-from understudy_mock.catalog import Catalog, open_catalog
+from understudy_mock.catalog import Catalog, SpecError, open_catalog
 from understudy_mock.commands.common import CannotRun, check_directory
 from understudy_mock.printing import printable
 from understudy_mock.redaction import command_line
+from understudy_mock.wording import open_wordings
 
 _MARKS = {
     Outcome.PASSED: ("ok", "green"),
@@ -57,6 +58,7 @@ class _Options:
     explore: int | None
     explore_seconds: float | None
     save_dir: Path | None
+    specs: tuple[Path, ...]
     per_case: bool
     attach: bool
     command: tuple[str, ...]
@@ -95,7 +97,11 @@ def client(**given: Any) -> None:
     """
     options = _Options(**given)
     options.refuse_contradictions()
-    every, chosen, known = _read(options)
+    try:
+        catalog = open_catalog(options.specs, worded=open_wordings(options.specs))
+    except SpecError as error:
+        raise CannotRun(str(error)) from None
+    every, chosen, known = _read(options, catalog)
     if options.only_list:
         for case in chosen:
             click.echo(f"{case.id}\n  {case.summary}")
@@ -104,7 +110,6 @@ def client(**given: Any) -> None:
         raise click.UsageError("give the COMMAND to run, or --attach to run your client yourself")
     check_directory("--report-dir", options.report_dir)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    catalog = open_catalog()
     with Interrupts(clean_up=kill_all) as interrupts:
         if options.explore is not None:
             report = _explore(options, options.explore, seed, interrupts)
@@ -132,10 +137,10 @@ def client(**given: Any) -> None:
 RULE_IDS = frozenset({UNEXPECTED, *(rule.id for rule in RULES)})
 
 
-def _read(options: _Options) -> tuple[list[written.Case], list[written.Case], list[Known]]:
+def _read(options: _Options, catalog: Catalog) -> tuple[list[written.Case], list[written.Case], list[Known]]:
     """Return all cases, those that the options choose (at least one), and the known failures."""
     try:
-        every = written.read_cases()
+        every = written.read_cases(catalog=catalog)
         _check_providers(every, options.providers)
         chosen = written.choose(every, options.globs, options.providers)
         file = options.known_failing

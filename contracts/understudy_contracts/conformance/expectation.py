@@ -9,7 +9,7 @@ from understudy_contracts.conformance.protocol import Kind, Mode, Outcome
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.scenario import Entry, Scenario, met
 from understudy_mock.domain.timeline import State
-from understudy_mock.wording import shipped
+from understudy_mock.wording import Wording
 
 _MOST = 1_000
 """A span without an upper end goes to here."""
@@ -91,15 +91,14 @@ def refused(kinds: frozenset[Kind], submits: Span) -> Expectation:
     return Expectation(_NEVER_ACCEPTED, kinds, submits, Span(0, 0), Span(0, 0))
 
 
-def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
-    """Return what a client should make of a scenario."""
+def derive(scenario: Scenario, wording: Wording, mode: Mode) -> Expectation:
+    """Return what a client should make of a scenario at a provider."""
     refusals = count_limited(scenario)
     entry = met(scenario.submit, refusals)
     if entry is not None and entry.fault != "slow":  # a slow answer is a good one
         return _of_submit(entry, refusals)
     submits = Span(refusals + 1, refusals + 1)
     end = scenario.job.end
-    wording = shipped()[provider]
     # Some providers flag an unsafe result, others fail its job.
     if scenario.job.nsfw and end is None and wording.unsafe_end is not State.COMPLETED:
         end = "FAILED"
@@ -116,7 +115,7 @@ def derive(scenario: Scenario, provider: str, mode: Mode) -> Expectation:
         case "never":
             return Expectation(frozenset({"timeout"}), frozenset(), submits, polls=polled)
         case _:
-            files = scenario.job.outputs or 1
+            files = (scenario.job.outputs or 1) if wording.sends_several else 1
             return Expectation(frozenset({"completed"}), frozenset(), submits, polls=polled, media=files)
 
 

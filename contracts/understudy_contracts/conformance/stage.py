@@ -71,7 +71,7 @@ async def play(
         case=case.id,
         provider=case.provider,
         model=case.model,
-        base_url=address_of(listener),
+        base_url=address_of(listener) + catalog.mount(case.provider),
         api_key=key,
         mode=case.mode,
         input=dict(case.input),

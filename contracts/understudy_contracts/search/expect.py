@@ -22,6 +22,7 @@ from understudy_contracts.conformance.protocol import Hello, Kind, Outcome
 from understudy_contracts.search.strategies import Drawn
 from understudy_mock.domain.conditions import Condition
 from understudy_mock.domain.scenario import Entry, Scenario, met
+from understudy_mock.wording import shipped
 
 _BUDGET_MS = 6000
 _NEVER_MS = 4000
@@ -56,7 +57,7 @@ def expected(drawn: Drawn, hello: Hello) -> Expectation:
     """Return what a client may conclude."""
     scenario, place, operation = drawn.scenario, drawn.place, drawn.operation
     assert operation.model is not None  # a submit has one
-    allowed = derive(scenario, place.provider, place.mode)
+    allowed = derive(scenario, shipped()[place.provider], place.mode)
     if allowed.media is not None and not scenario.job.outputs:
         files = operation.model.media.count_of(operation.model.values(drawn.input))
         allowed = replace(allowed, media=files)
