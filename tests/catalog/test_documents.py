@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from openapi_spec_validator import validate
 from tests.driving import Gateway
 from understudy_mock.app import create_world
 from understudy_mock.catalog import Catalog, SpecError, open_catalog
-from understudy_mock.catalog.load import bundled_specs
+from understudy_mock.catalog.load import bundled_specs, parse_document
 from understudy_mock.cli import main
 from understudy_mock.settings import Settings
 
@@ -92,12 +93,6 @@ BROKEN = {
         "unknown key",
     ),
     "unknown role": ("role: submit", "role: ponder", f"{OPERATION}/x-operation/role", "ponder"),
-    "no source and no guess": (
-        "processing: 2, assumed: made up",
-        "processing: 2",
-        f"{OPERATION}/x-model/course",
-        "required",
-    ),
     "dangling reference inside": (
         "'#/components/schemas/novel-input'",
         "'#/components/schemas/nowhere'",
@@ -391,8 +386,8 @@ def test_a_directory_that_is_not_there_is_told(elsewhere: Path, command: str) ->
 @pytest.mark.parametrize(
     ("files", "text"),
     [
-        ([], "holds no spec: *.yaml and *.yml are read"),
-        (["openapi.json"], "holds no spec: *.yaml and *.yml are read; openapi.json is not"),
+        ([], "holds no spec: *.yaml, *.yml and *.json are read"),
+        (["openapi.json"], "holds no spec: *.yaml, *.yml and *.json are read; openapi.json is not"),
     ],
 )
 def test_a_folder_of_which_no_file_is_read_is_an_error(tmp_path: Path, files: list[str], text: str) -> None:
@@ -400,6 +395,21 @@ def test_a_folder_of_which_no_file_is_read_is_an_error(tmp_path: Path, files: li
         (tmp_path / name).write_text("{}")
     with pytest.raises(SpecError, match=re.escape(text)):
         open_catalog((tmp_path,))
+
+
+def test_a_document_in_json_is_read_like_any_other(tmp_path: Path) -> None:
+    """Other JSON beside it is not looked into."""
+    (tmp_path / "novel.json").write_text(json.dumps(yaml.safe_load(NOVEL)))
+    (tmp_path / "package.json").write_text('{"name": "mine"}')
+    assert "novel" in {model.id for model in open_catalog((tmp_path,)).models}
+
+
+def test_what_ships_says_where_it_is_from_and_what_is_ones_own_need_not() -> None:
+    bare = NOVEL.replace("processing: 2, assumed: made up", "processing: 2").encode()
+    assert parse_document(Path("novel.yaml"), bare).provider == "pixazo"
+    with pytest.raises(SpecError) as refused:
+        parse_document(bundled_specs() / "pixazo" / "novel.yaml", bare)
+    assert refused.value.pointer == f"{OPERATION}/x-model/course"
 
 
 def test_a_provider_that_nobody_words_is_refused_at_start(elsewhere: Path) -> None:

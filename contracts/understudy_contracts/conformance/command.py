@@ -66,6 +66,8 @@ class _Options:
     def refuse_contradictions(self) -> None:
         """Raise click.UsageError for options that exclude one another."""
         explores = self.explore is not None
+        if explores and self.specs:
+            raise click.UsageError("--specs goes with cases: --explore knows the providers that ship")
         if not explores and (self.explore_seconds is not None or self.save_dir is not None):
             raise click.UsageError("--explore-seconds and --save-dir go with --explore N")
         if explores and (self.globs or self.only_list or self.known_failing is not None or self.attach):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ WORDING = "provider.yaml"
 
 VECTORS = "vectors.yaml"
 """Shows what some of these answers are, with sources; it is none, either."""
+
+_BEGINNING = 4096
+"""Bytes of a JSON file that show whether it is an OpenAPI document."""
+
+_EVIDENCE = [{"required": ["source"]}, {"required": ["assumed"]}]
+"""What the documents that ship have to say of their facts."""
 
 _NAMED = 3
 """Files that are named where none of them is read."""
@@ -60,35 +67,47 @@ def bundled_specs() -> Path:
 
 
 def read_documents(directories: list[Path]) -> list[Document]:
-    """Read every `*.yaml` and `*.yml` below the directories, in a stable order. Raises SpecError."""
-    check = _vocabulary()
+    """Read every YAML and JSON document below the directories, in a stable order. Raises SpecError."""
     documents: list[Document] = []
     for directory in directories:
         if not directory.is_dir():
             raise SpecError(directory, "", "is not a directory")
-        files = sorted([*directory.rglob("*.yaml"), *directory.rglob("*.yml")])
+        files = documents_in(directory)
         if not files:
             others = sorted(file.name for file in directory.iterdir() if file.is_file())[:_NAMED]
             instead = f"; {', '.join(others)} is not" if others else ""
-            raise SpecError(directory, "", f"holds no spec: *.yaml and *.yml are read{instead}")
-        documents.extend(_read(file, check) for file in files if file.name not in (WORDING, VECTORS))
+            raise SpecError(directory, "", f"holds no spec: *.yaml, *.yml and *.json are read{instead}")
+        documents.extend(_read(file) for file in files)
     return documents
 
 
-def _read(file: Path, check: jsonschema_rs.Validator) -> Document:
+def documents_in(directory: Path) -> list[Path]:
+    """Return the files below a directory that are documents, in a stable order."""
+    files = [*directory.rglob("*.yaml"), *directory.rglob("*.yml")]
+    # JSON is used for many things: a document of OpenAPI says that it is one.
+    files += [file for file in directory.rglob("*.json") if _is_openapi(file)]
+    return sorted(file for file in files if file.name not in (WORDING, VECTORS))
+
+
+def _is_openapi(file: Path) -> bool:
+    try:
+        with file.open("rb") as start:
+            return b'"openapi"' in start.read(_BEGINNING)
+    except OSError:
+        return True  # reading it will say what is wrong
+
+
+def _read(file: Path) -> Document:
     try:
         text = file.read_bytes()
     except OSError as error:
         raise SpecError(file, "", f"cannot be read: {error.strerror}") from None
-    return _parse(file, text, check)
+    return parse_document(file, text)
 
 
 def parse_document(file: Path, text: bytes) -> Document:
     """Read a document from its text. Errors call it `file`. Raises SpecError."""
-    return _parse(file, text, _vocabulary())
-
-
-def _parse(file: Path, text: bytes, check: jsonschema_rs.Validator) -> Document:
+    check = _vocabulary(is_shipped=bundled_specs() in file.parents)
     try:
         data = read_yaml(text)
     except NotationError as error:
@@ -123,6 +142,18 @@ def _deepest(error: jsonschema_rs.ValidationError) -> jsonschema_rs.ValidationEr
             return error
 
 
-def _vocabulary() -> jsonschema_rs.Validator:
+@cache
+def _vocabulary(*, is_shipped: bool) -> jsonschema_rs.Validator:
     text = resources.files("understudy_mock.catalog").joinpath("vocabulary.json").read_bytes()
-    return jsonschema_rs.validator_for(msgspec.json.decode(text))
+    schema = msgspec.json.decode(text)
+    return jsonschema_rs.validator_for(schema if is_shipped else _without_evidence(schema))
+
+
+def _without_evidence(schema: Any) -> Any:
+    """Return a schema that asks for no source: whoever describes an API of his own knows where it is from."""
+    if isinstance(schema, list):
+        return [_without_evidence(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: part for name, part in schema.items() if (name, part) != ("anyOf", _EVIDENCE)}
+    return {name: _without_evidence(part) for name, part in kept.items()}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from understudy_mock.catalog.catalog import build_catalog
-from understudy_mock.catalog.load import VECTORS, WORDING, Document, SpecError, parse_document
+from understudy_mock.catalog.load import VECTORS, WORDING, Document, SpecError, documents_in, parse_document
 from understudy_mock.catalog.notation import NotationError, escape, read_yaml
 from understudy_mock.wording.checks import misfits, problems_in, unanswered
 from understudy_mock.wording.scope import Problems
@@ -83,7 +83,7 @@ def mistakes_in(folder: Path) -> list[Mistake]:
         mistakes.append(Mistake(file, error.pointer, error.message))
     else:
         mistakes += [Mistake(file, *problem) for problem in problems_in(data)]
-    for path in _documents(folder):
+    for path in documents_in(folder):
         try:
             documents.append(parse_document(path, path.read_bytes()))
         except SpecError as error:
@@ -137,15 +137,10 @@ def _between(file: Path, wording: Wording, documents: list[Document]) -> Iterato
         yield Mistake(file, *problem)
 
 
-def _documents(folder: Path) -> list[Path]:
-    every = sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
-    return [path for path in every if path.name not in (WORDING, VECTORS)]
-
-
 def _unfit_files(folder: Path) -> Iterator[Mistake]:
     """List the files that are not looked into at all."""
     inside = folder.resolve()
-    files = [folder / WORDING, folder / VECTORS, *_documents(folder)]
+    files = [folder / WORDING, folder / VECTORS, *documents_in(folder)]
     if len(files) > MOST_FILES:
         yield Mistake(folder, "", f"has {len(files)} documents; at most {MOST_FILES} are read")
         return
