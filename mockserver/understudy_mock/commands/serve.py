@@ -13,6 +13,7 @@ import click
 from starlette.types import ASGIApp
 
 from understudy_mock.app import create_app
+from understudy_mock.catalog import Catalog
 from understudy_mock.catalog.describe import example_request
 from understudy_mock.commands.common import (
     CannotRun,
@@ -23,6 +24,7 @@ from understudy_mock.commands.common import (
     open_standard_files,
     warn_of_network,
 )
+from understudy_mock.domain.model import Operation
 from understudy_mock.extension import live_judge
 from understudy_mock.gateway.world import World
 from understudy_mock.options import (
@@ -135,6 +137,18 @@ async def _intercept(
     return "\n".join(lines)
 
 
+def _first_submit(catalog: Catalog) -> Operation:
+    """Return the submit to begin with, of a provider at the root."""
+    submits = [one for one in catalog.operations if one.role == "submit" and one.provider in catalog.at_root]
+    return next((one for one in submits if one.id == _FIRST), submits[0])
+
+
+def _then(world: World, operation: Operation) -> str:
+    """Return what to do after a submit, where its answer has an address for it."""
+    place = next(iter(world.provider(operation.provider).reads.places("poll_url")), "")
+    return f", then get the {place} of the answer with the same key" if place else ""
+
+
 def _banner(world: World, url: str) -> str:
     settings = world.settings
     pace = {
@@ -142,7 +156,7 @@ def _banner(world: World, url: str) -> str:
         "polls": "each poll moves its job one step",
         "manual": "stands still until POST /_mock/clock/advance",
     }[settings.pace]
-    operation = next(o for o in world.catalog.operations if o.id == _FIRST)
+    operation = _first_submit(world.catalog)
     key = "YOUR-KEY" if settings.api_keys else "any-key"
     request = example_request(world.catalog, operation, url, key)
     real = world.catalog.documents[operation.provider]["servers"][0]["url"]
@@ -162,7 +176,7 @@ def _banner(world: World, url: str) -> str:
         lines.append("  media      one tiny file per format: install the extra `media` for real ones")
     lines += [
         "",
-        "Submit a job, then get the polling_url of the answer with the same key:",
+        f"Submit a job{_then(world, operation)}:",
         "",
         textwrap.indent(request, "  "),
     ]
